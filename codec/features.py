@@ -1,0 +1,73 @@
+"""Spectrogram front ends on torchaudio: log-mel for this codec, Kaldi filterbanks for AudioMAE-style encoders."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor, nn
+
+LOG_FLOOR = 1e-5
+
+
+class LogMel(nn.Module):
+    """log10 mel magnitudes, each frame centred on the middle of its hop, zeros beyond the edges.
+
+    A wave of ``n`` hops gives exactly ``n`` frames, so frames and tokens line up without offsets.
+
+    Args:
+        sample_rate: in Hz.
+        n_fft: window length in samples.
+        hop_length: in samples.
+        n_mels: number of bands.
+
+    Example:
+        >>> LogMel()(torch.zeros(1, 3200)).shape
+        torch.Size([1, 20, 80])
+    """
+
+    def __init__(self, sample_rate: int = 16_000, n_fft: int = 1024, hop_length: int = 160, n_mels: int = 80) -> None:
+        super().__init__()
+        self.hop_length = hop_length
+        self.edge = (n_fft - hop_length) // 2
+        self.mel = torchaudio.transforms.MelSpectrogram(
+            sample_rate, n_fft, hop_length=hop_length, n_mels=n_mels, power=1.0, center=False, norm="slaney", mel_scale="slaney"
+        )
+
+    def forward(self, wave: Tensor, padded: bool = False) -> Tensor:
+        """``(B, samples)``, a whole number of hops → ``(B, frames, n_mels)``.
+
+        Args:
+            wave: the samples.
+            padded: the wave already carries ``edge`` samples of real context on either side.
+        """
+        if not padded:
+            wave = F.pad(wave, (self.edge, self.edge))
+        return self.mel(wave).clamp_min(LOG_FLOOR).log10().transpose(1, 2)
+
+
+def kaldi_fbank(wave: Tensor, sample_rate: int = 16_000, n_mels: int = 128) -> Tensor:
+    """Kaldi log filterbanks as AudioMAE and AST use them: 25 ms Hann windows every 10 ms, no dither, mean removed.
+
+    Args:
+        wave: ``(B, samples)``.
+        sample_rate: in Hz.
+        n_mels: number of bands.
+
+    Returns:
+        ``(B, frames, n_mels)``.
+    """
+    rows = [
+        torchaudio.compliance.kaldi.fbank(
+            (row - row.mean()).unsqueeze(0),
+            htk_compat=True,
+            sample_frequency=sample_rate,
+            use_energy=False,
+            window_type="hanning",
+            num_mel_bins=n_mels,
+            dither=0.0,
+            frame_shift=10,
+        )
+        for row in wave
+    ]
+    return torch.stack(rows)

@@ -1,0 +1,53 @@
+"""Speed-perturbed copies of training clips: the cheapest way to more voices from few speakers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import soxr
+from rich.progress import track
+
+from train.corpora.store import SAMPLE_RATE, Corpus
+
+SPEED_RANGE = (0.8, 1.25)
+
+
+def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0) -> float:
+    """Appends sped-up and slowed-down copies of training clips to a corpus, in place.
+
+    Playing at another speed moves pitch, formants and tempo together, as between a child and a giant.
+
+    Args:
+        corpus: a built corpus; if it already holds copies, nothing happens.
+        copies: how many copies per clip of each domain, e.g. ``{"speech": 3}``.
+        seed: of the speeds, which are log-uniform in 0.8 … 1.25.
+
+    Returns:
+        Hours added.
+    """
+    if any(entry.speed != 1.0 for entry in corpus.entries):
+        return 0.0
+    rng = np.random.default_rng(seed)
+    position, added = len(corpus.audio), 0
+    originals = [entry for entry in corpus.select("train") if copies.get(entry.clip.domain, 0)]
+    lines = []
+    with (corpus.folder / "audio.i16").open("ab") as audio:
+        for entry in track(originals, "perturbing speed"):
+            wave = corpus.wave(entry)
+            for _ in range(copies[entry.clip.domain]):
+                speed = math.exp(rng.uniform(*map(math.log, SPEED_RANGE)))
+                copy = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE)
+                audio.write(np.round(np.clip(copy, -1, 1) * 32767).astype("<i2").tobytes())
+                grown = dataclasses.replace(entry, start=position, samples=len(copy), speed=round(speed, 4))
+                lines.append(json.dumps(dataclasses.asdict(grown)))
+                position += len(copy)
+                added += len(copy)
+    manifest = Path(corpus.folder / "clips.jsonl")
+    staged = manifest.with_suffix(".new")
+    staged.write_text(manifest.read_text() + "\n".join(lines) + "\n")
+    staged.rename(manifest)
+    return added / SAMPLE_RATE / 3600

@@ -1,0 +1,142 @@
+"""The layout that training reads: one int16 memory map of 16 kHz mono audio and a JSON line per clip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from codec.audio import read_audio, resample
+from codec.errors import CodecError
+from train.corpora.clip import Clip, split_of
+
+SAMPLE_RATE = 16_000
+MIN_SECONDS = 0.2
+SILENCE_RMS = 10 ** (-60 / 20)
+"""Below −60 dBFS all through: nothing to learn from."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A clip inside the memory map.
+
+    Attributes:
+        clip: where it came from and its labels.
+        split: train, valid or test.
+        start: first sample in the map.
+        samples: length in samples at 16 kHz.
+        speed: 1.0, or the factor by which this copy was sped up (pitch and formants move with it).
+    """
+
+    clip: Clip
+    split: str
+    start: int
+    samples: int
+    speed: float = 1.0
+
+
+class Corpus:
+    """A built corpus, opened read-only.
+
+    Args:
+        folder: what `build` wrote.
+
+    Raises:
+        CodecError: no corpus there.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        manifest = self.folder / "clips.jsonl"
+        if not manifest.is_file():
+            raise CodecError(f"{folder}: no corpus here; build one with: codec train corpus")
+        rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+        self.entries = [Entry(**{**row, "clip": Clip(**row["clip"])}) for row in rows]
+        if not self.entries:
+            raise CodecError(f"{folder}: the corpus is empty")
+        self.audio = np.memmap(self.folder / "audio.i16", dtype="<i2", mode="r")
+
+    def select(self, split: str, domain: str | None = None) -> list[Entry]:
+        """The entries of one split, and of one domain if given."""
+        return [e for e in self.entries if e.split == split and domain in (None, e.clip.domain)]
+
+    def wave(self, entry: Entry, start: int = 0, samples: int | None = None) -> np.ndarray:
+        """``(samples,)`` float32 of an entry, or of a part of it."""
+        stop = entry.samples if samples is None else min(start + samples, entry.samples)
+        return self.audio[entry.start + start : entry.start + stop].astype(np.float32) / 32768
+
+
+def build(clips: Iterable[Clip], folder: str | Path, workers: int = 2) -> dict[str, object]:
+    """Decodes clips to 16 kHz mono and writes the layout; duplicates, silence and broken files are left out.
+
+    Returns:
+        The report, also written to ``report.json``: hours per domain and split, and what was left out and why.
+
+    Raises:
+        CodecError: nothing usable was found.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    seen: set[bytes] = set()
+    left_out: Counter[str] = Counter()
+    examples: list[str] = []
+    seconds: Counter[str] = Counter()
+    position = 0
+    with (folder / ".audio.i16").open("wb") as audio, (folder / ".clips.jsonl").open("w") as manifest:
+        with ProcessPoolExecutor(workers) as pool:
+            for clip, wave, problem in track(_decoded(pool, clips), "building corpus"):
+                digest = hashlib.sha256(wave.tobytes()).digest()
+                if not problem and digest in seen:
+                    problem = "duplicate"
+                if problem:
+                    left_out[problem.split(":")[0]] += 1
+                    examples.append(f"{clip.path}: {problem}")
+                    continue
+                seen.add(digest)
+                split = split_of(clip.source)
+                audio.write(wave.tobytes())
+                entry = Entry(clip, split, position, len(wave))
+                manifest.write(json.dumps(asdict(entry)) + "\n")
+                position += len(wave)
+                seconds[f"{clip.domain}/{split}"] += len(wave) / SAMPLE_RATE
+    if not position:
+        raise CodecError(f"no usable audio found ({dict(left_out) or 'no files'})")
+    (folder / ".audio.i16").rename(folder / "audio.i16")
+    (folder / ".clips.jsonl").rename(folder / "clips.jsonl")
+    report = {
+        "hours": {key: round(value / 3600, 3) for key, value in sorted(seconds.items())},
+        "left_out": dict(left_out),
+        "examples": examples[:200],
+    }
+    (folder / "report.json").write_text(json.dumps(report, indent=1))
+    return report
+
+
+def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Clip]) -> Iterator[tuple[Clip, np.ndarray, str]]:
+    """Decodes in parallel, a bounded number of clips ahead, in the given order."""
+    iterator = iter(clips)
+    while batch := list(islice(iterator, 64)):
+        yield from zip(batch, *zip(*pool.map(_decode, [clip.path for clip in batch])), strict=True)
+
+
+def _decode(path: str) -> tuple[np.ndarray, str]:
+    """16 kHz mono int16, and why the clip is unusable (empty if it is usable)."""
+    nothing = np.zeros(0, "<i2")
+    try:
+        wave, rate = read_audio(path)
+    except CodecError as error:
+        return nothing, f"unreadable: {error}"
+    mono = resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
+    if len(mono) < MIN_SECONDS * SAMPLE_RATE:
+        return nothing, "too short"
+    if np.sqrt(np.mean(mono**2)) < SILENCE_RMS:
+        return nothing, "silent"
+    return np.round(np.clip(mono, -1, 1) * 32767).astype("<i2"), ""

@@ -1,0 +1,138 @@
+"""Domain-balanced random crops of a corpus, with cached frame features beside them when there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.errors import CodecError
+from train.corpora.store import Corpus, Entry
+
+FRAME = 320
+LEVELS_DBFS = (-34.0, -14.0)
+"""Range of root-mean-square levels that crops are brought to."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops.
+
+    Attributes:
+        wave: ``(B, samples)`` float32.
+        features: ``(B, T, D)`` float32, or None without a feature cache.
+    """
+
+    wave: Tensor
+    features: Tensor | None
+
+
+class Crops:
+    """Draws batches; batch number ``i`` depends only on the seed and ``i``, so a resumed run sees the same data.
+
+    Short clips are joined until a crop is full, so nothing is spent on padding.
+
+    Args:
+        corpus: a built corpus.
+        split: train or valid.
+        weights: share of each domain.
+        frames: length of a crop in 20 ms frames.
+        batch_size: crops a batch.
+        features: memory map ``(frames, D)`` in the order of train + valid clips, or None.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        split: str,
+        weights: Mapping[str, float],
+        frames: int,
+        batch_size: int,
+        features: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.corpus, self.frames, self.batch_size, self.seed = corpus, frames, batch_size, seed
+        self.features = features
+        self._first = first_frames(corpus) if features is not None else {}
+        self._entries = {d: [e for e in corpus.select(split, d) if e.samples >= 4 * FRAME] for d in weights}
+        self._domains = [d for d in weights if self._entries[d] and weights[d] > 0]
+        if not self._domains:
+            raise CodecError(f"the corpus holds no {split} clips of {', '.join(weights)}")
+        shares = np.array([weights[d] for d in self._domains], float)
+        self._shares = shares / shares.sum()
+        lengths = {d: np.array([e.samples for e in self._entries[d]], float) for d in self._domains}
+        self._chances = {d: np.cumsum(v / v.sum()) for d, v in lengths.items()}
+
+    def batch(self, index: int) -> Batch:
+        """Batch number ``index``."""
+        rng = np.random.default_rng((self.seed, index))
+        crops = [self._crop(rng) for _ in range(self.batch_size)]
+        wave = torch.from_numpy(np.stack([wave for wave, _ in crops]))
+        if self.features is None:
+            return Batch(wave, None)
+        return Batch(wave, torch.from_numpy(np.stack([features for _, features in crops])))
+
+    def stream(self, start: int = 0) -> Iterator[tuple[int, Batch]]:
+        """Endless ``(index, batch)`` from ``start`` on, loaded a few batches ahead in a thread."""
+        with ThreadPoolExecutor(1) as pool:
+            ahead = [pool.submit(self.batch, start + i) for i in range(4)]
+            index = start
+            while True:
+                yield index, ahead.pop(0).result()
+                ahead.append(pool.submit(self.batch, index + 4))
+                index += 1
+
+    def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        domain = self._domains[rng.choice(len(self._domains), p=self._shares)]
+        wave = np.zeros(self.frames * FRAME, np.float32)
+        width = 0 if self.features is None else self.features.shape[1]
+        features = np.zeros((self.frames, width), np.float32)
+        filled = 0
+        while filled < self.frames:
+            position = min(int(np.searchsorted(self._chances[domain], rng.random())), len(self._entries[domain]) - 1)
+            entry = self._entries[domain][position]
+            total = entry.samples // FRAME
+            start = int(rng.integers(0, max(1, total - self.frames + 1))) if filled == 0 else 0
+            count = min(total - start, self.frames - filled)
+            piece = self.corpus.wave(entry, start * FRAME, count * FRAME)
+            wave[filled * FRAME : filled * FRAME + len(piece)] = piece
+            if self.features is not None:
+                row = self._first[entry.start] + start
+                features[filled : filled + count] = self.features[row : row + count]
+            filled += count
+        return _level(wave, rng), features
+
+
+def first_frames(corpus: Corpus) -> dict[int, int]:
+    """First row of each train and valid clip in a feature cache, keyed by the clip's first sample."""
+    rows: dict[int, int] = {}
+    position = 0
+    for entry in cached_entries(corpus):
+        rows[entry.start] = position
+        position += -(-entry.samples // FRAME)
+    return rows
+
+
+def cached_entries(corpus: Corpus) -> list[Entry]:
+    """The clips that feature caches hold, in their order."""
+    return corpus.select("train") + corpus.select("valid")
+
+
+def open_features(folder: Path, width: int) -> np.ndarray:
+    """Opens a float16 feature cache as ``(frames, width)``."""
+    path = Path(folder) / "features.f16"
+    if not path.is_file():
+        raise CodecError(f"{folder}: no feature cache here")
+    return np.memmap(path, "<f2", "r").reshape(-1, width)
+
+
+def _level(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    rms = float(np.sqrt(np.mean(wave**2))) + 1e-6
+    gain = 10 ** (rng.uniform(*LEVELS_DBFS) / 20) / rms
+    return wave * np.float32(min(gain, 0.99 / (np.abs(wave).max() + 1e-6), 100.0))

@@ -1,0 +1,134 @@
+"""A training run on disk: resolved config, metrics, checkpoints that survive a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from codec.config import Config
+from codec.errors import CodecError
+
+
+class Stateful(Protocol):
+    """What a checkpoint can hold: modules, optimisers, averages."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+
+
+class Run:
+    """A folder with ``config.json``, ``metrics.jsonl`` and ``checkpoint.pt``.
+
+    Args:
+        folder: created if missing; resumed if it holds a checkpoint.
+        config: saved on the first start; a resume with another one is refused.
+        parts: everything whose state must come back, by name.
+
+    Raises:
+        CodecError: the folder belongs to a run with another config.
+    """
+
+    def __init__(self, folder: str | Path, config: Config, parts: dict[str, Stateful]) -> None:
+        self.folder, self.parts = Path(folder), parts
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.started = time.monotonic()
+        self.seconds_before = 0.0
+        saved = self.folder / "config.json"
+        text = json.dumps({"config": config.model_dump(mode="json"), "revision": _revision()}, indent=1)
+        if saved.exists() and json.loads(saved.read_text())["config"] != json.loads(text)["config"]:
+            raise CodecError(f"{folder}: holds a run with another config; choose another folder or delete it")
+        if not saved.exists():
+            saved.write_text(text)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Path of the latest checkpoint."""
+        return self.folder / "checkpoint.pt"
+
+    def resume(self) -> int:
+        """Loads the latest checkpoint if there is one; returns the step to go on from."""
+        if not self.checkpoint.exists():
+            return 0
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        self.seconds_before = state["seconds"]
+        return int(state["step"])
+
+    def save(self, step: int) -> None:
+        """Writes a checkpoint to a temporary name and renames it, so that there always is a whole one."""
+        staged = self.checkpoint.with_suffix(".new")
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        torch.save({"step": step, "seconds": self.seconds, "parts": state}, staged)
+        staged.replace(self.checkpoint)
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds spent on this run, over all its starts."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """Appends a line to ``metrics.jsonl``."""
+        row = {"step": step, "seconds": round(self.seconds, 1)} | {k: round(float(v), 6) for k, v in values.items()}
+        with (self.folder / "metrics.jsonl").open("a") as handle:
+            handle.write(json.dumps(row) + "\n")
+        print(" ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
+
+
+def check_finite(loss: torch.Tensor, step: int, run: Run) -> None:
+    """Stops a run whose loss is no longer a number.
+
+    Raises:
+        CodecError: with the checkpoint to go back to and what to try.
+    """
+    if not torch.isfinite(loss):
+        raise CodecError(
+            f"loss is {loss.item()} at step {step}; the last good checkpoint is {run.checkpoint}. "
+            "Try a lower learning_rate, or look for broken audio in the corpus report"
+        )
+
+
+def cosine(step: int, steps: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:
+    """Learning rate with a linear warm-up and a half cosine down to ``floor · peak``."""
+    import math
+
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+class Average(torch.nn.Module):
+    """Exponential moving average of a module's weights.
+
+    Args:
+        module: the one that is trained.
+        decay: per step; ramps up from 0 so that the start is forgotten.
+    """
+
+    def __init__(self, module: torch.nn.Module, decay: float = 0.999) -> None:
+        super().__init__()
+        import copy
+
+        self.module = copy.deepcopy(module).requires_grad_(False).eval()
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, module: torch.nn.Module, step: int) -> None:
+        """Moves the average towards ``module``."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        mine, theirs = list(self.module.parameters()), list(module.parameters())
+        torch._foreach_lerp_(mine, theirs, 1 - decay)
+
+
+def _revision() -> str:
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
+        return found.stdout.strip() or "unknown"
+    except OSError:
+        return "unknown"

@@ -1,0 +1,110 @@
+"""Frame-level features of a frozen teacher over a whole corpus, reduced by PCA and cached on disk.
+
+The teacher is OpenAI Whisper's encoder in CTranslate2 form (any size, by folder): 50 frames/s, so its frames
+line up with ours one to one. Clips are packed into its 30 s windows, so short clips cost no padding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from codec.errors import CodecError
+from train.corpora.store import Corpus, Entry
+
+FRAME = 320  # samples at 16 kHz per teacher frame
+WINDOW = 30 * 16_000
+GAP = 10 * FRAME
+PCA_WINDOWS = 150
+
+
+class WhisperTeacher:
+    """Whisper's encoder.
+
+    Args:
+        folder: a CTranslate2 Whisper model, as faster-whisper uses it.
+
+    Raises:
+        CodecError: package or model missing.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        try:
+            import ctranslate2
+            from faster_whisper.feature_extractor import FeatureExtractor
+        except ImportError as error:
+            raise CodecError("distillation from Whisper needs faster-whisper: pip install semcodec[asr]") from error
+        if not (Path(folder) / "model.bin").is_file():
+            raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here")
+        self._ct2 = ctranslate2
+        self._model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8", intra_threads=2)
+        self._mel = FeatureExtractor()
+
+    def __call__(self, wave: np.ndarray) -> np.ndarray:
+        """``(480000,)`` samples → ``(1500, D)`` float32 features."""
+        mel = np.ascontiguousarray(self._mel(wave)[None, :, : WINDOW // 160])
+        return np.array(self._model.encode(self._ct2.StorageView.from_array(mel)))[0].astype(np.float32)
+
+
+def packs(entries: list[Entry]) -> Iterator[list[tuple[Entry, int, int, int]]]:
+    """Groups pieces of clips into 30 s windows: ``(entry, first sample, samples, position in window)``."""
+    window: list[tuple[Entry, int, int, int]] = []
+    position = 0
+    for entry in entries:
+        start = 0
+        while start < entry.samples:
+            if WINDOW - position < min(entry.samples - start, WINDOW // 3) + GAP:
+                yield window
+                window, position = [], 0
+            samples = min(entry.samples - start, WINDOW - position)
+            window.append((entry, start, samples, position))
+            position = -(-(position + samples) // FRAME) * FRAME + GAP
+            start += samples
+    if window:
+        yield window
+
+
+def frames_of(entry: Entry) -> int:
+    """Teacher frames of a clip."""
+    return -(-entry.samples // FRAME)
+
+
+def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_components: int = 128) -> None:
+    """Writes ``features.f16`` (frames, n_components), one row per 20 ms of every train and valid clip, in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = corpus.select("train") + corpus.select("valid")
+    groups = list(packs(entries))
+    chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
+    sample = np.concatenate([_pack_features(corpus, teacher, groups[i]) for i in track(sorted(chosen), "PCA")])
+    mean, std = sample.mean(0), sample.std(0) + 1e-6
+    covariance = np.cov(((sample - mean) / std).T)
+    values, vectors = np.linalg.eigh(covariance)
+    order = np.argsort(values)[::-1][:n_components]
+    basis = vectors[:, order].astype(np.float32)
+    first = np.cumsum([0] + [frames_of(entry) for entry in entries])
+    np.savez(folder / "pca.npz", mean=mean, std=std, basis=basis, values=values[order])
+    index = {id(entry): int(start) for entry, start in zip(entries, first, strict=False)}
+    features = np.memmap(folder / "features.f16", "<f2", "w+", shape=(int(first[-1]), n_components))
+    for group in track(groups, "teacher features"):
+        output = ((_pack_features(corpus, teacher, group, pieces=True) - mean) / std) @ basis
+        row = 0
+        for entry, start, samples, _ in group:
+            count = -(-samples // FRAME)
+            at = index[id(entry)] + start // FRAME
+            features[at : at + count] = output[row : row + count]
+            row += count
+    features.flush()
+    kept = {"n_components": n_components, "frames": int(first[-1]), "explained": float(values[order].sum() / len(values))}
+    (folder / "features.json").write_text(json.dumps(kept))
+
+
+def _pack_features(corpus: Corpus, teacher: WhisperTeacher, group: list, pieces: bool = True) -> np.ndarray:
+    wave = np.zeros(WINDOW, np.float32)
+    for entry, start, samples, position in group:
+        wave[position : position + samples] = corpus.wave(entry, start, samples)
+    output = teacher(wave)
+    return np.concatenate([output[p // FRAME : p // FRAME - (-s // FRAME)] for _, _, s, p in group])
