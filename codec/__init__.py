@@ -1,0 +1,42 @@
+"""A neural audio codec with meaning in its tokens: 25–100 tokens/s for speech, music and any sound.
+
+>>> import codec
+>>> model = codec.load()
+>>> tokens = model.encode(wave, sample_rate=24000, rate=50)  # doctest: +SKIP
+>>> wave = model.decode(tokens)  # doctest: +SKIP
+>>> codec.save(tokens, "x.sct")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from codec.bitstream import read as read
+    from codec.bitstream import save as save
+    from codec.errors import CodecError as CodecError
+    from codec.hub import load as load
+    from codec.hub import models as models
+    from codec.model import Codec as Codec
+    from codec.tokens import Tokens as Tokens
+
+# Imported on first use, so that `codec --help` does not wait for torch.
+_HOMES = {
+    "Codec": "codec.model",
+    "CodecError": "codec.errors",
+    "Tokens": "codec.tokens",
+    "load": "codec.hub",
+    "models": "codec.hub",
+    "read": "codec.bitstream",
+    "save": "codec.bitstream",
+}
+__all__ = ["Codec", "CodecError", "Tokens", "load", "models", "read", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'codec' has no attribute {name!r}")

@@ -27,10 +27,25 @@ MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
 MAX_CHANNELS = 64
 BLOCK_SAMPLES = 1 << 18
 AUDIO_SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf .w64 .rf64 .m4a .aac .mp4 .wma .amr .webm .mka .g722".split()
+    f".{suffix}"
+    for suffix in (
+        *("wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc", "au", "caf", "w64", "rf64"),
+        *("m4a", "aac", "mp4", "wma", "amr", "webm", "mka", "g722"),
+    )
 )
 # Headerless or unsniffable formats need to be named to ffmpeg.
 _FFMPEG_FORMATS = {".g722": "g722"}
+_FFPROBE = [
+    "ffprobe",
+    "-v",
+    "error",
+    "-select_streams",
+    "a:0",
+    "-show_entries",
+    "stream=sample_rate,channels",
+    "-of",
+    "csv=p=0",
+]
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ class AudioReader:
             raise AudioError(f"{self.name}: {self.info.channels} channels, between 1 and {MAX_CHANNELS} are supported")
 
     def _spool_stdin(self) -> Path:
-        handle = self._stack.enter_context(tempfile.NamedTemporaryFile(prefix="codec-stdin-"))
+        handle = self._stack.enter_context(tempfile.NamedTemporaryFile(prefix="codec-stdin-"))  # noqa: SIM115 - the stack closes it
         shutil.copyfileobj(sys.stdin.buffer, handle)
         handle.flush()
         return Path(handle.name)
@@ -108,15 +123,12 @@ class AudioReader:
         if not os.access(path, os.R_OK):
             raise AudioError(f"{self.name}: permission denied")
         if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
-            raise AudioError(
-                f"{self.name}: not audio that libsndfile reads; install ffmpeg if it is some other audio format"
-            )
+            raise AudioError(f"{self.name}: not audio that libsndfile reads; install ffmpeg if it is some other audio format")
         named = ["-f", _FFMPEG_FORMATS[path.suffix.lower()]] if path.suffix.lower() in _FFMPEG_FORMATS else []
         # 'file:' keeps a hostile name from being taken for a protocol; the whitelist keeps playlists offline.
         source = [*named, "-protocol_whitelist", "file,pipe", "-i", f"file:{path.resolve()}"]
         probe = subprocess.run(
-            ["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "stream=sample_rate,channels"]
-            + ["-of", "csv=p=0", *source],
+            [*_FFPROBE, *source],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -149,7 +161,8 @@ class AudioReader:
             raise AudioError(f"{self.name}: damaged audio ({error})") from error
 
     def _read_ffmpeg(self, size: int) -> np.ndarray:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         raw = self._process.stdout.read(size * self.info.channels * 4)
         if not raw and self._process.wait() != 0:
             raise AudioError(f"{self.name}: damaged audio (ffmpeg exit code {self._process.returncode})")
@@ -196,9 +209,7 @@ class Resampler:
     def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
         self.channels = channels
         self._stream = (
-            soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
-            if from_rate != to_rate
-            else None
+            soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ") if from_rate != to_rate else None
         )
 
     def push(self, block: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""The one building block of every network here: ConvNeXt over time, with exact edges.
+"""The one building block of every network here: ConvNeXt over time.
 
-A block multiplies its input by the mask of real frames before it looks at neighbours, so zero padding inside a
-batch, at a window's border or at the end of a file all look alike. That is what makes window = whole = batch.
+A stack sees a known number of frames to either side (``reach``) and zeros beyond the first and last frame, so a
+long file can be cut into windows that overlap by the reach and give what a single pass would.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ class ConvNeXtBlock(nn.Module):
         self.project = nn.Linear(hidden_dim, dim)
         self.scale = nn.Parameter(torch.full((dim,), layer_scale))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``(B, T, D)``, mask ``(B, T, 1)`` of real frames → ``(B, T, D)``."""
-        y = x if mask is None else x * mask
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, T, D)`` → ``(B, T, D)``."""
         # (B, T, D) is already the channels-last layout of a (B, D, 1, T) image: the fast depthwise kernel, no copy.
         y = F.conv2d(
-            y.unsqueeze(1).permute(0, 3, 1, 2),
+            x.unsqueeze(1).permute(0, 3, 1, 2),
             self.depthwise.weight.unsqueeze(2),
             self.depthwise.bias,
             padding=(0, self.reach),
@@ -60,6 +59,9 @@ class ConvNeXt(nn.Module):
         dilations: one block each.
         kernel_size: of the depthwise filters, in frames.
 
+    Attributes:
+        reach: frames to either side that an output frame depends on.
+
     Example:
         >>> ConvNeXt(8, 16, dilations=(1, 2)).reach
         9
@@ -68,19 +70,14 @@ class ConvNeXt(nn.Module):
     def __init__(self, dim: int, hidden_dim: int, dilations: Sequence[int], kernel_size: int = 7) -> None:
         super().__init__()
         self.norm_in = nn.LayerNorm(dim, eps=1e-6)
-        self.blocks = nn.ModuleList(
-            ConvNeXtBlock(dim, hidden_dim, kernel_size, dilation, 1 / len(dilations)) for dilation in dilations
-        )
+        blocks = [ConvNeXtBlock(dim, hidden_dim, kernel_size, dilation, 1 / len(dilations)) for dilation in dilations]
+        self.reach = sum(block.reach for block in blocks)
+        self.blocks = nn.ModuleList(blocks)
         self.norm_out = nn.LayerNorm(dim, eps=1e-6)
 
-    @property
-    def reach(self) -> int:
-        """Frames to either side that an output frame depends on."""
-        return sum(block.reach for block in self.blocks)
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
         x = self.norm_in(x)
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x)
         return self.norm_out(x)

@@ -30,12 +30,11 @@ class SemanticEncoder(nn.Module):
         """Frames of context on either side, at 50 Hz."""
         return self.backbone.reach
 
-    def forward(self, mel: Tensor, mask: Tensor | None = None, hidden: Tensor | None = None) -> Tensor:
+    def forward(self, mel: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Encodes.
 
         Args:
             mel: ``(B, 2·T, n_mels)`` log-mel.
-            mask: ``(B, T, 1)``, 1 at real frames.
             hidden: ``(B, T)`` bool, frames to hide behind the mask token (masked prediction in training).
 
         Returns:
@@ -44,4 +43,4 @@ class SemanticEncoder(nn.Module):
         x = self.stem(rearrange(mel, "b (t two) m -> b t (two m)", two=2) + 2.0)  # log10 magnitudes centre near −2
         if hidden is not None:
             x = torch.where(hidden.unsqueeze(-1), self.mask_token.to(x.dtype), x)
-        return self.head(self.backbone(x, mask))
+        return self.head(self.backbone(x))

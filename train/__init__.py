@@ -1,0 +1,1 @@
+"""Training, from audio files to an exported model."""

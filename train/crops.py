@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ class Crops:
                 row = self._first[entry.start] + start
                 features[filled : filled + count] = self.features[row : row + count]
             filled += count
-        return _level(wave, rng), features
+        return level(wave, rng), features
 
 
 def first_frames(corpus: Corpus) -> dict[int, int]:
@@ -124,15 +125,20 @@ def cached_entries(corpus: Corpus) -> list[Entry]:
     return corpus.select("train") + corpus.select("valid")
 
 
-def open_features(folder: Path, width: int) -> np.ndarray:
-    """Opens a float16 feature cache as ``(frames, width)``."""
-    path = Path(folder) / "features.f16"
-    if not path.is_file():
-        raise CodecError(f"{folder}: no feature cache here")
-    return np.memmap(path, "<f2", "r").reshape(-1, width)
+def open_features(folder: Path) -> np.ndarray:
+    """Opens a float16 feature cache as ``(frames, width)``.
+
+    Raises:
+        CodecError: there is none, or it was not finished.
+    """
+    about = folder / "features.json"
+    if not about.is_file():
+        raise CodecError(f"{folder}: no finished feature cache here")
+    return np.memmap(folder / "features.f16", "<f2", "r").reshape(-1, json.loads(about.read_text())["n_components"])
 
 
-def _level(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def level(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Scales a wave to a random level without clipping it."""
     rms = float(np.sqrt(np.mean(wave**2))) + 1e-6
     gain = 10 ** (rng.uniform(*LEVELS_DBFS) / 20) / rms
     return wave * np.float32(min(gain, 0.99 / (np.abs(wave).max() + 1e-6), 100.0))

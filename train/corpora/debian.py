@@ -55,7 +55,9 @@ def fetch(folder: Path) -> None:
             (archive,) = folder.glob(f"{package}_*.deb")
             subprocess.run(["dpkg-deb", "-x", str(archive), str(folder / f".{package}")], check=True)
         except (OSError, subprocess.CalledProcessError, ValueError) as error:
-            raise CodecError(f"cannot fetch Debian package {package} (needs Debian or Ubuntu, apt-get update): {error}") from error
+            raise CodecError(
+                f"cannot fetch Debian package {package} (needs Debian or Ubuntu, apt-get update): {error}"
+            ) from error
         (folder / f".{package}").rename(folder / package)
         archive.unlink()
 

@@ -90,23 +90,26 @@ def build(clips: Iterable[Clip], folder: str | Path, workers: int = 2) -> dict[s
     examples: list[str] = []
     seconds: Counter[str] = Counter()
     position = 0
-    with (folder / ".audio.i16").open("wb") as audio, (folder / ".clips.jsonl").open("w") as manifest:
-        with ProcessPoolExecutor(workers) as pool:
-            for clip, wave, problem in track(_decoded(pool, clips), "building corpus"):
-                digest = hashlib.sha256(wave.tobytes()).digest()
-                if not problem and digest in seen:
-                    problem = "duplicate"
-                if problem:
-                    left_out[problem.split(":")[0]] += 1
-                    examples.append(f"{clip.path}: {problem}")
-                    continue
-                seen.add(digest)
-                split = split_of(clip.source)
-                audio.write(wave.tobytes())
-                entry = Entry(clip, split, position, len(wave))
-                manifest.write(json.dumps(asdict(entry)) + "\n")
-                position += len(wave)
-                seconds[f"{clip.domain}/{split}"] += len(wave) / SAMPLE_RATE
+    with (
+        (folder / ".audio.i16").open("wb") as audio,
+        (folder / ".clips.jsonl").open("w") as manifest,
+        ProcessPoolExecutor(workers) as pool,
+    ):
+        for clip, wave, problem in track(_decoded(pool, clips), "building corpus"):
+            digest = hashlib.sha256(wave.tobytes()).digest()
+            if not problem and digest in seen:
+                problem = "duplicate"
+            if problem:
+                left_out[problem.split(":")[0]] += 1
+                examples.append(f"{clip.path}: {problem}")
+                continue
+            seen.add(digest)
+            split = split_of(clip.source)
+            audio.write(wave.tobytes())
+            entry = Entry(clip, split, position, len(wave))
+            manifest.write(json.dumps(asdict(entry)) + "\n")
+            position += len(wave)
+            seconds[f"{clip.domain}/{split}"] += len(wave) / SAMPLE_RATE
     if not position:
         raise CodecError(f"no usable audio found ({dict(left_out) or 'no files'})")
     (folder / ".audio.i16").rename(folder / "audio.i16")
@@ -124,7 +127,8 @@ def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Clip]) -> Iterator[tuple
     """Decodes in parallel, a bounded number of clips ahead, in the given order."""
     iterator = iter(clips)
     while batch := list(islice(iterator, 64)):
-        yield from zip(batch, *zip(*pool.map(_decode, [clip.path for clip in batch])), strict=True)
+        for clip, (wave, problem) in zip(batch, pool.map(_decode, [clip.path for clip in batch]), strict=True):
+            yield clip, wave, problem
 
 
 def _decode(path: str) -> tuple[np.ndarray, str]:

@@ -90,7 +90,7 @@ def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_comp
     index = {id(entry): int(start) for entry, start in zip(entries, first, strict=False)}
     features = np.memmap(folder / "features.f16", "<f2", "w+", shape=(int(first[-1]), n_components))
     for group in track(groups, "teacher features"):
-        output = ((_pack_features(corpus, teacher, group, pieces=True) - mean) / std) @ basis
+        output = ((_pack_features(corpus, teacher, group) - mean) / std) @ basis
         row = 0
         for entry, start, samples, _ in group:
             count = -(-samples // FRAME)
@@ -102,7 +102,7 @@ def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_comp
     (folder / "features.json").write_text(json.dumps(kept))
 
 
-def _pack_features(corpus: Corpus, teacher: WhisperTeacher, group: list, pieces: bool = True) -> np.ndarray:
+def _pack_features(corpus: Corpus, teacher: WhisperTeacher, group: list) -> np.ndarray:
     wave = np.zeros(WINDOW, np.float32)
     for entry, start, samples, position in group:
         wave[position : position + samples] = corpus.wave(entry, start, samples)

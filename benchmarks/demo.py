@@ -1,0 +1,51 @@
+"""``make demo``: the bundled recordings through a ``.sct`` file at 50 tokens/s, with figures and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import codec
+from benchmarks.spectrogram import draw
+from codec.audio import read_audio, resample
+from codec.files import decode_file, encode_file
+
+RECORDINGS = Path(__file__).parent.parent / "tests" / "data"
+OUTPUT = Path("demo-output")
+RATE = 50
+
+
+def main() -> None:
+    """Encodes, decodes, prints and draws."""
+    OUTPUT.mkdir(exist_ok=True)
+    model = codec.load(rate=RATE)
+    model.decode(model.encode(read_audio(RECORDINGS / "speech.flac")[0], 16_000))  # load everything before timing
+    table = Table("input", "tokens/s", "kbps of the file", "encode", "decode", "output", title=f"{RATE} tokens/s")
+    for name in ("speech", "music"):
+        source, tokens, output = RECORDINGS / f"{name}.flac", OUTPUT / f"{name}.sct", OUTPUT / f"{name}.wav"
+        encoded = encode_file(model, str(source), str(tokens))
+        decoded = decode_file(model, str(tokens), str(output))
+        table.add_row(
+            f"{source.name} ({encoded.seconds:.1f} s, {encoded.channels} ch, {encoded.sample_rate} Hz)",
+            f"{encoded.rate:g} × {encoded.channels} ch",
+            f"{encoded.kbps:.2f}",
+            f"{encoded.times_real_time:.0f}× real time",
+            f"{decoded.times_real_time:.0f}× real time",
+            str(output),
+        )
+        draw([("original", _mono(source)), (f"through {encoded.bytes} bytes", _mono(output))], 16_000, OUTPUT / f"{name}.png")
+    console = Console()
+    console.print(table)
+    console.print(f"Listen: {OUTPUT.resolve()}/speech.wav, music.wav   Look: speech.png, music.png", soft_wrap=True)
+
+
+def _mono(path: Path) -> np.ndarray:
+    wave, rate = read_audio(path)
+    return resample(wave.mean(0, keepdims=True), rate, 16_000)[0]
+
+
+if __name__ == "__main__":
+    main()

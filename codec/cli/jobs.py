@@ -1,0 +1,206 @@
+"""Which files a command line means, and running through them: progress, resuming, failures listed at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import json as jsonlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from codec.audio import AUDIO_SUFFIXES
+from codec.errors import CodecError
+from codec.files import FileReport, Format, decode_file, encode_file
+from codec.hub import load
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to work on.
+
+    Attributes:
+        source: path or ``-``.
+        target: path or ``-``.
+        from_folder: found by walking a folder: an existing target means that it is done.
+    """
+
+    source: str
+    target: str
+    from_folder: bool
+
+
+def encode_all(
+    inputs: list[str],
+    output: str | None,
+    model: str,
+    rate: int,
+    vocab: int,
+    format: str,
+    semantic_only: bool,
+    overwrite: bool,
+    json: bool,
+) -> None:
+    """Runs ``codec encode``."""
+    if format not in get_args(Format):
+        raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
+    jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
+    codec = load(model, rate, vocab)
+
+    def work(job: Job, progress: Callable[[float], None]) -> FileReport:
+        return encode_file(codec, job.source, job.target, rate, vocab, format, semantic_only, progress)  # type: ignore[arg-type]
+
+    run(jobs, work, overwrite, json, "encoding")
+
+
+def decode_all(
+    inputs: list[str], output: str | None, model: str, sample_rate: int | None, conceal: bool, overwrite: bool, json: bool
+) -> None:
+    """Runs ``codec decode``."""
+    jobs = plan(inputs, output, frozenset({".sct"}), ".wav")
+    codec = load(model)
+
+    def work(job: Job, progress: Callable[[float], None]) -> FileReport:
+        return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)
+
+    run(jobs, work, overwrite, json, "decoding")
+
+
+def plan(inputs: list[str], output: str | None, suffixes: frozenset[str], new_suffix: str) -> list[Job]:
+    """Turns arguments into jobs.
+
+    Raises:
+        CodecError: nothing found, several inputs for one output file, two inputs for one output, or output = input.
+    """
+    jobs: list[Job] = []
+    sources = [match for argument in inputs for match in _expand(argument)]
+    many = len(sources) > 1
+    into_folder = output is not None and output != "-" and (many or output.endswith(os.sep) or Path(output).is_dir())
+    for source in sources:
+        if source != "-" and Path(source).is_dir():
+            if output == "-":
+                raise CodecError(f"{source}: a folder cannot go to standard output")
+            jobs += _walk(Path(source), Path(output or source), suffixes, new_suffix)
+        elif output is None:
+            jobs.append(Job(source, "-" if source == "-" else str(Path(source).with_suffix(new_suffix)), False))
+        elif into_folder:
+            name = "stdin" if source == "-" else Path(source).stem
+            jobs.append(Job(source, str(Path(output) / f"{name}{new_suffix}"), False))
+        elif many:
+            raise CodecError(f"{len(sources)} inputs cannot go to one output {output}; name a folder")
+        else:
+            jobs.append(Job(source, output, False))
+    return _without_clashes(jobs)
+
+
+def _expand(argument: str) -> list[str]:
+    if argument == "-" or Path(argument).exists() or not glob.has_magic(argument):
+        return [argument]
+    matches = sorted(glob.glob(argument, recursive=True))
+    if not matches:
+        raise CodecError(f"{argument}: nothing matches")
+    return matches
+
+
+def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str) -> list[Job]:
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and not p.name.startswith("."))
+    if not found:
+        raise CodecError(f"{folder}: no {'/'.join(sorted(suffixes)) if len(suffixes) < 3 else 'audio'} files below this folder")
+    stems = [path.with_suffix("") for path in found]
+    jobs = []
+    for path, stem in zip(found, stems, strict=True):
+        # a.wav beside a.flac: keep the whole name so that neither overwrites the other
+        name = stem if stems.count(stem) == 1 else path
+        target = output / name.relative_to(folder)
+        jobs.append(Job(str(path), f"{target}{new_suffix}", True))
+    return jobs
+
+
+def _without_clashes(jobs: list[Job]) -> list[Job]:
+    targets: dict[str, str] = {}
+    for job in jobs:
+        if job.target == "-":
+            continue
+        real = os.path.realpath(job.target)
+        if job.source != "-" and real == os.path.realpath(job.source):
+            raise CodecError(f"{job.source}: output would overwrite the input")
+        if real in targets:
+            raise CodecError(f"{job.source} and {targets[real]} would both be written to {job.target}")
+        targets[real] = job.source
+    return jobs
+
+
+def run(
+    jobs: list[Job], work: Callable[[Job, Callable[[float], None]], FileReport], overwrite: bool, json: bool, verb: str
+) -> None:
+    """Works through the jobs; goes on after failures and lists them at the end.
+
+    Raises:
+        CodecError: the only job failed, or some of several.
+    """
+    todo = [job for job in jobs if overwrite or not (job.from_folder and Path(job.target).exists())]
+    skipped = len(jobs) - len(todo)
+    failures: list[str] = []
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[audio]}"),
+    )
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, transient=True, disable=json or not console.is_terminal
+    ) as bar:
+        task = bar.add_task(verb, total=len(todo), audio="")
+        heard = 0.0
+
+        def progress(seconds: float) -> None:
+            nonlocal heard
+            heard += seconds
+            bar.update(task, audio=f"{heard / 60:.1f} min of audio")
+
+        for job in todo:
+            try:
+                if job.from_folder or job.target.rpartition(os.sep)[0]:
+                    _make_parent(job)
+                _report(work(job, progress), json, bar.console)
+            except CodecError as error:
+                failures.append(str(error))
+            bar.advance(task)
+    if skipped and not json:
+        console.print(f"{skipped} already done, skipped (--overwrite redoes them)", highlight=False)
+    if failures and len(jobs) == 1:
+        raise CodecError(failures[0])
+    if failures:
+        for line in failures:
+            print(f"codec: {' '.join(line.split())}", file=sys.stderr)
+        raise CodecError(f"{len(failures)} of {len(todo)} files failed")
+
+
+def _make_parent(job: Job) -> None:
+    if job.from_folder:
+        try:
+            Path(job.target).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CodecError(f"cannot write {job.target}: {error.strerror}") from error
+
+
+def _report(report: FileReport, json: bool, console: Console) -> None:
+    if json:
+        stream = sys.stderr if report.output == "-" else sys.stdout
+        print(jsonlib.dumps(dataclasses.asdict(report)), file=stream, flush=True)
+        return
+    line = (
+        f"{report.input} → {report.output}  {report.seconds:.2f} s × {report.channels} ch  "
+        f"{report.rate:g} tokens/s  {report.kbps:.3f} kbps  {report.times_real_time:.0f}× real time"
+    )
+    if report.damaged_chunks:
+        line += f"  {report.damaged_chunks} damaged chunks muted"
+    console.print(line, highlight=False, soft_wrap=True, markup=False)

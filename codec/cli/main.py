@@ -1,0 +1,118 @@
+"""Entry point: ``codec encode``, ``decode``, ``info``, ``models``, ``play``, ``bench``, ``train``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from codec import __version__
+from codec.errors import CodecError
+
+app = typer.Typer(
+    help="A neural audio codec with meaning in its tokens: 25, 50 or 100 tokens/s for speech, music and any sound.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Model = Annotated[str, typer.Option("--model", "-m", help="default, a folder, or a .safetensors file.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON line per file on standard output, nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Options before the command."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def encode(
+    inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="Audio files, folders, globs, or - for a pipe.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", help="File, folder, or -; default: beside the input.")] = None,
+    model: Model = "default",
+    rate: Annotated[int, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100.")] = 50,
+    vocab: Annotated[int, typer.Option("--vocab", help="Semantic vocabulary: 4096, 8192, 16384 or 32768.")] = 8192,
+    format: Annotated[str, typer.Option("--format", "-f", help="sct, npy or jsonl.")] = "sct",
+    semantic_only: Annotated[bool, typer.Option("--semantic-only", help="Leave out the acoustic tokens.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded.")] = False,
+    json: Json = False,
+) -> None:
+    """Encode audio to tokens. Folders are encoded with everything below them, and can be resumed."""
+    from codec.cli.jobs import encode_all
+
+    encode_all(inputs, output, model, rate, vocab, format, semantic_only, overwrite, json)
+
+
+@app.command()
+def decode(
+    inputs: Annotated[list[str], typer.Argument(metavar="IN...", help=".sct files, folders, globs, or - for a pipe.")],
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="File (.wav .flac .ogg .mp3 .opus), folder, or -.")
+    ] = None,
+    model: Model = "default",
+    sample_rate: Annotated[int | None, typer.Option(help="Of the output in Hz; default: that of the original.")] = None,
+    conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks instead of refusing the file.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already decoded.")] = False,
+    json: Json = False,
+) -> None:
+    """Decode tokens to audio of exactly the original length and sample rate."""
+    from codec.cli.jobs import decode_all
+
+    decode_all(inputs, output, model, sample_rate, conceal, overwrite, json)
+
+
+@app.command()
+def info(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=".sct files or audio files.")],
+    json: Json = False,
+) -> None:
+    """Show what a container (or audio file) holds, and its true bitrate."""
+    from codec.cli.show import show_files
+
+    show_files(files, json)
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """List the models that can be named."""
+    from codec.cli.show import show_models
+
+    show_models(json)
+
+
+@app.command()
+def play(file: Annotated[str, typer.Argument(help=".sct or audio file.")], model: Model = "default") -> None:
+    """Decode a file and play it through ffplay, paplay, aplay or afplay."""
+    from codec.cli.show import play_file
+
+    play_file(file, model)
+
+
+def _add_extras() -> None:
+    """Commands of the other packages; they exist where those are installed (always, except in odd vendorings)."""
+    from benchmarks.cli import app as bench
+    from train.cli import app as train
+
+    app.add_typer(bench, name="bench")
+    app.add_typer(train, name="train")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; what a user can put right is one line on standard error and exit code 2."""
+    _add_extras()
+    try:
+        app(arguments)
+    except CodecError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our pipe went away; there is nobody to tell
+        sys.exit(141)
+
+
+def _fail(message: Any) -> None:
+    print(f"codec: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,138 @@
+"""``codec info``, ``codec models``, ``codec play``."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from codec.errors import CodecError
+
+_PLAYERS = (["ffplay", "-v", "error", "-nodisp", "-autoexit"], ["paplay"], ["aplay", "-q"], ["afplay"])
+
+
+def show_files(files: list[str], json: bool) -> None:
+    """Prints what each file holds."""
+    for file in files:
+        facts = describe(file)
+        if json:
+            print(jsonlib.dumps(facts))
+            continue
+        table = Table(show_header=False, box=None, title=file, title_justify="left")
+        for key, value in facts.items():
+            table.add_row(key.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
+        Console().print(table, highlight=False)
+
+
+def describe(file: str) -> dict[str, Any]:
+    """Facts about a container or an audio file.
+
+    Raises:
+        CodecError: it is neither, or damaged.
+    """
+    from codec.bitstream import MAGIC
+
+    try:
+        with open(file, "rb") as handle:
+            start = handle.read(len(MAGIC))
+    except OSError as error:
+        raise CodecError(f"{file}: {error.strerror}") from error
+    return _describe_container(file) if start == MAGIC or file.endswith(".sct") else _describe_audio(file)
+
+
+def _describe_container(file: str) -> dict[str, Any]:
+    from codec.bitstream import VERSION, ContainerReader
+    from codec.errors import ContainerError
+
+    with open(file, "rb") as handle:
+        try:
+            reader = ContainerReader(handle)
+            frames = chunks = 0
+            for codes in reader.chunks():
+                frames, chunks = frames + codes.shape[2], chunks + 1
+        except ContainerError as error:
+            raise ContainerError(f"{file}: {error}") from error
+        size = handle.tell()
+    header = reader.header
+    assert reader.samples is not None
+    seconds = reader.samples / header.sample_rate
+    return {
+        "format": f"sct {VERSION}",
+        "model": header.model,
+        "sample_rate": header.sample_rate,
+        "channels": header.channels,
+        "samples": reader.samples,
+        "seconds": seconds,
+        "tokens_per_second": header.frame_rate * len(header.codebook_sizes),
+        "frame_rate": header.frame_rate,
+        "frames": frames,
+        "codebook_sizes": list(header.codebook_sizes),
+        "bits_per_frame": header.frame_bits,
+        "chunks": chunks,
+        "chunk_frames": header.chunk_frames,
+        "bytes": size,
+        "nominal_kbps": header.frame_rate * header.frame_bits / 1000,
+        "true_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
+    }
+
+
+def _describe_audio(file: str) -> dict[str, Any]:
+    from codec.audio import AudioReader
+
+    with AudioReader(file) as reader:
+        samples = sum(len(block) for block in reader.blocks())
+        info = reader.info
+    size = Path(file).stat().st_size
+    seconds = samples / info.sample_rate
+    return {
+        "format": "audio",
+        "sample_rate": info.sample_rate,
+        "channels": info.channels,
+        "samples": samples,
+        "seconds": seconds,
+        "bytes": size,
+        "true_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
+    }
+
+
+def show_models(json: bool) -> None:
+    """Prints the models that can be named."""
+    import dataclasses
+
+    from codec.hub import models
+
+    if json:
+        for entry in models():
+            print(jsonlib.dumps(dataclasses.asdict(entry)))
+        return
+    table = Table("name", "here", "about", box=None)
+    for entry in models():
+        table.add_row(entry.name, "yes" if entry.ready else "no", entry.about)
+    Console().print(table, highlight=False)
+
+
+def play_file(file: str, model: str) -> None:
+    """Decodes if needed and plays.
+
+    Raises:
+        CodecError: no player is installed, or the player failed.
+    """
+    player = next((command for command in _PLAYERS if shutil.which(command[0])), None)
+    if player is None:
+        raise CodecError("no audio player found; install ffmpeg (ffplay), pulseaudio-utils or alsa-utils")
+    with tempfile.TemporaryDirectory(prefix="codec-play-") as folder:
+        if file.endswith(".sct"):
+            from codec.files import decode_file
+            from codec.hub import load
+
+            decoded = str(Path(folder) / "decoded.wav")
+            decode_file(load(model), file, decoded)
+            file = decoded
+        if subprocess.run([*player, str(Path(file).resolve())], stdin=subprocess.DEVNULL).returncode:
+            raise CodecError(f"{player[0]} could not play {file}")

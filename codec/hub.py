@@ -1,0 +1,123 @@
+"""Finding, loading and saving models: a folder with ``config.json`` and ``model.safetensors``. Never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from codec.config import ModelConfig
+from codec.errors import ModelError
+from codec.model import Codec
+from codec.networks import Networks
+
+DEFAULT = Path(__file__).parent / "weights" / "default"
+MAX_CONFIG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model that can be named.
+
+    Attributes:
+        name: for `load` and ``--model``.
+        about: one line.
+        ready: its weights are on this machine.
+    """
+
+    name: str
+    about: str
+    ready: bool
+
+
+def models() -> list[ModelEntry]:
+    """Models known by name."""
+    about = "speech, music and sound, 16 kHz; 25, 50, 100 tokens/s; semantic vocabularies 4096 … 32768"
+    return [ModelEntry("default", about, (DEFAULT / "model.safetensors").is_file())]
+
+
+def load(name: str | Path | None = None, rate: int = 50, vocab: int = 8192, device: str | torch.device = "cpu") -> Codec:
+    """Loads a model; never touches the network.
+
+    Args:
+        name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``.
+        rate: default tokens per second of the returned codec.
+        vocab: its default semantic vocabulary.
+        device: where the networks run.
+
+    Raises:
+        ModelError: missing, damaged, or not a model of this kind.
+        CodecError: unknown rate or vocabulary.
+
+    Example:
+        >>> load(rate=100).bitrate
+        1300.0
+    """
+    folder = DEFAULT if name in (None, "default") else Path(str(name))
+    if folder.suffix == ".safetensors":
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ModelError(
+            f"no model {str(name)!r}: known are {', '.join(m.name for m in models())}, or a folder made by codec train export"
+        )
+    config, fingerprint = _read_config(folder)
+    networks = Networks(config)
+    try:
+        state = load_file(folder / "model.safetensors")
+        missing, unexpected = networks.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
+        strange = [key for key in [*missing, *unexpected] if not key.startswith("mel.")]
+        if strange:
+            raise ModelError(f"{folder}: weights and config.json do not fit each other ({strange[0]})")
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{folder}/model.safetensors: cannot be read ({error})") from error
+    except RuntimeError as error:
+        raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error).splitlines()[0]})") from error
+    return Codec(networks.to(device), str(name or "default"), fingerprint, rate, vocab)
+
+
+def _read_config(folder: Path) -> tuple[ModelConfig, str]:
+    path = folder / "config.json"
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ModelError(f"{path}: too large for a config")
+        raw = json.loads(path.read_text("utf-8"))
+        fingerprint = bytes.fromhex(raw["fingerprint"])
+        config = ModelConfig.model_validate(raw["model"])
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path}: not a model's config ({type(error).__name__}: {error})") from error
+    if len(fingerprint) != 8:
+        raise ModelError(f"{path}: the fingerprint must have 16 hexadecimal digits")
+    return config, fingerprint.hex()
+
+
+def export(networks: Networks, folder: str | Path) -> str:
+    """Writes a folder that `load` takes, weights in float16.
+
+    Returns:
+        The model's fingerprint: a hash of its config and weights.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {key: value.detach().half().contiguous() for key, value in networks.state_dict().items()}
+    # Filter banks and windows follow from the config.
+    state = {key: value for key, value in state.items() if not key.startswith("mel.")}
+    config = networks.config.model_dump(mode="json")
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for key in sorted(state):
+        digest.update(key.encode())
+        digest.update(state[key].cpu().numpy().tobytes())
+    fingerprint = digest.hexdigest()[:16]
+    save_file(state, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"fingerprint": fingerprint, "model": config}, indent=1) + "\n")
+    return fingerprint

@@ -1,0 +1,254 @@
+"""The codec as its users see it: audio → tokens → audio, and vectors for probes and language models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.errors import AudioError, CodecError, ModelError
+from codec.networks import Networks
+from codec.streaming import StreamDecoder, StreamEncoder
+from codec.tokens import Tokens, model_samples
+
+Stream = Literal["semantic", "acoustic", "both"]
+
+
+class Codec:
+    """A semantic codec with one set of weights for all rates and vocabularies.
+
+    Args:
+        networks: trained weights.
+        name: how it was loaded.
+        fingerprint: of config and weights; tokens carry it, and only the same model decodes them.
+        rate: default tokens per second.
+        vocab: default semantic vocabulary.
+
+    Example:
+        >>> import codec, torch
+        >>> model = codec.load()
+        >>> tokens = model.encode(torch.zeros(1, 24000), sample_rate=24000, rate=50)
+        >>> tokens.codes.shape, model.decode(tokens).shape
+        (torch.Size([1, 2, 25]), torch.Size([1, 16000]))
+    """
+
+    def __init__(self, networks: Networks, name: str, fingerprint: str, rate: int = 50, vocab: int = 8192) -> None:
+        self.networks = networks.eval().requires_grad_(False)
+        self.name, self.fingerprint = name, fingerprint
+        self.rate, self.vocab = rate, vocab
+        self.stack_of(rate)
+        self._check_vocab(vocab)
+
+    @property
+    def sample_rate(self) -> int:
+        """Of decoded audio, in Hz."""
+        return self.networks.config.sample_rate
+
+    @property
+    def rates(self) -> tuple[int, ...]:
+        """Tokens per second that can be chosen: semantic and acoustic together."""
+        return tuple(2 * self._base_rate // stack for stack in self.networks.config.stacks)
+
+    @property
+    def vocabs(self) -> tuple[int, ...]:
+        """Semantic vocabularies that can be chosen."""
+        return self.networks.config.vocabs
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames (token pairs) per second at the default rate."""
+        return self.rate / 2
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Of the semantic and the acoustic stream at the default vocabulary."""
+        return self.vocab, self.networks.acoustic_quantizer.codebook_size
+
+    @property
+    def bitrate(self) -> float:
+        """Bits per second at the default rate and vocabulary."""
+        return self._empty(self.rate, self.vocab).bitrate
+
+    @property
+    def _base_rate(self) -> int:
+        return self.networks.config.sample_rate // self.networks.config.hop_length
+
+    def stack_of(self, rate: float) -> int:
+        """50 Hz frames per token at a rate.
+
+        Raises:
+            CodecError: no such rate.
+        """
+        if rate not in self.rates:
+            raise CodecError(f"rate {rate} is not one of {', '.join(map(str, sorted(self.rates)))} tokens/s")
+        return round(2 * self._base_rate / rate)
+
+    def _check_vocab(self, vocab: int) -> None:
+        if vocab not in self.vocabs:
+            raise CodecError(f"vocabulary {vocab} is not one of {', '.join(map(str, self.vocabs))}")
+
+    def encode(
+        self,
+        wave: Tensor | np.ndarray,
+        sample_rate: int,
+        rate: int | None = None,
+        vocab: int | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tokens:
+        """Encodes a batch; every item gives the tokens that it gives alone.
+
+        Args:
+            wave: ``(B, samples)`` or ``(samples,)``, full scale ±1; NaN and infinite samples count as 0.
+            sample_rate: of ``wave`` in Hz; any.
+            rate: tokens per second, default ``self.rate``.
+            vocab: semantic vocabulary, default ``self.vocab``.
+            lengths: ``(B,)`` true lengths in samples; what lies behind them is not looked at.
+
+        Raises:
+            AudioError: not one- or two-dimensional, or wrong lengths.
+            CodecError: unknown rate or vocabulary.
+        """
+        audio = _as_batch(wave)
+        rate, vocab = rate or self.rate, vocab or self.vocab
+        counts = _check_lengths(lengths, audio)
+        items = []
+        for row, count in zip(audio, counts, strict=True):
+            stream = self.stream_encoder(sample_rate, 1, rate, vocab)
+            items.append(torch.cat([stream.push(row[None, :count]), stream.flush()], dim=2)[0])
+        longest = max((item.shape[1] for item in items), default=0)
+        codes = torch.zeros(len(items), 2, longest, dtype=torch.int64)
+        for index, item in enumerate(items):
+            codes[index, :, : item.shape[1]] = item
+        return self._empty(rate, vocab, codes, torch.tensor(counts), sample_rate)
+
+    def decode(self, tokens: Tokens) -> Tensor:
+        """Decodes a batch.
+
+        Returns:
+            ``(B, samples)`` at ``self.sample_rate``: each item as long as its original, then zeros.
+
+        Raises:
+            ModelError: another model made the tokens.
+            CodecError: codes outside their codebooks.
+        """
+        self.check(tokens)
+        rows = []
+        for index in range(len(tokens.codes)):
+            item = tokens.item(index)
+            stream = self.stream_decoder(tokens)
+            wave = torch.cat([stream.push(item.codes), stream.flush()], dim=1)[0]
+            rows.append(wave[: model_samples(int(item.lengths[0]), tokens.sample_rate, self.sample_rate)])
+        longest = max((len(row) for row in rows), default=0)
+        output = torch.zeros(len(rows), longest)
+        for index, row in enumerate(rows):
+            output[index, : len(row)] = row
+        return output
+
+    def embed(self, tokens: Tokens, stream: Stream = "both") -> Tensor:
+        """Vectors of tokens, for probes and language models.
+
+        Returns:
+            ``(B, N, D)``: k-means codewords, acoustic values, or both side by side.
+
+        Raises:
+            ModelError: another model made the tokens.
+            CodecError: the acoustic stream is asked for and not there.
+        """
+        self.check(tokens)
+        if stream != "semantic" and tokens.codes.shape[1] < 2:
+            raise CodecError("these tokens have no acoustic stream")
+        semantic, acoustic = self.networks.codes_to_values(
+            tokens.codes, self.stack_of(2 * tokens.frame_rate), tokens.codebook_sizes[0]
+        )
+        if stream == "semantic":
+            return semantic
+        assert acoustic is not None
+        return acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
+
+    def stream_encoder(
+        self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None
+    ) -> StreamEncoder:
+        """An encoder to push audio into; see `StreamEncoder`."""
+        vocab = vocab or self.vocab
+        self._check_vocab(vocab)
+        return StreamEncoder(self.networks, sample_rate, channels, self.stack_of(rate or self.rate), vocab)
+
+    def stream_decoder(self, tokens: Tokens | None = None) -> StreamDecoder:
+        """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
+        tokens = tokens or self._empty(self.rate, self.vocab)
+        return StreamDecoder(self.networks, self.stack_of(2 * tokens.frame_rate), tokens.codebook_sizes[0])
+
+    def check(self, tokens: Tokens) -> None:
+        """Refuses tokens that this model cannot decode.
+
+        Raises:
+            ModelError: another model made them.
+            CodecError: unknown rate or vocabulary, too few frames, or codes outside their codebooks.
+        """
+        if tokens.model != self.fingerprint:
+            raise ModelError(
+                f"these tokens were made by model {tokens.model or 'unknown'}, not by {self.fingerprint} ({self.name}); "
+                "decode them with the model that made them: --model"
+            )
+        self.stack_of(2 * tokens.frame_rate)
+        self._check_vocab(tokens.codebook_sizes[0])
+        expected = (tokens.codebook_sizes[0], self.networks.acoustic_quantizer.codebook_size)
+        if tokens.codebook_sizes != expected[: len(tokens.codebook_sizes)]:
+            raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {expected}")
+        if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
+            raise CodecError("fewer frames than the declared length needs")
+        sizes = torch.tensor(tokens.codebook_sizes).view(1, -1, 1)
+        if ((tokens.codes < 0) | (tokens.codes >= sizes)).any():
+            raise CodecError("codes lie outside their codebooks")
+
+    def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:
+        """Tokens without codes: what a container's header needs."""
+        return self._empty(
+            rate or self.rate,
+            vocab or self.vocab,
+            torch.zeros(channels, 2, 0, dtype=torch.int64),
+            torch.zeros(channels, dtype=torch.int64),
+            sample_rate,
+        )
+
+    def _empty(
+        self, rate: int, vocab: int, codes: Tensor | None = None, lengths: Tensor | None = None, sample_rate: int = 16_000
+    ) -> Tokens:
+        return Tokens(
+            codes=torch.zeros(0, 2, 0, dtype=torch.int64) if codes is None else codes,
+            lengths=torch.zeros(0, dtype=torch.int64) if lengths is None else lengths,
+            sample_rate=sample_rate,
+            frame_rate=rate / 2,
+            codebook_sizes=(vocab, self.networks.acoustic_quantizer.codebook_size),
+            model=self.fingerprint,
+        )
+
+    def silence(self, tokens: Tokens) -> Tensor:
+        """``(S,)`` codes of a frame of digital silence at the rate and vocabulary of ``tokens``: fills damaged chunks."""
+        quiet = self.encode(
+            torch.zeros(self.sample_rate), self.sample_rate, round(2 * tokens.frame_rate), tokens.codebook_sizes[0]
+        )
+        middle = quiet.codes.shape[2] // 2
+        return quiet.codes[0, : tokens.codes.shape[1], middle]
+
+
+def _as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
+    audio = wave.detach().cpu().numpy() if isinstance(wave, Tensor) else np.asarray(wave)
+    if audio.dtype.kind == "i":
+        audio = audio / np.float32(np.iinfo(audio.dtype).max + 1)
+    audio = audio[None] if audio.ndim == 1 else audio
+    if audio.ndim != 2:
+        raise AudioError(f"audio of shape {audio.shape}: (samples,) or (batch, samples) is expected")
+    return np.nan_to_num(audio.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _check_lengths(lengths: Tensor | None, audio: np.ndarray) -> list[int]:
+    counts = [audio.shape[1]] * len(audio) if lengths is None else [int(n) for n in lengths]
+    if len(counts) != len(audio) or any(not 0 <= n <= audio.shape[1] for n in counts):
+        raise AudioError(f"lengths {counts} do not fit audio of shape {audio.shape}")
+    return counts
+
+
+__all__ = ["Codec", "Stream"]

@@ -1,0 +1,79 @@
+"""Tokens: what an encoder returns, a container holds and a decoder takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from codec.errors import CodecError
+from quantizers.packing import bits_for
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Discrete audio.
+
+    Attributes:
+        codes: ``(B, S, N)`` int64; stream 0 is semantic, stream 1 (if there) acoustic. Items shorter than the
+            longest are padded with 0.
+        lengths: ``(B,)`` int64, true length of each item in samples at ``sample_rate``.
+        sample_rate: of the audio that was encoded, in Hz.
+        frame_rate: tokens per second in each stream.
+        codebook_sizes: of each stream.
+        model: fingerprint of the model that made them.
+    """
+
+    codes: Tensor
+    lengths: Tensor
+    sample_rate: int
+    frame_rate: float
+    codebook_sizes: tuple[int, ...]
+    model: str
+
+    def __post_init__(self) -> None:
+        if self.codes.ndim != 3 or self.codes.shape[1] != len(self.codebook_sizes):
+            raise CodecError(f"codes of shape {tuple(self.codes.shape)} do not have {len(self.codebook_sizes)} streams")
+        if self.lengths.shape != self.codes.shape[:1]:
+            raise CodecError(f"{len(self.codes)} items but {len(self.lengths)} lengths")
+
+    @property
+    def rate(self) -> float:
+        """Tokens per second over all streams."""
+        return self.frame_rate * len(self.codebook_sizes)
+
+    @property
+    def bits_per_frame(self) -> int:
+        """Bits that one frame takes in a container, over all streams."""
+        return sum(bits_for(size) for size in self.codebook_sizes)
+
+    @property
+    def bitrate(self) -> float:
+        """Bits per second of one channel, before container overhead."""
+        return self.frame_rate * self.bits_per_frame
+
+    @property
+    def frames(self) -> Tensor:
+        """``(B,)`` number of frames that each item really has."""
+        return torch.tensor([count_frames(int(n), self.sample_rate, self.frame_rate) for n in self.lengths])
+
+    def semantic_only(self) -> Tokens:
+        """The same audio without its acoustic stream: half the tokens, the words but not the voice."""
+        return replace(self, codes=self.codes[:, :1], codebook_sizes=self.codebook_sizes[:1])
+
+    def item(self, index: int) -> Tokens:
+        """One item, without padding."""
+        frames = int(self.frames[index])
+        return replace(self, codes=self.codes[index : index + 1, :, :frames], lengths=self.lengths[index : index + 1])
+
+
+def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: int = 16_000) -> int:
+    """Frames that cover ``samples`` at ``sample_rate``: the audio is resampled, then filled up to a whole frame."""
+    hop = round(model_rate / frame_rate)
+    return -(-model_samples(samples, sample_rate, model_rate) // hop)
+
+
+def model_samples(samples: int, sample_rate: int, model_rate: int = 16_000) -> int:
+    """Samples at the model's rate that ``samples`` at ``sample_rate`` become, rounded up."""
+    return -(-samples * model_rate // sample_rate)

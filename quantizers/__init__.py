@@ -1,0 +1,6 @@
+"""From continuous frames to integers and bits: nested k-means, finite scalars, exact packing."""
+
+from quantizers.packing import bits_for, pack_bits, packed_size, unpack_bits
+from quantizers.result import Quantized
+
+__all__ = ["Quantized", "bits_for", "pack_bits", "packed_size", "unpack_bits"]

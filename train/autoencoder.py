@@ -1,0 +1,130 @@
+"""The codec stage: acoustic encoder, quantiser and decoder, trained together on frozen semantic codewords.
+
+Every batch draws a rate and a vocabulary, and some items lose their acoustic stream, so that one set of weights
+serves all operating points and semantic-only decoding works.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from codec.errors import CodecError
+from codec.hub import export as write_model
+from codec.networks import Networks
+from train.codebooks import assemble
+from train.config import TrainConfig
+from train.corpora.store import Corpus
+from train.crops import Batch, Crops, open_features
+from train.losses import MultiScaleMelLoss
+from train.run import Average, Run, check_finite, cosine
+
+
+class Autoencoder(nn.Module):
+    """The trainable half of `Networks`, with the choices that training makes per batch."""
+
+    def __init__(self, networks: Networks, precision: str) -> None:
+        super().__init__()
+        self.bf16 = precision == "bf16"
+        self.acoustic, self.decoder = networks.acoustic, networks.decoder
+
+    def forward(self, networks: Networks, batch: Batch, stack: int, vocab: int, keep: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the reconstruction ``(B, samples)`` and the acoustic codes ``(B, N)``."""
+        assert batch.features is not None
+        with torch.no_grad():
+            mel = networks.mel(batch.wave)
+            semantic = networks.feats_to_semantic(batch.features, stack, vocab).values
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            latents = self.acoustic(mel, semantic, stack)
+        acoustic = networks.acoustic_quantizer(latents)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            return self.decoder(semantic, acoustic.values, stack, keep), acoustic.codes
+
+
+def train(config: TrainConfig, networks: Networks) -> Path:
+    """Trains to the end (or goes on from the last checkpoint); returns the run's folder.
+
+    Args:
+        config: the run.
+        networks: with trained semantic encoder and codebooks; its acoustic half is trained in place.
+    """
+    torch.manual_seed(config.seed)
+    stage = config.codec
+    corpus = Corpus(config.folder("corpus"))
+    sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
+    data = Crops(corpus, "train", stage.weights, *sizes, seed=config.seed + 17)
+    valid = {domain: Crops(corpus, "valid", {domain: 1.0}, *sizes, seed=1).batch(0) for domain in stage.weights}
+    model = Autoencoder(networks, config.precision)
+    average = Average(model, stage.average_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    criterion = MultiScaleMelLoss(networks.config.sample_rate)
+    run = Run(config.folder("codec"), config, {"model": model, "average": average, "optimizer": optimizer})
+    start = run.resume()
+    totals: dict[str, float] = {}
+    for step, batch in data.stream(start):
+        if step >= stage.steps:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = cosine(step, stage.steps, stage.learning_rate)
+        stack, vocab, keep = _draw(config, networks, step)
+        output, codes = model(networks, batch, stack, vocab, keep)
+        loss = criterion(output, batch.wave)
+        check_finite(loss, step, run)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update(model, step)
+        totals[f"loss_{100 // stack}"] = loss.item()
+        if step % 100 == 99:
+            run.log(step + 1, totals | {"codes": codes.unique().numel() / codes.numel()})
+        if (step + 1) % 1000 == 0:
+            run.log(step + 1, _validate(average.module, networks, valid, criterion))
+        if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
+            run.save(step + 1)
+    return run.folder
+
+
+def _draw(config: TrainConfig, networks: Networks, step: int) -> tuple[int, int, Tensor]:
+    """Rate, vocabulary and kept acoustic streams of a step; they depend on seed and step alone."""
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    stacks, vocabs = networks.config.stacks, networks.config.vocabs
+    stack = stacks[int(torch.multinomial(torch.tensor(config.codec.stack_shares), 1, generator=generator))]
+    vocab = vocabs[int(torch.randint(len(vocabs), (1,), generator=generator))]
+    return stack, vocab, torch.rand(config.codec.batch_size, generator=generator) >= config.codec.drop_acoustic
+
+
+@torch.no_grad()
+def _validate(model: Any, networks: Networks, valid: dict[str, Batch], criterion: MultiScaleMelLoss) -> dict[str, float]:
+    """Loss on fixed crops of each domain and rate, at the second vocabulary; semantic-only at the highest rate."""
+    vocab = networks.config.vocabs[1]
+    values: dict[str, float] = {}
+    for domain, batch in valid.items():
+        everything = torch.ones(len(batch.wave), dtype=torch.bool)
+        for stack in networks.config.stacks:
+            output, _ = model(networks, batch, stack, vocab, everything)
+            values[f"valid_{domain}_{100 // stack}"] = criterion(output, batch.wave).item()
+        output, _ = model(networks, batch, networks.config.stacks[0], vocab, ~everything)
+        values[f"valid_{domain}_semantic"] = criterion(output, batch.wave).item()
+    return values
+
+
+def export(config: TrainConfig) -> str:
+    """Writes the averaged weights of the latest checkpoint to ``root/model``; returns folder and fingerprint.
+
+    Raises:
+        CodecError: the stage has not run.
+    """
+    path = config.folder("codec") / "checkpoint.pt"
+    if not path.exists():
+        raise CodecError(f"{path}: no trained codec; run codec train codec first")
+    networks = assemble(config)
+    average = Average(Autoencoder(networks, config.precision))
+    average.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["parts"]["average"])
+    networks.acoustic.load_state_dict(average.module.acoustic.state_dict())
+    networks.decoder.load_state_dict(average.module.decoder.state_dict())
+    fingerprint = write_model(networks, config.folder("model"))
+    return f"{config.folder('model')}: model {fingerprint}"

@@ -1,0 +1,127 @@
+"""Frozen features of the whole corpus, and the k-means codebooks of every rate made from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from safetensors.torch import load_file, save_file
+
+from codec.errors import CodecError
+from codec.features import LogMel
+from codec.networks import Networks
+from codec.semantic import SemanticEncoder
+from quantizers.kmeans import POINTS_PER_CENTROID, Iteration, fit_nested
+from train.config import TrainConfig
+from train.corpora.store import Corpus
+from train.crops import FRAME, cached_entries, first_frames, level
+from train.run import Average
+
+PIECE_FRAMES = 3000
+
+
+def load_encoder(config: TrainConfig) -> SemanticEncoder:
+    """The averaged weights of the pretraining stage.
+
+    Raises:
+        CodecError: that stage has not run.
+    """
+    path = config.folder("ssl") / "checkpoint.pt"
+    if not path.exists():
+        raise CodecError(f"{path}: no pretrained semantic encoder; run codec train ssl first")
+    encoder = SemanticEncoder(config.model.semantic, config.model.mel.n_mels)
+    average = Average(encoder)
+    average.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["parts"]["average"])
+    encoder.load_state_dict(average.module.state_dict())
+    return encoder.eval()
+
+
+@torch.inference_mode()
+def cache_features(config: TrainConfig) -> Path:
+    """Encodes train and valid clips at random levels; writes one float16 row per 20 ms."""
+    corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config)
+    mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump())
+    entries, first = cached_entries(corpus), first_frames(corpus)
+    rng = np.random.default_rng(config.seed)
+    folder = config.folder("features")
+    folder.mkdir(parents=True, exist_ok=True)
+    total = sum(-(-entry.samples // FRAME) for entry in entries)
+    width = config.model.semantic.n_features
+    features = np.memmap(folder / "features.f16", "<f2", "w+", shape=(total, width))
+    for entry in track(entries, "features"):
+        wave = level(corpus.wave(entry), rng)
+        wave = np.pad(wave, (0, -len(wave) % FRAME))
+        for start in range(0, len(wave) // FRAME, PIECE_FRAMES):
+            piece = torch.from_numpy(wave[start * FRAME : (start + PIECE_FRAMES) * FRAME]).unsqueeze(0)
+            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+                rows = encoder(mel(piece))[0].float().numpy()
+            at = first[entry.start] + start
+            features[at : at + len(rows)] = rows
+    features.flush()
+    (folder / "features.json").write_text(json.dumps({"n_components": width, "frames": total}))
+    return folder
+
+
+def fit(config: TrainConfig) -> Path:
+    """Fits the codebooks of every rate on training frames; writes ``codebooks.safetensors`` and a report."""
+    corpus = Corpus(config.folder("corpus"))
+    about = json.loads((config.folder("features") / "features.json").read_text())
+    shape = (about["frames"], about["n_components"])
+    features = np.memmap(config.folder("features") / "features.f16", "<f2", "r", shape=shape)
+    first = first_frames(corpus)
+    networks = Networks(config.model)
+    rng = np.random.default_rng(config.seed)
+    report: dict[str, object] = {}
+    for stack in config.model.stacks:
+        starts = np.concatenate([
+            first[e.start] + np.arange(0, -(-e.samples // FRAME) - stack + 1, stack) for e in corpus.select("train")
+        ])  # fmt: skip
+        limit = POINTS_PER_CENTROID * config.model.vocabs[0]
+        starts = np.sort(rng.choice(starts, min(limit, len(starts)), replace=False))
+        points = np.concatenate([features[starts + offset] for offset in range(stack)], axis=1)
+        quantizer = networks.codebook(stack)
+        iterations: list[Iteration] = []
+
+        def log(number: int, iteration: Iteration, stack: int = stack, iterations: list[Iteration] = iterations) -> None:
+            iterations.append(iteration)
+            print(f"stack {stack} pass {number}: {iteration}", flush=True)
+
+        fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log)
+        usage = {v: _usage(quantizer, points, v) for v in config.model.vocabs}
+        report[f"stack {stack}"] = {"points": len(points), "inertia": iterations[-1].inertia, "vocabs": usage}
+        print(stack, usage, flush=True)
+    folder = config.folder("codebooks")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(networks.codebooks.state_dict(), folder / "codebooks.safetensors")
+    (folder / "report.json").write_text(json.dumps(report, indent=1))
+    return folder
+
+
+def _usage(quantizer: torch.nn.Module, points: np.ndarray, vocab: int) -> dict[str, float]:
+    """Share of codes used, normalised entropy, and unexplained variance of the projected features."""
+    inputs = torch.from_numpy(points[:: max(1, len(points) // 400_000)].astype(np.float32))
+    quantized = quantizer(inputs, vocab)
+    projected = quantizer.project(inputs)  # type: ignore[operator]
+    share = torch.bincount(quantized.codes, minlength=vocab).double() / len(inputs)
+    entropy = -(share[share > 0] * share[share > 0].log2()).sum().item()
+    error = (projected - quantized.values).square().sum() / (projected - projected.mean(0)).square().sum()
+    return {"used": (share > 0).double().mean().item(), "entropy_bits": entropy, "unexplained": error.item()}
+
+
+def assemble(config: TrainConfig) -> Networks:
+    """Networks with trained semantic encoder and codebooks; the rest fresh.
+
+    Raises:
+        CodecError: an earlier stage has not run.
+    """
+    path = config.folder("codebooks") / "codebooks.safetensors"
+    if not path.exists():
+        raise CodecError(f"{path}: no codebooks; run codec train kmeans first")
+    torch.manual_seed(config.seed)
+    networks = Networks(config.model)
+    networks.semantic.load_state_dict(load_encoder(config).state_dict())
+    networks.codebooks.load_state_dict(load_file(path))
+    return networks

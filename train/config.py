@@ -1,0 +1,100 @@
+"""The config of a whole training: one section per stage, one folder for everything they write.
+
+Folders below ``root``: ``packages``, ``corpus``, ``teacher``, ``ssl``, ``features``, ``codebooks``, ``codec``, ``model``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from codec.config import Config, ModelConfig
+
+
+class CorpusConfig(Config):
+    """Where audio comes from.
+
+    Attributes:
+        source: ``debian`` for the free corpus, else a folder of audio files.
+        copies: speed-perturbed copies per training clip, by domain.
+    """
+
+    source: str = "debian"
+    copies: dict[str, int] = {"speech": 3, "sound": 3}
+
+
+class SemanticStage(Config):
+    """Pretraining of the semantic encoder by masked distillation.
+
+    Attributes:
+        teacher: folder of a CTranslate2 Whisper model.
+        teacher_components: principal components of the teacher that are predicted.
+        spectrum_components: of the level-free log-mel frame.
+        spectrum_weight: variance of the spectrum part; that of the teacher part is 1.
+        mask_share: of frames that are hidden, in spans of ``mask_span``.
+    """
+
+    teacher: str = "whisper-base"
+    teacher_components: int = 64
+    spectrum_components: int = 32
+    spectrum_weight: float = 0.5
+    weights: dict[str, float] = {"speech": 0.55, "music": 0.3, "sound": 0.15}
+    crop_frames: int = 128
+    batch_size: int = 32
+    steps: int = 4000
+    learning_rate: float = 1.5e-3
+    mask_share: float = 0.3
+    mask_span: int = 10
+    save_every: int = 500
+
+
+class KMeansStage(Config):
+    """Codebooks: Lloyd passes for the coarsest vocabulary of every rate."""
+
+    iterations: int = 15
+
+
+class CodecStage(Config):
+    """Acoustic encoder, quantiser and decoder.
+
+    Attributes:
+        weights: share of each domain among crops.
+        stack_shares: chance of each rate, in the order of the model's ``stacks``.
+        drop_acoustic: chance that an item is decoded from its semantic stream alone.
+        average_decay: of the moving average of weights that is exported.
+    """
+
+    weights: dict[str, float] = {"speech": 0.6, "music": 0.28, "sound": 0.12}
+    crop_frames: int = 80
+    batch_size: int = 16
+    steps: int = 14_000
+    learning_rate: float = 1e-3
+    stack_shares: tuple[float, ...] = (0.5, 0.3, 0.2)
+    drop_acoustic: float = 0.08
+    average_decay: float = 0.999
+    save_every: int = 500
+
+
+class TrainConfig(Config):
+    """Everything.
+
+    Attributes:
+        root: folder that the stages share.
+        precision: ``bf16`` runs networks in bfloat16 under autocast, where the processor gains from it.
+    """
+
+    root: str = "runs/nano"
+    seed: int = 0
+    precision: Literal["bf16", "fp32"] = "bf16"
+    model: ModelConfig = ModelConfig()
+    corpus: CorpusConfig = CorpusConfig()
+    ssl: SemanticStage = SemanticStage()
+    kmeans: KMeansStage = KMeansStage()
+    codec: CodecStage = CodecStage()
+    notes: str = Field("", description="what this run is for")
+
+    def folder(self, name: str) -> Path:
+        """A stage's folder below ``root``."""
+        return Path(self.root) / name
