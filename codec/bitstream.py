@@ -1,6 +1,6 @@
 """The ``.sct`` container, written down byte by byte in ``docs/container.md``.
 
-Header, then chunks of 10.24 s with their own length and CRC-32, then a trailer with the number of samples, so that
+Header, then chunks of 10.24 s with their own frame count and CRC-32, then a trailer with the number of samples, so that
 a stream can be written before its end is known. Nothing that a file declares is trusted for allocation.
 """
 
@@ -27,8 +27,9 @@ VERSION = 1
 CHUNK_SECONDS = 10.24
 MAX_CHANNELS = 64
 MAX_CODEBOOK = 1 << 24
+MAX_CHUNK_BYTES = 1 << 20
 _FIXED = struct.Struct("<4sBB8sIBBIH")  # magic, version, flags, model, sample rate, channels, streams, mHz, chunk frames
-_CHUNK = struct.Struct("<HI")  # payload bytes, CRC-32 of length and payload
+_CHUNK = struct.Struct("<HI")  # frames, CRC-32 of that number and the payload
 _TRAILER = struct.Struct("<HIQ")  # 0, CRC-32 of the samples field, samples
 
 
@@ -56,6 +57,10 @@ class Header:
     def frame_bits(self) -> int:
         """Bits of one frame, all channels."""
         return self.channels * sum(bits_for(size) for size in self.codebook_sizes)
+
+    def payload_bytes(self, frames: int) -> int:
+        """Bytes that a chunk of so many frames fills."""
+        return packed_size(frames * self.frame_bits, 1)
 
     @staticmethod
     def of(tokens: Tokens) -> Header:
@@ -100,7 +105,7 @@ class Header:
         header = Header(model.hex(), sample_rate, channels, millihertz / 1000, sizes, frames) if sane else None
         if header is None or not (0 < sample_rate <= 768_000 and 1_000 <= millihertz <= 1_000_000 and frames):
             raise ContainerError("damaged header: impossible values")
-        if packed_size(frames * header.frame_bits, 1) > 0xFFFF:
+        if header.payload_bytes(frames) > MAX_CHUNK_BYTES:
             raise ContainerError("damaged header: chunks larger than the format allows")
         return header
 
@@ -120,9 +125,7 @@ class ContainerWriter:
     """
 
     def __init__(self, target: Sink, header: Header) -> None:
-        largest = 0xFFFF * 8 // header.frame_bits  # a chunk's length has two bytes
-        self.header = Header(**{**header.__dict__, "chunk_frames": min(header.chunk_frames, largest)})
-        self._target = target
+        self.header, self._target = header, target
         self._waiting = np.zeros((self.header.channels, len(self.header.codebook_sizes), 0), np.int64)
         target.write(self.header.pack())
 
@@ -142,8 +145,8 @@ class ContainerWriter:
 
     def _write(self, codes: np.ndarray) -> None:
         payload = pack_frames(codes, self.header.codebook_sizes)
-        length = struct.pack("<H", len(payload))
-        self._target.write(length + struct.pack("<I", zlib.crc32(length + payload)) + payload)
+        count = struct.pack("<H", codes.shape[2])
+        self._target.write(count + struct.pack("<I", zlib.crc32(count + payload)) + payload)
 
 
 class ContainerReader:
@@ -176,27 +179,21 @@ class ContainerReader:
         number = 0
         while True:
             head = _read_exactly(self._source, _CHUNK.size, f"chunk {number}")
-            length, checksum = _CHUNK.unpack(head)
-            if length == 0:
+            declared, checksum = _CHUNK.unpack(head)
+            if declared == 0:
                 self._finish(checksum, frames)
                 return
-            codes = self._chunk(number, length, checksum)
+            codes = self._chunk(number, declared, checksum)
             frames += codes.shape[2]
             number += 1
             yield codes
 
-    def _chunk(self, number: int, length: int, checksum: int) -> Tensor:
+    def _chunk(self, number: int, declared: int, checksum: int) -> Tensor:
         header = self.header
-        expected = packed_size(header.chunk_frames * header.frame_bits, 1)
-        if length > expected:
-            # Only the length itself can be damaged here; all chunks but the last have the same one.
-            if self.conceal is None:
-                raise ContainerError(f"chunk {number} is damaged (impossible length)")
-            _read_exactly(self._source, expected, f"chunk {number}")
-            return self._stand_in(number, header.chunk_frames)
-        payload = _read_exactly(self._source, length, f"chunk {number}")
-        frames = length * 8 // header.frame_bits
-        if zlib.crc32(struct.pack("<H", length) + payload) == checksum:
+        # A count that is too large is itself the damage; all chunks but the last have the same one.
+        frames = min(declared, header.chunk_frames)
+        payload = _read_exactly(self._source, header.payload_bytes(frames), f"chunk {number}")
+        if zlib.crc32(struct.pack("<H", declared) + payload) == checksum and declared == frames:
             try:
                 return torch.from_numpy(unpack_frames(payload, frames, header.channels, header.codebook_sizes))
             except ValueError as error:

@@ -42,7 +42,9 @@ class ISTFTHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, D)`` → ``(B, T · hop_length)``."""
-        magnitude, phase = self.project(x).float().chunk(2, dim=-1)
+        projected = self.project(x)
+        # Fourier transforms want at least single precision, whatever the networks run in.
+        magnitude, phase = projected.to(torch.promote_types(projected.dtype, torch.float32)).chunk(2, dim=-1)
         spectrum = torch.polar(magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp(), phase)
         frames = torch.fft.irfft(spectrum, self.n_fft) * self.window
         weight = self.window.square().expand(1, x.shape[1], -1)

@@ -42,13 +42,13 @@ def models() -> list[ModelEntry]:
     return [ModelEntry("default", about, (DEFAULT / "model.safetensors").is_file())]
 
 
-def load(name: str | Path | None = None, rate: int = 50, vocab: int = 8192, device: str | torch.device = "cpu") -> Codec:
+def load(name: str | Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu") -> Codec:
     """Loads a model; never touches the network.
 
     Args:
         name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``.
         rate: default tokens per second of the returned codec.
-        vocab: its default semantic vocabulary.
+        vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
         device: where the networks run.
 
     Raises:

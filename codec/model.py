@@ -14,6 +14,7 @@ from codec.streaming import StreamDecoder, StreamEncoder
 from codec.tokens import Tokens, model_samples
 
 Stream = Literal["semantic", "acoustic", "both"]
+DEFAULT_VOCAB = 8192
 
 
 class Codec:
@@ -24,7 +25,7 @@ class Codec:
         name: how it was loaded.
         fingerprint: of config and weights; tokens carry it, and only the same model decodes them.
         rate: default tokens per second.
-        vocab: default semantic vocabulary.
+        vocab: default semantic vocabulary; 8192 if the model has it.
 
     Example:
         >>> import codec, torch
@@ -34,12 +35,13 @@ class Codec:
         (torch.Size([1, 2, 25]), torch.Size([1, 16000]))
     """
 
-    def __init__(self, networks: Networks, name: str, fingerprint: str, rate: int = 50, vocab: int = 8192) -> None:
+    def __init__(self, networks: Networks, name: str, fingerprint: str, rate: int = 50, vocab: int | None = None) -> None:
         self.networks = networks.eval().requires_grad_(False)
         self.name, self.fingerprint = name, fingerprint
-        self.rate, self.vocab = rate, vocab
+        self.rate = rate
+        self.vocab = vocab or (DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs else self.vocabs[0])
         self.stack_of(rate)
-        self._check_vocab(vocab)
+        self._check_vocab(self.vocab)
 
     @property
     def sample_rate(self) -> int:

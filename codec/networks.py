@@ -78,7 +78,9 @@ class Networks(nn.Module):
     def codes_to_values(self, codes: Tensor, stack: int, vocab: int) -> tuple[Tensor, Tensor | None]:
         """Codes ``(B, S, N)`` → semantic codewords and acoustic values (None if there is no acoustic stream)."""
         semantic = self.codebook(stack).decode(codes[:, 0], vocab)
-        return semantic, self.acoustic_quantizer.decode(codes[:, 1]) if codes.shape[1] > 1 else None
+        if codes.shape[1] == 1:
+            return semantic, None
+        return semantic, self.acoustic_quantizer.decode(codes[:, 1]).to(semantic.dtype)
 
     def codes_to_wave(self, codes: Tensor, stack: int, vocab: int) -> Tensor:
         """Codes ``(B, S, N)`` → ``(B, N · stack · hop_length)`` samples."""

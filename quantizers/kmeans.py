@@ -45,6 +45,7 @@ def lloyd(
     iterations: int = 25,
     seed: int = 0,
     report: Callable[[int, Iteration], None] | None = None,
+    init: Tensor | None = None,
 ) -> Tensor:
     """Clusters ``(N, D)`` points; memory is O(chunk + K·D).
 
@@ -54,6 +55,7 @@ def lloyd(
         iterations: passes over the points.
         seed: of initial centroids and splits.
         report: called after every pass.
+        init: ``(k, D)`` first centroids; default: points drawn at random.
 
     Returns:
         ``(k, D)`` float32 centroids.
@@ -64,9 +66,7 @@ def lloyd(
     if len(points) < k:
         raise ValueError(f"{len(points)} points cannot form {k} clusters")
     rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.choice(len(points), k, replace=False))
-    picked = points[torch.from_numpy(chosen)] if isinstance(points, Tensor) else torch.from_numpy(np.asarray(points[chosen]))
-    centroids = picked.float()
+    centroids = _draw(points, k, rng) if init is None else init.float().clone()
     for number in range(iterations):
         sums = torch.zeros(k, centroids.shape[1], dtype=torch.float64)
         counts = torch.zeros(k, dtype=torch.float64)
@@ -87,6 +87,11 @@ def lloyd(
             share = counts / counts.sum()
             report(number, Iteration(inertia / len(points), empty, float(k * share.square().sum())))
     return centroids
+
+
+def _draw(points: np.ndarray | Tensor, k: int, rng: np.random.Generator) -> Tensor:
+    chosen = np.sort(rng.choice(len(points), k, replace=False))
+    return next(chunks(points[torch.from_numpy(chosen)] if isinstance(points, Tensor) else points[chosen], k))
 
 
 def split_populous(centroids: Tensor, counts: Tensor, rng: np.random.Generator) -> None:

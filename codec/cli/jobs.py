@@ -28,12 +28,14 @@ class Job:
     Attributes:
         source: path or ``-``.
         target: path or ``-``.
-        from_folder: found by walking a folder: an existing target means that it is done.
+        makes_folder: the target lies in an output folder that is made when it is missing.
+        resumable: found by walking a folder: an existing target means that it is done.
     """
 
     source: str
     target: str
-    from_folder: bool
+    makes_folder: bool = False
+    resumable: bool = False
 
 
 def encode_all(
@@ -81,22 +83,26 @@ def plan(inputs: list[str], output: str | None, suffixes: frozenset[str], new_su
     jobs: list[Job] = []
     sources = [match for argument in inputs for match in _expand(argument)]
     many = len(sources) > 1
-    into_folder = output is not None and output != "-" and (many or output.endswith(os.sep) or Path(output).is_dir())
+    into_folder = output is not None and output != "-" and (_names_folder(output) or (many and not Path(output).suffix))
     for source in sources:
         if source != "-" and Path(source).is_dir():
             if output == "-":
                 raise CodecError(f"{source}: a folder cannot go to standard output")
             jobs += _walk(Path(source), Path(output or source), suffixes, new_suffix)
         elif output is None:
-            jobs.append(Job(source, "-" if source == "-" else str(Path(source).with_suffix(new_suffix)), False))
+            jobs.append(Job(source, "-" if source == "-" else str(Path(source).with_suffix(new_suffix))))
         elif into_folder:
             name = "stdin" if source == "-" else Path(source).stem
-            jobs.append(Job(source, str(Path(output) / f"{name}{new_suffix}"), False))
+            jobs.append(Job(source, str(Path(output) / f"{name}{new_suffix}"), makes_folder=True))
         elif many:
             raise CodecError(f"{len(sources)} inputs cannot go to one output {output}; name a folder")
         else:
-            jobs.append(Job(source, output, False))
+            jobs.append(Job(source, output))
     return _without_clashes(jobs)
+
+
+def _names_folder(output: str) -> bool:
+    return output.endswith(os.sep) or Path(output).is_dir()
 
 
 def _expand(argument: str) -> list[str]:
@@ -118,7 +124,7 @@ def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str)
         # a.wav beside a.flac: keep the whole name so that neither overwrites the other
         name = stem if stems.count(stem) == 1 else path
         target = output / name.relative_to(folder)
-        jobs.append(Job(str(path), f"{target}{new_suffix}", True))
+        jobs.append(Job(str(path), f"{target}{new_suffix}", makes_folder=True, resumable=True))
     return jobs
 
 
@@ -144,7 +150,7 @@ def run(
     Raises:
         CodecError: the only job failed, or some of several.
     """
-    todo = [job for job in jobs if overwrite or not (job.from_folder and Path(job.target).exists())]
+    todo = [job for job in jobs if overwrite or not (job.resumable and Path(job.target).exists())]
     skipped = len(jobs) - len(todo)
     failures: list[str] = []
     console = Console(stderr=True)
@@ -168,8 +174,7 @@ def run(
 
         for job in todo:
             try:
-                if job.from_folder or job.target.rpartition(os.sep)[0]:
-                    _make_parent(job)
+                _make_parent(job)
                 _report(work(job, progress), json, bar.console)
             except CodecError as error:
                 failures.append(str(error))
@@ -185,7 +190,7 @@ def run(
 
 
 def _make_parent(job: Job) -> None:
-    if job.from_folder:
+    if job.makes_folder:
         try:
             Path(job.target).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

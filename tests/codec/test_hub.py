@@ -1,0 +1,80 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from codec.errors import CodecError, ModelError
+from codec.hub import DEFAULT, export, load, models
+from tests.conftest import random_networks
+
+
+def test_export_and_load_keep_weights_and_fingerprint(tiny_folder: Path, tmp_path: Path) -> None:
+    again = export(load(tiny_folder, vocab=32).networks, tmp_path)
+    assert again == load(tiny_folder, vocab=32).fingerprint
+    assert export(random_networks(seed=1), tmp_path) != again
+
+
+def test_a_weights_file_can_be_named(tiny_folder: Path) -> None:
+    assert load(tiny_folder / "model.safetensors", vocab=32).fingerprint == load(tiny_folder, vocab=32).fingerprint
+
+
+def test_default_is_bundled_and_small(shipped) -> None:
+    assert models()[0].ready
+    assert sum(path.stat().st_size for path in DEFAULT.iterdir()) < 60e6
+    assert sum(tensor.numel() for tensor in load_file(DEFAULT / "model.safetensors").values()) <= 25e6
+    assert (shipped.rates, shipped.vocabs) == ((100, 50, 25), (4096, 8192, 16384, 32768))
+
+
+def damaged(folder: Path, target: Path, **changes: object) -> Path:
+    config = json.loads((folder / "config.json").read_text()) | changes
+    (target / "config.json").write_text(json.dumps(config))
+    (target / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    return target
+
+
+def test_damaged_models_are_one_clear_error(tiny_folder: Path, tmp_path: Path) -> None:
+    config = json.loads((tiny_folder / "config.json").read_text())["model"]
+    cases = [
+        ({"fingerprint": "xyz"}, "not a model's config"),
+        ({"fingerprint": "00"}, "16 hexadecimal digits"),
+        ({"model": config | {"colour": 1}}, "colour"),
+        ({"model": config | {"vocabs": "many"}}, "vocabs"),
+        ({"model": config | {"decoder": config["decoder"] | {"dim": 24}}}, "do not fit each other"),
+    ]
+    for changes, message in cases:
+        with pytest.raises(ModelError, match=message):
+            load(damaged(tiny_folder, tmp_path, **changes), vocab=32)
+    (tmp_path / "config.json").write_bytes(b"\xff\xfe nonsense")
+    with pytest.raises(ModelError):
+        load(tmp_path, vocab=32)
+
+
+def test_truncated_and_incomplete_weights(tiny_folder: Path, tmp_path: Path) -> None:
+    damaged(tiny_folder, tmp_path)
+    (tmp_path / "model.safetensors").write_bytes((tiny_folder / "model.safetensors").read_bytes()[:5000])
+    with pytest.raises(ModelError, match="cannot be read"):
+        load(tmp_path, vocab=32)
+    state = load_file(tiny_folder / "model.safetensors")
+    state.pop("decoder.rate")
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match=r"decoder\.rate"):
+        load(tmp_path, vocab=32)
+    save_file(state | {"decoder.rate": torch.zeros(9, 9)}, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="do not fit"):
+        load(tmp_path, vocab=32)
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "https://example.org/model", "default2"])
+def test_unknown_names_say_what_is_known(name: str) -> None:
+    with pytest.raises(ModelError, match="known are default"):
+        load(name)
+
+
+def test_unknown_rate_and_vocabulary(tiny_folder: Path) -> None:
+    with pytest.raises(CodecError, match="rate 75"):
+        load(tiny_folder, rate=75, vocab=32)
+    with pytest.raises(CodecError, match="vocabulary 8192"):
+        load(tiny_folder, vocab=8192)
+    assert load(tiny_folder).vocab == 16

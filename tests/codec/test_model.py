@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+
+from codec.errors import AudioError, CodecError, ModelError
+from codec.model import Codec
+from codec.tokens import Tokens
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 16_000, 22_050, 44_100, 48_000, 192_000])
+@pytest.mark.parametrize("samples", [0, 1, 2, 319, 320, 321, 12_345])
+def test_lengths_are_exact_at_any_rate(tiny: Codec, sample_rate: int, samples: int) -> None:
+    tokens = tiny.encode(np.zeros((2, samples), np.float32), sample_rate, rate=25)
+    assert tokens.lengths.tolist() == [samples] * 2
+    assert tiny.decode(tokens).shape == (2, -(-samples * 16_000 // sample_rate))
+
+
+@pytest.mark.parametrize(("rate", "vocab", "bits"), [(100, 16, 50 * 17), (50, 128, 25 * 20), (25, 64, 12.5 * 19)])
+def test_bitrate(tiny: Codec, rate: int, vocab: int, bits: float) -> None:
+    tokens = tiny.encode(torch.zeros(16_000), 16_000, rate, vocab)
+    assert tokens.bitrate == bits
+    assert tokens.rate == rate
+    assert tokens.codes.shape == (1, 2, -(-16_000 // (32_000 // rate)))
+
+
+def test_nan_and_infinity_count_as_silence(tiny: Codec) -> None:
+    wave = np.random.default_rng(0).standard_normal((1, 16_000)).astype(np.float32)
+    clean = wave.copy()
+    wave[0, 100:200], wave[0, 300] = np.nan, -np.inf
+    clean[0, 100:200], clean[0, 300] = 0, 0
+    assert torch.equal(tiny.encode(wave, 16_000).codes, tiny.encode(clean, 16_000).codes)
+
+
+def test_int16_and_float_agree(tiny: Codec) -> None:
+    wave = np.random.default_rng(0).integers(-9_000, 9_000, (1, 16_000)).astype(np.int16)
+    assert torch.equal(tiny.encode(wave, 16_000).codes, tiny.encode(wave / 32768.0, 16_000).codes)
+
+
+def test_embed(tiny: Codec) -> None:
+    tokens = tiny.encode(torch.randn(2, 16_000), 16_000)
+    semantic, acoustic = tiny.embed(tokens, "semantic"), tiny.embed(tokens, "acoustic")
+    assert torch.equal(tiny.embed(tokens), torch.cat([semantic, acoustic], -1))
+    assert semantic.shape == (2, 25, 8)
+    assert torch.equal(tiny.embed(tokens.semantic_only(), "semantic"), semantic)
+    with pytest.raises(CodecError, match="no acoustic"):
+        tiny.embed(tokens.semantic_only())
+
+
+def test_semantic_only_decodes(tiny: Codec) -> None:
+    tokens = tiny.encode(torch.randn(1, 16_000), 16_000)
+    alone = tiny.decode(tokens.semantic_only())
+    assert alone.shape == (1, 16_000)
+    assert not torch.equal(alone, tiny.decode(tokens))
+
+
+@pytest.mark.parametrize(("rate", "vocab"), [(75, 32), (50, 31), (0.5, 32), (50, 1 << 40)])
+def test_unknown_rates_and_vocabularies_are_refused(tiny: Codec, rate: int, vocab: int) -> None:
+    with pytest.raises(CodecError, match="is not one of"):
+        tiny.encode(torch.zeros(100), 16_000, rate, vocab)
+
+
+@pytest.mark.parametrize("shape", [(), (1, 2, 3)])
+def test_wrong_shapes_are_refused(tiny: Codec, shape: tuple[int, ...]) -> None:
+    with pytest.raises(AudioError, match="shape"):
+        tiny.encode(torch.zeros(shape), 16_000)
+
+
+@pytest.mark.parametrize("lengths", [[5], [1, 101], [-1, 4]])
+def test_wrong_lengths_are_refused(tiny: Codec, lengths: list[int]) -> None:
+    with pytest.raises(AudioError, match="lengths"):
+        tiny.encode(torch.zeros(2, 100), 16_000, lengths=torch.tensor(lengths))
+
+
+def replaced(tokens: Tokens, **changes: object) -> Tokens:
+    return Tokens(**{**tokens.__dict__, **changes})
+
+
+def test_foreign_and_impossible_tokens_are_refused(tiny: Codec) -> None:
+    tokens = tiny.encode(torch.zeros(16_000), 16_000)
+    with pytest.raises(ModelError, match="--model"):
+        tiny.decode(replaced(tokens, model="0" * 16))
+    with pytest.raises(CodecError, match="outside their codebooks"):
+        tiny.decode(replaced(tokens, codes=tokens.codes + 9_000))
+    with pytest.raises(CodecError, match="fewer frames"):
+        tiny.decode(replaced(tokens, lengths=torch.tensor([10**9])))
+    with pytest.raises(CodecError, match="not this model's"):
+        tiny.decode(replaced(tokens, codebook_sizes=(32, 4096)))
+
+
+def test_shipped_model_golden_tokens(shipped: Codec, speech: np.ndarray) -> None:
+    """Frozen tokens of the shipped weights. Rounding differs between processors and may flip a near tie."""
+    from tests.conftest import DATA
+
+    golden = np.load(DATA.parent / "goldens" / "speech_tokens.npz", allow_pickle=False)
+    assert str(golden["model"]) == shipped.fingerprint, "new weights: run python -m tests.goldens.make"
+    for rate in (25, 50, 100):
+        codes = shipped.encode(speech, 16_000, rate).codes.numpy()
+        assert codes.shape == golden[f"rate_{rate}"].shape
+        assert (codes == golden[f"rate_{rate}"]).mean() > 0.98
+
+
+def test_shipped_model_is_recognisably_the_speech(shipped: Codec, speech: np.ndarray) -> None:
+    """Log-spectrum of what comes back is far closer to the original than silence or another recording is."""
+    from train.losses import MultiScaleMelLoss
+
+    loss = MultiScaleMelLoss()
+    original = torch.from_numpy(speech)
+    decoded = shipped.decode(shipped.encode(speech, 16_000, rate=100))
+    shifted = original.roll(original.shape[1] // 2, 1)
+    assert loss(decoded, original) < 0.5 * loss(shifted, original)

@@ -1,0 +1,71 @@
+"""Shared fixtures: a tiny random model that behaves like a real one, the shipped model, and real recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codec.audio import read_audio
+from codec.config import AcousticConfig, DecoderConfig, ModelConfig, SemanticConfig
+from codec.hub import export, load
+from codec.model import Codec
+from codec.networks import Networks
+
+DATA = Path(__file__).parent / "data"
+
+TINY = ModelConfig(
+    vocabs=(16, 32, 64, 128),
+    semantic_dims=(8, 8, 8),
+    semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=12),
+    acoustic=AcousticConfig(dim=16, hidden_dim=32, dilations=(1, 2)),
+    decoder=DecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2)),
+)
+
+
+def random_networks(seed: int = 0) -> Networks:
+    """Tiny networks whose codebooks lie where their random features do."""
+    torch.manual_seed(seed)
+    networks = Networks(TINY).eval()
+    for codebook in networks.codebooks:
+        codebook.leaves.normal_(std=0.3)
+    return networks
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny-model")
+    export(random_networks(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def other_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with other weights."""
+    folder = tmp_path_factory.mktemp("other-model")
+    export(random_networks(seed=1), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder: Path) -> Codec:
+    return load(tiny_folder, vocab=32)
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Codec:
+    return load()
+
+
+@pytest.fixture(scope="session")
+def speech() -> np.ndarray:
+    """``(1, samples)`` at 16 kHz."""
+    return read_audio(DATA / "speech.flac")[0]
+
+
+@pytest.fixture(scope="session")
+def music() -> np.ndarray:
+    """``(2, samples)`` at 44.1 kHz."""
+    return read_audio(DATA / "music.flac")[0]

@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from quantizers.kmeans import fit_nested
+from quantizers.nested import NestedKMeansQuantizer
+
+VOCABS = (8, 16, 64)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[NestedKMeansQuantizer, torch.Tensor]:
+    torch.manual_seed(0)
+    points = torch.randn(3000, 6) * torch.tensor([4, 3, 2, 1, 0.5, 0.1]) + 5
+    quantizer = NestedKMeansQuantizer(6, 4, VOCABS)
+    fit_nested(quantizer, points, iterations=12)
+    return quantizer, points
+
+
+def test_coarse_codes_are_leading_bits_of_fine_codes(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    quantizer, points = fitted
+    codes = {vocab: quantizer.encode(points, vocab) for vocab in VOCABS}
+    assert torch.equal(codes[16] // 2, codes[8])
+    assert torch.equal(codes[64] // 4, codes[16])
+    assert all(codes[v].min() >= 0 and codes[v].max() < v for v in VOCABS)
+
+
+def test_finer_vocabularies_are_closer(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    quantizer, points = fitted
+    projected = quantizer.project(points)
+    errors = [(quantizer(points, vocab).values - projected).square().sum(1).mean().item() for vocab in VOCABS]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_every_vocabulary_is_used(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    quantizer, points = fitted
+    for vocab in VOCABS:
+        assert quantizer.encode(points, vocab).unique().numel() >= 0.9 * vocab
+
+
+def test_codewords_encode_to_themselves_or_closer(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    quantizer, points = fitted
+    quantized = quantizer(points.view(30, 100, 6), 64)
+    assert quantized.codes.shape == (30, 100)
+    assert quantized.values.shape == (30, 100, 4)
+    torch.testing.assert_close(quantized.values, quantizer.decode(quantized.codes, 64))
+
+
+@pytest.mark.parametrize("vocabs", [(8, 8), (8, 12), (16, 8)])
+def test_vocabularies_must_nest(vocabs: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="do not nest"):
+        NestedKMeansQuantizer(4, 2, vocabs)
+
+
+def test_unknown_vocabulary_is_refused(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    quantizer, points = fitted
+    for vocab in (4, 9, 128):
+        with pytest.raises(ValueError, match="is none of"):
+            quantizer.encode(points, vocab)
