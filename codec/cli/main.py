@@ -10,6 +10,9 @@ import typer
 from codec import __version__
 from codec.errors import CodecError
 
+# Of whichever click typer brings along.
+UsageError: Any = typer.BadParameter.__base__
+
 app = typer.Typer(
     help="A neural audio codec with meaning in its tokens: 25, 50 or 100 tokens/s for speech, music and any sound.",
     no_args_is_help=True,
@@ -102,17 +105,25 @@ def _add_extras() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line; what a user can put right is one line on standard error and exit code 2."""
+    """Runs the command line and exits; what a user can put right is one line on standard error and exit code 2."""
     _add_extras()
     try:
-        app(arguments)
+        code = app(arguments, standalone_mode=False)
     except CodecError as error:
         _fail(str(error))
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(2)
+        _fail(error.format_message())
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our pipe went away; there is nobody to tell
         sys.exit(141)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: Any) -> None:
-    print(f"codec: {' '.join(str(message).split())}", file=sys.stderr)
+def _fail(message: str) -> None:
+    print(f"codec: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)

@@ -1,0 +1,162 @@
+"""Every stage of a training, for seconds, on real audio, through the command line; losses must fall."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+import codec
+from codec.audio import read_audio, resample
+from codec.cli import main
+from tests.conftest import DATA, TINY
+from train.corpora import Corpus
+from train.crops import FRAME, cached_entries
+
+
+def cut_clips(folder: Path) -> None:
+    """The bundled recordings, cut into clips of 0.6 s (sources are files, so splits get some of each)."""
+    for name, domain in (("speech", "speech"), ("music", "music")):
+        wave, rate = read_audio(DATA / f"{name}.flac")
+        mono = resample(wave.mean(0, keepdims=True), rate, 16_000)[0]
+        (folder / domain).mkdir(parents=True)
+        for index, start in enumerate(range(0, len(mono) - 9_600, 2_400)):
+            soundfile.write(folder / domain / f"{index}.wav", mono[start : start + 9_600], 16_000)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs corpus → ssl → features → kmeans → codec → export and returns the root folder."""
+    root = tmp_path_factory.mktemp("training")
+    cut_clips(root / "audio")
+    config = {
+        "root": str(root / "run"),
+        "precision": "fp32",
+        "model": TINY.model_copy(update={"semantic": TINY.semantic.model_copy(update={"n_features": 12})}).model_dump(
+            mode="json"
+        ),
+        "corpus": {"source": str(root / "audio"), "copies": {"speech": 1}},
+        "ssl": {
+            "teacher_components": 8,
+            "spectrum_components": 4,
+            "batch_size": 4,
+            "crop_frames": 32,
+            "steps": 60,
+            "save_every": 20,
+        },
+        "kmeans": {"iterations": 4},
+        "codec": {"batch_size": 4, "crop_frames": 32, "steps": 100, "learning_rate": 0.01, "save_every": 50},
+    }
+    (root / "config.yaml").write_text(yaml.safe_dump(config))
+    run("corpus", root)
+    fake_teacher(root / "run")
+    for stage in ("ssl", "features", "kmeans", "codec", "export"):
+        run(stage, root)
+    return root
+
+
+def run(stage: str, root: Path, *overrides: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["train", stage, "--config", str(root / "config.yaml"), *overrides])
+    assert not caught.value.code, stage
+
+
+def fake_teacher(run_folder: Path) -> None:
+    """In place of a speech recogniser's features: random projections of the waveform's frames, in the same files."""
+    corpus, rng = Corpus(run_folder / "corpus"), np.random.default_rng(0)
+    projection = rng.standard_normal((FRAME // 2 + 1, 8)) / 8
+    rows = []
+    for entry in cached_entries(corpus):
+        wave = corpus.wave(entry)
+        frames = np.pad(wave, (0, -len(wave) % FRAME)).reshape(-1, FRAME)
+        rows.append(np.log10(np.abs(np.fft.rfft(frames)) + 1e-3) @ projection)
+    features = np.concatenate(rows)
+    (run_folder / "teacher").mkdir()
+    features.astype("<f2").tofile(run_folder / "teacher" / "features.f16")
+    (run_folder / "teacher" / "features.json").write_text(json.dumps({"n_components": 8, "frames": len(features)}))
+    np.savez(run_folder / "teacher" / "pca.npz", values=features.var(0))
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_every_stage_leaves_its_config_and_metrics(trained: Path) -> None:
+    for stage in ("ssl", "codec"):
+        saved = json.loads((trained / "run" / stage / "config.json").read_text())
+        assert saved["config"]["model"]["vocabs"] == list(TINY.vocabs)
+        assert saved["revision"]
+
+
+def test_codebooks_are_used(trained: Path) -> None:
+    report = json.loads((trained / "run" / "codebooks" / "report.json").read_text())
+    for stack in ("stack 1", "stack 2", "stack 4"):
+        assert report[stack]["vocabs"]["16"]["used"] >= 0.8
+        assert report[stack]["vocabs"]["128"]["unexplained"] < report[stack]["vocabs"]["16"]["unexplained"]
+
+
+def test_the_codec_stage_learns(trained: Path) -> None:
+    """The exported model reconstructs far better than the same networks before training."""
+    from train.autoencoder import assemble
+    from train.cli import read_config
+    from train.losses import MultiScaleMelLoss
+
+    wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
+    loss = MultiScaleMelLoss()
+    fresh = codec.Codec(assemble(read_config(trained / "config.yaml", None)), "fresh", "00" * 8)
+    model = codec.load(trained / "run" / "model")
+    before = loss(fresh.decode(fresh.encode(wave, 16_000, 100)), wave)
+    after = loss(model.decode(model.encode(wave, 16_000, 100)), wave)
+    assert after < 0.7 * before
+
+
+def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path) -> None:
+    """Stopped after a checkpoint and started again: the same weights, bit for bit."""
+    import train.ssl.distil as distil
+    from train.cli import read_config
+
+    whole = read_config(trained / "config.yaml", None)
+    other = tmp_path / "run"
+    other.mkdir()
+    for name in ("corpus", "teacher"):
+        (other / name).symlink_to(trained / "run" / name)
+    config = whole.model_copy(update={"root": str(other)})
+
+    class KilledError(Exception):
+        pass
+
+    real = distil.check_finite
+
+    def killing(loss: torch.Tensor, step: int, run: object) -> None:
+        if step == 33:
+            raise KilledError
+        real(loss, step, run)
+
+    distil.check_finite = killing
+    try:
+        with pytest.raises(KilledError):
+            distil.train(config)
+    finally:
+        distil.check_finite = real
+    distil.train(config)
+    states = [torch.load(root / "ssl" / "checkpoint.pt", weights_only=True) for root in (trained / "run", other)]
+    for key, value in states[0]["parts"]["model"].items():
+        assert torch.equal(value, states[1]["parts"]["model"][key]), key
+
+
+def test_stages_out_of_order_say_what_is_missing(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for stage, message in (
+        ("ssl", "no corpus here"),
+        ("kmeans", "no corpus here"),
+        ("codec", "run codec train kmeans first"),
+        ("export", "run codec train codec first"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path / 'none'}"])
+        assert caught.value.code == 2
+        assert message in capsys.readouterr().err

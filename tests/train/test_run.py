@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from codec.errors import CodecError
+from train.cli import read_config
+from train.config import CodecStage, TrainConfig
+from train.losses import MultiScaleMelLoss
+from train.run import Average, Run, check_finite, cosine
+
+
+def test_checkpoints_bring_everything_back(tmp_path: Path) -> None:
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    run = Run(tmp_path, TrainConfig(), {"model": model, "optimizer": optimizer})
+    run.save(7)
+    fresh = torch.nn.Linear(3, 2)
+    again = Run(tmp_path, TrainConfig(), {"model": fresh, "optimizer": torch.optim.AdamW(fresh.parameters())})
+    assert again.resume() == 7
+    assert torch.equal(fresh.weight, model.weight)
+    assert again.seconds >= run.seconds_before
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_folder_of_another_config_is_refused(tmp_path: Path) -> None:
+    Run(tmp_path, TrainConfig(), {})
+    Run(tmp_path, TrainConfig(), {})
+    with pytest.raises(CodecError, match="another config"):
+        Run(tmp_path, TrainConfig(codec=CodecStage(steps=3)), {})
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(tmp_path: Path) -> None:
+    run = Run(tmp_path, TrainConfig(), {})
+    check_finite(torch.tensor(1.0), 3, run)
+    with pytest.raises(CodecError, match=r"step 3; the last good checkpoint is .*checkpoint\.pt"):
+        check_finite(torch.tensor(float("nan")), 3, run)
+
+
+def test_cosine_schedule() -> None:
+    rates = [cosine(step, 1000, 1.0) for step in range(1000)]
+    assert rates[0] == pytest.approx(1 / 200)
+    assert max(rates) == 1.0
+    assert rates[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+def test_average_follows() -> None:
+    model = torch.nn.Linear(2, 2)
+    average = Average(model, decay=0.5)
+    start = average.module.weight.clone()
+    with torch.no_grad():
+        model.weight += 1
+    average.update(model, step=1000)
+    torch.testing.assert_close(average.module.weight, start + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        ("colour: red", [], "colour"),
+        ("codec: {steps: many}", [], r"codec\.steps"),
+        ("ssl: {stepz: 1}", [], r"ssl\.stepz"),
+        ("[1, 2", [], "not a valid config"),
+        ("", ["codec.steps"], "KEY=VALUE"),
+        ("", ["codec.steps=x"], r"codec\.steps"),
+        ("codec: 5", ["codec.steps=1"], "not a valid config"),
+    ],
+)
+def test_wrong_configs_name_the_key(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(CodecError, match=message):
+        read_config(tmp_path / "c.yaml", overrides)
+
+
+def test_shipped_config_is_valid_and_overridable() -> None:
+    path = Path(__file__).parent.parent.parent / "train" / "configs" / "nano.yaml"
+    assert read_config(path, ["codec.steps=5", "model.decoder.dim=8"]).codec.steps == 5
+    with pytest.raises(CodecError, match="No such file"):
+        read_config(path.with_name("none.yaml"), None)
+
+
+def test_mel_loss_orders_distortions() -> None:
+    torch.manual_seed(0)
+    wave, loss = torch.randn(2, 16_000) * 0.1, MultiScaleMelLoss()
+    near = wave + 0.001 * torch.randn_like(wave)
+    assert 0 < loss(near, wave) < loss(wave * 0.5, wave) < loss(torch.zeros_like(wave), wave)
+    # Halving the amplitude is a distance of log10(2) in every band that lies above the floor.
+    assert loss(wave * 0.5, wave).item() == pytest.approx(0.301, abs=0.01)
+
+
+def test_mel_loss_has_finite_gradients_at_silence() -> None:
+    silence = torch.zeros(1, 8_000, requires_grad=True)
+    MultiScaleMelLoss()(silence, torch.randn(1, 8_000)).backward()
+    assert torch.isfinite(silence.grad).all()
