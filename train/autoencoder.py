@@ -18,7 +18,7 @@ from codec.networks import Networks
 from train.codebooks import assemble
 from train.config import TrainConfig
 from train.corpora.store import Corpus
-from train.crops import Batch, Crops, open_features
+from train.crops import Batch, Crops, open_features, usable
 from train.losses import MultiScaleMelLoss
 from train.run import Average, Run, check_finite, cosine
 
@@ -56,7 +56,11 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     corpus = Corpus(config.folder("corpus"))
     sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
     data = Crops(corpus, "train", stage.weights, *sizes, seed=config.seed + 17)
-    valid = {domain: Crops(corpus, "valid", {domain: 1.0}, *sizes, seed=1).batch(0) for domain in stage.weights}
+    valid = {
+        domain: Crops(corpus, "valid", {domain: 1.0}, *sizes, seed=1).batch(0)
+        for domain in stage.weights
+        if usable(corpus, "valid", domain)
+    }
     model = Autoencoder(networks, config.precision)
     average = Average(model, stage.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)

@@ -61,7 +61,7 @@ class Crops:
         self.corpus, self.frames, self.batch_size, self.seed = corpus, frames, batch_size, seed
         self.features = features
         self._first = first_frames(corpus) if features is not None else {}
-        self._entries = {d: [e for e in corpus.select(split, d) if e.samples >= 4 * FRAME] for d in weights}
+        self._entries = {domain: usable(corpus, split, domain) for domain in weights}
         self._domains = [d for d in weights if self._entries[d] and weights[d] > 0]
         if not self._domains:
             raise CodecError(f"the corpus holds no {split} clips of {', '.join(weights)}")
@@ -108,6 +108,11 @@ class Crops:
                 features[filled : filled + count] = self.features[row : row + count]
             filled += count
         return level(wave, rng), features
+
+
+def usable(corpus: Corpus, split: str, domain: str) -> list[Entry]:
+    """Clips long enough to be cropped."""
+    return [entry for entry in corpus.select(split, domain) if entry.samples >= 4 * FRAME]
 
 
 def first_frames(corpus: Corpus) -> dict[int, int]:

@@ -1,0 +1,30 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec.errors import CodecError
+from codec.tokens import Tokens, count_frames, model_samples
+
+
+@given(st.integers(0, 10**9), st.integers(1_000, 768_000), st.sampled_from([12.5, 25.0, 50.0]))
+def test_frames_cover_the_samples_and_no_more(samples: int, rate: int, frame_rate: float) -> None:
+    frames, hop = count_frames(samples, rate, frame_rate), round(16_000 / frame_rate)
+    assert frames * hop >= model_samples(samples, rate)
+    assert (frames - 1) * hop < max(1, model_samples(samples, rate))
+    assert model_samples(samples, rate) * rate >= samples * 16_000
+
+
+def test_rates_and_items() -> None:
+    codes = torch.arange(2 * 2 * 30).view(2, 2, 30)
+    tokens = Tokens(codes, torch.tensor([19_200, 100]), 16_000, 25.0, (4096, 8192), "00" * 8)
+    assert (tokens.rate, tokens.bits_per_frame, tokens.bitrate) == (50, 25, 625)
+    assert tokens.frames.tolist() == [30, 1]
+    assert torch.equal(tokens.item(1).codes, codes[1:, :, :1])
+    assert (tokens.semantic_only().rate, tokens.semantic_only().bitrate) == (25, 300)
+
+
+@pytest.mark.parametrize(("shape", "lengths"), [((2, 3, 4), 2), ((2, 4), 2), ((2, 2, 4), 3)])
+def test_inconsistent_tokens_are_refused(shape: tuple[int, ...], lengths: int) -> None:
+    with pytest.raises(CodecError):
+        Tokens(torch.zeros(shape, dtype=torch.int64), torch.zeros(lengths), 16_000, 25.0, (4096, 8192), "")
