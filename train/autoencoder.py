@@ -65,7 +65,8 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     average = Average(model, stage.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     criterion = MultiScaleMelLoss(networks.config.sample_rate)
-    run = Run(config.folder("codec"), config, {"model": model, "average": average, "optimizer": optimizer})
+    parts = {"model": model, "average": average, "optimizer": optimizer}
+    run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"))
     start = run.resume()
     totals: dict[str, float] = {}
     for step, batch in data.stream(start):

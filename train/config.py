@@ -26,9 +26,10 @@ class CorpusConfig(Config):
 
 
 class SemanticStage(Config):
-    """Pretraining of the semantic encoder by masked distillation.
+    """Pretraining of the semantic encoder.
 
     Attributes:
+        objective: masked distillation from a teacher, masked autoencoding, or joint-embedding prediction.
         teacher: folder of a CTranslate2 Whisper model.
         teacher_components: principal components of the teacher that are predicted.
         spectrum_components: of the level-free log-mel frame.
@@ -36,6 +37,7 @@ class SemanticStage(Config):
         mask_share: of frames that are hidden, in spans of ``mask_span``.
     """
 
+    objective: Literal["distil", "mae", "jepa"] = "distil"
     teacher: str = "whisper-base"
     teacher_components: int = 64
     spectrum_components: int = 32

@@ -28,22 +28,28 @@ class Run:
         folder: created if missing; resumed if it holds a checkpoint.
         config: saved on the first start; a resume with another one is refused.
         parts: everything whose state must come back, by name.
+        matters: sections of the config that must be the same when a run is resumed.
 
     Raises:
         CodecError: the folder belongs to a run with another config.
     """
 
-    def __init__(self, folder: str | Path, config: Config, parts: dict[str, Stateful]) -> None:
+    def __init__(self, folder: str | Path, config: Config, parts: dict[str, Stateful], matters: tuple[str, ...]) -> None:
         self.folder, self.parts = Path(folder), parts
         self.folder.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
         self.seconds_before = 0.0
         saved = self.folder / "config.json"
-        text = json.dumps({"config": config.model_dump(mode="json"), "revision": _revision()}, indent=1)
-        if saved.exists() and json.loads(saved.read_text())["config"] != json.loads(text)["config"]:
-            raise CodecError(f"{folder}: holds a run with another config; choose another folder or delete it")
-        if not saved.exists():
-            saved.write_text(text)
+        mine = config.model_dump(mode="json")
+        if saved.exists():
+            theirs = json.loads(saved.read_text())["config"]
+            changed = [name for name in matters if mine[name] != theirs.get(name)]
+            if changed:
+                raise CodecError(
+                    f"{folder}: holds a run with another config ({', '.join(changed)} differ); choose another root or delete it"
+                )
+        else:
+            saved.write_text(json.dumps({"config": mine, "revision": _revision()}, indent=1))
 
     @property
     def checkpoint(self) -> Path:

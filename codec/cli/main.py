@@ -96,12 +96,12 @@ def play(file: Annotated[str, typer.Argument(help=".sct or audio file.")], model
 
 
 def _add_extras() -> None:
-    """Commands of the other packages; they exist where those are installed (always, except in odd vendorings)."""
+    """Commands of the packages that stand on this one; imported here, since nothing in ``codec`` may depend on them."""
     from benchmarks.cli import app as bench
-    from train.cli import app as train
+    from train.cli import train
 
     app.add_typer(bench, name="bench")
-    app.add_typer(train, name="train")
+    app.command("train")(train)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -108,7 +108,7 @@ def test_the_codec_stage_learns(trained: Path) -> None:
 
     wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
     loss = MultiScaleMelLoss()
-    fresh = codec.Codec(assemble(read_config(trained / "config.yaml", None)), "fresh", "00" * 8)
+    fresh = codec.Codec(assemble(read_config(trained / "config.yaml", [])), "fresh", "00" * 8)
     model = codec.load(trained / "run" / "model")
     before = loss(fresh.decode(fresh.encode(wave, 16_000, 100)), wave)
     after = loss(model.decode(model.encode(wave, 16_000, 100)), wave)
@@ -117,10 +117,10 @@ def test_the_codec_stage_learns(trained: Path) -> None:
 
 def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path) -> None:
     """Stopped after a checkpoint and started again: the same weights, bit for bit."""
-    import train.ssl.distil as distil
+    import train.ssl.pretrain as pretrain
     from train.cli import read_config
 
-    whole = read_config(trained / "config.yaml", None)
+    whole = read_config(trained / "config.yaml", [])
     other = tmp_path / "run"
     other.mkdir()
     for name in ("corpus", "teacher"):
@@ -130,20 +130,20 @@ def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path) -
     class KilledError(Exception):
         pass
 
-    real = distil.check_finite
+    real = pretrain.check_finite
 
     def killing(loss: torch.Tensor, step: int, run: object) -> None:
         if step == 33:
             raise KilledError
         real(loss, step, run)
 
-    distil.check_finite = killing
+    pretrain.check_finite = killing
     try:
         with pytest.raises(KilledError):
-            distil.train(config)
+            pretrain.train(config)
     finally:
-        distil.check_finite = real
-    distil.train(config)
+        pretrain.check_finite = real
+    pretrain.train(config)
     states = [torch.load(root / "ssl" / "checkpoint.pt", weights_only=True) for root in (trained / "run", other)]
     for key, value in states[0]["parts"]["model"].items():
         assert torch.equal(value, states[1]["parts"]["model"][key]), key

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codec.config import SemanticConfig
+from codec.errors import CodecError
+from codec.features import LogMel
+from codec.semantic import SemanticEncoder
+from tests.conftest import TINY
+from train.config import SemanticStage, TrainConfig
+from train.crops import Batch
+from train.ssl.distil import Distillation, spectrum
+from train.ssl.jepa import JointEmbedding
+from train.ssl.mae import MaskedAutoencoding
+from train.ssl.objective import hide_spans
+
+MODEL = TINY.model_copy(update={"semantic": SemanticConfig(dim=32, hidden_dim=64, dilations=(1, 2), n_features=12)})
+
+
+class ToneCrops:
+    """Chirps: easy to predict from their neighbours. Stands in for a corpus."""
+
+    def batch(self, index: int) -> Batch:
+        generator = torch.Generator().manual_seed(index)
+        start, speed = torch.rand(2, 4, 1, generator=generator)
+        time = torch.arange(32 * 320) / 16_000
+        wave = 0.3 * torch.sin(2 * torch.pi * (300 + 2_000 * start + 3_000 * speed * time) * time)
+        frames = wave.view(4, 32, 320)
+        return Batch(wave, torch.stack([frames.std(-1), frames.diff(dim=-1).std(-1)] * 4, dim=-1))
+
+
+def fit(config: TrainConfig, name: str) -> tuple[list[float], dict[str, float]]:
+    torch.manual_seed(0)
+    mel, data = LogMel(), ToneCrops()
+    encoder = SemanticEncoder(config.model.semantic, 80)
+    objective = {
+        "mae": lambda: MaskedAutoencoding(config),
+        "jepa": lambda: JointEmbedding(config, encoder),
+        "distil": lambda: Distillation(config, mel, data),  # type: ignore[arg-type]
+    }[name]()
+    optimizer = torch.optim.AdamW([*encoder.parameters(), *objective.module.parameters()], lr=3e-3)
+    losses = []
+    for step in range(60):
+        batch = data.batch(step)
+        loss = objective.loss(encoder, mel(batch.wave), batch, hide_spans(config.ssl, 0, step, 4, 32))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        objective.after_step(encoder, step)
+        losses.append(loss.item())
+    with torch.no_grad():
+        return losses, objective.validate(encoder, mel(batch.wave), batch)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    (tmp_path / "teacher").mkdir()
+    np.savez(tmp_path / "teacher" / "pca.npz", values=np.ones(8))
+    return TrainConfig(root=str(tmp_path), model=MODEL, ssl=SemanticStage(teacher_components=8, spectrum_components=4))
+
+
+@pytest.mark.parametrize("name", ["mae", "jepa", "distil"])
+def test_every_objective_learns(config: TrainConfig, name: str) -> None:
+    losses, figures = fit(config, name)
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
+    assert all(np.isfinite(value) for value in figures.values())
+
+
+def test_jepa_features_do_not_collapse(config: TrainConfig) -> None:
+    assert fit(config, "jepa")[1]["valid_spread"] > 0.05
+
+
+def test_jepa_target_gets_no_gradient_and_follows(config: TrainConfig) -> None:
+    encoder = SemanticEncoder(MODEL.semantic, 80)
+    objective = JointEmbedding(config, encoder)
+    before = objective.module["target"].head.weight.clone()
+    with torch.no_grad():
+        encoder.head.weight += 1
+    objective.after_step(encoder, step=0)
+    torch.testing.assert_close(objective.module["target"].head.weight, before + 0.01)
+    assert not any(p.requires_grad for p in objective.module["target"].parameters())
+
+
+def test_hidden_spans_have_their_share_and_depend_on_the_step_alone(config: TrainConfig) -> None:
+    hidden = hide_spans(config.ssl, 0, 5, 64, 256)
+    assert hidden.shape == (64, 256)
+    assert hidden.float().mean() == pytest.approx(0.26, abs=0.04)  # 30 %, less what overlaps
+    assert torch.equal(hidden, hide_spans(config.ssl, 0, 5, 64, 256))
+    assert not torch.equal(hidden, hide_spans(config.ssl, 0, 6, 64, 256))
+
+
+def test_spectrum_does_not_know_the_level() -> None:
+    wave = torch.randn(1, 6_400) * 0.1
+    torch.testing.assert_close(spectrum(LogMel()(wave)), spectrum(LogMel()(wave * 3)), rtol=1e-3, atol=1e-3)
+
+
+def test_widths_that_do_not_fit_are_named(config: TrainConfig) -> None:
+    wrong = config.model_copy(update={"ssl": SemanticStage(teacher_components=9, spectrum_components=4)})
+    with pytest.raises(CodecError, match=r"n_features must be .* = 13"):
+        Distillation(wrong, LogMel(), ToneCrops())  # type: ignore[arg-type]

@@ -1,0 +1,97 @@
+"""The stages of a training, in order; each knows whether it is done and is safe to run again after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step from audio files to an exported model.
+
+    Attributes:
+        name: on the command line.
+        about: one line.
+        product: file below ``root`` that is there when the stage is done, or empty if the stage itself must look.
+        run: does the work, or what is left of it.
+    """
+
+    name: str
+    about: str
+    product: str
+    run: Callable[[TrainConfig], None]
+
+    def done(self, config: TrainConfig) -> bool:
+        """Whether nothing is left to do."""
+        return bool(self.product) and (Path(config.root) / self.product).exists()
+
+
+def _corpus(config: TrainConfig) -> None:
+    from train.corpora import Corpus, build
+    from train.corpora.debian import clips, fetch
+    from train.corpora.folder import folder_clips
+    from train.corpora.perturb import perturb
+
+    if config.corpus.source == "debian":
+        fetch(config.folder("packages"))
+        found = clips(config.folder("packages"))
+    else:
+        found = folder_clips(Path(config.corpus.source))
+    report = build(found, config.folder("corpus"))
+    print(f"hours: {report['hours']}  left out: {report['left_out']}")
+    hours = perturb(Corpus(config.folder("corpus")), config.corpus.copies, config.seed)
+    print(f"speed-perturbed copies: {hours:.2f} h")
+
+
+def _teacher(config: TrainConfig) -> None:
+    from train.corpora import Corpus
+    from train.ssl.teacher import WhisperTeacher, cache_features
+
+    if config.ssl.objective == "distil":
+        cache_features(Corpus(config.folder("corpus")), WhisperTeacher(config.ssl.teacher), config.folder("teacher"))
+
+
+def _ssl(config: TrainConfig) -> None:
+    from train.ssl.pretrain import train
+
+    train(config)
+
+
+def _features(config: TrainConfig) -> None:
+    from train.codebooks import cache_features
+
+    cache_features(config)
+
+
+def _kmeans(config: TrainConfig) -> None:
+    from train.codebooks import fit
+
+    fit(config)
+
+
+def _codec(config: TrainConfig) -> None:
+    from train.autoencoder import train
+    from train.codebooks import assemble
+
+    train(config, assemble(config))
+
+
+def _export(config: TrainConfig) -> None:
+    from train.autoencoder import export
+
+    print(export(config))
+
+
+STAGES = (
+    Stage("corpus", "collect audio into one 16 kHz memory map with a manifest and a report", "corpus/clips.jsonl", _corpus),
+    Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher),
+    Stage("ssl", "pretrain the semantic encoder", "", _ssl),
+    Stage("features", "cache the frozen encoder's features of the whole corpus", "features/features.json", _features),
+    Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans),
+    Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec),
+    Stage("export", "write config.json and model.safetensors", "", _export),
+)
