@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from codec.atomic import atomic_path, atomic_write
 from codec.config import ModelConfig
 from codec.errors import ModelError
 from codec.model import Codec
@@ -118,6 +119,8 @@ def export(networks: Networks, folder: str | Path) -> str:
         digest.update(key.encode())
         digest.update(state[key].cpu().numpy().tobytes())
     fingerprint = digest.hexdigest()[:16]
-    save_file(state, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps({"fingerprint": fingerprint, "model": config}, indent=1) + "\n")
+    with atomic_path(folder / "model.safetensors") as path:
+        save_file(state, path)
+    with atomic_write(folder / "config.json") as handle:
+        handle.write((json.dumps({"fingerprint": fingerprint, "model": config}, indent=1) + "\n").encode())
     return fingerprint

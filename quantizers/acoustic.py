@@ -1,13 +1,23 @@
-"""The acoustic token: finite scalar quantisation (arXiv 2309.15505), from vector-quantize-pytorch."""
+"""The acoustic token: finite scalar quantisation (arXiv 2309.15505).
+
+Training goes through vector-quantize-pytorch, whose gradients pass straight through the rounding. Encoding and decoding
+are the same few lines of arithmetic without it: importing the package takes longer than encoding a song.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
+import torch
 from torch import Tensor, nn
-from vector_quantize_pytorch import FSQ
 
 from quantizers.result import Quantized
+
+EPSILON = 1e-3
+"""Keeps the outermost levels reachable: the bounding tanh is widened by this share."""
 
 
 class AcousticQuantizer(nn.Module):
@@ -17,22 +27,49 @@ class AcousticQuantizer(nn.Module):
         levels: per dimension; their product is the codebook size.
 
     Example:
-        >>> AcousticQuantizer((8, 8, 8, 4, 4)).codebook_size
+        >>> quantizer = AcousticQuantizer((8, 8, 8, 4, 4))
+        >>> quantizer.codebook_size
         8192
+        >>> quantizer(torch.zeros(1, 3, 5)).codes.shape
+        torch.Size([1, 3])
     """
+
+    levels: Tensor
+    strides: Tensor
 
     def __init__(self, levels: Sequence[int]) -> None:
         super().__init__()
         self.dim = len(levels)
-        self.fsq = FSQ(list(levels))
-        self.codebook_size = int(self.fsq.codebook_size)
+        self.codebook_size = math.prod(levels)
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+        strides = [math.prod(levels[:index]) for index in range(self.dim)]
+        self.register_buffer("strides", torch.tensor(strides), persistent=False)
+
+    @cached_property
+    def _trainer(self) -> Any:
+        from vector_quantize_pytorch import FSQ
+
+        return FSQ(self.levels.tolist()).to(self.levels.device)
 
     def forward(self, latents: Tensor) -> Quantized:
         """``(B, T, dim)`` unbounded → values in ±1 and codes."""
-        values, codes = self.fsq(latents.float())
-        return Quantized(values, codes.long())
+        if latents.requires_grad:
+            values, codes = self._trainer(latents.float())
+            return Quantized(values, codes.long())
+        codes = self.encode(latents)
+        return Quantized(self.decode(codes), codes)
+
+    def encode(self, latents: Tensor) -> Tensor:
+        """``(B, T, dim)`` unbounded → ``(B, T)`` codes."""
+        # An even number of levels has no middle: shift by half a level, so that 0 still maps to a level.
+        half = (self.levels - 1) * (1 + EPSILON) / 2
+        offset = torch.where(self.levels % 2 == 0, 0.5, 0.0)
+        bounded = torch.tanh(latents.float() + torch.atanh(offset / half)) * half - offset
+        digits = bounded.round().long() + self.levels // 2
+        return (digits * self.strides).sum(-1)
 
     def decode(self, codes: Tensor) -> Tensor:
         """``(B, T)`` codes → ``(B, T, dim)`` values."""
-        values: Tensor = self.fsq.indices_to_codes(codes)
-        return values
+        half = self.levels // 2
+        digits = codes.unsqueeze(-1) // self.strides % self.levels
+        return (digits - half) / half
