@@ -17,11 +17,12 @@ class CorpusConfig(Config):
     """Where audio comes from.
 
     Attributes:
-        source: ``debian`` for the free corpus, else a folder of audio files.
+        sources: ``debian`` for the free corpus, a folder of audio files, ``webdataset:FOLDER`` for shards, or
+            ``LAYOUT:FOLDER`` for a published dataset: libritts, gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
     """
 
-    source: str = "debian"
+    sources: tuple[str, ...] = ("debian",)
     copies: dict[str, int] = {"speech": 3, "sound": 3}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +32,15 @@ class Stage:
 
 
 def _corpus(config: TrainConfig) -> None:
-    from train.corpora import Corpus, build
-    from train.corpora.debian import clips, fetch
-    from train.corpora.folder import folder_clips
-    from train.corpora.perturb import perturb
+    from itertools import chain
 
-    if config.corpus.source == "debian":
-        fetch(config.folder("packages"))
-        found = clips(config.folder("packages"))
-    else:
-        found = folder_clips(Path(config.corpus.source))
-    report = build(found, config.folder("corpus"))
+    from train.corpora import Corpus, build
+    from train.corpora.perturb import perturb
+    from train.corpora.sources import clips_of
+
+    with tempfile.TemporaryDirectory(prefix="codec-corpus-") as scratch:
+        found = chain.from_iterable(clips_of(s, config.folder("packages"), Path(scratch)) for s in config.corpus.sources)
+        report = build(found, config.folder("corpus"))
     print(f"hours: {report['hours']}  left out: {report['left_out']}")
     hours = perturb(Corpus(config.folder("corpus")), config.corpus.copies, config.seed)
     print(f"speed-perturbed copies: {hours:.2f} h")

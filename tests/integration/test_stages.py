@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "model": TINY.model_copy(update={"semantic": TINY.semantic.model_copy(update={"n_features": 12})}).model_dump(
             mode="json"
         ),
-        "corpus": {"source": str(root / "audio"), "copies": {"speech": 1}},
+        "corpus": {"sources": [str(root / "audio")], "copies": {"speech": 1}},
         "ssl": {
             "teacher_components": 8,
             "spectrum_components": 4,

@@ -1,0 +1,129 @@
+"""Readers for published datasets, in the layouts in which their publishers ship them.
+
+Each takes the dataset's root folder and yields clips in a stable order; the source is what must not be split: a reader,
+a video, a song. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from codec.audio import AUDIO_SUFFIXES
+from codec.errors import CodecError
+from train.corpora.clip import Clip
+
+
+def _audio(root: Path) -> list[Path]:
+    return sorted(p for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+
+
+def libritts(root: Path) -> Iterator[Clip]:
+    """``<subset>/<speaker>/<chapter>/<id>.wav`` with ``<id>.normalized.txt`` beside it (LibriTTS, LibriTTS-R)."""
+    for path in _audio(root):
+        subset, speaker, chapter = path.parent.parent.parent.name, path.parent.parent.name, path.parent.name
+        labels = {"speaker": speaker, "language": "en", "subset": subset}
+        text = path.with_suffix(".normalized.txt")
+        if text.is_file():
+            labels["text"] = text.read_text("utf-8").strip()
+        yield Clip(str(path), f"libritts/{speaker}/{chapter}", "speech", "LibriTTS", labels)
+
+
+def gigaspeech(root: Path) -> Iterator[Clip]:
+    """``audio/<source>/<part>/<id>.opus`` named by ``GigaSpeech.json``; whole recordings, an hour or so each."""
+    manifest = root / "GigaSpeech.json"
+    if not manifest.is_file():
+        raise CodecError(f"{root}: GigaSpeech.json is missing")
+    for recording in json.loads(manifest.read_text("utf-8"))["audios"]:
+        path = root / recording["path"]
+        labels = {"language": "en", "kind": str(recording.get("source", ""))}
+        yield Clip(str(path), f"gigaspeech/{recording['aid']}", "speech", "GigaSpeech", labels)
+
+
+def audioset(root: Path) -> Iterator[Clip]:
+    """``*segments.csv`` of the publisher, and audio files named ``[Y]<video id>…`` in any folder below."""
+    labels: dict[str, str] = {}
+    for table in sorted(root.rglob("*segments.csv")):
+        for row in csv.reader(
+            (line for line in table.open(encoding="utf-8") if not line.startswith("#")), skipinitialspace=True
+        ):
+            if len(row) >= 4:
+                labels[row[0]] = row[3]
+    for path in _audio(root):
+        video = _video_id(path.stem, labels)
+        yield Clip(str(path), f"youtube/{video}", "sound", "AudioSet", {"classes": labels[video]} if video in labels else {})
+
+
+def _video_id(stem: str, known: dict[str, str]) -> str:
+    """Downloads are named ``ID``, ``Y<ID>`` or ``ID_start_end``; an ID has 11 characters."""
+    candidates = (stem[:11], stem[1:12])
+    return next((candidate for candidate in candidates if candidate in known), stem[:11])
+
+
+def musdb18(root: Path) -> Iterator[Clip]:
+    """``train|test/<artist - title>.stem.mp4``, or as wav (MUSDB18-HQ) ``train|test/<artist - title>/<stem>.wav``."""
+    for path in _audio(root):
+        song = path.name.removesuffix(".stem.mp4") if path.name.endswith(".stem.mp4") else path.parent.name
+        stem = "mixture" if path.name.endswith(".stem.mp4") else path.stem
+        yield Clip(str(path), f"musdb18/{song}", "music", "MUSDB18", {"song": song, "stem": stem})
+
+
+def fma(root: Path) -> Iterator[Clip]:
+    """``<000…155>/<track id>.mp3``."""
+    for path in _audio(root):
+        yield Clip(str(path), f"fma/{path.stem}", "music", "FMA", {"track": path.stem})
+
+
+def vggsound(root: Path) -> Iterator[Clip]:
+    """``vggsound.csv`` (video, start, label, split) and files named ``<video>_<start, six digits>.*``."""
+    table = root / "vggsound.csv"
+    labels = {(r[0], f"{int(r[1]):06d}"): r[2] for r in csv.reader(table.open(encoding="utf-8"))} if table.is_file() else {}
+    for path in _audio(root):
+        video, _, start = path.stem.rpartition("_")
+        label = labels.get((video, start))
+        yield Clip(str(path), f"youtube/{video}", "sound", "VGGSound", {"class": label} if label else {})
+
+
+def wavcaps(root: Path) -> Iterator[Clip]:
+    """``json_files/**/*.json`` with captions, and ``<id>.flac`` in any folder below."""
+    captions: dict[str, str] = {}
+    for table in sorted(root.rglob("*.json")):
+        for row in json.loads(table.read_text("utf-8")).get("data", []):
+            captions[str(row["id"]).removesuffix(".wav")] = str(row.get("caption", ""))
+    for path in _audio(root):
+        labels = {"caption": captions[path.stem]} if path.stem in captions else {}
+        yield Clip(str(path), f"wavcaps/{path.stem}", "sound", "WavCaps", labels)
+
+
+LAYOUTS: dict[str, Callable[[Path], Iterator[Clip]]] = {
+    "libritts": libritts,
+    "gigaspeech": gigaspeech,
+    "audioset": audioset,
+    "musdb18": musdb18,
+    "fma": fma,
+    "vggsound": vggsound,
+    "wavcaps": wavcaps,
+}
+
+
+def layout_clips(name: str, root: Path) -> Iterator[Clip]:
+    """Clips of a dataset by the name of its layout.
+
+    Raises:
+        CodecError: no such layout, no such folder, or nothing in it.
+    """
+    if name not in LAYOUTS:
+        raise CodecError(f"no dataset layout {name!r}; known are {', '.join(LAYOUTS)}")
+    if not root.is_dir():
+        raise CodecError(f"{root}: no such folder")
+    found = False
+    for clip in LAYOUTS[name](root):
+        found = True
+        yield clip
+    if not found:
+        raise CodecError(f"{root}: no audio in the layout of {name}")
+
+
+__all__ = ["LAYOUTS", "layout_clips"]

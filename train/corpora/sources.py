@@ -1,0 +1,34 @@
+"""What a source in a config means: the free corpus, a folder, shards, or a published dataset's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from train.corpora import debian
+from train.corpora.clip import Clip
+from train.corpora.folder import folder_clips
+from train.corpora.layouts import LAYOUTS, layout_clips
+from train.corpora.shards import shard_clips
+
+
+def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Clip]:
+    """Clips of ``debian``, ``FOLDER``, ``webdataset:FOLDER`` or ``LAYOUT:FOLDER``.
+
+    Args:
+        source: as in the config.
+        packages: where Debian packages are kept.
+        scratch: where shards are unpacked; may be deleted when the corpus is built.
+
+    Raises:
+        CodecError: nothing there.
+    """
+    layout, colon, path = source.partition(":")
+    if source == "debian":
+        debian.fetch(packages)
+        return debian.clips(packages)
+    if colon and layout == "webdataset":
+        return shard_clips(Path(path), scratch)
+    if colon and layout in LAYOUTS:
+        return layout_clips(layout, Path(path))
+    return folder_clips(Path(source))
