@@ -6,16 +6,15 @@ serves all operating points and semantic-only decoding works.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codec.errors import CodecError
-from codec.hub import export as write_model
 from codec.networks import Networks
-from train.codebooks import assemble
 from train.config import TrainConfig
 from train.corpora.store import Corpus
 from train.crops import Batch, Crops, open_features, usable
@@ -56,11 +55,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     corpus = Corpus(config.folder("corpus"))
     sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
     data = Crops(corpus, "train", stage.weights, *sizes, seed=config.seed + 17)
-    valid = {
-        domain: Crops(corpus, "valid", {domain: 1.0}, *sizes, seed=1).batch(0)
-        for domain in stage.weights
-        if usable(corpus, "valid", domain)
-    }
+    valid = fixed_batches(corpus, stage.weights, *sizes)
     model = Autoencoder(networks, config.precision)
     average = Average(model, stage.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
@@ -74,7 +69,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
             break
         for group in optimizer.param_groups:
             group["lr"] = cosine(step, stage.steps, stage.learning_rate)
-        stack, vocab, keep = _draw(config, networks, step)
+        stack, vocab, keep = draw(config, networks, step, stage.batch_size)
         output, codes = model(networks, batch, stack, vocab, keep)
         loss = criterion(output, batch.wave)
         check_finite(loss, step, run)
@@ -87,23 +82,46 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         if step % 100 == 99:
             run.log(step + 1, totals | {"codes": codes.unique().numel() / codes.numel()})
         if (step + 1) % 1000 == 0:
-            run.log(step + 1, _validate(average.module, networks, valid, criterion))
+            run.log(step + 1, validate(average.module, networks, valid, criterion))
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
             run.save(step + 1)
     return run.folder
 
 
-def _draw(config: TrainConfig, networks: Networks, step: int) -> tuple[int, int, Tensor]:
+def fixed_batches(
+    corpus: Corpus, domains: Iterable[str], frames: int, batch_size: int, features: np.ndarray
+) -> dict[str, Batch]:
+    """One validation batch of each domain that has held-out clips; always the same."""
+    return {
+        domain: Crops(corpus, "valid", {domain: 1.0}, frames, batch_size, features, seed=1).batch(0)
+        for domain in domains
+        if usable(corpus, "valid", domain)
+    }
+
+
+def load_averaged(config: TrainConfig, networks: Networks, stage: str) -> bool:
+    """Loads the averaged weights of a stage's latest checkpoint into ``networks``; False if there is none."""
+    path = config.folder(stage) / "checkpoint.pt"
+    if not path.exists():
+        return False
+    average = Average(Autoencoder(networks, config.precision))
+    average.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["parts"]["average"])
+    networks.acoustic.load_state_dict(average.module.acoustic.state_dict())
+    networks.decoder.load_state_dict(average.module.decoder.state_dict())
+    return True
+
+
+def draw(config: TrainConfig, networks: Networks, step: int, batch_size: int) -> tuple[int, int, Tensor]:
     """Rate, vocabulary and kept acoustic streams of a step; they depend on seed and step alone."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     stacks, vocabs = networks.config.stacks, networks.config.vocabs
     stack = stacks[int(torch.multinomial(torch.tensor(config.codec.stack_shares), 1, generator=generator))]
     vocab = vocabs[int(torch.randint(len(vocabs), (1,), generator=generator))]
-    return stack, vocab, torch.rand(config.codec.batch_size, generator=generator) >= config.codec.drop_acoustic
+    return stack, vocab, torch.rand(batch_size, generator=generator) >= config.codec.drop_acoustic
 
 
 @torch.no_grad()
-def _validate(model: Any, networks: Networks, valid: dict[str, Batch], criterion: MultiScaleMelLoss) -> dict[str, float]:
+def validate(model: Any, networks: Networks, valid: dict[str, Batch], criterion: MultiScaleMelLoss) -> dict[str, float]:
     """Loss on fixed crops of each domain and rate, at the second vocabulary; semantic-only at the highest rate."""
     vocab = networks.config.vocabs[1]
     values: dict[str, float] = {}
@@ -115,21 +133,3 @@ def _validate(model: Any, networks: Networks, valid: dict[str, Batch], criterion
         output, _ = model(networks, batch, networks.config.stacks[0], vocab, ~everything)
         values[f"valid_{domain}_semantic"] = criterion(output, batch.wave).item()
     return values
-
-
-def export(config: TrainConfig) -> str:
-    """Writes the averaged weights of the latest checkpoint to ``root/model``; returns folder and fingerprint.
-
-    Raises:
-        CodecError: the stage has not run.
-    """
-    path = config.folder("codec") / "checkpoint.pt"
-    if not path.exists():
-        raise CodecError(f"{path}: no trained codec; run codec train codec first")
-    networks = assemble(config)
-    average = Average(Autoencoder(networks, config.precision))
-    average.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["parts"]["average"])
-    networks.acoustic.load_state_dict(average.module.acoustic.state_dict())
-    networks.decoder.load_state_dict(average.module.decoder.state_dict())
-    fingerprint = write_model(networks, config.folder("model"))
-    return f"{config.folder('model')}: model {fingerprint}"

@@ -18,7 +18,7 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[STAGE|KEY=VALUE]...",
-            help="Stages: corpus, teacher, ssl, features, kmeans, codec, export; default: all, in this order. "
+            help="Stages: corpus, teacher, ssl, features, kmeans, codec, adversarial, export; default: all, in this order. "
             "KEY=VALUE overrides the config, e.g. codec.steps=100.",
         ),
     ] = None,

@@ -1,6 +1,7 @@
 """The config of a whole training: one section per stage, one folder for everything they write.
 
-Folders below ``root``: ``packages``, ``corpus``, ``teacher``, ``ssl``, ``features``, ``codebooks``, ``codec``, ``model``.
+Folders below ``root``: ``packages``, ``corpus``, ``teacher``, ``ssl``, ``features``, ``codebooks``, ``codec``,
+``adversarial``, ``model``.
 """
 
 from __future__ import annotations
@@ -80,6 +81,31 @@ class CodecStage(Config):
     save_every: int = 500
 
 
+class AdversarialStage(Config):
+    """Polishing the decoder against a discriminator, from the codec stage's averaged weights.
+
+    Attributes:
+        steps: 0 leaves the stage out.
+        mel, adversarial, feature: shares of the gradient that each loss sends into the wave.
+        crop_frames: short crops suffice, since encoders and codebooks stand still.
+        discriminator_every: generator steps per discriminator step.
+    """
+
+    steps: int = 0
+    crop_frames: int = 50
+    batch_size: int = 12
+    learning_rate: float = 2e-4
+    discriminator_rate: float = 4e-4
+    mel: float = 4.0
+    adversarial: float = 1.0
+    feature: float = 2.0
+    discriminator_every: int = 2
+    n_ffts: tuple[int, ...] = (2048, 1024, 512)
+    channels: int = 16
+    average_decay: float = 0.999
+    save_every: int = 500
+
+
 class TrainConfig(Config):
     """Everything.
 
@@ -96,6 +122,7 @@ class TrainConfig(Config):
     ssl: SemanticStage = SemanticStage()
     kmeans: KMeansStage = KMeansStage()
     codec: CodecStage = CodecStage()
+    adversarial: AdversarialStage = AdversarialStage()
     notes: str = Field("", description="what this run is for")
 
     def folder(self, name: str) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.errors import CodecError
 from train.config import TrainConfig
 
 
@@ -79,10 +80,23 @@ def _codec(config: TrainConfig) -> None:
     train(config, assemble(config))
 
 
-def _export(config: TrainConfig) -> None:
-    from train.autoencoder import export
+def _adversarial(config: TrainConfig) -> None:
+    from train.adversarial import train
+    from train.codebooks import assemble
 
-    print(export(config))
+    if config.adversarial.steps:
+        train(config, assemble(config))
+
+
+def _export(config: TrainConfig) -> None:
+    from codec.hub import export
+    from train.autoencoder import load_averaged
+    from train.codebooks import assemble
+
+    networks = assemble(config)
+    if not (load_averaged(config, networks, "adversarial") or load_averaged(config, networks, "codec")):
+        raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
+    print(f"{config.folder('model')}: model {export(networks, config.folder('model'))}")
 
 
 STAGES = (
@@ -92,5 +106,6 @@ STAGES = (
     Stage("features", "cache the frozen encoder's features of the whole corpus", "features/features.json", _features),
     Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec),
+    Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial),
     Stage("export", "write config.json and model.safetensors", "", _export),
 )

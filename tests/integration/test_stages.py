@@ -50,12 +50,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "save_every": 20,
         },
         "kmeans": {"iterations": 4},
+        "adversarial": {"batch_size": 4, "crop_frames": 16, "steps": 12, "n_ffts": [512, 256], "channels": 4, "save_every": 6},
         "codec": {"batch_size": 4, "crop_frames": 32, "steps": 100, "learning_rate": 0.01, "save_every": 50},
     }
     (root / "config.yaml").write_text(yaml.safe_dump(config))
     run("corpus", root)
     fake_teacher(root / "run")
-    for stage in ("ssl", "features", "kmeans", "codec", "export"):
+    for stage in ("ssl", "features", "kmeans", "codec", "adversarial", "export"):
         run(stage, root)
     return root
 
@@ -87,7 +88,7 @@ def metrics(folder: Path) -> list[dict[str, float]]:
 
 
 def test_every_stage_leaves_its_config_and_metrics(trained: Path) -> None:
-    for stage in ("ssl", "codec"):
+    for stage in ("ssl", "codec", "adversarial"):
         saved = json.loads((trained / "run" / stage / "config.json").read_text())
         assert saved["config"]["model"]["vocabs"] == list(TINY.vocabs)
         assert saved["revision"]
@@ -102,8 +103,8 @@ def test_codebooks_are_used(trained: Path) -> None:
 
 def test_the_codec_stage_learns(trained: Path) -> None:
     """The exported model reconstructs far better than the same networks before training."""
-    from train.autoencoder import assemble
     from train.cli import read_config
+    from train.codebooks import assemble
     from train.losses import MultiScaleMelLoss
 
     wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
@@ -113,6 +114,19 @@ def test_the_codec_stage_learns(trained: Path) -> None:
     before = loss(fresh.decode(fresh.encode(wave, 16_000, 100)), wave)
     after = loss(model.decode(model.encode(wave, 16_000, 100)), wave)
     assert after < 0.7 * before
+
+
+def test_the_adversarial_stage_moves_the_decoder_and_nothing_else(trained: Path) -> None:
+    before, after = (
+        torch.load(trained / "run" / stage / "checkpoint.pt", weights_only=True)["parts"] for stage in ("codec", "adversarial")
+    )
+    for key, value in after["model"].items():
+        if key.startswith("acoustic."):
+            assert torch.equal(value, before["average"][f"module.{key}"]), key
+    assert not torch.equal(
+        after["model"]["decoder.head.project.weight"], before["average"]["module.decoder.head.project.weight"]
+    )
+    assert set(after["balancer"]) == {"mel", "adversarial", "feature"}
 
 
 def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path) -> None:
@@ -154,7 +168,7 @@ def test_stages_out_of_order_say_what_is_missing(trained: Path, tmp_path: Path, 
         ("ssl", "no corpus here"),
         ("kmeans", "no corpus here"),
         ("codec", "run codec train kmeans first"),
-        ("export", "run codec train codec first"),
+        ("export", "run codec train kmeans first"),
     ):
         with pytest.raises(SystemExit) as caught:
             main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path / 'none'}"])

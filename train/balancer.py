@@ -1,0 +1,49 @@
+"""Balances losses by the gradients that they send into the output, so that weights mean shares (arXiv 2210.13438, §3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+class Balancer:
+    """Rescales each loss's gradient to its share of a total norm of 1, using a moving average of norms.
+
+    Args:
+        weights: of each loss; only their ratios matter.
+        decay: of the moving average.
+    """
+
+    def __init__(self, weights: Mapping[str, float], decay: float = 0.99) -> None:
+        self.weights, self.decay = dict(weights), decay
+        self._norms: dict[str, float] = {}
+
+    def backward(self, losses: Mapping[str, Tensor], output: Tensor) -> None:
+        """Sends the balanced sum of gradients back through ``output``.
+
+        Args:
+            losses: scalars that depend on ``output``; their graphs are freed.
+            output: of the model, ``(B, samples)``.
+
+        Raises:
+            KeyError: a loss without a weight.
+        """
+        total = sum(self.weights[name] for name in losses)
+        balanced = torch.zeros_like(output)
+        for name, loss in losses.items():
+            (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
+            norm = gradient.norm().item()
+            self._norms[name] = self.decay * self._norms.get(name, norm) + (1 - self.decay) * norm
+            if self._norms[name] > 0:
+                balanced += gradient * (self.weights[name] / total / self._norms[name])
+        output.backward(balanced)
+
+    def state_dict(self) -> dict[str, float]:
+        """The moving averages."""
+        return dict(self._norms)
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Restores the moving averages."""
+        self._norms = dict(state)
