@@ -17,7 +17,13 @@ MAX_LOG_MAGNITUDE = 6.0
 class ISTFTHead(nn.Module):
     """Predicts magnitude and phase of every frame and overlaps their inverse transforms.
 
-    ``T`` frames give exactly ``T · hop_length`` samples; each frame is centred on the middle of its hop.
+    Phases are predicted relative to a steady tone in the middle of each bin, which turns by ``2π · bin · hop / n_fft``
+    from frame to frame. A convolution cannot count frames, so without this reference its steady tones can only be
+    multiples of the frame rate (50 Hz); with it they are multiples of the bin width (12.5 Hz), and what lies between
+    drifts slowly.
+
+    ``T`` frames give exactly ``T · hop_length`` samples; each frame is centred on the middle of its hop. The first
+    frame of a window must have a number that ``period`` divides.
 
     Args:
         dim: width of the input.
@@ -26,6 +32,7 @@ class ISTFTHead(nn.Module):
     """
 
     window: Tensor
+    turns: Tensor
 
     def __init__(self, dim: int, n_fft: int, hop_length: int) -> None:
         super().__init__()
@@ -33,19 +40,23 @@ class ISTFTHead(nn.Module):
             raise ValueError(f"n_fft {n_fft} must be a multiple of hop_length {hop_length}, and their difference even")
         self.n_fft, self.hop_length = n_fft, hop_length
         self.project = nn.Linear(dim, n_fft + 2)
+        self.period = n_fft // hop_length
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        steps = torch.arange(self.period).unsqueeze(1) * torch.arange(n_fft // 2 + 1)
+        self.register_buffer("turns", 2 * torch.pi * (steps % self.period) / self.period, persistent=False)
 
     @property
     def reach(self) -> int:
         """Frames to either side that a hop's samples depend on."""
-        return self.n_fft // self.hop_length // 2
+        return self.period // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, D)`` → ``(B, T · hop_length)``."""
         projected = self.project(x)
         # Fourier transforms want at least single precision, whatever the networks run in.
         magnitude, phase = projected.to(torch.promote_types(projected.dtype, torch.float32)).chunk(2, dim=-1)
-        spectrum = torch.polar(magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp(), phase)
+        turns = self.turns.repeat(-(-x.shape[1] // self.period), 1)[: x.shape[1]]
+        spectrum = torch.polar(magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp(), phase + turns)
         frames = torch.fft.irfft(spectrum, self.n_fft) * self.window
         weight = self.window.square().expand(1, x.shape[1], -1)
         edge = (self.n_fft - self.hop_length) // 2
@@ -54,10 +65,9 @@ class ISTFTHead(nn.Module):
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         """``(B, T, n_fft)`` → ``(B, (T − 1) · hop_length + n_fft)``, as a few shifted sums of whole hops."""
-        parts = self.n_fft // self.hop_length
-        hops = rearrange(frames, "b t (p h) -> b t p h", p=parts)
-        total = hops.new_zeros(frames.shape[0], frames.shape[1] + parts - 1, self.hop_length)
-        for part in range(parts):
+        hops = rearrange(frames, "b t (p h) -> b t p h", p=self.period)
+        total = hops.new_zeros(frames.shape[0], frames.shape[1] + self.period - 1, self.hop_length)
+        for part in range(self.period):
             total[:, part : part + frames.shape[1]] += hops[:, :, part]
         return rearrange(total, "b t h -> b (t h)")
 

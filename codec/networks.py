@@ -5,6 +5,8 @@ Letters in shapes: B batch, T frames at 50 Hz, N tokens (T / stack), S streams (
 
 from __future__ import annotations
 
+import math
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -50,9 +52,9 @@ class Networks(nn.Module):
 
     @property
     def decoder_context(self) -> int:
-        """50 Hz frames on either side that a sample depends on, in whole tokens of every rate."""
-        largest = max(self.config.stacks)
-        return -(-self.decoder.reach // largest) * largest
+        """50 Hz frames on either side that a sample depends on, in whole tokens and periods of the decoder's head."""
+        unit = math.lcm(max(self.config.stacks), self.decoder.head.period)
+        return -(-self.decoder.reach // unit) * unit
 
     def codebook(self, stack: int) -> NestedKMeansQuantizer:
         """The k-means codebooks of one rate."""

@@ -1,20 +1,32 @@
-"""Lloyd's k-means over arrays that need not fit into memory: tiled assignment, float64 sums, empty-cluster splitting."""
+"""Large-scale k-means: exact Lloyd passes over points that need not fit into memory, on one process or many.
+
+Assignment is tiled, sums are float64, memory is O(chunk + K·D). Under ``torch.distributed`` every rank holds its own
+points; a pass reduces K·(D+1) numbers, and N ranks find what one would.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+import json
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
+from quantizers.collective import counts as ranks_counts
+from quantizers.collective import reduce_sum, world
 from quantizers.nearest import nearest
-from quantizers.nested import NestedKMeansQuantizer, refine
+from quantizers.points import AnyPoints, Points, as_points
+from quantizers.seeding import Init, first_centroids
 
-CHUNK = 1 << 17
-POINTS_PER_CENTROID = 256
+POINTS_PER_CENTROID = 39
+"""With fewer points than this per cluster, centroids describe single points more than clusters (faiss warns there, too)."""
 
 
 @dataclass(frozen=True)
@@ -23,149 +35,217 @@ class Iteration:
 
     Attributes:
         inertia: mean squared distance to the nearest centroid, before the update.
-        empty: clusters that had no point and were refilled by splitting a populous one.
+        shift: largest distance that a centroid moved.
+        empty: clusters without a point, refilled by splitting populous ones.
         imbalance: ``k · Σ share²``; 1 when all clusters are equal.
+        points_per_second: over all ranks.
     """
 
     inertia: float
+    shift: float
     empty: int
     imbalance: float
+    points_per_second: float
 
 
-def chunks(points: np.ndarray | Tensor, size: int = CHUNK) -> Iterator[Tensor]:
-    """Float32 pieces of an array, memory map or tensor ``(N, D)``."""
-    for start in range(0, len(points), size):
-        piece = points[start : start + size]
-        yield piece.float() if isinstance(piece, Tensor) else torch.from_numpy(np.asarray(piece, np.float32))
+@dataclass(frozen=True)
+class Clustering:
+    """A fitted k-means.
+
+    Attributes:
+        centroids: ``(k, D)`` float32.
+        iterations: report of every pass.
+        points: number of points, over all ranks.
+        seed: of everything random.
+    """
+
+    centroids: Tensor
+    iterations: list[Iteration] = field(default_factory=list)
+    points: int = 0
+    seed: int = 0
+
+    def predict(self, points: AnyPoints) -> Tensor:
+        """Index of the nearest centroid for each point, ``(N,)`` int64."""
+        return torch.cat([nearest(piece, self.centroids)[0] for piece in as_points(points).chunks()])
+
+    def save(self, path: str | Path) -> None:
+        """Writes centroids and their history as safetensors."""
+        about = {"points": self.points, "seed": self.seed, "iterations": [asdict(i) for i in self.iterations]}
+        save_file({"centroids": self.centroids.contiguous()}, str(path), metadata={"kmeans": json.dumps(about)})
+
+    @staticmethod
+    def load(path: str | Path) -> Clustering:
+        """Reads what `save` wrote."""
+        with safe_open(str(path), "pt") as file:
+            about = json.loads(file.metadata()["kmeans"])
+            history = [Iteration(**row) for row in about["iterations"]]
+            return Clustering(file.get_tensor("centroids"), history, about["points"], about["seed"])
 
 
-def lloyd(
-    points: np.ndarray | Tensor,
+def kmeans(
+    points: AnyPoints,
     k: int,
     iterations: int = 25,
+    init: Init | Tensor = "random",
+    tolerance: float = 0.0,
+    spherical: bool = False,
     seed: int = 0,
+    checkpoint: str | Path | None = None,
     report: Callable[[int, Iteration], None] | None = None,
-    init: Tensor | None = None,
-) -> Tensor:
-    """Clusters ``(N, D)`` points; memory is O(chunk + K·D).
+) -> Clustering:
+    """Clusters points by Lloyd's algorithm.
 
     Args:
-        points: array, memory map or tensor.
+        points: array, memory map, tensor, list of those, or `quantizers.points.Points`; this rank's share of them.
         k: number of clusters.
-        iterations: passes over the points.
-        seed: of initial centroids and splits.
+        iterations: most passes.
+        init: how to choose first centroids, or ``(k, D)`` of them.
+        tolerance: stop when a pass lowers the inertia by less than this share.
+        spherical: cluster directions: points and centroids are scaled to length 1.
+        seed: of everything random.
+        checkpoint: file that is written after every pass, and gone on from if it exists.
         report: called after every pass.
-        init: ``(k, D)`` first centroids; default: points drawn at random.
-
-    Returns:
-        ``(k, D)`` float32 centroids.
 
     Raises:
-        ValueError: fewer points than clusters, or points that are not finite.
+        ValueError: fewer points than clusters, points that are not finite, or a wrong ``init``.
+
+    Example:
+        >>> points = torch.randn(1000, 8)
+        >>> kmeans(points, k=10, iterations=5).centroids.shape
+        torch.Size([10, 8])
     """
-    if len(points) < k:
-        raise ValueError(f"{len(points)} points cannot form {k} clusters")
+    source = as_points(points)
+    total = sum(ranks_counts(len(source)))
+    if total < k:
+        raise ValueError(f"{total} points cannot form {k} clusters")
+    if total < POINTS_PER_CENTROID * k:
+        warnings.warn(f"{total} points for {k} clusters: fewer than {POINTS_PER_CENTROID} each", stacklevel=2)
     rng = np.random.default_rng(seed)
-    centroids = _draw(points, k, rng) if init is None else init.float().clone()
-    for number in range(iterations):
-        sums = torch.zeros(k, centroids.shape[1], dtype=torch.float64)
-        counts = torch.zeros(k, dtype=torch.float64)
-        inertia = 0.0
-        for piece in chunks(points):
-            codes, distances = nearest(piece, centroids)
-            sums.index_add_(0, codes, piece.double())
-            counts += torch.bincount(codes, minlength=k)
-            inertia += distances.double().sum().item()
-        if not np.isfinite(inertia):
-            raise ValueError("points hold NaN or infinite values")
-        filled = counts > 0
-        centroids[filled] = (sums[filled] / counts[filled, None]).float()
-        empty = int((~filled).sum())
-        if empty:
-            split_populous(centroids, counts, rng)
+    history: list[Iteration] = []
+    if checkpoint is not None and Path(checkpoint).exists():
+        resumed = Clustering.load(checkpoint)
+        centroids, history = resumed.centroids, resumed.iterations
+    else:
+        centroids = _directions(
+            init.float().clone() if isinstance(init, Tensor) else first_centroids(source, k, init, rng), spherical
+        )
+    if centroids.shape != (k, source.dim):
+        raise ValueError(f"centroids of shape {tuple(centroids.shape)} where {(k, source.dim)} are needed")
+    while len(history) < iterations:
+        centroids, iteration = _pass(source, centroids, spherical, np.random.default_rng((seed, len(history))))
+        history.append(iteration)
         if report:
-            share = counts / counts.sum()
-            report(number, Iteration(inertia / len(points), empty, float(k * share.square().sum())))
-    return centroids
+            report(len(history) - 1, iteration)
+        if checkpoint is not None and world()[0] == 0:
+            Clustering(centroids, history, total, seed).save(checkpoint)
+        if len(history) > 1 and history[-2].inertia - iteration.inertia < tolerance * history[-2].inertia:
+            break
+    return Clustering(centroids, history, total, seed)
 
 
-def _draw(points: np.ndarray | Tensor, k: int, rng: np.random.Generator) -> Tensor:
-    chosen = np.sort(rng.choice(len(points), k, replace=False))
-    return next(chunks(points[torch.from_numpy(chosen)] if isinstance(points, Tensor) else points[chosen], k))
+def _pass(source: Points, centroids: Tensor, spherical: bool, rng: np.random.Generator) -> tuple[Tensor, Iteration]:
+    """One assignment and update, over all ranks."""
+    started = time.perf_counter()
+    k = len(centroids)
+    sums = torch.zeros(k, source.dim, dtype=torch.float64)
+    sizes, inertia = torch.zeros(k, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    for piece in source.chunks():
+        rows = _directions(piece, spherical)
+        codes, distances = nearest(rows, centroids)
+        sums.index_add_(0, codes, rows.double())
+        sizes += torch.bincount(codes, minlength=k)
+        inertia += distances.double().sum()
+    reduce_sum(sums, sizes, inertia)
+    if not torch.isfinite(inertia):
+        raise ValueError("points hold NaN or infinite values")
+    moved = centroids.clone()
+    filled = sizes > 0
+    moved[filled] = (sums[filled] / sizes[filled, None]).float()
+    moved = _directions(moved, spherical)
+    shift = (moved - centroids).square().sum(1).max().sqrt().item()
+    total = sizes.sum().item()
+    share = sizes / total
+    empty = int((~filled).sum())
+    if empty:
+        split_populous(moved, sizes, rng)
+    speed = total / (time.perf_counter() - started)
+    return moved, Iteration(inertia.item() / total, shift, empty, float(k * share.square().sum()), speed)
 
 
-def split_populous(centroids: Tensor, counts: Tensor, rng: np.random.Generator) -> None:
+def _directions(points: Tensor, spherical: bool) -> Tensor:
+    return torch.nn.functional.normalize(points, dim=1) if spherical else points
+
+
+def split_populous(centroids: Tensor, sizes: Tensor, rng: np.random.Generator) -> None:
     """Refills empty clusters in place: each takes half of a cluster drawn in proportion to its size (as faiss does)."""
     epsilon = 1 / 1024
-    for index in torch.nonzero(counts == 0)[:, 0].tolist():
-        weights = (counts - 1).clamp_min(0).numpy()
+    sign = torch.ones(centroids.shape[1])
+    sign[::2] = -1
+    for index in torch.nonzero(sizes == 0)[:, 0].tolist():
+        weights = (sizes - 1).clamp_min(0).numpy()
         if weights.sum() == 0:  # as many distinct points as clusters: nothing left to split
             return
         donor = int(rng.choice(len(weights), p=weights / weights.sum()))
-        sign = torch.ones(centroids.shape[1])
-        sign[::2] = -1
         centroids[index] = centroids[donor] * (1 + epsilon * sign)
         centroids[donor] = centroids[donor] * (1 - epsilon * sign)
-        counts[index] = counts[donor] / 2
-        counts[donor] /= 2
+        sizes[index] = sizes[donor] / 2
+        sizes[donor] /= 2
 
 
-def fit_nested(
-    quantizer: NestedKMeansQuantizer,
-    features: np.ndarray | Tensor,
-    iterations: int = 15,
-    seed: int = 0,
-    report: Callable[[int, Iteration], None] | None = None,
-) -> None:
-    """Fits principal components, the coarsest vocabulary, and its refinements, in place.
+class MiniBatchKMeans:
+    """k-means from batches as they come, with scikit-learn's names and update rule (a centroid's rate is 1 / its count).
 
     Args:
-        quantizer: whose buffers are filled.
-        features: ``(N, dim_in)``.
-        iterations: Lloyd passes for the coarsest vocabulary; each refinement takes a third.
+        k: number of clusters.
+        reassignment_ratio: centroids with fewer points than this share of the largest are moved onto random points.
         seed: of everything random.
-        report: called after every pass over the coarsest vocabulary.
+
+    Attributes:
+        centroids: ``(k, D)`` after the first batch, which must hold at least ``k`` points.
+        inertia: moving average of the mean squared distance.
     """
-    rng = np.random.default_rng(seed)
-    _fit_basis(quantizer, features)
-    limit = POINTS_PER_CENTROID * quantizer.vocabs[0]
-    chosen = np.sort(rng.choice(len(features), min(limit, len(features)), replace=False))
-    points = torch.cat([quantizer.project(piece) for piece in chunks(features[chosen])])
-    centroids = lloyd(points, quantizer.vocabs[0], iterations, seed, report)
-    codes = nearest(points, centroids)[0]
-    for coarse, fine in pairwise(quantizer.vocabs):
-        centroids, codes = _split_each(points, centroids, codes, fine // coarse, max(3, iterations // 3), rng)
-    quantizer.leaves.copy_(centroids)
 
+    def __init__(self, k: int, reassignment_ratio: float = 0.01, seed: int = 0) -> None:
+        self.k, self.reassignment_ratio = k, reassignment_ratio
+        self._rng = np.random.default_rng(seed)
+        self._sizes = torch.zeros(k, dtype=torch.float64)
+        self.centroids: Tensor | None = None
+        self.inertia = float("nan")
 
-def _fit_basis(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor) -> None:
-    width = features.shape[1]
-    total, products = torch.zeros(width, dtype=torch.float64), torch.zeros(width, width, dtype=torch.float64)
-    for piece in chunks(features):
-        wide = piece.double()
-        total += wide.sum(0)
-        products += wide.T @ wide
-    mean = total / len(features)
-    covariance = products / len(features) - mean.outer(mean)
-    _, vectors = torch.linalg.eigh(covariance)
-    quantizer.mean.copy_(mean)
-    quantizer.basis.copy_(vectors.flip(1)[:, : quantizer.dim])
+    def partial_fit(self, batch: np.ndarray | Tensor) -> MiniBatchKMeans:
+        """Learns from one batch ``(N, D)``.
 
+        Raises:
+            ValueError: a first batch smaller than ``k``, or points that are not finite.
+        """
+        points = as_points(batch)
+        rows = torch.cat(list(points.chunks()))
+        if not torch.isfinite(rows).all():
+            raise ValueError("points hold NaN or infinite values")
+        if self.centroids is None:
+            self.centroids = first_centroids(points, self.k, "k-means++", self._rng)
+        codes, distances = nearest(rows, self.centroids)
+        added = torch.bincount(codes, minlength=self.k).double()
+        sums = torch.zeros(self.centroids.shape, dtype=torch.float64).index_add_(0, codes, rows.double())
+        self._sizes += added
+        touched = added > 0
+        step = sums[touched] - added[touched, None] * self.centroids[touched].double()
+        self.centroids[touched] += (step / self._sizes[touched, None]).float()
+        self._reassign(rows)
+        mean = distances.mean().item()
+        self.inertia = mean if np.isnan(self.inertia) else 0.9 * self.inertia + 0.1 * mean
+        return self
 
-def _split_each(
-    points: Tensor, parents: Tensor, codes: Tensor, branches: int, iterations: int, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Splits every cluster into ``branches`` by a small k-means among its own points."""
-    k, dim = parents.shape
-    spread = torch.zeros(k, dim).index_add_(0, codes, (points - parents[codes]).square())
-    spread = (spread / torch.bincount(codes, minlength=k).clamp_min(1)[:, None]).sqrt()
-    noise = torch.from_numpy(rng.standard_normal((k, branches, dim)).astype(np.float32))
-    children = parents[:, None] + 0.3 * (noise - noise.mean(1, keepdim=True)) * spread[:, None]
-    fine = refine(points, codes, children)
-    for _ in range(iterations):
-        sums = torch.zeros(k * branches, dim, dtype=torch.float64).index_add_(0, fine, points.double())
-        counts = torch.bincount(fine, minlength=k * branches)
-        means = (sums / counts.clamp_min(1)[:, None]).float()
-        children = torch.where((counts > 0)[:, None], means, children.view(-1, dim)).view(k, branches, dim)
-        fine = refine(points, codes, children)
-    return children.view(-1, dim), fine
+    def _reassign(self, rows: Tensor) -> None:
+        assert self.centroids is not None
+        lonely = torch.nonzero(self._sizes < self.reassignment_ratio * self._sizes.max())[:, 0][: len(rows) // 2]
+        if len(lonely):
+            chosen = self._rng.choice(len(rows), len(lonely), replace=False)
+            self.centroids[lonely] = rows[torch.from_numpy(chosen)]
+            # A count of the least of the others keeps them from being moved again at once.
+            self._sizes[lonely] = self._sizes[self._sizes >= self.reassignment_ratio * self._sizes.max()].min()
+
+    def predict(self, points: AnyPoints) -> Tensor:
+        """Index of the nearest centroid, ``(N,)`` int64."""
+        assert self.centroids is not None, "partial_fit first"
+        return Clustering(self.centroids).predict(points)

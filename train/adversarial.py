@@ -15,7 +15,7 @@ from train.config import TrainConfig
 from train.corpora.store import Corpus
 from train.crops import Batch, Crops, open_features
 from train.discriminator import Judgement, MultiResolutionDiscriminator, adversarial_loss, discriminator_loss, feature_loss
-from train.losses import MultiScaleMelLoss
+from train.losses import ReconstructionLoss
 from train.run import Average, Run, check_finite, cosine
 
 
@@ -39,7 +39,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     model = Autoencoder(networks, config.precision)
     model.acoustic.requires_grad_(False)
     judge = MultiResolutionDiscriminator(stage.n_ffts, stage.channels)
-    average, criterion = Average(model, stage.average_decay), MultiScaleMelLoss(networks.config.sample_rate)
+    average, criterion = Average(model, stage.average_decay), ReconstructionLoss(networks.config.sample_rate)
     generator = torch.optim.AdamW(model.decoder.parameters(), lr=stage.learning_rate, betas=(0.8, 0.98), weight_decay=0.01)
     critic = torch.optim.AdamW(judge.parameters(), lr=stage.discriminator_rate, betas=(0.8, 0.98))
     balancer = Balancer({"mel": stage.mel, "adversarial": stage.adversarial, "feature": stage.feature})
@@ -69,7 +69,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         if step % 100 == 0:
             run.log(step, figures | {name: value.item() for name, value in losses.items()})
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
-            run.log(step + 1, validate(average.module, networks, valid, criterion))
+            run.log(step + 1, validate(average.module, networks, valid))
             run.save(step + 1)
     return run.folder
 
@@ -87,7 +87,7 @@ def _judge(config: TrainConfig, judge: MultiResolutionDiscriminator, wave: Tenso
 
 
 def _generator_losses(
-    config: TrainConfig, judge: MultiResolutionDiscriminator, criterion: MultiScaleMelLoss, output: Tensor, target: Tensor
+    config: TrainConfig, judge: MultiResolutionDiscriminator, criterion: ReconstructionLoss, output: Tensor, target: Tensor
 ) -> dict[str, Tensor]:
     judge.requires_grad_(False)
     with torch.no_grad():

@@ -18,7 +18,7 @@ from codec.networks import Networks
 from train.config import TrainConfig
 from train.corpora.store import Corpus
 from train.crops import Batch, Crops, open_features, usable
-from train.losses import MultiScaleMelLoss
+from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.run import Average, Run, check_finite, cosine
 
 
@@ -59,7 +59,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     model = Autoencoder(networks, config.precision)
     average = Average(model, stage.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    criterion = MultiScaleMelLoss(networks.config.sample_rate)
+    criterion = ReconstructionLoss(networks.config.sample_rate)
     parts = {"model": model, "average": average, "optimizer": optimizer}
     run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"))
     start = run.resume()
@@ -82,7 +82,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         if step % 100 == 99:
             run.log(step + 1, totals | {"codes": codes.unique().numel() / codes.numel()})
         if (step + 1) % 1000 == 0:
-            run.log(step + 1, validate(average.module, networks, valid, criterion))
+            run.log(step + 1, validate(average.module, networks, valid))
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
             run.save(step + 1)
     return run.folder
@@ -121,9 +121,9 @@ def draw(config: TrainConfig, networks: Networks, step: int, batch_size: int) ->
 
 
 @torch.no_grad()
-def validate(model: Any, networks: Networks, valid: dict[str, Batch], criterion: MultiScaleMelLoss) -> dict[str, float]:
-    """Loss on fixed crops of each domain and rate, at the second vocabulary; semantic-only at the highest rate."""
-    vocab = networks.config.vocabs[1]
+def validate(model: Any, networks: Networks, valid: dict[str, Batch]) -> dict[str, float]:
+    """Mel distance on fixed crops of each domain and rate, at the second vocabulary; semantic-only at the highest rate."""
+    vocab, criterion = networks.config.vocabs[1], MultiScaleMelLoss(networks.config.sample_rate)
     values: dict[str, float] = {}
     for domain, batch in valid.items():
         everything = torch.ones(len(batch.wave), dtype=torch.bool)

@@ -14,7 +14,8 @@ from codec.errors import CodecError
 from codec.features import LogMel
 from codec.networks import Networks
 from codec.semantic import SemanticEncoder
-from quantizers.kmeans import POINTS_PER_CENTROID, Iteration, fit_nested
+from quantizers.fit_nested import SAMPLE_PER_CENTROID, fit_nested
+from quantizers.kmeans import Iteration
 from train.config import TrainConfig
 from train.corpora.store import Corpus
 from train.crops import FRAME, cached_entries, first_frames, level
@@ -79,7 +80,7 @@ def fit(config: TrainConfig) -> Path:
         starts = np.concatenate([
             first[e.start] + np.arange(0, -(-e.samples // FRAME) - stack + 1, stack) for e in corpus.select("train")
         ])  # fmt: skip
-        limit = POINTS_PER_CENTROID * config.model.vocabs[0]
+        limit = SAMPLE_PER_CENTROID * config.model.vocabs[0]
         starts = np.sort(rng.choice(starts, min(limit, len(starts)), replace=False))
         points = np.concatenate([features[starts + offset] for offset in range(stack)], axis=1)
         quantizer = networks.codebook(stack)

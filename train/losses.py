@@ -1,4 +1,4 @@
-"""Reconstruction loss: L1 between log-mel spectrograms at several window lengths (as in DAC, arXiv 2306.06546)."""
+"""Reconstruction loss: L1 between log-spectrograms at several window lengths (as in DAC, arXiv 2306.06546)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from torch import Tensor, nn
 MAGNITUDE_FLOOR = 10**-4.5
 """−90 dB below a full-scale sine: what lies under it cannot be heard and is not worth bits."""
 
+LINEAR_N_FFT = 1024
+LINEAR_WEIGHT = 0.25
+"""Share of a loss on single bins of one scale: mel bands are too wide above 2 kHz to tell harmonics apart."""
+
 
 class MultiScaleMelLoss(nn.Module):
-    """Mean absolute difference of log10 mel magnitudes, averaged over scales.
+    """Mean absolute difference of log10 mel magnitudes, averaged over scales; see also `ReconstructionLoss`.
 
     Args:
         sample_rate: in Hz.
@@ -54,3 +58,18 @@ class MultiScaleMelLoss(nn.Module):
                 wanted = self.spectra(target, n_fft)
             losses.append((self.spectra(output, n_fft) - wanted).abs().mean())
         return torch.stack(losses).mean()
+
+
+class ReconstructionLoss(MultiScaleMelLoss):
+    """`MultiScaleMelLoss` plus a share of the same distance between single bins of a 64 ms window: what is trained on."""
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """``(B, samples)`` twice → scalar."""
+        with torch.no_grad():
+            wanted = self._bins(target)
+        return super().forward(output, target) + LINEAR_WEIGHT * (self._bins(output) - wanted).abs().mean()
+
+    def _bins(self, wave: Tensor) -> Tensor:
+        window = self.get_buffer(f"window_{LINEAR_N_FFT}")
+        spectrum = torch.stft(wave, LINEAR_N_FFT, LINEAR_N_FFT // 4, window=window, return_complex=True)
+        return (spectrum.abs() * (2 / window.sum())).clamp_min(MAGNITUDE_FLOOR).log10()

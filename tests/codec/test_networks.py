@@ -48,11 +48,12 @@ def test_decoder_context_is_needed() -> None:
         block.scale.data.fill_(1.0)
     reach, hop = networks.decoder.reach, TINY.hop_length
     codes = torch.randint(0, 128, (1, 2, 200))
-    whole = networks.codes_to_wave(codes, 1, 128)[:, 100 * hop : 101 * hop]
+    whole = networks.codes_to_wave(codes, 1, 128)
     for context, same in ((reach, True), (reach - 1, False)):
-        part = networks.codes_to_wave(codes[:, :, 100 - context : 101 + context], 1, 128)
+        at = 100 + context  # windows begin at a multiple of the head's period
+        part = networks.codes_to_wave(codes[:, :, 100 : at + 1 + context], 1, 128)
         inside = part[:, context * hop : (context + 1) * hop]
-        assert torch.allclose(inside, whole, rtol=1e-9, atol=1e-9) == same
+        assert torch.allclose(inside, whole[:, at * hop : (at + 1) * hop], rtol=1e-9, atol=1e-9) == same
 
 
 @pytest.mark.parametrize("stack", TINY.stacks)
@@ -73,8 +74,22 @@ def test_istft_head_inverts_an_stft() -> None:
     frames = torch.nn.functional.pad(wave, (edge, edge)).unfold(1, 1280, 320) * head.window
     spectrum = torch.fft.rfft(frames)
     head.project = torch.nn.Identity()
-    back = head(torch.cat([spectrum.abs().clamp_min(1e-9).log(), spectrum.angle()], dim=-1))
+    turns = head.turns.repeat(13, 1)[:50]
+    back = head(torch.cat([spectrum.abs().clamp_min(1e-9).log(), spectrum.angle() - turns], dim=-1))
     torch.testing.assert_close(back, wave, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("frequency", [200.0, 212.5, 225.0, 237.5, 3_987.5])
+def test_constant_phases_are_a_steady_tone_at_every_bin(frequency: float) -> None:
+    head = ISTFTHead(4, 1280, 320)
+    head.project = torch.nn.Identity()
+    log_magnitude = torch.full((1, 40, 641), -30.0)
+    log_magnitude[..., round(frequency / 12.5)] = 5.0
+    wave = head(torch.cat([log_magnitude, torch.zeros_like(log_magnitude)], dim=-1))[0, 3_200:-3_200]
+    envelope = wave.unfold(0, 320, 320).square().mean(1).sqrt()
+    assert envelope.std() < 0.02 * envelope.mean()
+    spectrum = torch.fft.rfft(wave[:6_400] * torch.hann_window(6_400)).abs()
+    assert spectrum.argmax() * 2.5 == frequency
 
 
 def test_log_mel_agrees_with_librosa_style_reference() -> None:

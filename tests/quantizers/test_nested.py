@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from quantizers.kmeans import fit_nested
+from quantizers.fit_nested import fit_nested
 from quantizers.nested import NestedKMeansQuantizer
 
 VOCABS = (8, 16, 64)

@@ -1,0 +1,48 @@
+"""Sums and draws over all processes of a group; with one process they cost nothing.
+
+The ranks' points, one rank after the other, count as one set. Everything random is drawn from that whole set with the
+same seed everywhere, so N ranks find what one rank would.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from quantizers.points import Points, take
+
+
+def world() -> tuple[int, int]:
+    """Rank and number of processes."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def reduce_sum(*tensors: Tensor) -> None:
+    """Sums tensors over all processes, in place."""
+    if world()[1] > 1:
+        for tensor in tensors:
+            dist.all_reduce(tensor)
+
+
+def counts(local: int) -> list[int]:
+    """Points on every rank."""
+    rank, size = world()
+    numbers = torch.zeros(size, dtype=torch.int64)
+    numbers[rank] = local
+    reduce_sum(numbers)
+    return [int(number) for number in numbers]
+
+
+def gather_rows(points: Points, rows: np.ndarray) -> Tensor:
+    """Points by their number in the whole set, ascending, on every rank: ``(len(rows), D)`` float32."""
+    rank, _ = world()
+    start = sum(counts(len(points))[:rank])
+    mine = (rows >= start) & (rows < start + len(points))
+    gathered = torch.zeros(len(rows), points.dim)
+    gathered[torch.from_numpy(mine)] = take(points, rows[mine] - start)
+    reduce_sum(gathered)
+    return gathered

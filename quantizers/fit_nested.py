@@ -1,0 +1,84 @@
+"""Fits a nested quantiser: principal components, the coarsest vocabulary by k-means, then each cluster split again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quantizers.kmeans import Iteration, kmeans
+from quantizers.nearest import nearest
+from quantizers.nested import NestedKMeansQuantizer, refine
+from quantizers.points import ArrayPoints
+
+SAMPLE_PER_CENTROID = 256
+"""More points than this per coarse cluster change little (faiss stops there, too)."""
+SPREAD = 0.3
+"""Children start this many standard deviations from their parent."""
+
+
+def fit_nested(
+    quantizer: NestedKMeansQuantizer,
+    features: np.ndarray | Tensor,
+    iterations: int = 15,
+    seed: int = 0,
+    report: Callable[[int, Iteration], None] | None = None,
+) -> None:
+    """Fits in place.
+
+    Args:
+        quantizer: whose buffers are filled.
+        features: ``(N, dim_in)``.
+        iterations: Lloyd passes for the coarsest vocabulary; each refinement takes a third.
+        seed: of everything random.
+        report: called after every pass over the coarsest vocabulary.
+
+    Raises:
+        ValueError: fewer features than codewords.
+    """
+    rng = np.random.default_rng(seed)
+    _fit_basis(quantizer, features)
+    limit = SAMPLE_PER_CENTROID * quantizer.vocabs[0]
+    chosen = np.sort(rng.choice(len(features), min(limit, len(features)), replace=False))
+    points = torch.cat([quantizer.project(piece) for piece in ArrayPoints(features[chosen]).chunks()])
+    centroids = kmeans(points, quantizer.vocabs[0], iterations, seed=seed, report=report).centroids
+    codes = nearest(points, centroids)[0]
+    for coarse, fine in pairwise(quantizer.vocabs):
+        centroids, codes = _split_each(points, centroids, codes, fine // coarse, max(3, iterations // 3), rng)
+    quantizer.leaves.copy_(centroids)
+
+
+def _fit_basis(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor) -> None:
+    width = features.shape[1]
+    total, products = torch.zeros(width, dtype=torch.float64), torch.zeros(width, width, dtype=torch.float64)
+    for piece in ArrayPoints(features).chunks():
+        wide = piece.double()
+        total += wide.sum(0)
+        products += wide.T @ wide
+    mean = total / len(features)
+    covariance = products / len(features) - mean.outer(mean)
+    _, vectors = torch.linalg.eigh(covariance)
+    quantizer.mean.copy_(mean)
+    quantizer.basis.copy_(vectors.flip(1)[:, : quantizer.dim])
+
+
+def _split_each(
+    points: Tensor, parents: Tensor, codes: Tensor, branches: int, iterations: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Splits every cluster into ``branches`` by a small k-means among its own points."""
+    k, dim = parents.shape
+    spread = torch.zeros(k, dim).index_add_(0, codes, (points - parents[codes]).square())
+    spread = (spread / torch.bincount(codes, minlength=k).clamp_min(1)[:, None]).sqrt()
+    noise = torch.from_numpy(rng.standard_normal((k, branches, dim)).astype(np.float32))
+    children = parents[:, None] + SPREAD * (noise - noise.mean(1, keepdim=True)) * spread[:, None]
+    fine = refine(points, codes, children)
+    for _ in range(iterations):
+        sums = torch.zeros(k * branches, dim, dtype=torch.float64).index_add_(0, fine, points.double())
+        counts = torch.bincount(fine, minlength=k * branches)
+        means = (sums / counts.clamp_min(1)[:, None]).float()
+        children = torch.where((counts > 0)[:, None], means, children.view(-1, dim)).view(k, branches, dim)
+        fine = refine(points, codes, children)
+    return children.view(-1, dim), fine

@@ -1,0 +1,78 @@
+"""First centroids: at random, k-means++ (Arthur & Vassilvitskii 2007), or AFK-MC² (Bachem et al. 2016) for large k."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quantizers.collective import counts, gather_rows
+from quantizers.points import Points
+
+Init = Literal["random", "k-means++", "afk-mc2"]
+CHAIN = 50
+SAMPLE_PER_CLUSTER = 16
+
+
+def first_centroids(points: Points, k: int, init: Init, rng: np.random.Generator) -> Tensor:
+    """``(k, D)`` first centroids, the same on every rank.
+
+    The two careful methods look at a sample of 16 points a cluster.
+
+    Raises:
+        ValueError: fewer points than clusters, or an unknown method.
+    """
+    total = sum(counts(len(points)))
+    if total < k:
+        raise ValueError(f"{total} points cannot form {k} clusters")
+    if init == "random":
+        return gather_rows(points, np.sort(rng.choice(total, k, replace=False)))
+    sample = gather_rows(points, np.sort(rng.choice(total, min(total, SAMPLE_PER_CLUSTER * k), replace=False)))
+    if init == "k-means++":
+        return _plus_plus(sample, k, rng)
+    if init == "afk-mc2":
+        return _markov_chains(sample, k, rng)
+    raise ValueError(f"init {init!r} is not one of random, k-means++, afk-mc2")
+
+
+def _plus_plus(sample: Tensor, k: int, rng: np.random.Generator) -> Tensor:
+    """Every next centroid is drawn in proportion to the squared distance from those before: k passes over the sample."""
+    chosen = [int(rng.integers(len(sample)))]
+    distance = (sample - sample[chosen[0]]).square().sum(1).double()
+    for _ in range(k - 1):
+        total = distance.cumsum(0)
+        if total[-1] <= 0:  # as many distinct points as centroids already
+            chosen.append(int(rng.integers(len(sample))))
+            continue
+        position = torch.searchsorted(total, torch.tensor(rng.random() * total[-1].item(), dtype=torch.float64))
+        chosen.append(min(int(position), len(sample) - 1))
+        distance = torch.minimum(distance, (sample - sample[chosen[-1]]).square().sum(1).double())
+    return sample[torch.tensor(chosen)]
+
+
+def _markov_chains(sample: Tensor, k: int, rng: np.random.Generator) -> Tensor:
+    """As k-means++ in the limit of long chains, but each draw costs `CHAIN` distances instead of a pass over the sample."""
+    first = int(rng.integers(len(sample)))
+    distance = (sample - sample[first]).square().sum(1).double().numpy()
+    spread = distance.sum()
+    proposal = np.full(len(sample), 1 / len(sample))
+    if spread > 0:
+        proposal = 0.5 * proposal + 0.5 * distance / spread
+    proposal /= proposal.sum()
+    centroids = torch.empty(k, sample.shape[1])
+    centroids[0] = sample[first]
+    # All candidates of all chains in one draw.
+    candidates = rng.choice(len(sample), size=(k, CHAIN), p=proposal)
+    luck = rng.random((k, CHAIN))
+    for index in range(1, k):
+        points = sample[torch.from_numpy(candidates[index])]
+        distances = torch.cdist(points.double(), centroids[:index].double()).square().min(1).values.numpy()
+        weights = distances / proposal[candidates[index]]
+        state = 0
+        for step in range(1, CHAIN):
+            if weights[state] <= 0 or weights[step] / weights[state] > luck[index, step]:
+                state = step
+        centroids[index] = points[state]
+    return centroids
