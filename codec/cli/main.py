@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -96,12 +97,13 @@ def play(file: Annotated[str, typer.Argument(help=".sct or audio file.")], model
 
 
 def _add_extras() -> None:
-    """Commands of the packages that stand on this one; imported here, since nothing in ``codec`` may depend on them."""
-    from benchmarks.cli import app as bench
-    from train.cli import train
-
-    app.add_typer(bench, name="bench")
-    app.command("train")(train)
+    """Adds the commands of packages that stand on this one (``codec train``, ``codec bench``), which it must not know."""
+    for entry in sorted(entry_points(group="semcodec.commands")):
+        command = entry.load()
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=entry.name)
+        else:
+            app.command(entry.name)(command)
 
 
 def main(arguments: list[str] | None = None) -> None:
