@@ -185,7 +185,7 @@ class Recogniser:
         """Word errors and words."""
         import jiwer
 
-        heard = " ".join(s.text for s in self._model.transcribe(wave, language="en", beam_size=5)[0])
+        heard = " ".join(s.text for s in self._model.transcribe(wave, language="en", beam_size=5, temperature=0.0)[0])
         result = jiwer.process_words(normalise(text) or "empty", normalise(heard))
         return result.substitutions + result.deletions + result.insertions, len(normalise(text).split())
 
@@ -201,7 +201,7 @@ def run(
     model: Codec, corpus: Corpus, split: str, per_domain: int, asr: str | None, with_peers: bool, vocab: int
 ) -> list[Score]:
     """Scores every codec on the same clips."""
-    codecs: dict[str, tuple[float, Reconstruct]] = {}
+    codecs: dict[str, tuple[float, Reconstruct]] = {"original": (0.0, lambda wave: wave)}
     for rate in sorted(model.rates, reverse=True):
         kbps = model.encode(np.zeros(RATE, np.float32), RATE, rate, vocab).bitrate / 1000
         codecs[f"semcodec@{rate}"] = (

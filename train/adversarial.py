@@ -13,10 +13,12 @@ from train.autoencoder import Autoencoder, draw, fixed_batches, load_averaged, v
 from train.balancer import Balancer
 from train.config import TrainConfig
 from train.corpora.store import Corpus
-from train.crops import Batch, Crops, open_features
-from train.discriminator import Judgement, MultiResolutionDiscriminator, adversarial_loss, discriminator_loss, feature_loss
+from train.crops import Crops, open_features
+from train.discriminator import MultiResolutionDiscriminator, adversarial_loss, discriminator_loss, feature_loss
 from train.losses import ReconstructionLoss
-from train.run import Average, Run, check_finite, cosine
+from train.parallel import average_gradients, join, mean_over_processes
+from train.progress import Steps, autocast
+from train.run import LOG_EVERY, Average, Run, check_finite, cosine
 
 
 def train(config: TrainConfig, networks: Networks) -> Path:
@@ -30,69 +32,66 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         CodecError: the codec stage has not run.
     """
     torch.manual_seed(config.seed)
+    stage, place = config.adversarial, join()
     if not load_averaged(config, networks, "codec"):
         raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
-    stage, corpus = config.adversarial, Corpus(config.folder("corpus"))
+    networks.to(place.device)
+    corpus, share = Corpus(config.folder("corpus")), place.share(stage.batch_size)
     sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
-    data = Crops(corpus, "train", config.codec.weights, *sizes, seed=config.seed + 31)
+    data = Crops(corpus, "train", config.codec.weights, *sizes, seed=config.seed + 31, share=share)
     valid = fixed_batches(corpus, config.codec.weights, *sizes)
     model = Autoencoder(networks, config.precision)
     model.acoustic.requires_grad_(False)
-    judge = MultiResolutionDiscriminator(stage.n_ffts, stage.channels)
-    average, criterion = Average(model, stage.average_decay), ReconstructionLoss(networks.config.sample_rate)
+    judge = MultiResolutionDiscriminator(stage.n_ffts, stage.channels).to(place.device)
+    average = Average(model, stage.average_decay)
+    criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
     generator = torch.optim.AdamW(model.decoder.parameters(), lr=stage.learning_rate, betas=(0.8, 0.98), weight_decay=0.01)
     critic = torch.optim.AdamW(judge.parameters(), lr=stage.discriminator_rate, betas=(0.8, 0.98))
     balancer = Balancer({"mel": stage.mel, "adversarial": stage.adversarial, "feature": stage.feature})
     parts = {"model": model, "judge": judge, "average": average, "generator": generator, "critic": critic, "balancer": balancer}
-    run = Run(config.folder("adversarial"), config, parts, matters=("codec", "adversarial", "model", "seed", "precision"))
-    for step, batch in data.stream(run.resume()):
-        if step >= stage.steps:
-            break
+    matters = ("codec", "adversarial", "model", "seed", "precision")
+    run = Run(config.folder("adversarial"), config, parts, matters, main=place.main)
+    steps = Steps("adversarial", data, run.resume(), stage.steps, place)
+    recent: dict[str, float] = {}
+    for step, batch in steps:
         for group in generator.param_groups:
             group["lr"] = cosine(step, stage.steps, stage.learning_rate)
-        output = _decode(config, model, networks, batch, step)
-        figures: dict[str, float] = {}
+        stack, vocab, keep = draw(config, networks, step, stage.batch_size)
+        output: Tensor = model(networks, batch, stack, vocab, keep[share].to(place.device))[0]
         if step % stage.discriminator_every == 0:
-            loss = discriminator_loss(_judge(config, judge, batch.wave), _judge(config, judge, output.detach()))
+            with autocast(place.device, config.precision):
+                loss = discriminator_loss(judge(batch.wave), judge(output.detach())).float()
             check_finite(loss, step, run)
             critic.zero_grad(set_to_none=True)
             loss.backward()
+            average_gradients(judge.parameters())
             critic.step()
-            figures["discriminator"] = loss.item()
+            recent["discriminator"] = mean_over_processes(loss)
         losses = _generator_losses(config, judge, criterion, output, batch.wave)
-        check_finite(sum(losses.values(), torch.zeros(())), step, run)
+        check_finite(torch.stack(list(losses.values())).sum(), step, run)
         generator.zero_grad(set_to_none=True)
         balancer.backward(losses, output)
+        average_gradients(model.decoder.parameters())
         torch.nn.utils.clip_grad_norm_(model.decoder.parameters(), 1.0)
         generator.step()
         average.update(model, step)
-        if step % 100 == 0:
-            run.log(step, figures | {name: value.item() for name, value in losses.items()})
+        recent |= {name: mean_over_processes(value) for name, value in losses.items()}
+        if (step + 1) % LOG_EVERY == 0:
+            run.log(step + 1, recent | {"speed": steps.speed})
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
             run.log(step + 1, validate(average.module, networks, valid))
             run.save(step + 1)
     return run.folder
 
 
-def _decode(config: TrainConfig, model: Autoencoder, networks: Networks, batch: Batch, step: int) -> Tensor:
-    stack, vocab, keep = draw(config, networks, step, config.adversarial.batch_size)
-    output: Tensor = model(networks, batch, stack, vocab, keep)[0]
-    return output
-
-
-def _judge(config: TrainConfig, judge: MultiResolutionDiscriminator, wave: Tensor) -> list[Judgement]:
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
-        judgements: list[Judgement] = judge(wave)
-        return judgements
-
-
 def _generator_losses(
     config: TrainConfig, judge: MultiResolutionDiscriminator, criterion: ReconstructionLoss, output: Tensor, target: Tensor
 ) -> dict[str, Tensor]:
     judge.requires_grad_(False)
-    with torch.no_grad():
-        real = _judge(config, judge, target)
-    fake = _judge(config, judge, output)
+    with autocast(output.device, config.precision):
+        with torch.no_grad():
+            real = judge(target)
+        fake = judge(output)
     judge.requires_grad_(True)
     return {
         "mel": criterion(output, target),

@@ -6,6 +6,7 @@ serves all operating points and semantic-only decoding works.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from train.config import TrainConfig
 from train.corpora.store import Corpus
 from train.crops import Batch, Crops, open_features, usable
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
-from train.run import Average, Run, check_finite, cosine
+from train.parallel import average_gradients, join, mean_over_processes
+from train.progress import Steps, autocast
+from train.run import LOG_EVERY, Average, Run, check_finite, cosine
 
 
 class Autoencoder(nn.Module):
@@ -27,7 +30,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, networks: Networks, precision: str) -> None:
         super().__init__()
-        self.bf16 = precision == "bf16"
+        self.precision = precision
         self.acoustic, self.decoder = networks.acoustic, networks.decoder
 
     def forward(self, networks: Networks, batch: Batch, stack: int, vocab: int, keep: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,10 +39,10 @@ class Autoencoder(nn.Module):
         with torch.no_grad():
             mel = networks.mel(batch.wave)
             semantic = networks.feats_to_semantic(batch.features, stack, vocab).values
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+        with autocast(batch.wave.device, self.precision):
             latents = self.acoustic(mel, semantic, stack)
         acoustic = networks.acoustic_quantizer(latents)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+        with autocast(batch.wave.device, self.precision):
             return self.decoder(semantic, acoustic.values, stack, keep), acoustic.codes
 
 
@@ -51,41 +54,64 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         networks: with trained semantic encoder and codebooks; its acoustic half is trained in place.
     """
     torch.manual_seed(config.seed)
-    stage = config.codec
+    stage, place = config.codec, join()
+    networks.to(place.device)
     corpus = Corpus(config.folder("corpus"))
     sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
-    data = Crops(corpus, "train", stage.weights, *sizes, seed=config.seed + 17)
+    share = place.share(stage.batch_size)
+    data = Crops(corpus, "train", stage.weights, *sizes, seed=config.seed + 17, share=share)
     valid = fixed_batches(corpus, stage.weights, *sizes)
     model = Autoencoder(networks, config.precision)
     average = Average(model, stage.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    criterion = ReconstructionLoss(networks.config.sample_rate)
+    criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
     parts = {"model": model, "average": average, "optimizer": optimizer}
-    run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"))
-    start = run.resume()
-    totals: dict[str, float] = {}
-    for step, batch in data.stream(start):
-        if step >= stage.steps:
-            break
+    run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"), main=place.main)
+    usage = CodeUsage(networks.acoustic_quantizer.codebook_size)
+    recent: dict[str, float] = {}
+    steps = Steps("codec", data, run.resume(), stage.steps, place)
+    for step, batch in steps:
         for group in optimizer.param_groups:
             group["lr"] = cosine(step, stage.steps, stage.learning_rate)
         stack, vocab, keep = draw(config, networks, step, stage.batch_size)
-        output, codes = model(networks, batch, stack, vocab, keep)
+        output, codes = model(networks, batch, stack, vocab, keep[share].to(place.device))
         loss = criterion(output, batch.wave)
         check_finite(loss, step, run)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         average.update(model, step)
-        totals[f"loss_{100 // stack}"] = loss.item()
-        if step % 100 == 99:
-            run.log(step + 1, totals | {"codes": codes.unique().numel() / codes.numel()})
-        if (step + 1) % 1000 == 0:
-            run.log(step + 1, validate(average.module, networks, valid))
+        usage.add(codes)
+        recent[f"loss_{100 // stack}"] = mean_over_processes(loss)
+        if (step + 1) % LOG_EVERY == 0:
+            run.log(step + 1, recent | {"speed": steps.speed} | usage.report())
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
+            run.log(step + 1, validate(average.module, networks, valid))
             run.save(step + 1)
     return run.folder
+
+
+class CodeUsage:
+    """How evenly the acoustic codes of recent batches are used.
+
+    Args:
+        codebook_size: number of codes.
+    """
+
+    def __init__(self, codebook_size: int) -> None:
+        self._counts = torch.zeros(codebook_size)
+
+    def add(self, codes: Tensor) -> None:
+        """Counts the codes of a batch; older ones fade."""
+        self._counts = 0.99 * self._counts + torch.bincount(codes.flatten().cpu(), minlength=len(self._counts))
+
+    def report(self) -> dict[str, float]:
+        """Entropy in bits, and its share of the most there could be."""
+        share = self._counts / self._counts.sum()
+        entropy = -(share[share > 0] * share[share > 0].log2()).sum().item()
+        return {"code_entropy": entropy, "code_evenness": entropy / math.log2(len(self._counts))}
 
 
 def fixed_batches(
@@ -123,10 +149,12 @@ def draw(config: TrainConfig, networks: Networks, step: int, batch_size: int) ->
 @torch.no_grad()
 def validate(model: Any, networks: Networks, valid: dict[str, Batch]) -> dict[str, float]:
     """Mel distance on fixed crops of each domain and rate, at the second vocabulary; semantic-only at the highest rate."""
-    vocab, criterion = networks.config.vocabs[1], MultiScaleMelLoss(networks.config.sample_rate)
+    device = networks.codebook(networks.config.stacks[0]).leaves.device
+    vocab, criterion = networks.config.vocabs[1], MultiScaleMelLoss(networks.config.sample_rate).to(device)
     values: dict[str, float] = {}
-    for domain, batch in valid.items():
-        everything = torch.ones(len(batch.wave), dtype=torch.bool)
+    for domain, held_out in valid.items():
+        batch = held_out.to(device)
+        everything = torch.ones(len(batch.wave), dtype=torch.bool, device=device)
         for stack in networks.config.stacks:
             output, _ = model(networks, batch, stack, vocab, everything)
             values[f"valid_{domain}_{100 // stack}"] = criterion(output, batch.wave).item()

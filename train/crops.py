@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from codec.errors import CodecError
-from train.corpora.store import Corpus, Entry
+from train.corpora.store import SAMPLE_RATE, Corpus, Entry
 
 FRAME = 320
 LEVELS_DBFS = (-34.0, -14.0)
@@ -32,9 +32,19 @@ class Batch:
     wave: Tensor
     features: Tensor | None
 
+    @property
+    def seconds(self) -> float:
+        """Of audio."""
+        return self.wave.numel() / SAMPLE_RATE
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return Batch(self.wave.to(device), None if self.features is None else self.features.to(device))
+
 
 class Crops:
-    """Draws batches; batch number ``i`` depends only on the seed and ``i``, so a resumed run sees the same data.
+    """Draws batches; crop ``j`` of batch ``i`` depends only on the seed, ``i`` and ``j``: a resumed run sees the same data,
+    and so do several processes that share a batch.
 
     Short clips are joined until a crop is full, so nothing is spent on padding.
 
@@ -46,6 +56,7 @@ class Crops:
         batch_size: crops a batch.
         features: memory map ``(frames, D)`` in the order of train + valid clips, or None.
         seed: of everything random.
+        share: the crops of each batch that this process draws; default: all.
     """
 
     def __init__(
@@ -57,8 +68,10 @@ class Crops:
         batch_size: int,
         features: np.ndarray | None = None,
         seed: int = 0,
+        share: slice | None = None,
     ) -> None:
-        self.corpus, self.frames, self.batch_size, self.seed = corpus, frames, batch_size, seed
+        self.corpus, self.frames, self.seed = corpus, frames, seed
+        self._numbers = range(batch_size)[share or slice(None)]
         self.features = features
         self._first = first_frames(corpus) if features is not None else {}
         self._entries = {domain: usable(corpus, split, domain) for domain in weights}
@@ -71,9 +84,8 @@ class Crops:
         self._chances = {d: np.cumsum(v / v.sum()) for d, v in lengths.items()}
 
     def batch(self, index: int) -> Batch:
-        """Batch number ``index``."""
-        rng = np.random.default_rng((self.seed, index))
-        crops = [self._crop(rng) for _ in range(self.batch_size)]
+        """Batch number ``index``, or this process's share of it."""
+        crops = [self._crop(np.random.default_rng((self.seed, index, number))) for number in self._numbers]
         wave = torch.from_numpy(np.stack([wave for wave, _ in crops]))
         if self.features is None:
             return Batch(wave, None)

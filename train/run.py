@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,9 @@ import torch
 
 from codec.config import Config
 from codec.errors import CodecError
+
+LOG_EVERY = 100
+"""Steps between lines of metrics."""
 
 
 class Stateful(Protocol):
@@ -29,13 +33,16 @@ class Run:
         config: saved on the first start; a resume with another one is refused.
         parts: everything whose state must come back, by name.
         matters: sections of the config that must be the same when a run is resumed.
+        main: whether this process writes; the others only read.
 
     Raises:
         CodecError: the folder belongs to a run with another config.
     """
 
-    def __init__(self, folder: str | Path, config: Config, parts: dict[str, Stateful], matters: tuple[str, ...]) -> None:
-        self.folder, self.parts = Path(folder), parts
+    def __init__(
+        self, folder: str | Path, config: Config, parts: dict[str, Stateful], matters: tuple[str, ...], main: bool = True
+    ) -> None:
+        self.folder, self.parts, self.main = Path(folder), parts, main
         self.folder.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
         self.seconds_before = 0.0
@@ -48,7 +55,7 @@ class Run:
                 raise CodecError(
                     f"{folder}: holds a run with another config ({', '.join(changed)} differ); choose another root or delete it"
                 )
-        else:
+        elif main:
             saved.write_text(json.dumps({"config": mine, "revision": _revision()}, indent=1))
 
     @property
@@ -68,10 +75,22 @@ class Run:
 
     def save(self, step: int) -> None:
         """Writes a checkpoint to a temporary name and renames it, so that there always is a whole one."""
+        if not self.main:
+            return
         staged = self.checkpoint.with_suffix(".new")
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        torch.save({"step": step, "seconds": self.seconds, "parts": state}, staged)
-        staged.replace(self.checkpoint)
+        try:
+            torch.save({"step": step, "seconds": self.seconds, "parts": state}, staged)
+            staged.replace(self.checkpoint)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+            staged.unlink(missing_ok=True)
+            raise CodecError(f"cannot write {self.checkpoint} (disk full?): {error}; the last one is untouched") from error
+
+    @cached_property
+    def _board(self) -> Any:
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.folder))
 
     @property
     def seconds(self) -> float:
@@ -79,7 +98,11 @@ class Run:
         return self.seconds_before + time.monotonic() - self.started
 
     def log(self, step: int, values: dict[str, float]) -> None:
-        """Appends a line to ``metrics.jsonl``."""
+        """Appends a line to ``metrics.jsonl``, to TensorBoard's event file, and prints it."""
+        if not self.main:
+            return
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
         row = {"step": step, "seconds": round(self.seconds, 1)} | {k: round(float(v), 6) for k, v in values.items()}
         with (self.folder / "metrics.jsonl").open("a") as handle:
             handle.write(json.dumps(row) + "\n")

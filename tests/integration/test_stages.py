@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +17,11 @@ import yaml
 import codec
 from codec.audio import read_audio, resample
 from codec.cli import main
+from codec.errors import CodecError
 from tests.conftest import DATA, TINY
 from train.corpora import Corpus
 from train.crops import FRAME, cached_entries
+from train.parallel import Place
 
 
 def cut_clips(folder: Path) -> None:
@@ -174,3 +179,45 @@ def test_stages_out_of_order_say_what_is_missing(trained: Path, tmp_path: Path, 
             main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path / 'none'}"])
         assert caught.value.code == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage", ["ssl", "codec"])
+def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stage: str) -> None:
+    """The same command under torchrun, at the same global batch: the same weights after some steps."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for folder in ("corpus", "teacher", "features", "codebooks", *(["ssl"] if stage == "codec" else [])):
+            (tmp_path / name / folder).symlink_to(trained / "run" / folder)
+        words = ["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path / name}", f"{stage}.steps=6"]
+        torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"] if name == "two" else []
+        command = [sys.executable, "-m", *torchrun, "codec", *words]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        assert done.returncode == 0, done.stderr
+    one, two = (
+        torch.load(tmp_path / name / stage / "checkpoint.pt", weights_only=True)["parts"]["model"] for name in ("one", "two")
+    )
+    fresh = untrained(trained, stage)
+    moved, apart = (
+        torch.cat([(a[key] - b[key]).flatten() for key in fresh]).norm().item() for a, b in ((one, fresh), (two, one))
+    )
+    assert moved > 0
+    assert apart < 0.08 * moved  # Adam turns rounding of tiny gradients into steps
+
+
+def untrained(trained: Path, stage: str) -> dict[str, torch.Tensor]:
+    """What the trained modules of a stage begin with."""
+    from codec.semantic import SemanticEncoder
+    from train.autoencoder import Autoencoder
+    from train.cli import read_config
+    from train.codebooks import assemble
+
+    config = read_config(trained / "config.yaml", [])
+    if stage == "codec":
+        return Autoencoder(assemble(config), config.precision).state_dict()
+    torch.manual_seed(config.seed)
+    return SemanticEncoder(config.model.semantic, config.model.mel.n_mels).state_dict()
+
+
+def test_a_batch_that_cannot_be_shared_is_named() -> None:
+    with pytest.raises(CodecError, match="batch_size 5 cannot be divided among 2"):
+        Place(0, 2, torch.device("cpu")).share(5)

@@ -48,9 +48,10 @@ class Distillation:
             raise CodecError(f"model.semantic.n_features must be ssl.teacher_components + ssl.spectrum_components = {wanted}")
         values = np.load(config.folder("teacher") / "pca.npz")["values"][: self.n_teacher]
         self.teacher_scale = float(1 / np.sqrt(values.sum()))
+        device = mel.mel.mel_scale.fb.device
         with torch.no_grad():
-            batches = [spectrum(mel(crops.batch(1_000_000_000 + i).wave)).flatten(0, 1) for i in range(PCA_BATCHES)]
-        frames = torch.cat(batches)
+            batches = [crops.batch(1_000_000_000 + i).to(device) for i in range(PCA_BATCHES)]
+            frames = torch.cat([spectrum(mel(batch.wave)).flatten(0, 1) for batch in batches])
         self.mean = frames.mean(0)
         eigenvalues, vectors = torch.linalg.eigh(torch.cov((frames - self.mean).T))
         self.basis = vectors.flip(1)[:, :n_spectrum]

@@ -1,0 +1,88 @@
+"""Several processes, on one machine or many: the same command under ``torchrun`` or ``accelerate launch``.
+
+Every process draws its share of each batch; gradients are averaged before each step, so N processes take the steps that
+one would take with the whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from codec.errors import CodecError
+from quantizers.collective import reduce_sum, world
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this process works.
+
+    Attributes:
+        rank: number of this process.
+        size: number of processes.
+        device: for its networks.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes files and prints."""
+        return self.rank == 0
+
+    def share(self, batch_size: int) -> slice:
+        """This process's part of a batch.
+
+        Raises:
+            CodecError: the batch cannot be divided evenly.
+        """
+        if batch_size % self.size:
+            raise CodecError(f"batch_size {batch_size} cannot be divided among {self.size} processes")
+        part = batch_size // self.size
+        return slice(self.rank * part, (self.rank + 1) * part)
+
+
+def join() -> Place:
+    """Joins the process group that a launcher announced, if any, and picks the device.
+
+    Raises:
+        CodecError: accelerate is not installed.
+    """
+    try:
+        from accelerate import PartialState
+    except ImportError as error:
+        raise CodecError("training needs accelerate: pip install semcodec[train]") from error
+    state = PartialState(cpu=not torch.cuda.is_available())
+    return Place(state.process_index, state.num_processes, state.device)
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Averages gradients over all processes, in one reduction.
+
+    A parameter that took part nowhere keeps no gradient, so that optimisers leave it alone as they do in one process.
+    """
+    _, size = world()
+    if size == 1:
+        return
+    everything = [parameter for parameter in parameters if parameter.requires_grad]
+    if not everything:
+        return
+    took_part = torch.tensor([float(p.grad is not None) for p in everything], device=everything[0].device)
+    reduce_sum(took_part)
+    trained = [parameter for parameter, part in zip(everything, took_part.tolist(), strict=True) if part]
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in trained])
+    reduce_sum(flat)
+    for parameter, gradient in zip(trained, (flat / size).split([p.numel() for p in trained]), strict=True):
+        parameter.grad = gradient.view_as(parameter)
+
+
+def mean_over_processes(value: torch.Tensor) -> float:
+    """A scalar's mean over all processes."""
+    total = value.detach().clone()
+    reduce_sum(total)
+    return total.item() / world()[1]

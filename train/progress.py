@@ -1,0 +1,55 @@
+"""The way through a run's steps: batches in order, a progress display on terminals, speed in audio seconds per second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from train.crops import Batch, Crops
+from train.parallel import Place
+
+
+class Steps:
+    """Iterates over ``(step, batch)`` from ``start`` to ``stop``.
+
+    Args:
+        name: of the stage, for the display.
+        data: where batches come from.
+        start: first step.
+        stop: one past the last.
+        place: of this process; batches come on its device, and only the main one shows progress.
+
+    Attributes:
+        speed: audio seconds per second over the last steps, all processes together.
+    """
+
+    def __init__(self, name: str, data: Crops, start: int, stop: int, place: Place) -> None:
+        self._name, self._data, self._start, self._stop, self._place = name, data, start, stop, place
+        self.speed = 0.0
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+        hidden = not (self._place.main and console.is_terminal)
+        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=hidden) as bar:
+            task = bar.add_task(self._name, total=self._stop, completed=self._start, speed="")
+            if self._start >= self._stop:
+                return
+            last = time.monotonic()
+            for step, batch in self._data.stream(self._start):
+                yield step, batch.to(self._place.device)
+                now = time.monotonic()
+                speed = batch.seconds * self._place.size / max(now - last, 1e-9)
+                self.speed, last = speed if not self.speed else 0.95 * self.speed + 0.05 * speed, now
+                bar.update(task, advance=1, speed=f"{self.speed:.0f} s audio/s")
+                if step + 1 >= self._stop:
+                    return
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Networks in bfloat16 if the config says so; losses and quantisers stay outside."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
