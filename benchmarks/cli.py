@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from codec.errors import CodecError
+
 app = typer.Typer(help="Measure this machine: speed and memory.", no_args_is_help=True)
 
 
@@ -44,3 +46,24 @@ def quality(
     from benchmarks.quality import main
 
     main(codec.load(model, vocab=vocab), corpus, split, clips, asr, output, peers, vocab)
+
+
+@app.command()
+def kmeans(
+    n: Annotated[int, typer.Option("--points", help="Number of points.")] = 1_000_000,
+    dim: Annotated[int, typer.Option(help="Width of a point.")] = 128,
+    k: Annotated[int, typer.Option("--clusters", help="Number of clusters.")] = 8192,
+    iterations: Annotated[int, typer.Option(help="Lloyd passes.")] = 3,
+    libraries: Annotated[str, typer.Option(help="Comma-separated; the first one is what the others are compared with.")] = (
+        "semcodec,faiss-cpu,scikit-learn"
+    ),
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines, appended.")] = None,
+) -> None:
+    """Large-scale k-means beside faiss-cpu, scikit-learn and kmeans-pytorch, from the same first centroids."""
+    from benchmarks.kmeans import LIBRARIES, compare
+
+    chosen = libraries.split(",")
+    unknown = set(chosen) - set(LIBRARIES)
+    if unknown:
+        raise CodecError(f"no library {', '.join(sorted(unknown))}; known are {', '.join(LIBRARIES)}")
+    compare(chosen, n, dim, k, iterations, output)

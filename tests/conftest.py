@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from codec.audio import read_audio
 from codec.config import AcousticConfig, DecoderConfig, ModelConfig, SemanticConfig
@@ -15,6 +16,10 @@ from codec.model import Codec
 from codec.networks import Networks
 
 DATA = Path(__file__).parent / "data"
+
+# Shared machines stall now and then; a slow example is not a failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 TINY = ModelConfig(
     vocabs=(16, 32, 64, 128),

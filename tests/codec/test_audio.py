@@ -18,7 +18,7 @@ from tests.conftest import DATA
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is optional")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from([8_000, 11_025, 22_050, 44_100, 48_000, 192_000]), st.integers(1, 30_000), st.integers(1, 5_000))
 def test_resampling_blocks_equals_resampling_at_once(rate: int, samples: int, block: int) -> None:
     wave = np.random.default_rng(0).standard_normal((2, samples)).astype(np.float32)
@@ -97,7 +97,7 @@ def test_truncated_flac_is_an_error_or_the_samples_before(tmp_path: Path) -> Non
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_arbitrary_bytes_never_do_more_than_raise(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "x.wav"
     path.write_bytes(data)

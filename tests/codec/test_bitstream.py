@@ -42,7 +42,7 @@ def from_bytes(data: bytes, conceal: torch.Tensor | None = None) -> tuple[Contai
     return reader, list(reader.chunks())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     frames=st.integers(0, 700),
     channels=st.integers(1, 8),
@@ -81,7 +81,7 @@ def test_layout_is_the_documented_one() -> None:
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_flipped_byte_is_noticed(data: st.DataObject) -> None:
     whole = bytearray(to_bytes(make_tokens(frames=400)))
     position = data.draw(st.integers(0, len(whole) - 1))
@@ -91,7 +91,7 @@ def test_any_flipped_byte_is_noticed(data: st.DataObject) -> None:
 
 
 @given(cut=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_any_truncation_is_noticed(cut: int) -> None:
     whole = to_bytes(make_tokens(frames=400))
     with pytest.raises(ContainerError):
@@ -99,7 +99,7 @@ def test_any_truncation_is_noticed(cut: int) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_arbitrary_bytes_never_do_more_than_raise(data: bytes) -> None:
     with pytest.raises(CodecError):
         from_bytes(data)
