@@ -52,7 +52,7 @@ def main(model: str, threads: int, hour: bool, json: bool) -> None:
         rows += long_file(model)
     if json:
         for row in rows:
-            print(jsonlib.dumps(asdict(row)))
+            print(jsonlib.dumps(asdict(row), ensure_ascii=False))
         return
     table = Table("what", "median", "bar", title=f"{torch.get_num_threads()} threads, fp32, torch {torch.__version__}")
     for row in rows:
