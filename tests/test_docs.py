@@ -53,7 +53,7 @@ def test_shell(name: str, code: str, workplace: Path) -> None:
             assert re.search(rf"^{command.split()[1]}:", makefile, re.M), command
             continue
         if command.startswith(LONG):
-            command = " ".join(command.split()[:3]) + " --help"
+            command = " ".join(word for word in command.split()[:3] if not word.startswith("-")) + " --help"
         done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{name}: {command}\n{done.stderr}"
 
