@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from codec.config import Config, ModelConfig
 
@@ -92,7 +92,7 @@ class AdversarialStage(Config):
     """
 
     steps: int = 0
-    crop_frames: int = 50
+    crop_frames: int = 48
     batch_size: int = 12
     learning_rate: float = 2e-4
     discriminator_rate: float = 4e-4
@@ -124,6 +124,14 @@ class TrainConfig(Config):
     codec: CodecStage = CodecStage()
     adversarial: AdversarialStage = AdversarialStage()
     notes: str = Field("", description="what this run is for")
+
+    @model_validator(mode="after")
+    def _crops_hold_whole_tokens(self) -> TrainConfig:
+        largest = max(self.model.stacks)
+        for name in ("codec", "adversarial"):
+            if getattr(self, name).crop_frames % largest:
+                raise ValueError(f"{name}.crop_frames must be a multiple of {largest}, the frames of the longest token")
+        return self
 
     def folder(self, name: str) -> Path:
         """A stage's folder below ``root``."""

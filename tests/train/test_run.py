@@ -66,6 +66,7 @@ def test_average_follows() -> None:
         ("[1, 2", [], "not a valid config"),
         ("", ["codec.steps=x"], r"codec\.steps"),
         ("codec: 5", ["codec.steps=1"], "not a valid config"),
+        ("", ["adversarial.crop_frames=50"], r"adversarial\.crop_frames must be a multiple of 4"),
     ],
 )
 def test_wrong_configs_name_the_key(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:
