@@ -107,6 +107,27 @@ def peers() -> dict[str, tuple[float, Reconstruct]]:
     return found
 
 
+def ours(model: Codec, vocab: int) -> dict[str, tuple[float, Reconstruct]]:
+    """Every rate with both streams, and the highest one from its semantic stream alone."""
+    found: dict[str, tuple[float, Reconstruct]] = {}
+    for rate in sorted(model.rates, reverse=True):
+        tokens = model.describe(RATE, rate, vocab)
+        found[f"semcodec@{rate}"] = (tokens.bitrate / 1000, lambda wave, rate=rate: _through(model, wave, rate, vocab))  # type: ignore[misc]
+    highest = max(model.rates)
+    kbps = model.describe(RATE, highest, vocab).semantic_only().bitrate / 1000
+    found[f"semcodec@{highest // 2} semantic only"] = (
+        kbps,
+        lambda wave: _through(model, wave, highest, vocab, semantic_only=True),
+    )
+    return found
+
+
+def _through(model: Codec, wave: np.ndarray, rate: int, vocab: int, semantic_only: bool = False) -> np.ndarray:
+    tokens = model.encode(wave, RATE, rate, vocab)
+    decoded: np.ndarray = model.decode(tokens.semantic_only() if semantic_only else tokens)[0].numpy()
+    return decoded
+
+
 def codec2(wave: np.ndarray, mode: str) -> np.ndarray:
     """Through ``c2enc | c2dec`` at 8 kHz; the decoder's fixed delay is taken out by correlation."""
     narrow = (np.clip(resample(wave[None], RATE, 8_000)[0], -1, 1) * 32767).astype("<i2").tobytes()
@@ -202,13 +223,7 @@ def run(
     model: Codec, corpus: Corpus, split: str, per_domain: int, asr: str | None, with_peers: bool, vocab: int
 ) -> list[Score]:
     """Scores every codec on the same clips."""
-    codecs: dict[str, tuple[float, Reconstruct]] = {"original": (0.0, lambda wave: wave)}
-    for rate in sorted(model.rates, reverse=True):
-        kbps = model.encode(np.zeros(RATE, np.float32), RATE, rate, vocab).bitrate / 1000
-        codecs[f"semcodec@{rate}"] = (
-            kbps,
-            lambda wave, rate=rate: model.decode(model.encode(wave, RATE, rate, vocab))[0].numpy(),
-        )  # type: ignore[misc]
+    codecs: dict[str, tuple[float, Reconstruct]] = {"original": (0.0, lambda wave: wave)} | ours(model, vocab)
     if with_peers:
         codecs |= peers()
     clips = held_out(corpus, split, per_domain)

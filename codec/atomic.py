@@ -22,7 +22,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise CodecError(f"{path}: is a folder")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".codec-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise CodecError(f"cannot write {path}: {error.strerror}") from error
     os.close(handle)

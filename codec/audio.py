@@ -22,9 +22,8 @@ import soundfile
 import soxr
 
 from codec.errors import AudioError
+from codec.limits import MAX_CHANNELS, is_sample_rate
 
-MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
-MAX_CHANNELS = 64
 BLOCK_SAMPLES = 1 << 18
 AUDIO_SUFFIXES = frozenset(
     f".{suffix}"
@@ -55,12 +54,10 @@ class AudioInfo:
     Attributes:
         sample_rate: in Hz.
         channels: number of interleaved channels.
-        samples: samples per channel as the header declares them; only a hint, never trusted for allocation.
     """
 
     sample_rate: int
     channels: int
-    samples: int | None
 
 
 class AudioReader:
@@ -87,7 +84,7 @@ class AudioReader:
         except BaseException:
             self._stack.close()
             raise
-        if not MIN_SAMPLE_RATE <= self.info.sample_rate <= MAX_SAMPLE_RATE:
+        if not is_sample_rate(self.info.sample_rate):
             self.close()
             raise AudioError(f"{self.name}: sample rate {self.info.sample_rate} Hz is outside 1 kHz … 768 kHz")
         if not 1 <= self.info.channels <= MAX_CHANNELS:
@@ -117,7 +114,7 @@ class AudioReader:
             self._open_ffmpeg(path, reason=str(error))
             return
         self._handle = handle
-        self.info = AudioInfo(handle.samplerate, handle.channels, handle.frames if handle.frames >= 0 else None)
+        self.info = AudioInfo(handle.samplerate, handle.channels)
 
     def _open_ffmpeg(self, path: Path, reason: str) -> None:
         if not os.access(path, os.R_OK):
@@ -136,11 +133,11 @@ class AudioReader:
         fields = probe.stdout.strip().split("\n")[0].split(",")
         if probe.returncode or len(fields) < 2 or not all(field.isdigit() for field in fields[:2]):
             raise AudioError(f"{self.name}: not a readable audio file")
-        self.info = AudioInfo(int(fields[0]), int(fields[1]), None)
+        self.info = AudioInfo(int(fields[0]), int(fields[1]))
         self._process = subprocess.Popen(
             ["ffmpeg", "-v", "error", "-nostdin", *source, "-map", "0:a:0", "-f", "f32le", "-"],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # a pipe that nobody reads would fill up and stall it on badly damaged files
             stdin=subprocess.DEVNULL,
         )
 

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from codec.errors import ContainerError
+from codec.limits import MAX_CHANNELS, is_sample_rate
 from codec.tokens import Tokens, count_frames
 from quantizers.packing import bits_for, packed_size, unpack_bits
 
 MAGIC = b"\x8bSCT"
 VERSION = 1
 CHUNK_SECONDS = 10.24
-MAX_CHANNELS = 64
 MAX_CODEBOOK = 1 << 24
 MAX_CHUNK_BYTES = 1 << 20
 _FIXED = struct.Struct("<4sBB8sIBBIH")  # magic, version, flags, model, sample rate, channels, streams, mHz, chunk frames
@@ -103,7 +103,7 @@ class Header:
         sizes = struct.unpack(f"<{streams}I", rest[:-4])
         sane = 1 <= channels <= MAX_CHANNELS and all(2 <= size <= MAX_CODEBOOK for size in sizes)
         header = Header(model.hex(), sample_rate, channels, millihertz / 1000, sizes, frames) if sane else None
-        if header is None or not (0 < sample_rate <= 768_000 and 1_000 <= millihertz <= 1_000_000 and frames):
+        if header is None or not (is_sample_rate(sample_rate) and 1_000 <= millihertz <= 1_000_000 and frames):
             raise ContainerError("damaged header: impossible values")
         if header.payload_bytes(frames) > MAX_CHUNK_BYTES:
             raise ContainerError("damaged header: chunks larger than the format allows")

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Bounds keep a stranger's config from asking for absurd amounts of memory.
+Width = Annotated[int, Field(ge=1, le=4096)]
+Window = Annotated[int, Field(ge=2, le=1 << 14)]
+Dilations = Annotated[tuple[Annotated[int, Field(ge=1, le=256)], ...], Field(min_length=1, max_length=64)]
+Stacks = Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1, max_length=8)]
+Vocabs = Annotated[tuple[Annotated[int, Field(ge=2, le=1 << 18)], ...], Field(min_length=1, max_length=16)]
+Levels = Annotated[tuple[Annotated[int, Field(ge=3, le=64)], ...], Field(min_length=1, max_length=8)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)]
 
 
 class Config(BaseModel):
@@ -14,36 +25,36 @@ class Config(BaseModel):
 class MelConfig(Config):
     """Log-mel front end; lengths in samples at the model's rate."""
 
-    n_fft: int = 1024
-    hop_length: int = 160
-    n_mels: int = 80
+    n_fft: Window = 1024
+    hop_length: Window = 160
+    n_mels: Width = 80
 
 
 class SemanticConfig(Config):
     """The self-supervised encoder."""
 
-    dim: int = 256
-    hidden_dim: int = 768
-    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1, 2, 4, 1)
-    n_features: int = 96
+    dim: Width = 256
+    hidden_dim: Width = 768
+    dilations: Dilations = (1, 2, 4, 1, 2, 4, 1, 2, 4, 1)
+    n_features: Width = 96
 
 
 class AcousticConfig(Config):
     """The acoustic encoder and its quantiser; the product of ``levels`` is the codebook size."""
 
-    dim: int = 256
-    hidden_dim: int = 768
-    dilations: tuple[int, ...] = (1, 2, 1, 2, 1, 1)
-    levels: tuple[int, ...] = (8, 8, 8, 4, 4)
+    dim: Width = 256
+    hidden_dim: Width = 768
+    dilations: Dilations = (1, 2, 1, 2, 1, 1)
+    levels: Levels = (8, 8, 8, 4, 4)
 
 
 class DecoderConfig(Config):
     """The decoder and its inverse-STFT head."""
 
-    dim: int = 384
-    hidden_dim: int = 1152
-    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1, 1)
-    n_fft: int = 1280
+    dim: Width = 384
+    hidden_dim: Width = 1152
+    dilations: Dilations = (1, 2, 4, 1, 2, 4, 1, 1)
+    n_fft: Window = 1280
 
 
 class ModelConfig(Config):
@@ -58,10 +69,10 @@ class ModelConfig(Config):
     """
 
     sample_rate: int = 16_000
-    hop_length: int = 320
-    stacks: tuple[int, ...] = (1, 2, 4)
-    vocabs: tuple[int, ...] = (4096, 8192, 16384, 32768)
-    semantic_dims: tuple[int, ...] = (64, 80, 96)
+    hop_length: Window = 320
+    stacks: Stacks = (1, 2, 4)
+    vocabs: Vocabs = (4096, 8192, 16384, 32768)
+    semantic_dims: Widths = (64, 80, 96)
     mel: MelConfig = MelConfig()
     semantic: SemanticConfig = SemanticConfig()
     acoustic: AcousticConfig = AcousticConfig()

@@ -23,6 +23,7 @@ from codec.atomic import atomic_path, atomic_write
 from codec.audio import BLOCK_SAMPLES, AudioReader, Resampler
 from codec.bitstream import ContainerReader, ContainerWriter, Header, Sink
 from codec.errors import AudioError, CodecError, ContainerError
+from codec.limits import is_sample_rate
 from codec.model import Codec
 from codec.streaming import StreamEncoder
 from codec.tokens import Tokens, model_samples
@@ -142,7 +143,7 @@ def decode_file(
         if conceal:
             reader.conceal = model.silence(tokens)
         out_rate = sample_rate or header.sample_rate
-        if not 1_000 <= out_rate <= 768_000:
+        if not is_sample_rate(out_rate):
             raise CodecError(f"sample rate {out_rate} Hz is outside 1 kHz … 768 kHz")
         with _open_audio_target(target, out_rate, header.channels, _is_huge(source, header, out_rate)) as sink:
             written = _decode_blocks(model, tokens, reader, sink, out_rate, progress)

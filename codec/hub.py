@@ -61,23 +61,26 @@ def load(name: str | Path | None = None, rate: int = 50, vocab: int | None = Non
         1300.0
     """
     folder = DEFAULT if name in (None, "default") else Path(str(name))
+    weights = folder / "model.safetensors"
     if folder.suffix == ".safetensors":
-        folder = folder.parent
+        folder, weights = folder.parent, folder
     if not folder.is_dir():
         raise ModelError(
             f"no model {str(name)!r}: known are {', '.join(m.name for m in models())}, or a folder made by codec train export"
         )
     config, fingerprint = _read_config(folder)
-    networks = Networks(config)
     try:
-        state = load_file(folder / "model.safetensors")
+        networks = Networks(config)
+        state = load_file(weights)
         missing, unexpected = networks.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
         strange = [key for key in [*missing, *unexpected] if not key.startswith("mel.")]
         if strange:
             raise ModelError(f"{folder}: weights and config.json do not fit each other ({strange[0]})")
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{folder}/model.safetensors: cannot be read ({error})") from error
-    except RuntimeError as error:
+        raise ModelError(f"{weights}: cannot be read ({error})") from error
+    except ModelError:
+        raise
+    except (RuntimeError, ValueError) as error:
         raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error).splitlines()[0]})") from error
     return Codec(networks.to(device), str(name or "default"), fingerprint, rate, vocab)
 

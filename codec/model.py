@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from codec.errors import AudioError, CodecError, ModelError
+from codec.limits import is_sample_rate
 from codec.networks import Networks
 from codec.streaming import StreamDecoder, StreamEncoder
 from codec.tokens import Tokens, model_samples
@@ -39,9 +41,8 @@ class Codec:
         self.networks = networks.eval().requires_grad_(False)
         self.name, self.fingerprint = name, fingerprint
         self.rate = rate
-        self.vocab = vocab or (DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs else self.vocabs[0])
-        self.stack_of(rate)
-        self._check_vocab(self.vocab)
+        self.vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs else self.vocabs[0]
+        self.rate, self.vocab = self._choose(rate, vocab)
 
     @property
     def sample_rate(self) -> int:
@@ -71,7 +72,7 @@ class Codec:
     @property
     def bitrate(self) -> float:
         """Bits per second at the default rate and vocabulary."""
-        return self._empty(self.rate, self.vocab).bitrate
+        return self.describe(self.sample_rate).bitrate
 
     @property
     def _base_rate(self) -> int:
@@ -87,9 +88,20 @@ class Codec:
             raise CodecError(f"rate {rate} is not one of {', '.join(map(str, sorted(self.rates)))} tokens/s")
         return round(2 * self._base_rate / rate)
 
-    def _check_vocab(self, vocab: int) -> None:
+    def _stack(self, tokens: Tokens) -> int:
+        return self.stack_of(2 * tokens.frame_rate)
+
+    def _choose(self, rate: int | None, vocab: int | None) -> tuple[int, int]:
+        """Rate and vocabulary, defaults filled in.
+
+        Raises:
+            CodecError: the model does not have them.
+        """
+        rate, vocab = self.rate if rate is None else rate, self.vocab if vocab is None else vocab
+        self.stack_of(rate)
         if vocab not in self.vocabs:
             raise CodecError(f"vocabulary {vocab} is not one of {', '.join(map(str, self.vocabs))}")
+        return rate, vocab
 
     def encode(
         self,
@@ -113,7 +125,7 @@ class Codec:
             CodecError: unknown rate or vocabulary.
         """
         audio = _as_batch(wave)
-        rate, vocab = rate or self.rate, vocab or self.vocab
+        empty = self.describe(sample_rate, rate, vocab, channels=len(audio))
         counts = _check_lengths(lengths, audio)
         items = []
         for row, count in zip(audio, counts, strict=True):
@@ -123,7 +135,7 @@ class Codec:
         codes = torch.zeros(len(items), 2, longest, dtype=torch.int64)
         for index, item in enumerate(items):
             codes[index, :, : item.shape[1]] = item
-        return self._empty(rate, vocab, codes, torch.tensor(counts), sample_rate)
+        return replace(empty, codes=codes, lengths=torch.tensor(counts, dtype=torch.int64))
 
     def decode(self, tokens: Tokens) -> Tensor:
         """Decodes a batch.
@@ -161,9 +173,7 @@ class Codec:
         self.check(tokens)
         if stream != "semantic" and tokens.codes.shape[1] < 2:
             raise CodecError("these tokens have no acoustic stream")
-        semantic, acoustic = self.networks.codes_to_values(
-            tokens.codes, self.stack_of(2 * tokens.frame_rate), tokens.codebook_sizes[0]
-        )
+        semantic, acoustic = self.networks.codes_to_values(tokens.codes, self._stack(tokens), tokens.codebook_sizes[0])
         if stream == "semantic":
             return semantic
         assert acoustic is not None
@@ -173,14 +183,13 @@ class Codec:
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None
     ) -> StreamEncoder:
         """An encoder to push audio into; see `StreamEncoder`."""
-        vocab = vocab or self.vocab
-        self._check_vocab(vocab)
-        return StreamEncoder(self.networks, sample_rate, channels, self.stack_of(rate or self.rate), vocab)
+        tokens = self.describe(sample_rate, rate, vocab)
+        return StreamEncoder(self.networks, sample_rate, channels, self._stack(tokens), tokens.codebook_sizes[0])
 
     def stream_decoder(self, tokens: Tokens | None = None) -> StreamDecoder:
         """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
-        tokens = tokens or self._empty(self.rate, self.vocab)
-        return StreamDecoder(self.networks, self.stack_of(2 * tokens.frame_rate), tokens.codebook_sizes[0])
+        tokens = tokens or self.describe(self.sample_rate)
+        return StreamDecoder(self.networks, self._stack(tokens), tokens.codebook_sizes[0])
 
     def check(self, tokens: Tokens) -> None:
         """Refuses tokens that this model cannot decode.
@@ -194,9 +203,8 @@ class Codec:
                 f"these tokens were made by model {tokens.model or 'unknown'}, not by {self.fingerprint} ({self.name}); "
                 "decode them with the model that made them: --model"
             )
-        self.stack_of(2 * tokens.frame_rate)
-        self._check_vocab(tokens.codebook_sizes[0])
-        expected = (tokens.codebook_sizes[0], self.networks.acoustic_quantizer.codebook_size)
+        _, vocab = self._choose(round(2 * tokens.frame_rate), tokens.codebook_sizes[0])
+        expected = (vocab, self.networks.acoustic_quantizer.codebook_size)
         if tokens.codebook_sizes != expected[: len(tokens.codebook_sizes)]:
             raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {expected}")
         if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
@@ -206,21 +214,17 @@ class Codec:
             raise CodecError("codes lie outside their codebooks")
 
     def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:
-        """Tokens without codes: what a container's header needs."""
-        return self._empty(
-            rate or self.rate,
-            vocab or self.vocab,
-            torch.zeros(channels, 2, 0, dtype=torch.int64),
-            torch.zeros(channels, dtype=torch.int64),
-            sample_rate,
-        )
+        """Tokens of no audio: bitrate, and what a container's header needs.
 
-    def _empty(
-        self, rate: int, vocab: int, codes: Tensor | None = None, lengths: Tensor | None = None, sample_rate: int = 16_000
-    ) -> Tokens:
+        Raises:
+            CodecError: unknown rate or vocabulary, or an impossible sample rate.
+        """
+        rate, vocab = self._choose(rate, vocab)
+        if not is_sample_rate(sample_rate):
+            raise AudioError(f"sample rate {sample_rate} Hz is outside 1 kHz … 768 kHz")
         return Tokens(
-            codes=torch.zeros(0, 2, 0, dtype=torch.int64) if codes is None else codes,
-            lengths=torch.zeros(0, dtype=torch.int64) if lengths is None else lengths,
+            codes=torch.zeros(channels, 2, 0, dtype=torch.int64),
+            lengths=torch.zeros(channels, dtype=torch.int64),
             sample_rate=sample_rate,
             frame_rate=rate / 2,
             codebook_sizes=(vocab, self.networks.acoustic_quantizer.codebook_size),

@@ -43,7 +43,7 @@ def encode_all(
     output: str | None,
     model: str,
     rate: int,
-    vocab: int,
+    vocab: int | None,
     format: str,
     semantic_only: bool,
     overwrite: bool,
@@ -56,7 +56,7 @@ def encode_all(
     codec = load(model, rate, vocab)
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return encode_file(codec, job.source, job.target, rate, vocab, format, semantic_only, progress)  # type: ignore[arg-type]
+        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, progress)  # type: ignore[arg-type]
 
     run(jobs, work, overwrite, json, "encoding")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import entry_points
 from typing import Annotated, Any
@@ -39,7 +40,9 @@ def encode(
     output: Annotated[str | None, typer.Option("--output", "-o", help="File, folder, or -; default: beside the input.")] = None,
     model: Model = "default",
     rate: Annotated[int, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100.")] = 50,
-    vocab: Annotated[int, typer.Option("--vocab", help="Semantic vocabulary: 4096, 8192, 16384 or 32768.")] = 8192,
+    vocab: Annotated[
+        int | None, typer.Option("--vocab", help="Semantic vocabulary: 4096, 8192, 16384 or 32768; default: 8192.")
+    ] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="sct, npy or jsonl.")] = "sct",
     semantic_only: Annotated[bool, typer.Option("--semantic-only", help="Leave out the acoustic tokens.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded.")] = False,
@@ -121,7 +124,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our pipe went away; there is nobody to tell
+        # The reader of our pipe went away; what is still buffered must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     sys.exit(code if isinstance(code, int) else 0)
 

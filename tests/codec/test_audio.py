@@ -89,6 +89,20 @@ def test_what_is_not_audio_is_one_clear_error(tmp_path: Path, name: str) -> None
     assert "\n" not in str(caught.value)
 
 
+@needs_ffmpeg
+def test_noisy_damage_does_not_stall(tmp_path: Path) -> None:
+    """ffmpeg has a lot to say about a file like this; nobody may have to listen."""
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-stream_loop", "30", "-i", DATA / "speech.flac", "x.m4a"], cwd=tmp_path, check=True
+    )
+    data = bytearray((tmp_path / "x.m4a").read_bytes())
+    noise = np.random.default_rng(0).integers(0, 256, len(data) // 2, dtype=np.uint8)
+    data[2_000 : 2_000 + len(noise)] = noise.tobytes()
+    (tmp_path / "x.m4a").write_bytes(bytes(data))
+    script = "import sys; from codec.audio import read_audio\ntry: read_audio(sys.argv[1])\nexcept ValueError: pass"
+    subprocess.run([sys.executable, "-c", script, tmp_path / "x.m4a"], check=True, timeout=60)
+
+
 def test_truncated_flac_is_an_error_or_the_samples_before(tmp_path: Path) -> None:
     data = (DATA / "speech.flac").read_bytes()
     (tmp_path / "cut.flac").write_bytes(data[: len(data) // 2])

@@ -26,8 +26,6 @@ def run(tiny_folder: Path, capsys: pytest.CaptureFixture[str]):
         words = [str(a) for a in arguments]
         if words[0] in ("encode", "decode") and "--model" not in words:
             words += ["--model", str(tiny_folder)]
-        if words[0] == "encode" and "--vocab" not in words:
-            words += ["--vocab", "32"]
         capsys.readouterr()
         with pytest.raises(SystemExit) as caught:
             main(words)
@@ -234,6 +232,14 @@ def test_pipes(tiny_folder: Path, tmp_path: Path) -> None:
     assert decoded.returncode == 0, decoded.stderr
     (tmp_path / "y.wav").write_bytes(decoded.stdout)
     assert soundfile.info(tmp_path / "y.wav").frames == soundfile.info(MUSIC).frames
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tiny_folder: Path) -> None:
+    command = f"{sys.executable} -m codec encode {MUSIC} -o - --model {tiny_folder} | head -c 1 | wc -c"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stdout.strip() == "1"
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
 
 
 def test_help_does_not_wait_for_torch() -> None:

@@ -18,6 +18,8 @@ def test_export_and_load_keep_weights_and_fingerprint(tiny_folder: Path, tmp_pat
 
 def test_a_weights_file_can_be_named(tiny_folder: Path) -> None:
     assert load(tiny_folder / "model.safetensors", vocab=32).fingerprint == load(tiny_folder, vocab=32).fingerprint
+    with pytest.raises(ModelError, match=r"other\.safetensors"):
+        load(tiny_folder / "other.safetensors")
 
 
 def test_default_is_bundled_and_small(shipped) -> None:
@@ -42,6 +44,12 @@ def test_damaged_models_are_one_clear_error(tiny_folder: Path, tmp_path: Path) -
         ({"model": config | {"colour": 1}}, "colour"),
         ({"model": config | {"vocabs": "many"}}, "vocabs"),
         ({"model": config | {"decoder": config["decoder"] | {"dim": 24}}}, "do not fit each other"),
+        ({"model": config | {"decoder": config["decoder"] | {"dim": 10**9}}}, r"decoder\.dim"),
+        ({"model": config | {"decoder": config["decoder"] | {"dim": 0}}}, r"decoder\.dim"),
+        ({"model": config | {"vocabs": [10**9]}}, r"vocabs\.0"),
+        ({"model": config | {"vocabs": [16, 24]}}, "do not nest"),
+        ({"model": config | {"semantic_dims": [8]}}, "do not fit each other"),
+        ({"model": config | {"decoder": config["decoder"] | {"n_fft": 1000}}}, "n_fft 1000"),
     ]
     for changes, message in cases:
         with pytest.raises(ModelError, match=message):

@@ -53,7 +53,7 @@ def test_semantic_only_decodes(tiny: Codec) -> None:
     assert not torch.equal(alone, tiny.decode(tokens))
 
 
-@pytest.mark.parametrize(("rate", "vocab"), [(75, 32), (50, 31), (0.5, 32), (50, 1 << 40)])
+@pytest.mark.parametrize(("rate", "vocab"), [(75, 32), (50, 31), (0.5, 32), (50, 1 << 40), (0, 32), (50, 0)])
 def test_unknown_rates_and_vocabularies_are_refused(tiny: Codec, rate: int, vocab: int) -> None:
     with pytest.raises(CodecError, match="is not one of"):
         tiny.encode(torch.zeros(100), 16_000, rate, vocab)
@@ -63,6 +63,12 @@ def test_unknown_rates_and_vocabularies_are_refused(tiny: Codec, rate: int, voca
 def test_wrong_shapes_are_refused(tiny: Codec, shape: tuple[int, ...]) -> None:
     with pytest.raises(AudioError, match="shape"):
         tiny.encode(torch.zeros(shape), 16_000)
+
+
+@pytest.mark.parametrize("sample_rate", [0, -16_000, 999, 10**9])
+def test_impossible_sample_rates_are_refused(tiny: Codec, sample_rate: int) -> None:
+    with pytest.raises(AudioError, match="sample rate"):
+        tiny.encode(torch.zeros(100), sample_rate)
 
 
 @pytest.mark.parametrize("lengths", [[5], [1, 101], [-1, 4]])

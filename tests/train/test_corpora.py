@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,21 @@ def test_perturbed_copies_stay_in_training_and_are_made_once(corpus: Corpus) -> 
         assert entry.samples == pytest.approx(originals[entry.clip.source].samples / entry.speed, abs=2)
         assert np.abs(grown.wave(entry)).max() > 0.01
     assert perturb(grown, {"speech": 2}) == 0.0
+
+
+def test_perturbing_after_a_kill_ends_like_an_unbroken_run(corpus: Corpus, tmp_path: Path) -> None:
+    shutil.copytree(corpus.folder, tmp_path / "killed")
+    with (tmp_path / "killed" / "audio.i16").open("ab") as handle:
+        handle.write(b"half a copy")  # an odd number of bytes, and no line in the manifest
+    perturb(Corpus(tmp_path / "killed"), {"speech": 2})
+    perturb(corpus, {"speech": 2})
+    for name in ("audio.i16", "clips.jsonl"):
+        assert (tmp_path / "killed" / name).read_bytes() == (corpus.folder / name).read_bytes()
+
+
+def test_no_copies_wanted_leaves_the_corpus_alone(corpus: Corpus) -> None:
+    assert perturb(corpus, {}) == perturb(corpus, {"speech": 0}) == 0.0
+    assert len(Corpus(corpus.folder).entries) == 60
 
 
 def test_debian_layout(tmp_path: Path) -> None:

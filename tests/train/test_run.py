@@ -28,7 +28,7 @@ def test_checkpoints_bring_everything_back(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_config_is_refused(tmp_path: Path) -> None:
     Run(tmp_path, TrainConfig(), {}, ("codec",))
-    Run(tmp_path, TrainConfig(notes="elsewhere"), {}, ("codec",))
+    Run(tmp_path, TrainConfig(root="elsewhere"), {}, ("codec",))
     with pytest.raises(CodecError, match=r"another config \(codec differ\)"):
         Run(tmp_path, TrainConfig(codec=CodecStage(steps=3)), {}, ("codec",))
 

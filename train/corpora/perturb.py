@@ -29,13 +29,15 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0) -> float:
     Returns:
         Hours added.
     """
-    if any(entry.speed != 1.0 for entry in corpus.entries):
+    originals = [entry for entry in corpus.select("train") if copies.get(entry.clip.domain, 0)]
+    if not originals or any(entry.speed != 1.0 for entry in corpus.entries):
         return 0.0
     rng = np.random.default_rng(seed)
     position, added = len(corpus.audio), 0
-    originals = [entry for entry in corpus.select("train") if copies.get(entry.clip.domain, 0)]
     lines = []
-    with (corpus.folder / "audio.i16").open("ab") as audio:
+    with (corpus.folder / "audio.i16").open("r+b") as audio:
+        audio.truncate(2 * position)  # what a killed run may have left behind the manifest's last clip
+        audio.seek(0, 2)
         for entry in track(originals, "perturbing speed"):
             wave = corpus.wave(entry)
             for _ in range(copies[entry.clip.domain]):

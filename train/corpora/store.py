@@ -62,7 +62,8 @@ class Corpus:
         self.entries = [Entry(**{**row, "clip": Clip(**row["clip"])}) for row in rows]
         if not self.entries:
             raise CodecError(f"{folder}: the corpus is empty")
-        self.audio = np.memmap(self.folder / "audio.i16", dtype="<i2", mode="r")
+        end = max(entry.start + entry.samples for entry in self.entries)
+        self.audio = np.memmap(self.folder / "audio.i16", dtype="<i2", mode="r", shape=(end,))
 
     def select(self, split: str, domain: str | None = None) -> list[Entry]:
         """The entries of one split, and of one domain if given."""
