@@ -67,3 +67,14 @@ def kmeans(
     if unknown:
         raise CodecError(f"no library {', '.join(sorted(unknown))}; known are {', '.join(LIBRARIES)}")
     compare(chosen, n, dim, k, iterations, output)
+
+
+def sweep(
+    codecs: Annotated[str, typer.Option(help="Comma-separated, for example semcodec@25,semcodec@50,opus@6,codec2@700C.")],
+    data: Annotated[str, typer.Option(help="A folder of audio, a manifest, or a corpus.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, plots and the report.")],
+) -> None:
+    """Rate and distortion of many codecs on the same clips: tables, plots, and a page to listen to."""
+    from benchmarks.sweep import main
+
+    main(codecs.split(","), data, output)

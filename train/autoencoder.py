@@ -20,6 +20,7 @@ from train.config import TrainConfig
 from train.corpora.store import Corpus
 from train.crops import Batch, Crops, open_features, usable
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
+from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
 from train.run import LOG_EVERY, Average, Run, check_finite, cosine
@@ -65,6 +66,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     average = Average(model, stage.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
+    meaning = MeaningLoss(networks, config.precision)
     parts = {"model": model, "average": average, "optimizer": optimizer}
     run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"), main=place.main)
     usage = CodeUsage(networks.acoustic_quantizer.codebook_size)
@@ -76,6 +78,11 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         stack, vocab, keep = draw(config, networks, step, stage.batch_size)
         output, codes = model(networks, batch, stack, vocab, keep[share].to(place.device))
         loss = criterion(output, batch.wave)
+        recent[f"loss_{100 // stack}"] = mean_over_processes(loss)
+        if stage.meaning:
+            distance = meaning(output, batch.wave)
+            recent["meaning"] = mean_over_processes(distance)
+            loss = loss + stage.meaning * distance
         check_finite(loss, step, run)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -84,7 +91,6 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         optimizer.step()
         average.update(model, step)
         usage.add(codes)
-        recent[f"loss_{100 // stack}"] = mean_over_processes(loss)
         if (step + 1) % LOG_EVERY == 0:
             run.log(step + 1, recent | {"speed": steps.speed} | usage.report())
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:

@@ -38,6 +38,9 @@ def train(
     for stage in STAGES:
         if names and stage.name not in names:
             continue
+        if settings.init and stage.given:
+            typer.echo(f"{stage.name}: comes with {settings.init}")
+            continue
         if stage.done(settings):
             typer.echo(f"{stage.name}: done already ({settings.root}/{stage.product}; delete it to redo)")
             continue

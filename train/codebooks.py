@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from codec.errors import CodecError
 from codec.features import LogMel
+from codec.hub import load
 from codec.networks import Networks
 from codec.semantic import SemanticEncoder
 from quantizers.fit_nested import SAMPLE_PER_CENTROID, fit_nested
@@ -25,11 +26,13 @@ PIECE_FRAMES = 3000
 
 
 def load_encoder(config: TrainConfig) -> SemanticEncoder:
-    """The averaged weights of the pretraining stage.
+    """The averaged weights of the pretraining stage, or the semantic encoder of ``config.init``.
 
     Raises:
         CodecError: that stage has not run.
     """
+    if config.init:
+        return _given(config, config.init).semantic
     path = config.folder("ssl") / "checkpoint.pt"
     if not path.exists():
         raise CodecError(f"{path}: no pretrained semantic encoder; run codec train ssl first")
@@ -113,11 +116,13 @@ def _usage(quantizer: torch.nn.Module, points: np.ndarray, vocab: int) -> dict[s
 
 
 def assemble(config: TrainConfig) -> Networks:
-    """Networks with trained semantic encoder and codebooks; the rest fresh.
+    """Networks with trained semantic encoder and codebooks; the rest fresh, or all of ``config.init``.
 
     Raises:
-        CodecError: an earlier stage has not run.
+        CodecError: an earlier stage has not run, or ``config.init`` has other sizes than ``config.model``.
     """
+    if config.init:
+        return _given(config, config.init)
     path = config.folder("codebooks") / "codebooks.safetensors"
     if not path.exists():
         raise CodecError(f"{path}: no codebooks; run codec train kmeans first")
@@ -126,3 +131,10 @@ def assemble(config: TrainConfig) -> Networks:
     networks.semantic.load_state_dict(load_encoder(config).state_dict())
     networks.codebooks.load_state_dict(load_file(path))
     return networks
+
+
+def _given(config: TrainConfig, name: str) -> Networks:
+    networks = load(name).networks
+    if networks.config != config.model:
+        raise CodecError(f"init: model {name} has other sizes than the config's model section")
+    return networks.requires_grad_(True).train()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from codec.config import Config, ModelConfig
 
@@ -67,6 +67,7 @@ class CodecStage(Config):
         weights: share of each domain among crops.
         stack_shares: chance of each rate, in the order of the model's ``stacks``.
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
+        meaning: weight of the distance between the semantic encoder's features of output and original.
         average_decay: of the moving average of weights that is exported.
     """
 
@@ -77,6 +78,7 @@ class CodecStage(Config):
     learning_rate: float = 1e-3
     stack_shares: tuple[float, ...] = (0.5, 0.3, 0.2)
     drop_acoustic: float = 0.08
+    meaning: float = 0.0
     average_decay: float = 0.999
     save_every: int = 500
 
@@ -111,10 +113,13 @@ class TrainConfig(Config):
 
     Attributes:
         root: folder that the stages share.
+        init: a trained model (``default`` or a folder). Its semantic encoder and codebooks stay as they are, so the
+            stages that make them are left out; its acoustic half is where the codec stage starts.
         precision: ``bf16`` runs networks in bfloat16 under autocast, where the processor gains from it.
     """
 
     root: str = "runs/nano"
+    init: str | None = None
     seed: int = 0
     precision: Literal["bf16", "fp32"] = "bf16"
     model: ModelConfig = ModelConfig()
@@ -123,7 +128,6 @@ class TrainConfig(Config):
     kmeans: KMeansStage = KMeansStage()
     codec: CodecStage = CodecStage()
     adversarial: AdversarialStage = AdversarialStage()
-    notes: str = Field("", description="what this run is for")
 
     @model_validator(mode="after")
     def _crops_hold_whole_tokens(self) -> TrainConfig:

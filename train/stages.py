@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ class Stage:
         about: one line.
         product: file below ``root`` that is there when the stage is done, or empty if the stage itself must look.
         run: does the work, or what is left of it.
+        given: its product comes with ``config.init`` when there is one.
     """
 
     name: str
     about: str
     product: str
     run: Callable[[TrainConfig], None]
+    given: bool = False
 
     def done(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do."""
@@ -39,11 +42,14 @@ def _corpus(config: TrainConfig) -> None:
     from train.corpora.perturb import perturb
     from train.corpora.sources import clips_of
 
-    with tempfile.TemporaryDirectory(prefix="codec-corpus-") as scratch:
-        found = chain.from_iterable(clips_of(s, config.folder("packages"), Path(scratch)) for s in config.corpus.sources)
-        report = build(found, config.folder("corpus"))
-    print(f"hours: {report['hours']}  left out: {report['left_out']}")
-    hours = perturb(Corpus(config.folder("corpus")), config.corpus.copies, config.seed)
+    folder = config.folder("corpus")
+    if not (folder / "clips.jsonl").exists():
+        with tempfile.TemporaryDirectory(prefix="codec-corpus-") as scratch:
+            found = chain.from_iterable(clips_of(s, config.folder("packages"), Path(scratch)) for s in config.corpus.sources)
+            report = build(found, folder)
+        print(f"hours: {report['hours']}  left out: {report['left_out']}")
+    hours = perturb(Corpus(folder), config.corpus.copies, config.seed)
+    (folder / "perturbed.json").write_text(json.dumps({"hours": hours, "copies": config.corpus.copies}))
     print(f"speed-perturbed copies: {hours:.2f} h")
 
 
@@ -100,11 +106,11 @@ def _export(config: TrainConfig) -> None:
 
 
 STAGES = (
-    Stage("corpus", "collect audio into one 16 kHz memory map with a manifest and a report", "corpus/clips.jsonl", _corpus),
-    Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher),
-    Stage("ssl", "pretrain the semantic encoder", "", _ssl),
+    Stage("corpus", "collect audio into one 16 kHz memory map with a manifest and a report", "corpus/perturbed.json", _corpus),
+    Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher, given=True),
+    Stage("ssl", "pretrain the semantic encoder", "", _ssl, given=True),
     Stage("features", "cache the frozen encoder's features of the whole corpus", "features/features.json", _features),
-    Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans),
+    Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans, given=True),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec),
     Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial),
     Stage("export", "write config.json and model.safetensors", "", _export),

@@ -1,0 +1,98 @@
+"""What an evaluation asks of any codec, ours or not, and what a codec of tokens offers besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor
+
+from codec.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One clip after encoding.
+
+    Attributes:
+        bits: that the clip takes, without a file format's header where that can be told apart.
+        samples: of the input, at ``sample_rate``.
+        sample_rate: of the input, in Hz.
+        payload: what the decoder takes; only the codec that made it looks inside.
+        codes: ``(S, N)`` int64 tokens of a codec that has them, for usage and entropy.
+    """
+
+    bits: int
+    samples: int
+    sample_rate: int
+    payload: object
+    codes: Tensor | None = None
+
+    @property
+    def bitrate(self) -> float:
+        """Bits per second of this clip."""
+        return self.bits * self.sample_rate / max(self.samples, 1)
+
+
+class Reconstructor(Protocol):
+    """A codec at one operating point, as `eval` sees it: mono audio in, mono audio of the same length out.
+
+    Attributes:
+        name: as it was asked for, for example ``opus@6`` or ``semcodec@50``.
+        version: of program or weights; results are cached under it.
+        sample_rate: that the codec works at, in Hz.
+        bitrate: nominal, in bits per second.
+        trained: False for an architecture with random weights, whose results must never reach a quality table.
+    """
+
+    name: str
+    version: str
+    sample_rate: int
+    bitrate: float
+    trained: bool
+
+    def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+        """``(samples,)`` float32 at any sample rate → what would be stored or sent."""
+        ...
+
+    def decode(self, encoded: Encoded) -> np.ndarray:
+        """Back to ``(encoded.samples,)`` float32 at ``encoded.sample_rate``; the codec's own delay is not hidden."""
+        ...
+
+
+@runtime_checkable
+class AudioCodec(Protocol):
+    """A codec of tokens: `codec.Codec` and every neural baseline."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Of decoded audio, in Hz."""
+        ...
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second; each has one token of every stream."""
+        ...
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Of each stream."""
+        ...
+
+    @property
+    def bitrate(self) -> float:
+        """Bits per second, before container overhead."""
+        ...
+
+    def encode(self, wave: Tensor | np.ndarray, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
+        """``(B, samples)`` or ``(samples,)`` at any sample rate → tokens."""
+        ...
+
+    def decode(self, tokens: Tokens) -> Tensor:
+        """→ ``(B, samples)`` at ``self.sample_rate``."""
+        ...
+
+    def embed(self, tokens: Tokens) -> Tensor:
+        """→ ``(B, N, D)`` vectors for probes and language models."""
+        ...

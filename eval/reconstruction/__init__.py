@@ -1,0 +1,1 @@
+"""How close a codec's output is to its input: metrics, data sets, runner, report."""

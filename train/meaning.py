@@ -1,0 +1,34 @@
+"""Loss between what the semantic encoder hears in the output and in the original: words cost more than their energy."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from codec.networks import Networks
+from train.progress import autocast
+
+
+class MeaningLoss(nn.Module):
+    """Mean Euclidean distance between the frozen encoder's features of two waves, over frames.
+
+    Args:
+        networks: front end and semantic encoder are used; the encoder's weights get no gradient.
+        precision: of the encoder.
+    """
+
+    def __init__(self, networks: Networks, precision: str) -> None:
+        super().__init__()
+        self.mel, self.encoder, self.precision = networks.mel, networks.semantic.requires_grad_(False), precision
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """``(B, samples)`` twice → scalar."""
+        with torch.no_grad():
+            wanted = self._features(target)
+        return (self._features(output) - wanted).square().sum(-1).add(1e-6).sqrt().mean()
+
+    def _features(self, wave: Tensor) -> Tensor:
+        mel = self.mel(wave)
+        with autocast(wave.device, self.precision):
+            features: Tensor = self.encoder(mel)
+        return features.float()
