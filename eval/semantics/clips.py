@@ -1,0 +1,111 @@
+"""Labelled clips out of WebDataset tar files, as X-ARES keeps them."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from codec.errors import CodecError
+from codec.limits import MAX_CHANNELS, is_sample_rate
+
+AUDIO_SUFFIXES = ("flac", "mp3", "sox", "wav", "m4a", "ogg", "wma")
+MAX_MEMBER_BYTES = 1 << 30
+MIN_SAMPLES = 1
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """A clip and what its JSON file says.
+
+    Attributes:
+        key: of audio and JSON file in the tar.
+        where: tar file and member, for messages.
+        wave: ``(samples,)`` float32, channels averaged.
+        sample_rate: in Hz.
+        fields: the JSON file's content: an object, or a list of events.
+    """
+
+    key: str
+    where: str
+    wave: np.ndarray
+    sample_rate: int
+    fields: dict[str, object] | list[dict[str, object]]
+
+
+def read_clips(tars: Sequence[Path]) -> Iterator[LabelledClip]:
+    """Clips in the order of the files; members that share everything before the first dot belong together.
+
+    Raises:
+        CodecError: a tar or a clip cannot be read, a clip has no label, or a key comes twice.
+    """
+    seen: set[str] = set()
+    for tar in tars:
+        for key, parts in _groups(tar):
+            if key in seen:
+                raise CodecError(f"{tar}: the key {key} comes twice")
+            seen.add(key)
+            yield _clip(tar, key, parts)
+
+
+def _groups(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    key, parts = "", dict[str, bytes]()
+    try:
+        with tarfile.open(tar) as archive:
+            for member in archive:
+                if not member.isfile():
+                    continue
+                if member.size > MAX_MEMBER_BYTES:
+                    raise CodecError(f"{tar}: {member.name} is larger than {MAX_MEMBER_BYTES >> 30} GiB")
+                folder, _, base = member.name.rpartition("/")
+                stem, _, suffix = base.partition(".")
+                name = f"{folder}/{stem}" if folder else stem
+                if name != key and parts:
+                    yield key, parts
+                    parts = {}
+                handle = archive.extractfile(member)
+                assert handle is not None
+                key, parts[suffix.lower()] = name, handle.read()
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise CodecError(f"{tar}: not a readable tar file ({error})") from error
+    if parts:
+        yield key, parts
+
+
+def _clip(tar: Path, key: str, parts: dict[str, bytes]) -> LabelledClip:
+    suffix = next((s for s in parts if s in AUDIO_SUFFIXES), None)
+    if suffix is None or "json" not in parts:
+        missing = "audio" if suffix is None else "label (.json)"
+        raise CodecError(f"{tar}: {key} has no {missing} file")
+    where = f"{tar}: {key}.{suffix}"
+    wave, sample_rate = _decode(parts[suffix], where)
+    try:
+        fields = json.loads(parts["json"])
+    except (ValueError, RecursionError) as error:
+        raise CodecError(f"{tar}: {key}.json is not JSON ({error})") from error
+    if not isinstance(fields, dict | list):
+        raise CodecError(f"{tar}: {key}.json holds neither an object nor a list")
+    return LabelledClip(key, where, wave, sample_rate, fields)
+
+
+def _decode(data: bytes, where: str) -> tuple[np.ndarray, int]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            sample_rate, channels = file.samplerate, file.channels
+            if not is_sample_rate(sample_rate) or channels > MAX_CHANNELS:
+                raise CodecError(f"{where}: {sample_rate} Hz and {channels} channels cannot be read")
+            wave = file.read(dtype="float32", always_2d=True).mean(1)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise CodecError(f"{where}: unreadable audio ({error})") from error
+    if len(wave) < MIN_SAMPLES:
+        raise CodecError(f"{where}: no audio in it")
+    if not np.isfinite(wave).all():
+        raise CodecError(f"{where}: NaN or infinite samples")
+    return wave, sample_rate

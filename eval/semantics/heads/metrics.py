@@ -1,0 +1,70 @@
+"""Metrics of heads, all between 0 and 1, higher is better."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Share of clips whose highest score ``(N, classes)`` is that of their label ``(N,)``.
+
+    Example:
+        >>> accuracy(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
+        0.5
+    """
+    return float((scores.argmax(1) == labels).mean())
+
+
+def chroma_accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """As `accuracy`, with classes a number of octaves (12 classes) apart counting as the same."""
+    return float((scores.argmax(1) % 12 == labels % 12).mean())
+
+
+def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
+    """Area under the precision-recall curve of one class as a step function; equal scores share one step.
+
+    Args:
+        scores: ``(N,)``.
+        targets: ``(N,)`` bool, at least one of them true.
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(targets[order])
+    last_of_its_score = np.append(np.diff(scores[order]) != 0, True)
+    hits, ranks = hits[last_of_its_score], np.flatnonzero(last_of_its_score) + 1
+    return float(np.sum(np.diff(hits, prepend=0) / hits[-1] * hits / ranks))
+
+
+def mean_average_precision(scores: np.ndarray, targets: np.ndarray, absent_as_zero: bool = False) -> float:
+    """Mean over classes of `average_precision`.
+
+    Args:
+        scores: ``(N, classes)``.
+        targets: ``(N, classes)`` bool.
+        absent_as_zero: count classes that nothing in ``targets`` belongs to as 0, as scikit-learn does, instead of leaving
+            them out.
+    """
+    values = [average_precision(scores[:, c], targets[:, c]) for c in range(scores.shape[1]) if targets[:, c].any()]
+    return float(np.sum(values) / (scores.shape[1] if absent_as_zero else max(len(values), 1)))
+
+
+def f1(predictions: np.ndarray, targets: np.ndarray, average: str) -> float:
+    """F1 of bool ``(N, classes)``: ``micro`` over all decisions, or ``macro``, the mean over classes.
+
+    A class without positives on either side counts as 0 in ``macro``, as in scikit-learn.
+    """
+    axis = None if average == "micro" else 0
+    hits = (predictions & targets).sum(axis)
+    total = predictions.sum(axis) + targets.sum(axis)
+    return float(np.mean(2 * hits / np.maximum(total, 1)))
+
+
+def recall_at_1(similarity: np.ndarray, owners: np.ndarray) -> float:
+    """Mean of text→audio and audio→text recall at rank 1.
+
+    Args:
+        similarity: ``(audio, texts)``.
+        owners: ``(texts,)`` index of the clip that each text describes.
+    """
+    from_audio = owners[similarity.argmax(1)] == np.arange(len(similarity))
+    from_text = similarity.argmax(0) == owners
+    return float((from_audio.mean() + from_text.mean()) / 2)

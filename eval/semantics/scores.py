@@ -1,0 +1,119 @@
+"""What a probe found: one value per embedder, task, head and mode; kept as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from codec.atomic import atomic_write
+from codec.errors import CodecError
+
+Suite = Literal["tasks", "xares", "hear"]
+Mode = Literal["corrected", "compatible"]
+HeadName = Literal["knn", "mlp", "majority"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured value.
+
+    Attributes:
+        suite: tasks from free audio, the public X-ARES tasks, or HEAR.
+        task: name of the task.
+        embedder: name of the embedder; ``majority`` for the answer that looks at no audio.
+        head: what was put on top.
+        mode: ``compatible`` does what X-ARES 0.1.3 does, defects included; ``corrected`` does not repeat them.
+        metric: of ``value``.
+        value: between 0 and 1, higher is better.
+        weight: in an average over tasks.
+        train, test: clips (crops in compatible mode) used.
+        folds: values of single folds, if there were any.
+        bitrate: of the tokens behind the vectors in bits per second, if there are tokens.
+        trained: False for random weights.
+        dim: width of a vector.
+    """
+
+    suite: Suite
+    task: str
+    embedder: str
+    head: HeadName
+    mode: Mode
+    metric: str
+    value: float
+    weight: float
+    train: int
+    test: int
+    folds: tuple[float, ...] = ()
+    bitrate: float | None = None
+    trained: bool = True
+    dim: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that could not be scored, and why; other tasks went on."""
+
+    suite: Suite
+    task: str
+    embedder: str
+    reason: str
+
+
+@dataclass
+class Results:
+    """Everything that one or more runs found.
+
+    Attributes:
+        scores, failures: in the order in which they came.
+        about: what was run: versions, seeds, limits.
+    """
+
+    scores: list[Score] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    about: dict[str, object] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Writes JSON, in one piece."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as handle:
+            handle.write((json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_results(paths: Iterable[str | Path]) -> Results:
+    """Reads and joins result files; of scores with the same names, the last one counts.
+
+    Raises:
+        CodecError: a file is missing or not such a file.
+    """
+    scores: dict[tuple[str, ...], Score] = {}
+    failures: dict[tuple[str, ...], Failure] = {}
+    about: dict[str, object] = {}
+    for path in map(Path, paths):
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+            for row in raw["scores"]:
+                score = Score(**{**row, "folds": tuple(row["folds"])})
+                scores[score.suite, score.task, score.embedder, score.head, score.mode] = score
+            for row in raw["failures"]:
+                failure = Failure(**row)
+                failures[failure.suite, failure.task, failure.embedder] = failure
+            about.update(raw["about"])
+        except OSError as error:
+            raise CodecError(f"{path}: {error.strerror}; codec probe run writes such files") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise CodecError(f"{path}: not a file of probe results ({type(error).__name__}: {error})") from error
+    return Results(list(scores.values()), list(failures.values()), about)
+
+
+def weighted_average(scores: Sequence[Score]) -> float:
+    """Σ value·weight / Σ weight, as X-ARES averages over tasks.
+
+    Example:
+        >>> weighted_average([])
+        nan
+    """
+    total = sum(score.weight for score in scores)
+    return sum(score.value * score.weight for score in scores) / total if total else float("nan")
