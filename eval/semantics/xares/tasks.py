@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from codec.errors import CodecError
-from eval.semantics.interface import SPLITS, TaskCard
+from eval.semantics.interface import SPLITS, TaskCard, read_card
 
 Kind = Literal["clip", "frame", "retrieval", "asr"]
 Metric = Literal["accuracy", "mAP", "segmentf1_macro", "segmentf1_micro", "recallatk_r1", "WER_inv"]
@@ -80,6 +80,18 @@ class TaskDefinition:
             if not paths:
                 raise CodecError(f"{folder}: no {patterns[split]}, the task has no {split if self.splits else 'fold ' + split}")
         return found
+
+
+def card_of(folder: Path) -> TaskCard:
+    """The card of a task folder, whose name it must carry.
+
+    Raises:
+        CodecError: no card, or another task's.
+    """
+    card = read_card(folder)
+    if card.name != folder.resolve().name:
+        raise CodecError(f"{folder / 'task.json'}: describes task {card.name!r}, not this folder's")
+    return card
 
 
 def from_card(card: TaskCard) -> TaskDefinition:

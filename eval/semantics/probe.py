@@ -1,0 +1,117 @@
+"""``codec probe run``: embedders × tasks × heads, task by task; what fails is reported and the rest goes on."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from codec.errors import CodecError
+from eval.semantics.interface import CARD_NAME, Embedder
+from eval.semantics.scores import Failure, HeadName, Mode, Results, Score, Suite
+from eval.semantics.xares.run import run_majority, run_task
+from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
+
+HEADS: tuple[HeadName, ...] = ("knn", "mlp")
+MODES: tuple[Mode, ...] = ("corrected", "compatible")
+EVERYTHING = "*"
+
+
+def find_tasks(root: Path) -> list[Path]:
+    """Folders of tasks below a root: with a ``task.json``, or named as in X-ARES and with tar files.
+
+    Raises:
+        CodecError: none there.
+    """
+    folders = [f for f in sorted(root.iterdir()) if f.is_dir() and not f.name.startswith(".")] if root.is_dir() else []
+    folders = [f for f in folders if (f / CARD_NAME).is_file() or f.name in BY_NAME or next(f.glob("*.tar"), None)]
+    if not folders:
+        raise CodecError(f"{root}: no task folders here; build some with: codec probe tasks")
+    return folders
+
+
+def definition_of(folder: Path) -> tuple[TaskDefinition, Suite]:
+    """What a task's folder is: its card, or the X-ARES task of its name.
+
+    Raises:
+        CodecError: neither.
+    """
+    if (folder / CARD_NAME).is_file():
+        return from_card(card_of(folder)), "tasks"
+    if folder.name in BY_NAME:
+        return BY_NAME[folder.name], "xares"
+    raise CodecError(f"{folder}: no {CARD_NAME}, and {folder.name} is not a task of X-ARES")
+
+
+def run_probes(
+    embedders: Sequence[str],
+    load: Callable[[str], Embedder],
+    root: Path,
+    heads: Sequence[HeadName],
+    modes: Sequence[Mode],
+    output: Path,
+    seed: int,
+    json: bool = False,
+) -> Results:
+    """Scores every embedder on every task and writes ``<output>/probe.json`` after each embedder.
+
+    Args:
+        embedders: names.
+        load: makes an embedder of a name.
+        root: folder of task folders.
+        heads: ``knn``, ``mlp``.
+        modes: corrected, compatible.
+        output: folder.
+        seed: of the heads.
+        json: print a JSON line for each score instead of a table's row.
+    """
+    tasks = find_tasks(root)
+    results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
+    for name in embedders:
+        try:
+            embedder = load(name)
+        except CodecError as error:
+            _tell(results, Failure("tasks", EVERYTHING, name, str(error)), json)
+            continue
+        for folder in tasks:
+            for found in _score(folder, embedder, heads, modes, seed, results):
+                _tell(results, found, json)
+        results.write(output / "probe.json")
+    _majorities(tasks, results, json)
+    results.write(output / "probe.json")
+    return results
+
+
+def _score(
+    folder: Path, embedder: Embedder, heads: Sequence[HeadName], modes: Sequence[Mode], seed: int, results: Results
+) -> Iterator[Score | Failure]:
+    suite: Suite = "tasks"
+    try:
+        task, suite = definition_of(folder)
+        for mode in modes:
+            yield from run_task(task, folder, embedder, heads, mode, suite, seed)
+    except CodecError as error:
+        yield Failure(suite, folder.name, embedder.name, str(error))
+
+
+def _majorities(tasks: Sequence[Path], results: Results, json: bool) -> None:
+    for folder in tasks:
+        like = next((s for s in results.scores if s.task == folder.name and s.metric == "accuracy"), None)
+        if like:
+            task, suite = definition_of(folder)
+            _tell(results, run_majority(task, folder, suite, like), json)
+
+
+def _tell(results: Results, found: Score | Failure, json: bool) -> None:
+    if isinstance(found, Failure):
+        results.failures.append(found)
+        print(f"{found.embedder}, task {found.task}: {found.reason}", file=sys.stderr)
+        return
+    results.scores.append(found)
+    if json:
+        print(jsonlib.dumps(asdict(found)), flush=True)
+    else:
+        print(f"{found.task:24} {found.embedder:32} {found.head:9} {found.mode:11} {found.value:6.1%}", flush=True)

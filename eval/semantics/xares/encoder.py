@@ -1,0 +1,89 @@
+"""Any embedder as an encoder for the real ``xares`` package, and for XARES-LLM."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor, nn
+
+from eval.semantics.interface import Embedder
+from eval.semantics.xares.examples import XARES_RATE
+
+
+class _AsEncoder(nn.Module):
+    """What both packages call; made for one embedder by `wrap`.
+
+    Attributes:
+        sampling_rate: that audio must come in, in Hz.
+        output_dim: width of a frame.
+        hop_size_in_ms: from frame to frame.
+    """
+
+    embedder: Embedder
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sampling_rate = XARES_RATE
+        self.output_dim = self.embedder.dim
+        self.hop_size_in_ms = self.embedder.hop_seconds * 1000
+
+    @torch.inference_mode()
+    def forward(self, audio: Tensor, audio_attention_mask: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """X-ARES: ``(B, samples)`` → ``(B, T, D)``, padding and all. XARES-LLM gives a mask, and gets one.
+
+        Args:
+            audio: ``(B, samples)`` or ``(samples,)``.
+            audio_attention_mask: ``(B, samples)``, 1 where there is audio; only that is then looked at.
+        """
+        rows = (audio[None] if audio.ndim == 1 else audio).float().cpu().numpy()
+        if audio_attention_mask is None:
+            vectors = self.embedder.embed(list(rows), self.sampling_rate)
+            return torch.stack([torch.from_numpy(v).float() for v in vectors]).to(audio.device)
+        lengths = audio_attention_mask.reshape(len(rows), -1).sum(1).long().tolist()
+        vectors = self.embedder.embed([row[:n] for row, n in zip(rows, lengths, strict=True)], self.sampling_rate)
+        longest = max(len(v) for v in vectors)
+        features = torch.zeros(len(vectors), longest, self.output_dim)
+        mask = torch.zeros(len(vectors), longest, dtype=torch.int64)
+        for index, v in enumerate(vectors):
+            features[index, : len(v)] = torch.from_numpy(v)
+            mask[index, : len(v)] = 1
+        return features.to(audio.device), mask.to(audio.device)
+
+
+def wrap(embedder: Embedder) -> type[nn.Module]:
+    """A class of its own for an embedder: X-ARES keeps embeddings and scores under the class's name.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> wrap(SimpleNamespace(name="semcodec@50:semantic", dim=8, hop_seconds=0.04)).__name__
+        'Semcodec50SemanticEncoder'
+    """
+    return type(class_name(embedder.name), (_AsEncoder,), {"embedder": embedder})
+
+
+def class_name(name: str) -> str:
+    """CamelCase of an embedder's name, ending in ``Encoder`` as both packages demand."""
+    words = re.findall(r"[A-Za-z]+|\d+", name)
+    return "".join(word[0].upper() + word[1:] for word in words) + "Encoder"
+
+
+def patch_audio_loading() -> None:
+    """Lets ``torchaudio.load`` read files through soundfile where torchcodec, which it wants since 2.9, is not installed.
+
+    Without a reader the package drops every clip with a warning and goes on with empty data.
+    """
+    import importlib.util
+
+    import torchaudio
+
+    if importlib.util.find_spec("torchcodec") is not None:
+        return
+
+    def load(uri: object, *_: object, **__: object) -> tuple[Tensor, int]:
+        import soundfile
+
+        wave, sample_rate = soundfile.read(uri, dtype="float32", always_2d=True)
+        return torch.from_numpy(wave.T.copy()), sample_rate
+
+    torchaudio.load = load

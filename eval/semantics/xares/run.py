@@ -1,0 +1,282 @@
+"""Our own runner of X-ARES tasks: offline, seeded, and with the defects of version 0.1.3 either repeated or corrected.
+
+| | compatible | corrected |
+|---|---|---|
+| padding | batches are filled up with silence, which enters every mean | true lengths |
+| crops of one clip | all but the first in a batch are lost; each is scored alone | all count, and a clip is scored once |
+| choosing the epoch | k-fold: on the test fold | on the next fold |
+| | valid = test: on the test split | on a tenth of the training clips |
+| frame segments | a whole number of frames, the rest dropped | seconds, as in sed_eval |
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from torch.nn import functional as F
+
+from codec.errors import CodecError
+from eval.semantics.heads import metrics
+from eval.semantics.heads.linear import Head, Loss, Schedule, train_head
+from eval.semantics.heads.neighbours import vote
+from eval.semantics.heads.retrieval import train_retrieval
+from eval.semantics.interface import Embedder
+from eval.semantics.scores import HeadName, Mode, Score, Suite
+from eval.semantics.xares.examples import Example, embed_tars
+from eval.semantics.xares.frames import score_frames
+from eval.semantics.xares.tasks import TaskDefinition
+
+HELD_OUT = 10
+"""One of so many training clips goes to validation where a task has no validation split of its own."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One training and test: the only one, or one fold.
+
+    Attributes:
+        train: for the trained head.
+        valid: to choose its epoch.
+        test: to score.
+        neighbours: what k-NN may look up; with folds, everything that is not tested.
+    """
+
+    train: list[Example]
+    valid: list[Example]
+    test: list[Example]
+    neighbours: list[Example]
+
+
+def run_task(
+    task: TaskDefinition, folder: Path, embedder: Embedder, heads: Sequence[HeadName], mode: Mode, suite: Suite, seed: int = 42
+) -> list[Score]:
+    """Scores one embedder on one task.
+
+    Args:
+        task: its definition.
+        folder: with its tar files.
+        embedder: of audio.
+        heads: ``knn``, ``mlp``; those that do not fit the task are left out.
+        mode: compatible or corrected.
+        suite: that the scores are filed under.
+        seed: of first weights and order.
+
+    Raises:
+        CodecError: the task cannot be scored; says which file or split is to blame.
+    """
+    if task.kind == "asr":
+        raise CodecError(
+            f"task {task.name}: speech recognition needs the language model of the xares package; run that instead"
+        )
+    tars = task.tars(folder)
+    parts: dict[tuple[Path, ...], list[Example]] = {}
+    for paths in tars.values():
+        if tuple(paths) not in parts:
+            parts[tuple(paths)] = embed_tars(paths, task, embedder, mode)
+    splits = {name: parts[tuple(paths)] for name, paths in tars.items()}
+    rounds = list(_rounds(splits, task, mode))
+    names = class_names(rounds, task)
+    schedule = Schedule(task.epochs, task.batch_size, seed=seed)
+    scores = []
+    for head in heads:
+        if head == "majority" or (head == "knn" and not task.knn):
+            continue
+        values = [_score(part, task, head, mode, names, schedule, embedder.hop_seconds) for part in rounds]
+        scores.append(_filed(task, embedder, head, mode, suite, values, rounds))
+    return scores
+
+
+def majority(task: TaskDefinition, rounds: Sequence[Round]) -> float:
+    """What always answering with the most frequent training class scores."""
+    values = []
+    for part in rounds:
+        counts = Counter(label for example in part.train for label in example.labels)
+        most = counts.most_common(1)[0][0]
+        values.append(np.mean([most in example.labels for example in part.test]))
+    return float(np.mean(values))
+
+
+def class_names(rounds: Sequence[Round], task: TaskDefinition) -> list[str]:
+    """All classes in order.
+
+    Raises:
+        CodecError: a class that is not in ``task.json``, or a class in test that no training clip has.
+    """
+    known = {label for part in rounds for example in [*part.train, *part.neighbours] for label in _names(example)}
+    if task.kind == "retrieval":
+        return []
+    for part in rounds:
+        for example in [*part.valid, *part.test]:
+            strange = set(_names(example)) - known
+            if strange:
+                raise CodecError(f"task {task.name}: {example.where}: class {min(strange)!r} is in test but not in train")
+    names = list(task.names) or sorted(known, key=lambda name: (len(name), name) if name.isdigit() else (0, name))
+    if not known <= set(names):
+        raise CodecError(f"task {task.name}: class {min(known - set(names))!r} is not in task.json")
+    if task.classes and not task.names and len(names) > task.classes:
+        raise CodecError(f"task {task.name}: {len(names)} classes in the tar files, but it has {task.classes}")
+    return names
+
+
+def _names(example: Example) -> Iterator[str]:
+    yield from example.labels
+    yield from (label for _, _, label in example.events)
+
+
+def _rounds(splits: dict[str, list[Example]], task: TaskDefinition, mode: Mode) -> Iterator[Round]:
+    for name, examples in splits.items():
+        if not examples:
+            raise CodecError(f"task {task.name}: the {name} split is empty")
+    if task.splits:
+        train, valid, test = (splits[name] for name in ("train", "valid", "test"))
+        if mode == "corrected" and train is test:
+            raise CodecError(f"task {task.name}: training and test are the same files")
+        if mode == "corrected" and valid is test:
+            # Neighbours need no validation, they keep all of it.
+            fit, held = _held_out(train)
+            yield Round(fit, held, test, train)
+        else:
+            yield Round(train, valid, test, train)
+        return
+    names = list(splits)
+    for number, name in enumerate(names):
+        others = [key for key in names if key != name]
+        rest = [example for key in others for example in splits[key]]
+        after = names[(number + 1) % len(names)]
+        if mode == "compatible":
+            yield Round(rest, splits[name], splits[name], rest)
+        elif len(names) < 3:
+            raise CodecError(f"task {task.name}: {len(names)} folds are too few for training, validation and test")
+        else:
+            yield Round([e for key in others if key != after for e in splits[key]], splits[after], splits[name], rest)
+
+
+def _held_out(train: list[Example]) -> tuple[list[Example], list[Example]]:
+    """By a hash of the clip's key: crops of one clip stay together, and the choice never changes."""
+    chosen = {e.clip for e in train if int(hashlib.sha256(e.clip.encode()).hexdigest()[:8], 16) % HELD_OUT == 0}
+    chosen = chosen or {train[0].clip}
+    return [e for e in train if e.clip not in chosen], [e for e in train if e.clip in chosen]
+
+
+def _score(
+    part: Round, task: TaskDefinition, head: HeadName, mode: Mode, names: list[str], schedule: Schedule, hop_seconds: float
+) -> float:
+    if task.kind == "frame":
+        return score_frames(part.train, part.valid, part.test, task, mode, names, schedule, hop_seconds)
+    if task.kind == "retrieval":
+        captions = [[list(example.labels) for example in split] for split in (part.train, part.valid, part.test)]
+        model = train_retrieval(_stack(part.train), captions[0], (_stack(part.valid), captions[1]), schedule)
+        return model.score(_stack(part.test), captions[2])
+    measure = _measure(task, mode, names)
+    if head == "knn":
+        try:
+            votes = vote(_stack(part.neighbours), _numbers(part.neighbours, names), _stack(part.test), len(names))
+        except CodecError as error:
+            raise CodecError(f"task {task.name}: {error}") from error
+        return measure(votes, part.test)
+    several = task.metric == "mAP"
+    targets = _many_hot(part.train, names).astype(np.float32) if several else _numbers(part.train, names)
+    loss: Loss = F.binary_cross_entropy_with_logits if several else F.cross_entropy
+
+    def score(model: Head, examples: list[Example]) -> float:
+        logits = model.scores(_stack(examples))
+        return measure(_sigmoid(logits) if several else _softmax(logits), examples)
+
+    model = train_head(_stack(part.train), targets, len(names), loss, lambda model: score(model, part.valid), schedule)
+    return score(model, part.test)
+
+
+def _measure(task: TaskDefinition, mode: Mode, names: list[str]) -> Callable[[np.ndarray, list[Example]], float]:
+    def measure(scores: np.ndarray, examples: list[Example]) -> float:
+        if mode == "corrected":
+            scores, examples = by_clip(scores, examples)
+        if task.metric == "mAP":
+            return metrics.mean_average_precision(scores, _many_hot(examples, names), absent_as_zero=mode == "compatible")
+        return metrics.accuracy(scores, _numbers(examples, names))
+
+    return measure
+
+
+def by_clip(scores: np.ndarray, examples: list[Example]) -> tuple[np.ndarray, list[Example]]:
+    """Mean score over the crops of each clip, so that a clip counts once however long it is."""
+    owners: dict[str, int] = {}
+    rows = np.array([owners.setdefault(example.clip, len(owners)) for example in examples])
+    sums = np.zeros((len(owners), scores.shape[1]))
+    np.add.at(sums, rows, scores)
+    first = {example.clip: example for example in reversed(examples)}
+    return sums / np.bincount(rows)[:, None], [first[clip] for clip in owners]
+
+
+def _filed(
+    task: TaskDefinition,
+    embedder: Embedder,
+    head: HeadName,
+    mode: Mode,
+    suite: Suite,
+    values: list[float],
+    rounds: Sequence[Round],
+) -> Score:
+    return Score(
+        suite=suite,
+        task=task.name,
+        embedder=embedder.name,
+        head=head,
+        mode=mode,
+        metric=task.metric,
+        value=float(np.mean(values)),
+        weight=task.weight,
+        train=len(rounds[0].neighbours if head == "knn" else rounds[0].train),
+        test=sum(len(part.test) for part in rounds),
+        folds=tuple(values) if len(values) > 1 else (),
+        bitrate=embedder.bitrate,
+        trained=embedder.trained,
+        dim=embedder.dim,
+    )
+
+
+def run_majority(task: TaskDefinition, folder: Path, suite: Suite, like: Score) -> Score:
+    """The majority-class row of a task that was scored as ``like``.
+
+    Raises:
+        CodecError: the clips cannot be read.
+    """
+    silent = _Silent()
+    splits = {name: embed_tars(paths, task, silent, "corrected") for name, paths in task.tars(folder).items()}
+    value = majority(task, list(_rounds(splits, task, "corrected")))
+    return replace(like, embedder="majority class", head="majority", value=value, bitrate=None, trained=True, dim=0, folds=())
+
+
+class _Silent:
+    """An embedder that hears nothing."""
+
+    name, dim, hop_seconds, trained, bitrate = "majority class", 1, 1.0, True, None
+
+    def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
+        return [np.zeros((1, 1), np.float32) for _ in waves]
+
+
+def _stack(examples: Sequence[Example]) -> np.ndarray:
+    return np.stack([example.vectors for example in examples])
+
+
+def _numbers(examples: Sequence[Example], names: list[str]) -> np.ndarray:
+    number = {name: index for index, name in enumerate(names)}
+    return np.array([number[example.labels[0]] for example in examples])
+
+
+def _many_hot(examples: Sequence[Example], names: list[str]) -> np.ndarray:
+    return np.array([[name in example.labels for name in names] for example in examples])
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    return raised / raised.sum(1, keepdims=True)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
