@@ -1,0 +1,151 @@
+"""What is said, whoever says it: tasks whose test voices are never heard in training."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+import numpy as np
+
+from eval.semantics.tasks.corpus_clips import Clips, label_of, shares
+from eval.semantics.tasks.item import Item, without_repeats, without_unlearnable
+from eval.semantics.tasks.programs import Voice
+
+VOICES = {
+    "train": [*(Voice("flite", name) for name in ("awb", "kal16")), *(Voice("espeak-ng", f"m{i}") for i in range(1, 6))]
+    + [Voice("espeak-ng", name) for name in ("f1", "f2", "f3")],
+    "valid": [Voice("flite", "rms"), Voice("espeak-ng", "f4")],
+    "test": [Voice("flite", "slt"), Voice("espeak-ng", "klatt4")],
+}
+"""Synthetic speakers, none of whom is in two splits."""
+LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
+SPELLED_IN = ("de", "en-gb", "en-us", "es", "fr-fr", "it", "nb", "nl", "pt-br")
+COUNTED_IN = ("en-us", "es", "fr-fr", "it", "ru")
+NUMBER_LANGUAGES = (
+    *("ar", "cs", "da", "de", "el", "en-us", "es", "fi", "fr-fr", "he"),
+    *("hu", "it", "lt", "nl", "pl", "pt-br", "ro", "ru", "sv", "uk"),
+)
+
+
+def word(clips: Clips, seed: int) -> list[Item]:
+    """English words: numbers, dates, the spelling alphabet. Synthetic voices train; others, and a person, test."""
+    spoken = {}
+    for entry in clips.of("asterisk-core-sounds-en"):
+        text = label_of(entry, "text").lower().strip(" .!")
+        if label_of(entry, "prompt").startswith(("digits/", "phonetic/")) and re.fullmatch(r"[a-z]{2,}", text):
+            spoken.setdefault(text, entry)
+    items = [clips.item(entry, text, "Allison", "test") for text, entry in spoken.items()]
+    for split, voices in VOICES.items():
+        items += [Item(voice.say(text), text, voice.name, split) for voice, text in product(voices, spoken)]
+    return items
+
+
+def letter_or_digit(clips: Clips, seed: int) -> list[Item]:
+    """Names of letters and digits in many languages. Synthetic voices and volunteers train, six professionals test."""
+    items = []
+    for voice in VOICES["train"]:
+        if voice.program == "espeak-ng":
+            items += [_spoken(voice, text, language, "train") for language, text in product(SPELLED_IN, LETTERS)]
+            items += [_spoken(voice, str(digit), language, "train") for language, digit in product(COUNTED_IN, range(10))]
+    keep = np.random.default_rng(seed).permutation(len(items))[: len(items) // 2]
+    items = [items[i] for i in sorted(keep)]
+    for entry in clips.of("klettres"):
+        if (letter := _letter(label_of(entry, "prompt"))) and label_of(entry, "kind") == "alpha":
+            split = "valid" if label_of(entry, "language") in ("en_GB", "pt_BR") else "train"
+            items.append(clips.item(entry, letter, label_of(entry, "speaker"), split))
+    for entry in clips.of("asterisk"):
+        folder, _, name = label_of(entry, "prompt").rpartition("/")
+        if (folder == "letters" and name in LETTERS) or (folder == "digits" and re.fullmatch("[0-9]", name)):
+            items.append(clips.item(entry, name, label_of(entry, "speaker"), "test"))
+    return without_repeats(items)
+
+
+def language(clips: Clips, seed: int) -> list[Item]:
+    """Which of twenty languages a number is read in, by one synthesiser: nothing but the language tells them apart."""
+    random = np.random.default_rng(seed)
+    numbers = iter(random.permutation(9_000) + 1_000)
+    clips_per_language = {"train": 60, "valid": 10, "test": 24}
+    return [
+        _spoken(voices[i % len(voices)], str(next(numbers)), name, split, label=name)
+        for split, count in clips_per_language.items()
+        for voices in [[voice for voice in VOICES[split] if voice.program == "espeak-ng"]]
+        for name, i in product(NUMBER_LANGUAGES, range(count))
+    ]
+
+
+def prompt(clips: Clips, seed: int) -> list[Item]:
+    """Which of a few hundred Italian prompts is said: a man or a woman shows it, the other one asks it.
+
+    Every class has one training clip, in either voice, so that likeness of voice leads astray.
+    """
+    said: dict[str, dict[str, object]] = {}
+    for entry in clips.of("asterisk-core-sounds-it", "asterisk-prompt-it"):
+        said.setdefault(label_of(entry, "prompt"), {})[label_of(entry, "speaker")] = entry
+    items = []
+    for text, by_speaker in sorted(said.items()):
+        if len(by_speaker) == 2:
+            # The clip that the codec never heard is the one to test with, where there is one.
+            shown, asked = sorted(by_speaker.values(), key=lambda entry: (entry.split != "train", entry.clip.source))
+            split = "test" if asked.split != "train" else "valid"
+            items.append(clips.item(shown, text, shown.clip.source, "train"))
+            items.append(clips.item(asked, text, asked.clip.source, split))
+    return items
+
+
+def taunt(clips: Clips, seed: int) -> list[Item]:
+    """Which of the same few dozen taunts a game's voice shouts, by voices never heard."""
+    entries = [entry for entry in clips.of("hedgewars") if entry.clip.domain == "speech"]
+    english = [entry for entry in entries if not re.search(r"_(es|pl|ru|uk)$", label_of(entry, "speaker"))]
+    split = shares((label_of(entry, "speaker") for entry in english), seed, valid=1, test=3)
+    items = [
+        clips.item(entry, label_of(entry, "prompt"), label_of(entry, "speaker"), split(label_of(entry, "speaker")))
+        for entry in english
+    ]
+    return without_unlearnable(without_repeats(items), at_least=4)
+
+
+def voice(clips: Clips, seed: int) -> list[Item]:
+    """Which of a game's voices shouts, by taunts never heard."""
+    entries = [entry for entry in clips.of("hedgewars") if entry.clip.domain == "speech"]
+    split = shares((label_of(entry, "prompt") for entry in entries), seed, valid=10, test=20)
+    return without_repeats(
+        [
+            clips.item(entry, label_of(entry, "speaker"), label_of(entry, "prompt"), split(label_of(entry, "prompt")))
+            for entry in entries
+        ]
+    )
+
+
+def object_word(clips: Clips, seed: int) -> list[Item]:
+    """Which object is named, in languages never heard: only what related languages share can tell."""
+    entries = clips.of("ktuberling")
+    split = shares((label_of(entry, "language") for entry in entries), seed, valid=3, test=6)
+    items = [
+        clips.item(entry, label_of(entry, "prompt"), label_of(entry, "language"), split(label_of(entry, "language")))
+        for entry in entries
+    ]
+    return without_unlearnable(without_repeats(items), at_least=3)
+
+
+def recorded_language(clips: Clips, seed: int) -> list[Item]:
+    """Language of one package's volunteers, tested on other packages' speakers."""
+    known = {label_of(entry, "language")[:2] for entry in clips.of("klettres")}
+    items = [
+        clips.item(e, label_of(e, "language")[:2], f"klettres {label_of(e, 'language')}", "train") for e in clips.of("klettres")
+    ]
+    for entry in clips.of("ktuberling", "asterisk"):
+        name = label_of(entry, "language")
+        if name in known:
+            split = "valid" if entry.clip.origin.startswith("asterisk") and name in ("fr", "ru") else "test"
+            items.append(clips.item(entry, name, label_of(entry, "speaker"), split))
+    return without_unlearnable(without_repeats(items))
+
+
+def _spoken(voice: Voice, text: str, language: str, split: str, label: str = "") -> Item:
+    return Item(voice.say(text, language), label or text, voice.name, split)
+
+
+def _letter(prompt: str) -> str:
+    """The letter that a file is named after: ``b``, ``B`` or ``U0062``; empty if it is none of a … z."""
+    name = chr(int(prompt[1:], 16)) if re.fullmatch("U[0-9A-F]{4}", prompt) else prompt.lower()
+    return name if name in LETTERS else ""
