@@ -42,6 +42,7 @@ def {identifier}_config(encoder) -> TaskConfig:
         test_split="wds-audio-test",
         label_processor=lambda fields: _CLASSES[fields["label"]],
         output_dim=len(_CLASSES),
+        epochs={epochs},
         torch_num_threads=1,
     )
 '''

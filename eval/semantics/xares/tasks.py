@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Literal
 from codec.errors import CodecError
 from eval.semantics.interface import SPLITS, TaskCard, read_card
 
+STEPS = 1000
+"""That the head of a task of our own is trained for at least: ten epochs of a few hundred clips would leave it at its start."""
 Kind = Literal["clip", "frame", "retrieval", "asr"]
 Metric = Literal["accuracy", "mAP", "segmentf1_macro", "segmentf1_micro", "recallatk_r1", "WER_inv"]
 
@@ -125,6 +128,7 @@ def from_card(card: TaskCard) -> TaskDefinition:
         kind=card.kind,
         knn=card.kind == "clip" and card.metric == "accuracy",
         separator=";" if card.metric == "mAP" else None,
+        epochs=max(10, math.ceil(STEPS * 32 / max(card.counts.get("train", 0), 1))),
         names=card.classes,
         sample_rate=card.sample_rate,
     )

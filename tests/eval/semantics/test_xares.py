@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codec.errors import CodecError
+from eval.semantics.scores import Mode, Score, weighted_average
+from eval.semantics.xares.encoder import class_name, wrap
+from eval.semantics.xares.examples import embed_tars
+from eval.semantics.xares.published import LEADERBOARD, Entry
+from eval.semantics.xares.run import run_majority, run_task
+from eval.semantics.xares.tasks import BY_NAME, TASKS, TaskDefinition, card_of, from_card
+from tests.eval.semantics.folders import PITCHES, RATE, Spectrum, flac, tone, tone_samples, tone_task, write_tar
+
+
+@pytest.mark.parametrize("entry", [entry for entry in LEADERBOARD if entry.head == "knn"], ids=lambda entry: entry.team)
+def test_published_averages_of_track_b_follow_from_the_weights(entry: Entry) -> None:
+    assert len(entry.scores) == 20
+    assert entry.recomputed == pytest.approx(entry.average, abs=0.001)
+
+
+def test_published_averages_of_track_a_where_they_can_be_reproduced() -> None:
+    close = {entry.team for entry in LEADERBOARD if entry.head == "mlp" and abs(entry.recomputed - entry.average) < 0.001}
+    assert {"AudioX", "SAMoVA", "Probin"} <= close
+
+
+def test_task_definitions_add_up() -> None:
+    assert len(TASKS) == len(BY_NAME) == 27
+    assert sum(task.weight for task in TASKS) == 63752
+    assert sum(task.weight for task in TASKS if task.public) == 38752
+    assert sum(task.weight for task in TASKS if task.knn) == 42889
+    assert all(bool(task.splits) != bool(task.folds) for task in TASKS)
+
+
+def test_task_definitions_agree_with_the_package() -> None:
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    import tasks
+
+    seen = set()
+    for module in iter_modules(tasks.__path__):
+        imported = import_module(f"tasks.{module.name}")
+        make = next(getattr(imported, name) for name in dir(imported) if name.endswith("_config"))
+        theirs = make(None)
+        ours = BY_NAME[theirs.name]
+        seen.add(theirs.name)
+        assert (ours.title, ours.weight, ours.epochs, ours.batch_size, ours.encode_batch, ours.knn, ours.crop_seconds) == (
+            theirs.formal_name,
+            theirs.eval_weight,
+            theirs.epochs,
+            theirs.batch_size_train,
+            theirs.batch_size_encode,
+            theirs.do_knn,
+            theirs.crop_length,
+        ), theirs.name
+        assert (ours.metric, ours.classes, ours.public) == (theirs.metric, theirs.output_dim, not theirs.private)
+        if theirs.k_fold_splits:
+            assert list(ours.folds) == list(theirs.audio_tar_name_of_split.values())
+        else:
+            assert ours.splits == (theirs.train_split, theirs.valid_split, theirs.test_split)
+        if theirs.metric_args:
+            assert ours.segment_seconds == theirs.metric_args["segment_length_in_s"]
+    assert seen == set(BY_NAME)
+
+
+def run(folder: Path, mode: Mode = "corrected", task: TaskDefinition | None = None, embedder: object = None) -> list[Score]:
+    task = task or dataclasses.replace(from_card(card_of(folder)), epochs=20)
+    return run_task(task, folder, embedder or Spectrum(), ["knn", "mlp"], mode, "tasks")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["corrected", "compatible"])
+def test_a_task_is_scored_the_same_way_each_time(tmp_path: Path, mode: Mode) -> None:
+    folder = tone_task(tmp_path)
+    knn, mlp = first = run(folder, mode)
+    assert knn.value > 0.8
+    assert mlp.value > 0.5
+    assert (knn.train, knn.test, knn.weight) == (30, 12, 12.0)
+    assert run(folder, mode) == first
+
+
+def test_majority_class(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path, train=31)
+    like = run(folder)[0]
+    row = run_majority(from_card(card_of(folder)), folder, "tasks", like)
+    assert (row.value, row.embedder, row.head) == (pytest.approx(1 / 3), "majority class", "majority")
+
+
+def test_padding_reaches_only_the_compatible_mode(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path)
+    task = from_card(card_of(folder))
+    tars = task.tars(folder)["test"]
+    alone = dataclasses.replace(task, encode_batch=1)
+    corrected, single = (embed_tars(tars, t, Spectrum(), "corrected") for t in (task, alone))
+    padded, unpadded = (embed_tars(tars, t, Spectrum(), "compatible") for t in (task, alone))
+    for a, b, c, d in zip(corrected, single, padded, unpadded, strict=True):
+        assert (a.vectors == b.vectors).all()
+        assert np.allclose(a.vectors, d.vectors)
+        longest = a.seconds == pytest.approx(0.7)
+        assert np.allclose(a.vectors, c.vectors) == longest
+
+
+def test_crops(tmp_path: Path) -> None:
+    # 32 clips of three crops: X-ARES with batches of 16 reads 36 of the 96 back.
+    samples = [(f"clip-{i}", flac(tone(500, 3.5, i)), {"genre": "Rock"}) for i in range(32)]
+    write_tar(tmp_path / "a-0.tar", samples)
+    task = dataclasses.replace(BY_NAME["freemusicarchive"], crop_seconds=1)
+    tars = [tmp_path / "a-0.tar"]
+    assert len(embed_tars(tars, task, Spectrum(), "compatible")) == 36
+    assert len(embed_tars(tars, dataclasses.replace(task, encode_batch=1), Spectrum(), "compatible")) == 96
+    crops = embed_tars(tars, task, Spectrum(), "corrected")
+    assert len(crops) == 96
+    longer = dataclasses.replace(task, crop_seconds=2)
+    assert [e.seconds for e in embed_tars(tars, longer, Spectrum(), "corrected")][:2] == [2.0, 1.5]
+
+
+def test_a_clip_counts_once_however_many_crops_it_has(tmp_path: Path) -> None:
+    folder = tmp_path / "freemusicarchive"
+    names = {"train": 12, "valid": 6, "test": 6}
+    for split, count in names.items():
+        rows = []
+        for i in range(count):
+            name = list(PITCHES)[i % 3]
+            rows.append((f"{split}-{i}", flac(tone(PITCHES[name], 1.0 + i, i)), {"genre": name}))
+        write_tar(folder / f"fma_small_{split}-0.tar", rows)
+    task = dataclasses.replace(BY_NAME["freemusicarchive"], crop_seconds=1, classes=3)
+    knn = run(folder, task=task)[0]
+    assert (knn.value * 6) % 1 == pytest.approx(0)
+    assert knn.test > 6
+
+
+def test_folds(tmp_path: Path) -> None:
+    folder = tmp_path / "esc50"
+    for number in range(1, 6):
+        write_tar(folder / f"wds-audio-fold-{number}-000.tar", tone_samples(f"f{number}", 9))
+    for mode in ("corrected", "compatible"):
+        knn, mlp = run(folder, mode, BY_NAME["esc50"])
+        assert len(knn.folds) == len(mlp.folds) == 5
+        assert knn.test == 45
+        assert knn.value == pytest.approx(np.mean(knn.folds))
+        assert knn.value > 0.8
+    # Corrected: one fold less to train on, none of it is the tested one.
+    assert run(folder, "corrected", BY_NAME["esc50"])[1].train == 27
+    assert run(folder, "compatible", BY_NAME["esc50"])[1].train == 36
+
+
+def test_validation_never_on_the_test_split(tmp_path: Path) -> None:
+    folder = tmp_path / "fsdkaggle2018"
+    write_tar(folder / "fsd18_train-0.tar", tone_samples("train", 60, "sound"))
+    write_tar(folder / "fsd18_test-0.tar", tone_samples("test", 12, "sound"))
+    mlp = run(folder, "corrected", BY_NAME["fsdkaggle2018"])[0]
+    assert 40 < mlp.train < 60
+    assert run(folder, "compatible", BY_NAME["fsdkaggle2018"])[0].train == 60
+
+
+def test_several_labels_a_clip(tmp_path: Path) -> None:
+    folder = tmp_path / "fsd50k"
+    for split, beginning in zip(("train", "valid", "test"), BY_NAME["fsd50k"].splits or (), strict=True):
+        rows = []
+        for i in range(30):
+            low, high = i % 2, i // 2 % 2
+            wave = low * tone(300, 1, i) + high * tone(3000, 1, i + 50) + 0.001 * tone(100, 1, i)
+            labels = ";".join(["any"] + ["low"] * low + ["high"] * high)
+            rows.append((f"{split}-{i}", flac(wave), {"soundevent": labels}))
+        write_tar(folder / f"{beginning}-0.tar", rows)
+    for mode in ("corrected", "compatible"):
+        (score,) = run(folder, mode, BY_NAME["fsd50k"])
+        assert (score.head, score.metric) == ("mlp", "mAP")
+        assert score.value > 0.7
+
+
+def test_events(tmp_path: Path) -> None:
+    folder = tmp_path / "desed"
+    for beginning, count in (("wds-audio-train", 40), ("wds-audio-eval", 10)):
+        rows = []
+        for i in range(count):
+            wave = 0.001 * tone(100, 4, i)
+            start = i % 3
+            wave[start * RATE : (start + 1) * RATE] += tone(2000, 1, i)
+            rows.append(
+                (
+                    f"{beginning}-{i}",
+                    flac(wave),
+                    [
+                        {"onset": start, "offset": start + 1.0, "label": "Dog"},
+                        {"onset": 0, "offset": 4.0, "label": "Frying,Cat"},
+                    ],
+                )
+            )
+        write_tar(folder / f"{beginning}-0.tar", rows)
+    task = dataclasses.replace(BY_NAME["desed"], batch_size=4, epochs=20)
+    for mode in ("corrected", "compatible"):
+        (score,) = run(folder, mode, task)
+        assert score.value > 0.85, mode
+
+
+def test_captions(tmp_path: Path) -> None:
+    folder = tmp_path / "clotho"
+    for beginning in BY_NAME["clotho"].splits or ():
+        rows = [
+            (f"{beginning}-{i}", flac(tone(p, 1, i, 0.01)), {"caption_1": f"a {n} tone", "caption_2": f"{n} whistle"})
+            for i, (n, p) in enumerate(PITCHES.items())
+        ]
+        write_tar(folder / f"{beginning}-0.tar", rows)
+    (score,) = run(folder, "corrected", BY_NAME["clotho"])
+    assert score.metric == "recallatk_r1"
+    assert score.value > 0.6
+
+
+def test_average_is_weighted() -> None:
+    score = Score("xares", "a", "e", "knn", "corrected", "accuracy", 0.5, 300, 1, 1)
+    assert weighted_average([score, dataclasses.replace(score, value=1.0, weight=100)]) == pytest.approx(0.625)
+
+
+# Bad input: each message names the file or split, and the task.
+
+
+def test_missing_split(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path)
+    (folder / "wds-audio-valid-000000.tar").unlink()
+    with pytest.raises(CodecError, match=r"tones: no wds-audio-valid-\*\.tar, the task has no valid"):
+        run(folder)
+
+
+def test_class_in_test_that_is_not_in_train(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path)
+    write_tar(folder / "wds-audio-test-000001.tar", [("odd", flac(tone(99, 1, 1)), {"label": "yodel"})])
+    with pytest.raises(CodecError, match=r"task tones: .*odd\.flac: class 'yodel' is in test but not in train"):
+        run(folder)
+
+
+def test_class_that_is_not_in_the_card(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path)
+    write_tar(folder / "wds-audio-train-000001.tar", [("odd", flac(tone(99, 1, 1)), {"label": "yodel"})])
+    with pytest.raises(CodecError, match=r"task tones: class 'yodel' is not in task\.json"):
+        run(folder)
+
+
+@pytest.mark.parametrize(
+    ("audio", "label", "message"),
+    [
+        (b"no audio", {"label": "low"}, r"000001\.tar: odd\.flac: unreadable audio"),
+        (flac(np.zeros(0, np.float32)), {"label": "low"}, r"odd\.flac: no audio"),
+        (flac(np.zeros(99, np.float32), 8000), {"label": "low"}, r"odd\.flac: 8000 Hz, but task\.json says 16000 Hz"),
+        (flac(np.zeros(99, np.float32)), {"title": "low"}, r"odd\.flac: no 'label' in its JSON file"),
+        (flac(np.zeros(99, np.float32)), ["low"], r"odd\.flac: a list of labels, but task tones has one"),
+        (flac(np.zeros(99, np.float32)), "low", r"odd\.json holds neither"),
+    ],
+)
+def test_bad_clips(tmp_path: Path, audio: bytes, label: object, message: str) -> None:
+    folder = tone_task(tmp_path)
+    write_tar(folder / "wds-audio-train-000001.tar", [("odd", audio, label)])
+    with pytest.raises(CodecError, match=message):
+        run(folder)
+
+
+def test_too_few_training_clips(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path, train=9)
+    with pytest.raises(CodecError, match="task tones: 9 training clips are fewer than the 10"):
+        run(folder)
+
+
+def test_damaged_tar_and_repeated_key(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path)
+    (folder / "wds-audio-train-000001.tar").write_bytes(b"not a tar" * 100)
+    with pytest.raises(CodecError, match=r"wds-audio-train-000001\.tar: not a readable tar"):
+        run(folder)
+    write_tar(folder / "wds-audio-train-000001.tar", tone_samples("train", 1))
+    with pytest.raises(CodecError, match="the key train-0 comes twice"):
+        run(folder)
+
+
+class Wrong(Spectrum):
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
+        good = super().embed(waves, sample_rate)
+        if self.how == "width":
+            return [v[:, :5] for v in good]
+        if self.how == "nan":
+            return [v * np.nan for v in good]
+        return [v[:0] for v in good] if self.how == "empty" else good[1:]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"), [("width", r"\(\d+, 5\)"), ("nan", "NaN"), ("empty", r"\(0, 24\)"), ("count", "15 results for 16")]
+)
+def test_wrong_embedders(tmp_path: Path, how: str, message: str) -> None:
+    folder = tone_task(tmp_path)
+    with pytest.raises(CodecError, match=message) as caught:
+        run(folder, embedder=Wrong(how))
+    assert "spectrum" in str(caught.value)
+    assert "train-0" in str(caught.value)
+
+
+def test_adapter_has_both_signatures() -> None:
+    encoder = wrap(Spectrum())()  # type: ignore[arg-type]
+    assert type(encoder).__name__ == "SpectrumEncoder"
+    assert (encoder.sampling_rate, encoder.output_dim, encoder.hop_size_in_ms) == (16_000, 24, 20.0)
+    audio = torch.randn(2, 50_000)
+    plain = encoder(audio)
+    assert plain.shape == (2, 157, 24)
+    assert plain.dtype == torch.float32
+    mask = torch.ones(2, 50_000)
+    mask[1, 16_000:] = 0
+    features, frames = encoder(audio, mask)
+    assert frames.sum(1).tolist() == [157, 50]
+    assert features[0].equal(plain[0])
+    assert features[1, :50].equal(encoder(audio[1, :16_000])[0])
+    assert not features[1, 50:].any()
+
+
+def test_class_names_differ_by_rate_and_stream() -> None:
+    names = ["semcodec@50:semantic", "semcodec@100:semantic", "semcodec@50:both", "logmel"]
+    assert [class_name(name) for name in names] == [
+        "Semcodec50SemanticEncoder",
+        "Semcodec100SemanticEncoder",
+        "Semcodec50BothEncoder",
+        "LogmelEncoder",
+    ]
