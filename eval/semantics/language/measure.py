@@ -1,0 +1,205 @@
+"""``codec probe lm``: tokens of every rate, vocabulary and stream, counted and modelled, in bits per second of audio."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from codec.atomic import atomic_write
+from codec.errors import CodecError
+from codec.model import Codec
+from eval.semantics.clips import read_clips
+from eval.semantics.interface import SPLITS
+from eval.semantics.language.labels import Agreement, agreement
+from eval.semantics.language.ngram import NGram
+from eval.semantics.language.statistics import Usage, usage
+from eval.semantics.language.transformer import Size, bits, train
+from eval.semantics.xares.tasks import card_of
+
+Stream = Literal["semantic", "acoustic", "both"]
+STREAMS: tuple[Stream, ...] = ("semantic", "acoustic", "both")
+ORDERS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Audio with a label, if it has one."""
+
+    wave: np.ndarray
+    sample_rate: int
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """How well one stream of tokens is predicted; everything in bits per second of audio, on the test split.
+
+    Attributes:
+        rate: tokens per second of the codec, both streams together.
+        vocab: semantic vocabulary.
+        stream: semantic, acoustic, or both in turn: semantic, acoustic, semantic …
+        nominal: what the container spends, log2 of the vocabularies.
+        ngrams: Witten–Bell n-gram models by order.
+        transformer: a small transformer; None if not asked for.
+        perplexity: of the best model, per token.
+        usage: of single tokens, on the training split.
+        train_tokens, test_tokens: how many.
+        test_seconds: of audio.
+    """
+
+    rate: int
+    vocab: int
+    stream: Stream
+    nominal: float
+    ngrams: dict[str, float]
+    transformer: float | None
+    perplexity: float
+    usage: Usage
+    train_tokens: int
+    test_tokens: int
+    test_seconds: float
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What the semantic tokens of one rate and vocabulary say of one task's labels, over all its clips."""
+
+    rate: int
+    vocab: int
+    task: str
+    agreement: Agreement
+
+
+Splits = dict[str, list[Clip]]
+
+
+def read_splits(folder: Path) -> Splits:
+    """Clips of a task folder.
+
+    Raises:
+        CodecError: not a task folder, or a clip is unreadable.
+    """
+    card = card_of(folder)
+    splits: Splits = {}
+    for split in SPLITS:
+        clips = read_clips(card.tars(folder.resolve().parent, split))
+        splits[split] = [
+            Clip(c.wave, c.sample_rate, str(c.fields["label"]) if isinstance(c.fields, dict) else "") for c in clips
+        ]
+    return splits
+
+
+def read_corpus(folder: Path, minutes: dict[str, float], seed: int = 0) -> Splits:
+    """So many minutes of each split of the free corpus, chosen at random.
+
+    Raises:
+        CodecError: no corpus there, or a split of it is empty.
+    """
+    from eval.datasets.free import clips_of
+
+    return {split: [Clip(wave, rate) for wave, rate in clips_of(folder, split, minutes[split], seed)] for split in SPLITS}
+
+
+def model_tokens(
+    codec: Codec, splits: Splits, rates: Sequence[int], vocabs: Sequence[int], size: Size | None
+) -> Iterator[Modelled]:
+    """Counts and models the tokens of every rate and vocabulary; ``train`` is counted, ``test`` scored.
+
+    Args:
+        codec: ours.
+        splits: train, valid and test.
+        rates: tokens per second.
+        vocabs: semantic vocabularies.
+        size: of the transformer; None: n-grams only.
+
+    Raises:
+        CodecError: a split is empty, or the codec has no such rate or vocabulary.
+    """
+    for split in SPLITS:
+        if not splits.get(split):
+            raise CodecError(f"no clips in the {split} split")
+    seconds = sum(len(clip.wave) / clip.sample_rate for clip in splits["test"])
+    for rate in rates:
+        for vocab in vocabs:
+            sizes = codec.describe(codec.sample_rate, rate, vocab).codebook_sizes
+            codes = {split: [_encode(codec, clip, rate, vocab) for clip in clips] for split, clips in splits.items()}
+            # Acoustic tokens depend on the vocabulary only through the semantic codewords; once is enough to see how far.
+            for stream in STREAMS:
+                sequences = {split: [flatten(c, stream, sizes) for c in rows] for split, rows in codes.items()}
+                yield _model(sequences, rate, vocab, stream, sizes, size, seconds)
+
+
+def label_agreement(codec: Codec, folder: Path, rates: Sequence[int], vocabs: Sequence[int]) -> Iterator[Labelled]:
+    """PNMI and purity of semantic tokens against the labels of a task, over all splits.
+
+    Raises:
+        CodecError: the task cannot be read, or has one label only.
+    """
+    clips = [clip for rows in read_splits(folder).values() for clip in rows]
+    for rate in rates:
+        for vocab in vocabs:
+            codes = [_encode(codec, clip, rate, vocab)[0] for clip in clips]
+            yield Labelled(rate, vocab, folder.name, agreement(codes, [clip.label for clip in clips]))
+
+
+def flatten(codes: np.ndarray, stream: Stream, sizes: Sequence[int]) -> list[int]:
+    """``(2, N)`` codes as one sequence; acoustic ones come after the semantic vocabulary where both are in it.
+
+    Example:
+        >>> flatten(np.array([[1, 2], [0, 3]]), "both", (10, 4))
+        [1, 10, 2, 13]
+    """
+    if stream == "both":
+        return (codes + np.array([[0], [sizes[0]]])).T.reshape(-1).tolist()
+    return codes[STREAMS.index(stream)].tolist()
+
+
+def _model(
+    sequences: dict[str, list[list[int]]],
+    rate: int,
+    vocab: int,
+    stream: Stream,
+    sizes: Sequence[int],
+    size: Size | None,
+    seconds: float,
+) -> Modelled:
+    alphabet = {"semantic": sizes[0], "acoustic": sizes[1], "both": sum(sizes)}[stream]
+    tokens = sum(map(len, sequences["test"]))
+    ngrams = {str(n): NGram(n, alphabet).count(sequences["train"]).bits(sequences["test"]) / seconds for n in ORDERS}
+    neural = None
+    if size is not None:
+        neural = bits(train(sequences["train"], sequences["valid"], alphabet, size), sequences["test"], size) / seconds
+    best = min([*ngrams.values(), *([neural] if neural is not None else [])])
+    nominal = {"semantic": math.log2(sizes[0]), "acoustic": math.log2(sizes[1]), "both": sum(map(math.log2, sizes))}[stream]
+    train_codes = np.concatenate([np.array(s, np.int64) for s in sequences["train"]])
+    return Modelled(
+        rate=rate,
+        vocab=vocab,
+        stream=stream,
+        nominal=nominal * rate / 2,
+        ngrams=ngrams,
+        transformer=neural,
+        perplexity=2 ** (best * seconds / tokens),
+        usage=usage(train_codes, alphabet),
+        train_tokens=len(train_codes),
+        test_tokens=tokens,
+        test_seconds=seconds,
+    )
+
+
+def _encode(codec: Codec, clip: Clip, rate: int, vocab: int) -> np.ndarray:
+    return codec.encode(clip.wave, clip.sample_rate, rate, vocab).codes[0].numpy()
+
+
+def write_report(path: Path, modelled: Sequence[Modelled], labelled: Sequence[Labelled], about: dict[str, object]) -> None:
+    """Writes JSON that `eval.semantics.report` reads."""
+    report = {"about": about, "modelled": [asdict(row) for row in modelled], "labelled": [asdict(row) for row in labelled]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as handle:
+        handle.write((jsonlib.dumps(report, indent=1) + "\n").encode())
