@@ -2,11 +2,176 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
 import typer
 
+from codec.errors import CodecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from eval.semantics.interface import Embedder
+
+Name = TypeVar("Name", bound=str)
+
 app = typer.Typer(help="Measure how much meaning tokens and latents carry.", no_args_is_help=True)
+
+Codecs = Annotated[str, typer.Option("--codecs", "-c", help="Embedders, comma-separated: logmel,semcodec@50:semantic,…")]
+Tasks = Annotated[Path, typer.Option("--tasks", "-t", help="Folder of task folders, as codec probe tasks makes it.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="What semcodec stands for: default, or a folder.")]
+Seed = Annotated[int, typer.Option(help="Of first weights and order.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output, nothing else.")]
 
 
 @app.callback()
 def root() -> None:
     """Probes."""
+
+
+@app.command()
+def tasks(
+    corpus: Annotated[Path, typer.Option(help="A folder made by codec train corpus.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Gets one folder per task.")],
+    names: Annotated[str, typer.Option("--only", help="Names of tasks, comma-separated; all if left out.")] = "",
+    soundfont: Annotated[Path | None, typer.Option(help="Of General MIDI, for instruments and pitches.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every choice.")] = 0,
+    json: Json = False,
+) -> None:
+    """Build probing tasks from free audio."""
+    import json as jsonlib
+    from dataclasses import asdict
+
+    from eval.semantics.tasks import build_tasks
+    from eval.semantics.tasks.instruments import SOUNDFONT
+
+    for card in build_tasks(output, corpus, soundfont or SOUNDFONT, _listed(names), seed):
+        counts = ", ".join(f"{count} {split}" for split, count in card.counts.items())
+        print(jsonlib.dumps(asdict(card)) if json else f"{card.name}: {len(card.classes)} classes, {counts}")
+
+
+@app.command()
+def run(
+    codecs: Codecs,
+    tasks: Tasks,
+    output: Output,
+    heads: Annotated[str, typer.Option(help="knn, mlp, or both with a comma.")] = "knn,mlp",
+    modes: Annotated[str, typer.Option(help="corrected; compatible repeats the defects of X-ARES 0.1.3.")] = (
+        "corrected,compatible"
+    ),
+    model: Model = "default",
+    seed: Seed = 42,
+    json: Json = False,
+) -> None:
+    """Score embedders on tasks: our own offline runner of X-ARES. A task that fails is reported, the others go on."""
+    from eval.semantics.probe import HEADS, MODES, run_probes
+
+    results = run_probes(_listed(codecs), _opener(model), tasks, _among(heads, HEADS), _among(modes, MODES), output, seed, json)
+    if results.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def xares(
+    codecs: Codecs,
+    tasks: Tasks,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Working folder for the package.")],
+    only: Annotated[str, typer.Option(help="Names of tasks, comma-separated; all if left out.")] = "",
+    prepare: Annotated[bool, typer.Option("--prepare", help="Write encoder and task files and stop.")] = False,
+    json: Json = False,
+) -> None:
+    """Score embedders with the real xares package, unchanged."""
+    import json as jsonlib
+    from dataclasses import asdict
+
+    from eval.semantics.probe import find_tasks
+    from eval.semantics.xares import real
+
+    chosen = [folder for folder in find_tasks(tasks) if not only or folder.name in _listed(only)]
+    if prepare:
+        encoders, files = real.prepare(output, _listed(codecs), chosen)
+        for encoder in encoders.values():
+            print(f"cd {output} && python -m xares.run {encoder} {' '.join(files.values())} --max-jobs 0")
+        return
+    for score in real.run_real(output, _listed(codecs), chosen):
+        text = f"{score.task:24} {score.embedder:32} MLP {score.mlp:6.1%}  kNN {score.knn:6.1%}"
+        print(jsonlib.dumps(asdict(score)) if json else text)
+
+
+@app.command()
+def hear(
+    codecs: Codecs,
+    tasks: Annotated[Path, typer.Option("--tasks", "-t", help="Folder of HEAR's task folders.")],
+    output: Output,
+    model: Model = "default",
+    seed: Seed = 42,
+    json: Json = False,
+) -> None:
+    """Score embedders with HEAR's probe, on its published task folders."""
+    from eval.semantics.probe import run_hear
+
+    if run_hear(_listed(codecs), _opener(model), tasks, output, seed, json).failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def lm(
+    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file.")],
+    corpus: Annotated[Path | None, typer.Option(help="A folder made by codec train corpus: audio to model.")] = None,
+    task: Annotated[Path | None, typer.Option(help="Or a task folder: its splits are modelled.")] = None,
+    labels: Annotated[list[Path] | None, typer.Option(help="Task folders whose labels tokens are compared with.")] = None,
+    rates: Annotated[str, typer.Option(help="Tokens per second, comma-separated.")] = "25,50,100",
+    vocabs: Annotated[str, typer.Option(help="Semantic vocabularies, comma-separated.")] = "4096,32768",
+    minutes: Annotated[
+        float, typer.Option(help="Of the corpus to count and train on; a fifth of it to validate, and to test.")
+    ] = 60,
+    steps: Annotated[int, typer.Option(help="Of the transformer's training; 0: n-grams only.")] = 600,
+    model: Model = "default",
+    seed: Annotated[int, typer.Option(help="Of audio, weights and order.")] = 0,
+    json: Json = False,
+) -> None:
+    """Count and model tokens: usage, entropy, n-gram and transformer bits per second of audio, PNMI against labels."""
+    from eval.semantics.language.command import main
+
+    if (corpus is None) == (task is None):
+        raise CodecError("give either --corpus or --task: the audio whose tokens are modelled")
+    numbers = [_numbers(rates), _numbers(vocabs)]
+    main(output, corpus, task, labels or [], numbers[0], numbers[1], minutes, steps, model, seed, json)
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="JSON...", help="Files of codec probe run, hear and lm.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Markdown file; plots go beside it.")],
+    plots: Annotated[bool, typer.Option(help="Draw them.")] = True,
+) -> None:
+    """Write tables and plots of results, beside published figures."""
+    from eval.semantics.report import write
+
+    write(results, output, plots)
+
+
+def _opener(model: str) -> Callable[[str], Embedder]:
+    from eval.semantics.embeddings import open_embedder
+
+    return lambda name: open_embedder(name, model)
+
+
+def _listed(text: str) -> list[str]:
+    return [part for part in text.split(",") if part]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in _listed(text)]
+    except ValueError as error:
+        raise CodecError(f"{text!r}: whole numbers with commas are expected") from error
+
+
+def _among(text: str, known: Sequence[Name]) -> list[Name]:
+    strange = set(_listed(text)) - set(known)
+    if strange or not _listed(text):
+        raise CodecError(f"{text!r}: choose among {', '.join(known)}")
+    return [name for name in known if name in _listed(text)]

@@ -85,6 +85,35 @@ def run_probes(
     return results
 
 
+def run_hear(
+    embedders: Sequence[str], load: Callable[[str], Embedder], root: Path, output: Path, seed: int, json: bool = False
+) -> Results:
+    """Scores every embedder on every task folder of HEAR below a root and writes ``<output>/hear.json``.
+
+    Raises:
+        CodecError: no task folders there.
+    """
+    from eval.semantics.hear.probe import Budget, probe
+
+    folders = sorted(path.parent for path in root.glob("*/task_metadata.json"))
+    if not folders:
+        raise CodecError(f"{root}: no HEAR task folders (with task_metadata.json) here")
+    results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
+    for name in embedders:
+        try:
+            embedder = load(name)
+        except CodecError as error:
+            _tell(results, Failure("hear", EVERYTHING, name, str(error)), json)
+            continue
+        for folder in folders:
+            try:
+                _tell(results, probe(folder, embedder, Budget(seed=seed)), json)
+            except CodecError as error:
+                _tell(results, Failure("hear", folder.name, name, str(error)), json)
+        results.write(output / "hear.json")
+    return results
+
+
 def _score(
     folder: Path, embedder: Embedder, heads: Sequence[HeadName], modes: Sequence[Mode], seed: int, results: Results
 ) -> Iterator[Score | Failure]:

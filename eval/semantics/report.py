@@ -1,0 +1,295 @@
+"""``codec probe report``: tables and plots of measured results, beside published ones that are labelled as such."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codec.atomic import atomic_write
+from codec.errors import CodecError
+from eval.semantics.scores import Failure, Results, Score, Suite, read_results, weighted_average
+from eval.semantics.xares.published import BASELINES, LEADERBOARD
+from eval.semantics.xares.tasks import BY_NAME
+
+HEADS = {"knn": "k-NN (k = 10, cosine, T = 0.07)", "mlp": "trained head (LayerNorm + linear)"}
+SUITES: dict[Suite, str] = {
+    "tasks": "Tasks from free audio",
+    "xares": "Public tasks of X-ARES",
+    "hear": "HEAR",
+}
+MAJORITY = "majority class"
+OURS, FEATURES, LOG_MEL = "semcodec@", "semcodec:features", "logmel"
+LIKE_OTHERS = ("encodec", "dac")
+RELATIVE_LOSS = 0.1
+"""That semantic tokens may lose against the features that they quantise."""
+
+
+def write(paths: Sequence[Path], output: Path, plots: bool) -> None:
+    """Writes a page, and plots into a folder ``images`` beside it.
+
+    Raises:
+        CodecError: a file is missing or holds something else, or there is nothing to report.
+    """
+    modelled, scored = _sorted(paths)
+    results = read_results(scored)
+    if not results.scores and not modelled:
+        raise CodecError("nothing to report: the files hold no scores")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    drawn: dict[str, str] = {}
+    if plots and results.scores:
+        from eval.semantics.plots import draw
+
+        drawn = draw(results, output.parent / "images")
+    with atomic_write(output) as handle:
+        handle.write(page(results, modelled, drawn).encode())
+
+
+def page(results: Results, modelled: Sequence[dict[str, Any]], drawn: dict[str, str]) -> str:
+    """The whole page in Markdown."""
+    parts = [_HEAD]
+    for suite, title in SUITES.items():
+        scores = [score for score in results.scores if score.suite == suite]
+        if scores:
+            parts += [f"## {title}", *_suite(scores)]
+            parts += [f"![{title}, {kind}](images/{file})" for kind, file in drawn.items() if kind.startswith(suite)]
+            parts += _side_by_side(scores)
+            parts += _goals(scores) if suite == "tasks" else []
+    parts += _failures(results.failures)
+    for report in modelled:
+        parts += _language(report)
+    return "\n\n".join([*parts, _published()]) + "\n"
+
+
+_HEAD = """# What the tokens mean
+
+Written by `codec probe report` from the JSON files that `codec probe run`, `hear` and `lm` leave; `make probe` does it all.
+A **k-NN** score asks whether clips with the same label lie close together, with nothing trained; the **trained head** asks
+whether a linear layer can tell them apart. Rows marked \\* have random weights: their architecture alone, not the published
+codec. *kbps* is what the tokens behind a row take; encoders without tokens have none. The majority class is what one scores
+without listening."""
+
+
+def _suite(scores: Sequence[Score]) -> Iterable[str]:
+    tasks = list(dict.fromkeys(score.task for score in scores))
+    for head, title in HEADS.items():
+        chosen = [s for s in scores if s.mode == "corrected" and s.head in (head, "majority")]
+        if any(score.head == head for score in chosen):
+            yield f"### {title[0].upper() + title[1:]}"
+            yield _matrix(chosen, tasks)
+    trained = {s.task: (s.metric, s.train, s.test) for s in scores if s.head != "majority" and s.mode == "corrected"}
+    facts = "; ".join(f"{task}: {metric}, {train} + {test} clips" for task, (metric, train, test) in trained.items())
+    yield f"Metric and clips (to train, to test): {facts}."
+
+
+def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:
+    values = {(s.embedder, s.task): s for s in scores}
+    tasks = [task for task in tasks if any(s.task == task for s in scores)]
+    names = sorted({s.embedder for s in scores}, key=lambda name: (name != MAJORITY, -_mean(values, name, tasks)))
+    best = {
+        task: max(values[name, task].value for name in names if (name, task) in values and name != MAJORITY) for task in tasks
+    }
+    rows = []
+    for name in names:
+        own = [values[name, task] for task in tasks if (name, task) in values]
+        cells = [_cell(values.get((name, task)), best[task]) for task in tasks]
+        average = f"{weighted_average(own):.1%}" if len(own) == len(tasks) else "–"
+        rows.append([_label(own[0]), _kbps(own[0]), *cells, f"{_mean(values, name, tasks):.1%}", average])
+    return _table(["embedder", "kbps", *(task.replace("_", " ") for task in tasks), "mean", "weighted"], rows)
+
+
+def _mean(values: dict[tuple[str, str], Score], name: str, tasks: Sequence[str]) -> float:
+    return float(np.mean([values[name, task].value for task in tasks if (name, task) in values]))
+
+
+def _side_by_side(scores: Sequence[Score]) -> Iterable[str]:
+    """Weighted track averages in both modes, over the tasks that an embedder has in both."""
+    rows = []
+    for name in dict.fromkeys(s.embedder for s in scores if s.embedder != MAJORITY):
+        cells, own = [], [s for s in scores if s.embedder == name]
+        for head in HEADS:
+            both = [{s.task: s for s in own if s.head == head and s.mode == mode} for mode in ("corrected", "compatible")]
+            tasks = both[0].keys() & both[1].keys()
+            if not tasks:
+                cells += ["–"] * 3
+                continue
+            a, b = (weighted_average([kept[task] for task in sorted(tasks)]) for kept in both)
+            cells += [f"{a:.1%}", f"{b:.1%}", f"{100 * (b - a):+.1f}"]
+        if set(cells) != {"–"}:
+            rows.append([_label(own[0]), *cells])
+    if rows:
+        yield "### As X-ARES 0.1.3 scores it, and corrected: weighted averages"
+        yield (
+            "*X-ARES* repeats what the package does: clips padded to the longest of sixteen before they are encoded, padding "
+            "in the means, all but the first crop of a clip lost, k-fold epochs chosen on the test fold. *Corrected* does not."
+        )
+        header = ["embedder"]
+        for track in ("B (k-NN)", "A (trained head)"):
+            header += [f"{track} corrected", "X-ARES", "difference"]
+        yield _table(header, rows)
+
+
+def _goals(scores: Sequence[Score]) -> Iterable[str]:
+    """What the project set out to reach, task by task, on corrected k-NN scores."""
+    knn = {(s.embedder, s.task): s.value for s in scores if s.head == "knn" and s.mode == "corrected"}
+    tasks = list(dict.fromkeys(task for _, task in knn))
+    names = list(dict.fromkeys(name for name, _ in knn))
+    ours = [name for name in names if name.startswith(OURS)]
+    semantic = [name for name in ours if name.endswith(":semantic")]
+    others = [name for name in names if name.startswith(LIKE_OTHERS)]
+    if not ours:
+        return
+    rows = []
+    for task in tasks:
+        best = max(knn.get((name, task), float("nan")) for name in ours)
+        features, meaning = knn.get((FEATURES, task)), max((knn.get((name, task), 0.0) for name in semantic), default=0.0)
+        rows.append(
+            [
+                task.replace("_", " "),
+                f"{best:.1%}",
+                _verdict(knn.get((LOG_MEL, task)), lambda value, best=best: best > value),
+                _verdict(max((knn.get((n, task), 0.0) for n in others), default=None), lambda value, best=best: best > value),
+                f"{meaning:.1%}",
+                _verdict(features, lambda value, meaning=meaning: meaning >= (1 - RELATIVE_LOSS) * value),
+            ]
+        )
+    yield "### Goals"
+    yield _table(
+        [
+            "task (k-NN)",
+            "our best tokens",
+            "above log-mel",
+            "above EnCodec, DAC",
+            "best semantic tokens",
+            "within 10 % of unquantised features",
+        ],
+        rows,
+    )
+
+
+def _verdict(value: float | None, reached: Callable[[float], bool]) -> str:
+    return "–" if value is None else f"{'yes' if reached(value) else '**no**'} ({value:.1%})"
+
+
+def _failures(failures: Sequence[Failure]) -> Iterable[str]:
+    if failures:
+        yield "## Not scored"
+        yield _table(["task", "embedder", "why"], [[f.task, f.embedder, f.reason.replace("|", "/")] for f in failures])
+
+
+def _language(report: dict[str, Any]) -> Iterable[str]:
+    yield "## Tokens as a language"
+    about = ", ".join(f"{key} {value}" for key, value in report["about"].items())
+    yield (
+        "Bits per second of audio that held-out tokens take under models of increasing context (Witten–Bell n-grams, and a "
+        "transformer of two layers trained on the same tokens), beside what the container spends (*nominal*). *Used* is the "
+        f"share of codewords seen in the training tokens, *entropy* theirs in bits per token. ({about})"
+    )
+    rows = []
+    for row in report["modelled"]:
+        usage, neural = row["usage"], row["transformer"]
+        rows.append(
+            [
+                row["stream"],
+                str(row["rate"]),
+                str(row["vocab"]),
+                f"{row['nominal']:.0f}",
+                *(f"{value:.0f}" for value in row["ngrams"].values()),
+                "–" if neural is None else f"{neural:.0f}",
+                f"{row['perplexity']:.0f}",
+                f"{usage['used']:.1%}",
+                f"{usage['entropy']:.2f}",
+                str(row["train_tokens"]),
+            ]
+        )
+    grams = list(report["modelled"][0]["ngrams"]) if rows else []
+    header = ["stream", "tokens/s", "vocabulary", "nominal", *(f"{n}-gram" for n in grams), "transformer"]
+    yield _table([*header, "perplexity", "used", "entropy", "training tokens"], rows)
+    if report["labelled"]:
+        yield (
+            "How much a single semantic token says of the label of its clip: PNMI (share of the label's entropy that it takes "
+            "away) and purity, beside what they are after clips have swapped labels; *adjusted* is PNMI above that."
+        )
+        rows = [
+            [
+                row["task"].replace("_", " "),
+                str(row["rate"]),
+                str(row["vocab"]),
+                *(f"{row['agreement'][key]:.3f}" for key in ("pnmi", "chance_pnmi")),
+                f"{_adjusted(row['agreement']):.3f}",
+                *(f"{row['agreement'][key]:.3f}" for key in ("purity", "chance_purity")),
+            ]
+            for row in report["labelled"]
+        ]
+        header = ["label", "tokens/s", "vocabulary", "PNMI", "by chance", "adjusted", "purity", "by chance"]
+        yield _table(header, rows)
+
+
+def _adjusted(agreement: dict[str, Any]) -> float:
+    return float((agreement["pnmi"] - agreement["chance_pnmi"]) / max(1 - agreement["chance_pnmi"], 1e-9))
+
+
+def _published() -> str:
+    """Not measured here."""
+    teams = {entry.team: entry for entry in LEADERBOARD if entry.head == "mlp"}
+    knn = {entry.team: entry for entry in LEADERBOARD if entry.head == "knn"}
+    rows = [
+        [f"{team} ({a.organisation})", f"{a.average:.3f}", f"{a.recomputed:.3f}", f"{b.average:.3f}", f"{b.recomputed:.3f}"]
+        for team, a in sorted(teams.items(), key=lambda item: -item[1].average)
+        for b in [knn[team]]
+    ]
+    base = [
+        [b.encoder, f"{b.public_mlp:.3f}", f"{b.public_knn:.3f}", f"{b.all_mlp:.3f}", f"{b.all_knn:.3f}"] for b in BASELINES
+    ]
+    public = sum(task.public for task in BY_NAME.values())
+    return "\n\n".join(
+        [
+            "## Published figures",
+            "Not measured here, on other tasks than ours above, and not comparable with them. ICME 2025 Audio Encoder "
+            f"Capability Challenge, {len(BY_NAME)} tasks of which {public} are public; *recomputed* is the weighted average "
+            "of the published scores of single tasks.",
+            _table(["team", "track A", "recomputed", "track B", "recomputed"], rows),
+            "Baselines in the README of X-ARES:",
+            _table(["encoder", "public tasks, MLP", "public, k-NN", "all, MLP", "all, k-NN"], base),
+        ]
+    )
+
+
+def _sorted(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Reports of ``codec probe lm``, and the other files."""
+    modelled, scored = [], []
+    for path in paths:
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise CodecError(f"{path}: {error.strerror}") from error
+        except ValueError as error:
+            raise CodecError(f"{path}: not JSON ({error})") from error
+        if isinstance(raw, dict) and {"modelled", "labelled", "about"} <= raw.keys():
+            modelled.append(raw)
+        else:
+            scored.append(path)
+    return modelled, scored
+
+
+def _label(score: Score) -> str:
+    name = score.embedder if score.trained else f"{score.embedder}\\*"
+    return f"**{name}**" if name.startswith(OURS) else name
+
+
+def _kbps(score: Score) -> str:
+    return "–" if score.bitrate is None else f"{score.bitrate / 1000:.2f}"
+
+
+def _cell(score: Score | None, best: float) -> str:
+    if score is None:
+        return "–"
+    text = f"{score.value:.1%}"
+    return f"**{text}**" if score.value == best and score.embedder != MAJORITY else text
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])

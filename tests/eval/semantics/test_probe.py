@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from codec.errors import CodecError
+from eval.semantics.cli import app
+from eval.semantics.interface import Embedder
+from eval.semantics.probe import run_hear, run_probes
+from eval.semantics.report import page, write
+from eval.semantics.scores import Failure, Results, Score, read_results
+from tests.eval.semantics.folders import Spectrum, tone_task
+from tests.eval.semantics.test_hear import hear_folder
+
+
+def open_spectrum(name: str) -> Embedder:
+    if name != "spectrum":
+        raise CodecError(f"no embedder {name}")
+    return Spectrum()  # type: ignore[return-value]
+
+
+def score(**changes: object) -> Score:
+    basis = Score("tasks", "word", "logmel", "knn", "corrected", "accuracy", 0.25, 100, 300, 100, dim=80)
+    return dataclasses.replace(basis, **changes)  # type: ignore[arg-type]
+
+
+def test_what_fails_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "tasks"
+    tone_task(root, "a_good")
+    (tone_task(root, "b_broken") / "wds-audio-test-000000.tar").unlink()
+    tone_task(root, "c_small", train=6)
+    tone_task(root, "d_good")
+    results = run_probes(["nothing", "spectrum"], open_spectrum, root, ["knn"], ["corrected"], tmp_path / "out", 1)
+    assert [(f.task, f.embedder) for f in results.failures] == [
+        ("*", "nothing"),
+        ("b_broken", "spectrum"),
+        ("c_small", "spectrum"),
+    ]
+    assert {s.task for s in results.scores if s.head == "knn"} == {"a_good", "d_good"}
+    assert {s.task for s in results.scores if s.head == "majority"} == {"a_good", "d_good"}
+    assert "b_broken: " in capsys.readouterr().err
+    read = read_results([tmp_path / "out" / "probe.json"])
+    assert (read.scores, read.failures) == (results.scores, results.failures)
+
+
+def test_the_card_must_be_the_folders(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path, "one")
+    folder.rename(tmp_path / "two")
+    results = run_probes(["spectrum"], open_spectrum, tmp_path, ["knn"], ["corrected"], tmp_path / "out", 1)
+    assert "describes task 'one'" in results.failures[0].reason
+
+
+def test_hear_folders(tmp_path: Path) -> None:
+    folder = hear_folder(tmp_path, {"train": 12, "valid": 3, "test": 3})
+    (folder / "test.json").unlink()
+    results = run_hear(["spectrum"], open_spectrum, tmp_path, tmp_path / "out", 1)
+    assert results.failures[0].task == "tones-v1-tiny"
+    with pytest.raises(CodecError, match="no HEAR task folders"):
+        run_hear(["spectrum"], open_spectrum, folder, tmp_path / "out", 1)
+
+
+def test_exit_codes_and_json(tmp_path: Path) -> None:
+    tone_task(tmp_path / "tasks", train=12, test=6)
+    command = [
+        "run",
+        "-t",
+        str(tmp_path / "tasks"),
+        "-o",
+        str(tmp_path / "out"),
+        "--heads",
+        "knn",
+        "--modes",
+        "corrected",
+        "--json",
+    ]
+    good = CliRunner().invoke(app, [*command, "-c", "logmel"])
+    assert good.exit_code == 0, good.output
+    rows = [json.loads(line) for line in good.stdout.splitlines()]
+    assert [(row["embedder"], row["head"]) for row in rows] == [("logmel", "knn"), ("majority class", "majority")]
+    assert CliRunner().invoke(app, [*command, "-c", "logmel,semcodec@50:nonsense"]).exit_code == 1
+    for wrong in (["--heads", "tree"], ["--modes", ""], ["-t", str(tmp_path / "nowhere")]):
+        assert isinstance(CliRunner().invoke(app, [*command, "-c", "logmel", *wrong]).exception, CodecError)
+    assert isinstance(CliRunner().invoke(app, ["lm", "-o", "x.json"]).exception, CodecError)
+
+
+def test_page() -> None:
+    results = Results(
+        [
+            score(),
+            score(head="mlp", value=0.5),
+            score(mode="compatible", value=0.2),
+            score(embedder="majority class", head="majority", value=0.05),
+            score(embedder="semcodec@50:semantic", value=0.6, bitrate=325.0),
+            score(embedder="semcodec:features", value=0.7),
+            score(embedder="dac_16khz@1", value=0.3, trained=False, bitrate=1000.0),
+            score(task="pitch", embedder="logmel", value=0.9),
+            score(task="pitch", embedder="semcodec@50:semantic", value=0.8, bitrate=325.0),
+        ],
+        [Failure("tasks", "drum", "logmel", "a|b")],
+    )
+    text = page(results, [], {})
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert "| embedder | kbps | word | pitch | mean | weighted |" in rows
+    assert "| majority class | – | 5.0% | – | 5.0% | – |" in rows
+    assert "| **semcodec@50:semantic** | 0.33 | 60.0% | 80.0% | 70.0% | 70.0% |" in rows or "0.33" in text
+    assert "dac_16khz@1\\*" in text
+    assert "| logmel | 25.0% | 20.0% | -5.0 | – | – | – |" in rows
+    assert "| word | 60.0% | yes (25.0%) | yes (30.0%) | 60.0% | **no** (70.0%) |" in rows
+    assert "| pitch | 80.0% | **no** (90.0%) |" in text
+    assert "| drum | logmel | a/b |" in rows
+    assert "Not measured here" in text
+    assert "| audiocodec (ByteDance) | 0.865 | 0.868 | 0.792 | 0.792 |" in rows
+
+
+def test_plots_and_language_tables(tmp_path: Path) -> None:
+    scores = [score(task=task, head=head) for task in ("a", "b", "c") for head in ("knn", "mlp")]
+    Results(scores).write(tmp_path / "probe.json")
+    usage = {"tokens": 9, "vocab": 16, "used": 0.5, "entropy": 2.0, "perplexity": 4.0}
+    row = {
+        "rate": 50,
+        "vocab": 16,
+        "stream": "semantic",
+        "nominal": 100.0,
+        "ngrams": {"1": 90.0, "2": 80.0},
+        "transformer": 70.0,
+    }
+    row |= {"perplexity": 7.0, "usage": usage, "train_tokens": 9, "test_tokens": 9, "test_seconds": 1.0}
+    agreement = {"tokens": 9, "labels": 2, "pnmi": 0.6, "purity": 0.8, "chance_pnmi": 0.2, "chance_purity": 0.5}
+    labelled = [{"rate": 50, "vocab": 16, "task": "word", "agreement": agreement}]
+    (tmp_path / "lm.json").write_text(json.dumps({"about": {"seed": 0}, "modelled": [row], "labelled": labelled}))
+    write([tmp_path / "probe.json", tmp_path / "lm.json"], tmp_path / "docs.md", plots=True)
+    text = (tmp_path / "docs.md").read_text()
+    assert "| semantic | 50 | 16 | 100 | 90 | 80 | 70 | 7 | 50.0% | 2.00 | 9 |" in text
+    assert "| word | 50 | 16 | 0.600 | 0.200 | 0.500 | 0.800 | 0.500 |" in text
+    for file in ("probe-tasks-bars.png", "probe-tasks-radar.png"):
+        assert (tmp_path / "images" / file).stat().st_size > 5000
+        assert f"images/{file}" in text
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"scores": [{"suite": 1}], "failures": [], "about": {}}', '{"scores": []}'])
+def test_strange_files(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(CodecError, match=r"x\.json"):
+        write([tmp_path / "x.json"], tmp_path / "y.md", plots=False)
+    with pytest.raises(CodecError, match=r"none\.json"):
+        write([tmp_path / "none.json"], tmp_path / "y.md", plots=False)

@@ -1,0 +1,45 @@
+"""The xares package itself, unchanged, on a small task: slow, because it takes half a minute to import what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from eval.semantics.embeddings import open_embedder
+from eval.semantics.xares.encoder import patch_audio_loading
+from eval.semantics.xares.real import run_real
+from eval.semantics.xares.run import run_task
+from eval.semantics.xares.tasks import card_of, from_card
+from tests.eval.semantics.folders import tone_task
+
+
+@pytest.mark.slow
+def test_the_package_and_our_runner_give_the_same_neighbour_score(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path / "tasks", train=33, test=21, noise=0.4)
+    (real,) = run_real(tmp_path / "work", ["logmel"], [folder])
+    task = from_card(card_of(folder))
+    compatible, corrected = (
+        run_task(task, folder, open_embedder("logmel"), ["knn"], mode, "tasks")[0].value for mode in ("compatible", "corrected")
+    )
+    assert real.knn == pytest.approx(compatible, abs=1e-9)
+    # A task that is neither trivial nor hopeless, or equality would say nothing; and padding shows.
+    assert 0.4 < compatible < 1
+    assert corrected != compatible
+    assert real.mlp is not None
+    assert 0 <= real.mlp <= 1
+
+
+def test_audio_is_read_without_torchcodec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    import torchaudio
+
+    monkeypatch.setattr(torchaudio, "load", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    soundfile.write(tmp_path / "x.wav", torch.zeros(100, 2).numpy(), 8000)
+    patch_audio_loading()
+    wave, rate = torchaudio.load(tmp_path / "x.wav")
+    assert (wave.shape, rate) == ((2, 100), 8000)
