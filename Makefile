@@ -3,7 +3,15 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint integ docs clean
+# make probe: what the tokens mean, into docs/semantics.md. WHISPER=FOLDER of a faster-whisper model adds its encoder.
+CORPUS ?= runs/nano/corpus
+PROBE ?= runs/probe
+MODEL ?= default
+COMMA := ,
+OURS := $(foreach rate,25 50 100,$(foreach stream,semantic acoustic both,semcodec@$(rate):$(stream)))
+EMBEDDERS ?= logmel semcodec:features $(OURS) encodec_24khz@1.5 dac_16khz@n=2 $(if $(WHISPER),whisper-ct2:$(WHISPER))
+
+.PHONY: demo test lint integ docs probe clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
@@ -21,6 +29,13 @@ integ: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/test_docs.py
+
+probe: $(VENV)/.dev
+	$(BIN)/codec probe tasks --corpus $(CORPUS) -o $(PROBE)/tasks
+	-$(BIN)/codec probe run --untrained -t $(PROBE)/tasks -o benchmarks/results -m $(MODEL) -c $(subst $() $(),$(COMMA),$(strip $(EMBEDDERS)))
+	$(BIN)/codec probe lm -o benchmarks/results/lm.json --corpus $(CORPUS) -m $(MODEL) \
+		--labels $(PROBE)/tasks/word --labels $(PROBE)/tasks/language
+	$(BIN)/codec probe report benchmarks/results/probe.json benchmarks/results/lm.json -o docs/semantics.md
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -22,6 +22,8 @@ Codecs = Annotated[str, typer.Option("--codecs", "-c", help="Embedders, comma-se
 Tasks = Annotated[Path, typer.Option("--tasks", "-t", help="Folder of task folders, as codec probe tasks makes it.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="What semcodec stands for: default, or a folder.")]
+Only = Annotated[str, typer.Option(help="Names of tasks, comma-separated; all if left out.")]
+Untrained = Annotated[bool, typer.Option("--untrained", help="Codecs whose weights are not here get random ones, and a mark.")]
 Seed = Annotated[int, typer.Option(help="Of first weights and order.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output, nothing else.")]
 
@@ -35,7 +37,7 @@ def root() -> None:
 def tasks(
     corpus: Annotated[Path, typer.Option(help="A folder made by codec train corpus.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Gets one folder per task.")],
-    names: Annotated[str, typer.Option("--only", help="Names of tasks, comma-separated; all if left out.")] = "",
+    only: Only = "",
     soundfont: Annotated[Path | None, typer.Option(help="Of General MIDI, for instruments and pitches.")] = None,
     seed: Annotated[int, typer.Option(help="Of every choice.")] = 0,
     json: Json = False,
@@ -47,7 +49,7 @@ def tasks(
     from eval.semantics.tasks import build_tasks
     from eval.semantics.tasks.instruments import SOUNDFONT
 
-    for card in build_tasks(output, corpus, soundfont or SOUNDFONT, _listed(names), seed):
+    for card in build_tasks(output, corpus, soundfont or SOUNDFONT, _listed(only), seed):
         counts = ", ".join(f"{count} {split}" for split, count in card.counts.items())
         print(jsonlib.dumps(asdict(card)) if json else f"{card.name}: {len(card.classes)} classes, {counts}")
 
@@ -61,14 +63,18 @@ def run(
     modes: Annotated[str, typer.Option(help="corrected; compatible repeats the defects of X-ARES 0.1.3.")] = (
         "corrected,compatible"
     ),
+    only: Only = "",
+    untrained: Untrained = False,
     model: Model = "default",
     seed: Seed = 42,
     json: Json = False,
 ) -> None:
     """Score embedders on tasks: our own offline runner of X-ARES. A task that fails is reported, the others go on."""
-    from eval.semantics.probe import HEADS, MODES, run_probes
+    from eval.semantics.probe import HEADS, MODES, find_tasks, run_probes
 
-    results = run_probes(_listed(codecs), _opener(model), tasks, _among(heads, HEADS), _among(modes, MODES), output, seed, json)
+    chosen = _among(heads, HEADS), _among(modes, MODES)
+    folders = find_tasks(tasks, _listed(only))
+    results = run_probes(_listed(codecs), _opener(model, untrained), folders, *chosen, output, seed, json)
     if results.failures:
         raise typer.Exit(1)
 
@@ -78,7 +84,7 @@ def xares(
     codecs: Codecs,
     tasks: Tasks,
     output: Annotated[Path, typer.Option("--output", "-o", help="Working folder for the package.")],
-    only: Annotated[str, typer.Option(help="Names of tasks, comma-separated; all if left out.")] = "",
+    only: Only = "",
     prepare: Annotated[bool, typer.Option("--prepare", help="Write encoder and task files and stop.")] = False,
     json: Json = False,
 ) -> None:
@@ -89,7 +95,7 @@ def xares(
     from eval.semantics.probe import find_tasks
     from eval.semantics.xares import real
 
-    chosen = [folder for folder in find_tasks(tasks) if not only or folder.name in _listed(only)]
+    chosen = find_tasks(tasks, _listed(only))
     if prepare:
         encoders, files = real.prepare(output, _listed(codecs), chosen)
         for encoder in encoders.values():
@@ -105,6 +111,7 @@ def hear(
     codecs: Codecs,
     tasks: Annotated[Path, typer.Option("--tasks", "-t", help="Folder of HEAR's task folders.")],
     output: Output,
+    untrained: Untrained = False,
     model: Model = "default",
     seed: Seed = 42,
     json: Json = False,
@@ -112,7 +119,7 @@ def hear(
     """Score embedders with HEAR's probe, on its published task folders."""
     from eval.semantics.probe import run_hear
 
-    if run_hear(_listed(codecs), _opener(model), tasks, output, seed, json).failures:
+    if run_hear(_listed(codecs), _opener(model, untrained), tasks, output, seed, json).failures:
         raise typer.Exit(1)
 
 
@@ -153,10 +160,14 @@ def report(
     write(results, output, plots)
 
 
-def _opener(model: str) -> Callable[[str], Embedder]:
+def _opener(model: str, untrained: bool) -> Callable[[str], Embedder]:
     from eval.semantics.embeddings import open_embedder
+    from eval.semantics.probe import open_untrained
 
-    return lambda name: open_embedder(name, model)
+    def open_any(name: str) -> Embedder:
+        return (open_untrained(name) if untrained else None) or open_embedder(name, model)
+
+    return open_any
 
 
 def _listed(text: str) -> list[str]:

@@ -20,17 +20,39 @@ MODES: tuple[Mode, ...] = ("corrected", "compatible")
 EVERYTHING = "*"
 
 
-def find_tasks(root: Path) -> list[Path]:
-    """Folders of tasks below a root: with a ``task.json``, or named as in X-ARES and with tar files.
+def find_tasks(root: Path, only: Sequence[str] = ()) -> list[Path]:
+    """Folders of tasks below a root: with a ``task.json``, or with tar files.
+
+    Args:
+        root: folder of task folders.
+        only: names of those that are wanted; all if empty.
 
     Raises:
-        CodecError: none there.
+        CodecError: none there, or not all that are wanted.
     """
     folders = [f for f in sorted(root.iterdir()) if f.is_dir() and not f.name.startswith(".")] if root.is_dir() else []
     folders = [f for f in folders if (f / CARD_NAME).is_file() or f.name in BY_NAME or next(f.glob("*.tar"), None)]
     if not folders:
         raise CodecError(f"{root}: no task folders here; build some with: codec probe tasks")
-    return folders
+    if missing := set(only) - {folder.name for folder in folders}:
+        raise CodecError(f"{root}: no task {min(missing)!r}; there are {', '.join(folder.name for folder in folders)}")
+    return [folder for folder in folders if not only or folder.name in only]
+
+
+def open_untrained(name: str) -> Embedder | None:
+    """A codec's embedder, with random weights where the trained ones are not on this machine; it says so by ``trained``.
+
+    Returns:
+        None if it is not the name of another project's codec.
+
+    Raises:
+        CodecError: it is one, and something else is missing.
+    """
+    from codec.baselines.registry import is_known, load_tokenizer
+
+    from eval.semantics.embeddings.tokens import codec_vectors
+
+    return codec_vectors(load_tokenizer(name, trained_only=False), name) if is_known(name) else None
 
 
 def definition_of(folder: Path) -> tuple[TaskDefinition, Suite]:
@@ -49,7 +71,7 @@ def definition_of(folder: Path) -> tuple[TaskDefinition, Suite]:
 def run_probes(
     embedders: Sequence[str],
     load: Callable[[str], Embedder],
-    root: Path,
+    tasks: Sequence[Path],
     heads: Sequence[HeadName],
     modes: Sequence[Mode],
     output: Path,
@@ -61,14 +83,13 @@ def run_probes(
     Args:
         embedders: names.
         load: makes an embedder of a name.
-        root: folder of task folders.
+        tasks: their folders.
         heads: ``knn``, ``mlp``.
         modes: corrected, compatible.
         output: folder.
         seed: of the heads.
         json: print a JSON line for each score instead of a table's row.
     """
-    tasks = find_tasks(root)
     results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
     for name in embedders:
         try:

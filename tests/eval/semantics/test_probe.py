@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from codec.errors import CodecError
 from eval.semantics.cli import app
 from eval.semantics.interface import Embedder
-from eval.semantics.probe import run_hear, run_probes
+from eval.semantics.probe import find_tasks, run_hear, run_probes
 from eval.semantics.report import page, write
 from eval.semantics.scores import Failure, Results, Score, read_results
 from tests.eval.semantics.folders import Spectrum, tone_task
@@ -34,7 +34,7 @@ def test_what_fails_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys: pyt
     (tone_task(root, "b_broken") / "wds-audio-test-000000.tar").unlink()
     tone_task(root, "c_small", train=6)
     tone_task(root, "d_good")
-    results = run_probes(["nothing", "spectrum"], open_spectrum, root, ["knn"], ["corrected"], tmp_path / "out", 1)
+    results = run_probes(["nothing", "spectrum"], open_spectrum, find_tasks(root), ["knn"], ["corrected"], tmp_path / "out", 1)
     assert [(f.task, f.embedder) for f in results.failures] == [
         ("*", "nothing"),
         ("b_broken", "spectrum"),
@@ -50,7 +50,7 @@ def test_what_fails_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys: pyt
 def test_the_card_must_be_the_folders(tmp_path: Path) -> None:
     folder = tone_task(tmp_path, "one")
     folder.rename(tmp_path / "two")
-    results = run_probes(["spectrum"], open_spectrum, tmp_path, ["knn"], ["corrected"], tmp_path / "out", 1)
+    results = run_probes(["spectrum"], open_spectrum, find_tasks(tmp_path), ["knn"], ["corrected"], tmp_path / "out", 1)
     assert "describes task 'one'" in results.failures[0].reason
 
 
@@ -82,7 +82,7 @@ def test_exit_codes_and_json(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in good.stdout.splitlines()]
     assert [(row["embedder"], row["head"]) for row in rows] == [("logmel", "knn"), ("majority class", "majority")]
     assert CliRunner().invoke(app, [*command, "-c", "logmel,semcodec@50:nonsense"]).exit_code == 1
-    for wrong in (["--heads", "tree"], ["--modes", ""], ["-t", str(tmp_path / "nowhere")]):
+    for wrong in (["--heads", "tree"], ["--modes", ""], ["-t", str(tmp_path / "nowhere")], ["--only", "other"]):
         assert isinstance(CliRunner().invoke(app, [*command, "-c", "logmel", *wrong]).exception, CodecError)
     assert isinstance(CliRunner().invoke(app, ["lm", "-o", "x.json"]).exception, CodecError)
 
