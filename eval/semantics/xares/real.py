@@ -14,7 +14,7 @@ from codec.atomic import atomic_write
 from codec.errors import CodecError
 from eval.semantics.interface import TaskCard
 from eval.semantics.xares.encoder import class_name
-from eval.semantics.xares.tasks import card_of
+from eval.semantics.xares.tasks import card_of, from_card
 
 _ENCODER = '''"""Written by codec probe xares, for python -m xares.run."""
 
@@ -81,7 +81,11 @@ def prepare(folder: Path, embedders: Sequence[str], tasks: Sequence[Path]) -> tu
         identifier = "task_" + re.sub(r"\W", "_", card.name, flags=re.ASCII)
         files[card.name] = f"{identifier}.py"
         text = _TASK.format(
-            name=card.name, classes=[str(name) for name in card.classes], identifier=identifier, weight=int(card.weight)
+            name=card.name,
+            classes=[str(name) for name in card.classes],
+            identifier=identifier,
+            weight=int(card.weight),
+            epochs=from_card(card).epochs,
         )
         _write(folder / files[card.name], text)
         _link(card, source, folder / "env" / card.name)
