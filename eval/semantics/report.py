@@ -124,7 +124,9 @@ def _side_by_side(scores: Sequence[Score]) -> Iterable[str]:
         yield "### As X-ARES 0.1.3 scores it, and corrected: weighted averages"
         yield (
             "*X-ARES* repeats what the package does: clips padded to the longest of sixteen before they are encoded, padding "
-            "in the means, all but the first crop of a clip lost, k-fold epochs chosen on the test fold. *Corrected* does not."
+            "in the means, all but the first crop of a clip lost, k-fold epochs chosen on the test fold, and k-NN in which the "
+            "dimensions of the training set instead of its vectors are scaled to length 1, which is no cosine similarity. "
+            "*Corrected* does none of this."
         )
         header = ["embedder"]
         for track in ("B (k-NN)", "A (trained head)"):

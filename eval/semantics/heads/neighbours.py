@@ -18,6 +18,7 @@ def vote(
     classes: int,
     k: int = NEIGHBOURS,
     temperature: float = TEMPERATURE,
+    by_dimension: bool = False,
 ) -> np.ndarray:
     """Softmax-weighted vote of the ``k`` training vectors with the largest cosine similarity (Wu et al. 2018).
 
@@ -28,6 +29,8 @@ def vote(
         classes: number of classes.
         k: neighbours.
         temperature: of the softmax over the similarities of the neighbours.
+        by_dimension: scale the training set's dimensions to length 1 instead of its vectors, as the code of X-ARES 0.1.3
+            does where its paper says cosine: vectors far from the origin are then everybody's neighbours.
 
     Returns:
         ``(M, classes)`` votes; rows sum to 1.
@@ -37,7 +40,7 @@ def vote(
     """
     if len(train) < k:
         raise CodecError(f"{len(train)} training clips are fewer than the {k} neighbours of k-NN")
-    train, test = unit(train), unit(test)
+    train, test = unit(train.T).T if by_dimension else unit(train), unit(test)
     votes = np.zeros((len(test), classes))
     for start in range(0, len(test), _BLOCK):
         similarity = test[start : start + _BLOCK] @ train.T

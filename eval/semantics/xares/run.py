@@ -6,6 +6,7 @@
 | crops of one clip | all but the first in a batch are lost; each is scored alone | all count, and a clip is scored once |
 | choosing the epoch | k-fold: on the test fold | on the next fold |
 | | valid = test: on the test split | on a tenth of the training clips |
+| k-NN | training vectors not scaled to length 1, but their dimensions over the training set | cosine |
 | frame segments | a whole number of frames, the rest dropped | seconds, as in sed_eval |
 """
 
@@ -175,7 +176,8 @@ def _score(
     measure = _measure(task, mode, names)
     if head == "knn":
         try:
-            votes = vote(_stack(part.neighbours), _numbers(part.neighbours, names), _stack(part.test), len(names))
+            known, labels = _stack(part.neighbours), _numbers(part.neighbours, names)
+            votes = vote(known, labels, _stack(part.test), len(names), by_dimension=mode == "compatible")
         except CodecError as error:
             raise CodecError(f"task {task.name}: {error}") from error
         return measure(votes, part.test)

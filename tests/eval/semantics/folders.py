@@ -32,6 +32,13 @@ def flac(wave: np.ndarray, rate: int = RATE) -> bytes:
     return buffer.getvalue()
 
 
+def wav(wave: np.ndarray) -> bytes:
+    """In floating point, so that it can hold what is no number."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, RATE, format="WAV", subtype="FLOAT")
+    return buffer.getvalue()
+
+
 def write_tar(path: Path, samples: Sequence[tuple[str, bytes, object]]) -> None:
     """Samples of key, FLAC bytes and JSON content."""
     path.parent.mkdir(parents=True, exist_ok=True)

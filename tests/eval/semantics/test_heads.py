@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
@@ -47,6 +48,19 @@ def test_neighbours_do_not_depend_on_scale_or_order() -> None:
     test, _ = blobs(2)
     order = np.random.default_rng(0).permutation(len(train))
     assert np.allclose(vote(train, labels, test, 3), vote(7 * train[order], labels[order], 0.1 * test, 3), atol=1e-5)
+
+
+def test_neighbours_as_the_code_of_xares_finds_them() -> None:
+    train, labels = blobs(1, spread=3)
+    test, _ = blobs(2, spread=3)
+    # Written out with torch, dimension by dimension.
+    scaled = torch.nn.functional.normalize(torch.from_numpy(train).T, dim=1)
+    similarity, nearest = (torch.nn.functional.normalize(torch.from_numpy(test), dim=1) @ scaled).topk(10)
+    weights = (similarity / 0.07).softmax(1)
+    expected = (torch.nn.functional.one_hot(torch.from_numpy(labels)[nearest], 3) * weights[..., None]).sum(1)
+    votes = vote(train, labels, test, 3, by_dimension=True)
+    assert np.allclose(votes, expected.numpy(), atol=1e-5)
+    assert not np.allclose(votes, vote(train, labels, test, 3), atol=1e-2)
 
 
 def test_too_few_neighbours() -> None:
@@ -154,7 +168,7 @@ def test_retrieval_finds_the_text_of_a_clip() -> None:
 
     train, captions = clips(4)
     test, wanted = clips(1)
-    model = train_retrieval(train, captions, (test, wanted), Schedule(epochs=20, batch_size=6))
+    model = train_retrieval(train, captions, (test, wanted), Schedule(epochs=4, batch_size=12))
     assert model.score(test, wanted) > 0.8
     assert len(Words(["A dog.", "a DOG"])) == 3
 

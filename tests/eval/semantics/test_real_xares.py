@@ -18,11 +18,12 @@ from tests.eval.semantics.folders import tone_task
 
 @pytest.mark.slow
 def test_the_package_and_our_runner_give_the_same_neighbour_score(tmp_path: Path) -> None:
-    folder = tone_task(tmp_path / "tasks", train=33, test=21, noise=0.4)
-    (real,) = run_real(tmp_path / "work", ["logmel"], [folder])
+    folder = tone_task(tmp_path / "tasks", train=33, test=21, noise=0.1)
+    name = "semcodec@50:both"
+    (real,) = run_real(tmp_path / "work", [name], [folder])
     task = from_card(card_of(folder))
     compatible, corrected = (
-        run_task(task, folder, open_embedder("logmel"), ["knn"], mode, "tasks")[0].value for mode in ("compatible", "corrected")
+        run_task(task, folder, open_embedder(name), ["knn"], mode, "tasks")[0].value for mode in ("compatible", "corrected")
     )
     assert real.knn == pytest.approx(compatible, abs=1e-9)
     # A task that is neither trivial nor hopeless, or equality would say nothing; and padding shows.

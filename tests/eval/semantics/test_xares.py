@@ -15,7 +15,7 @@ from eval.semantics.xares.examples import embed_tars
 from eval.semantics.xares.published import LEADERBOARD, Entry
 from eval.semantics.xares.run import run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TASKS, TaskDefinition, card_of, from_card
-from tests.eval.semantics.folders import PITCHES, RATE, Spectrum, flac, tone, tone_samples, tone_task, write_tar
+from tests.eval.semantics.folders import PITCHES, RATE, Spectrum, flac, tone, tone_samples, tone_task, wav, write_tar
 
 
 @pytest.mark.parametrize("entry", [entry for entry in LEADERBOARD if entry.head == "knn"], ids=lambda entry: entry.team)
@@ -80,8 +80,9 @@ def test_a_task_is_scored_the_same_way_each_time(tmp_path: Path, mode: Mode) -> 
     task = from_card(card_of(folder))
     assert task.epochs == 1067
     knn, mlp = first = run(folder, mode, dataclasses.replace(task, epochs=300))
-    assert knn.value > 0.8
     assert mlp.value > 0.8
+    # What X-ARES calls k-NN is no cosine similarity.
+    assert knn.value > (0.8 if mode == "corrected" else 0)
     assert (knn.train, knn.test, knn.weight) == (30, 12, 12.0)
     assert run(folder, mode, dataclasses.replace(task, epochs=300)) == first
 
@@ -140,15 +141,13 @@ def test_folds(tmp_path: Path) -> None:
     folder = tmp_path / "esc50"
     for number in range(1, 6):
         write_tar(folder / f"wds-audio-fold-{number}-000.tar", tone_samples(f"f{number}", 9))
-    for mode in ("corrected", "compatible"):
-        knn, mlp = run(folder, mode, BY_NAME["esc50"])
-        assert len(knn.folds) == len(mlp.folds) == 5
-        assert knn.test == 45
-        assert knn.value == pytest.approx(np.mean(knn.folds))
-        assert knn.value > 0.8
     # Corrected: one fold less to train on, none of it is the tested one.
-    assert run(folder, "corrected", BY_NAME["esc50"])[1].train == 27
-    assert run(folder, "compatible", BY_NAME["esc50"])[1].train == 36
+    for mode, train in (("corrected", 27), ("compatible", 36)):
+        knn, mlp = run(folder, mode, dataclasses.replace(BY_NAME["esc50"], epochs=2))
+        assert len(knn.folds) == len(mlp.folds) == 5
+        assert (knn.test, knn.train, mlp.train) == (45, 36, train)
+        assert knn.value == pytest.approx(np.mean(knn.folds))
+        assert knn.value > (0.8 if mode == "corrected" else 0)
 
 
 def test_validation_never_on_the_test_split(tmp_path: Path) -> None:
@@ -178,24 +177,16 @@ def test_several_labels_a_clip(tmp_path: Path) -> None:
 
 def test_events(tmp_path: Path) -> None:
     folder = tmp_path / "desed"
-    for beginning, count in (("wds-audio-train", 40), ("wds-audio-eval", 10)):
+    for beginning, count in (("wds-audio-train", 24), ("wds-audio-eval", 6)):
         rows = []
         for i in range(count):
-            wave = 0.001 * tone(100, 4, i)
-            start = i % 3
+            wave = 0.001 * tone(100, 2, i)
+            start = i % 2
             wave[start * RATE : (start + 1) * RATE] += tone(2000, 1, i)
-            rows.append(
-                (
-                    f"{beginning}-{i}",
-                    flac(wave),
-                    [
-                        {"onset": start, "offset": start + 1.0, "label": "Dog"},
-                        {"onset": 0, "offset": 4.0, "label": "Frying,Cat"},
-                    ],
-                )
-            )
+            whistle = {"onset": start, "offset": start + 1.0, "label": "Dog"}
+            rows.append((f"{beginning}-{i}", flac(wave), [whistle, {"onset": 0, "offset": 2.0, "label": "Frying,Cat"}]))
         write_tar(folder / f"{beginning}-0.tar", rows)
-    task = dataclasses.replace(BY_NAME["desed"], batch_size=4, epochs=20)
+    task = dataclasses.replace(BY_NAME["desed"], batch_size=4, epochs=40)
     for mode in ("corrected", "compatible"):
         (score,) = run(folder, mode, task)
         assert score.value > 0.85, mode
@@ -247,7 +238,8 @@ def test_class_that_is_not_in_the_card(tmp_path: Path) -> None:
     ("audio", "label", "message"),
     [
         (b"no audio", {"label": "low"}, r"000001\.tar: odd\.flac: unreadable audio"),
-        (flac(np.zeros(0, np.float32)), {"label": "low"}, r"odd\.flac: no audio"),
+        (wav(np.zeros(0)), {"label": "low"}, r"odd\.flac: no audio"),
+        (wav(np.full(99, np.nan)), {"label": "low"}, r"odd\.flac: NaN"),
         (flac(np.zeros(99, np.float32), 8000), {"label": "low"}, r"odd\.flac: 8000 Hz, but task\.json says 16000 Hz"),
         (flac(np.zeros(99, np.float32)), {"title": "low"}, r"odd\.flac: no 'label' in its JSON file"),
         (flac(np.zeros(99, np.float32)), ["low"], r"odd\.flac: a list of labels, but task tones has one"),
