@@ -79,12 +79,18 @@ def fit(config: TrainConfig) -> Path:
     networks = Networks(config.model)
     rng = np.random.default_rng(config.seed)
     report: dict[str, object] = {}
+    names = list(config.kmeans.shares)
+    missing = {e.clip.domain for e in corpus.select("train")} - set(names)
+    if names and missing:
+        raise CodecError(f"kmeans.shares: no share for {', '.join(sorted(missing))}, which the corpus holds")
     for stack in config.model.stacks:
-        starts = np.concatenate([
-            first[e.start] + np.arange(0, -(-e.samples // FRAME) - stack + 1, stack) for e in corpus.select("train")
-        ])  # fmt: skip
+        train = corpus.select("train")
+        spans = [np.arange(0, -(-e.samples // FRAME) - stack + 1, stack) for e in train]
+        starts = np.concatenate([first[e.start] + span for e, span in zip(train, spans, strict=True)])
+        domains = np.repeat([names.index(e.clip.domain) if names else 0 for e in train], [len(span) for span in spans])
         limit = SAMPLE_PER_CENTROID * config.model.vocabs[0]
-        starts = np.sort(rng.choice(starts, min(limit, len(starts)), replace=False))
+        chosen = np.sort(rng.choice(len(starts), min(limit, len(starts)), replace=False))
+        starts, domains = starts[chosen], domains[chosen]
         points = np.concatenate([features[starts + offset] for offset in range(stack)], axis=1)
         quantizer = networks.codebook(stack)
         iterations: list[Iteration] = []
@@ -93,7 +99,8 @@ def fit(config: TrainConfig) -> Path:
             iterations.append(iteration)
             print(f"stack {stack} pass {number}: {iteration}", flush=True)
 
-        fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log)
+        shares = tuple(config.kmeans.shares.values())
+        fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares)
         usage = {v: _usage(quantizer, points, v) for v in config.model.vocabs}
         report[f"stack {stack}"] = {"points": len(points), "inertia": iterations[-1].inertia, "vocabs": usage}
         print(stack, usage, flush=True)
