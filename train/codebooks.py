@@ -20,6 +20,8 @@ from quantizers.kmeans import Iteration
 from train.config import TrainConfig
 from train.corpora.store import Corpus
 from train.crops import FRAME, cached_entries, first_frames, level
+from train.parallel import join
+from train.progress import autocast
 from train.run import Average
 
 PIECE_FRAMES = 3000
@@ -46,8 +48,9 @@ def load_encoder(config: TrainConfig) -> SemanticEncoder:
 @torch.inference_mode()
 def cache_features(config: TrainConfig) -> Path:
     """Encodes train and valid clips at random levels; writes one float16 row per 20 ms."""
-    corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config)
-    mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump())
+    device = join().device
+    corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config).to(device)
+    mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(device)
     entries, first = cached_entries(corpus), first_frames(corpus)
     rng = np.random.default_rng(config.seed)
     folder = config.folder("features")
@@ -59,9 +62,9 @@ def cache_features(config: TrainConfig) -> Path:
         wave = level(corpus.wave(entry), rng)
         wave = np.pad(wave, (0, -len(wave) % FRAME))
         for start in range(0, len(wave) // FRAME, PIECE_FRAMES):
-            piece = torch.from_numpy(wave[start * FRAME : (start + PIECE_FRAMES) * FRAME]).unsqueeze(0)
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
-                rows = encoder(mel(piece))[0].float().numpy()
+            piece = torch.from_numpy(wave[start * FRAME : (start + PIECE_FRAMES) * FRAME]).unsqueeze(0).to(device)
+            with autocast(device, config.precision):
+                rows = encoder(mel(piece))[0].float().cpu().numpy()
             at = first[entry.start] + start
             features[at : at + len(rows)] = rows
     features.flush()
