@@ -73,7 +73,11 @@ def cache_features(config: TrainConfig) -> Path:
 
 
 def fit(config: TrainConfig) -> Path:
-    """Fits the codebooks of every rate on training frames; writes ``codebooks.safetensors`` and a report."""
+    """Fits the codebooks of every rate on training frames; writes ``codebooks.safetensors`` and a report.
+
+    Raises:
+        CodecError: too little audio, features that are not finite, or a domain without a share.
+    """
     corpus = Corpus(config.folder("corpus"))
     about = json.loads((config.folder("features") / "features.json").read_text())
     shape = (about["frames"], about["n_components"])
@@ -103,7 +107,10 @@ def fit(config: TrainConfig) -> Path:
             print(f"stack {stack} pass {number}: {iteration}", flush=True)
 
         shares = tuple(config.kmeans.shares.values())
-        fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares)
+        try:
+            fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares)
+        except ValueError as error:
+            raise CodecError(f"cannot fit the codebooks of stack {stack}: {error}; add audio, or lower model.vocabs") from error
         usage = {v: _usage(quantizer, points, v) for v in config.model.vocabs}
         report[f"stack {stack}"] = {"points": len(points), "inertia": iterations[-1].inertia, "vocabs": usage}
         print(stack, usage, flush=True)
