@@ -20,7 +20,7 @@ def test_usage_of_known_codes() -> None:
 
 def test_one_pass_counts_every_vocabulary(tiny: Codec, tmp_path: Path, speech: np.ndarray) -> None:
     for index in range(20):
-        piece = np.roll(speech, 1_000 * index)[:8_000]
+        piece = speech[0, 1_000 * index :][:8_000]
         (tmp_path / "in" / "speech").mkdir(parents=True, exist_ok=True)
         soundfile.write(tmp_path / "in" / "speech" / f"{index}.wav", piece, 16_000)
     build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
