@@ -46,12 +46,10 @@ def test_audiomae(tmp_path: Path) -> None:
     )
     embedder = open_embedder(f"audiomae:{tmp_path / 'pretrained.pth'}")
     check(embedder, 16_000, 6)  # 98 filterbank frames
-    # A clip of two windows: each gives what it gives alone.
+    # A clip longer than a window: the first window gives what it gives alone.
     wave = noise(64 * 2560 + 8_000)
-    both = embedder.embed([wave], 16_000)[0]
-    np.testing.assert_allclose(
-        both[: len(embedder.embed([wave[: 64 * 2560]], 16_000)[0])], embedder.embed([wave[: 64 * 2560]], 16_000)[0]
-    )
+    first = embedder.embed([wave[: 64 * 2560]], 16_000)[0]
+    np.testing.assert_allclose(embedder.embed([wave], 16_000)[0][: len(first)], first)
 
 
 def test_audiomae_blocks_are_a_vision_transformer() -> None:

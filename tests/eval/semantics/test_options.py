@@ -50,7 +50,7 @@ def test_offset_and_level() -> None:
 def test_level_makes_loudness_not_matter() -> None:
     embedder = open_embedder("logmel|dc,level")
     quiet, loud = embedder.embed([TONE * 0.1 + 0.05, TONE], 16_000)
-    np.testing.assert_allclose(quiet, loud, atol=1e-3)
+    np.testing.assert_allclose(quiet, loud, atol=0.02)
 
 
 def test_members_line_up_in_time() -> None:

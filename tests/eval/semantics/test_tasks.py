@@ -206,7 +206,7 @@ def test_what_is_missing_is_said(corpus: Path, tmp_path: Path) -> None:
         run(["no-such-program"])
     with pytest.raises(CodecError, match="failed with exit code 3"):
         run(["sh", "-c", "exit 3"])
-    with pytest.raises(CodecError, match="task taunt: the .* split is empty|task taunt"):
+    with pytest.raises(CodecError, match="task taunt: the train split is empty"):
         build_tasks(tmp_path, _only(corpus, tmp_path / "poor", "warzone"), names=["taunt"])
     assert not (tmp_path / "taunt").exists()
 
