@@ -51,7 +51,7 @@ TASKS: tuple[CorpusTask | SoundFontTask, ...] = (
     ),
     CorpusTask(About("language", "espeak-ng", "voices and numbers", "speech"), spoken.language),
     CorpusTask(About("object_word", f"{FREE} (ktuberling)", "languages and speakers", "speech"), spoken.object_word),
-    CorpusTask(About("prompt", f"{FREE} (asterisk)", "the other of two speakers", "speech"), spoken.prompt),
+    CorpusTask(About("prompt", f"{FREE} (asterisk)", "speaker", "speech"), spoken.prompt),
     CorpusTask(About("taunt", f"{FREE} (hedgewars)", "voices", "speech"), spoken.taunt),
     CorpusTask(About("drum", f"{FREE} (hydrogen)", "drum kits", "sound"), sounds.drum),
     CorpusTask(About("domain", FREE, "packages", "speech, music, sound"), sounds.domain),

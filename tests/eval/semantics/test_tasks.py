@@ -137,13 +137,13 @@ def test_the_same_bytes_twice_and_others_for_another_seed(corpus: Path, tmp_path
     assert digest("a", 0) != digest("c", 1)
 
 
-def test_prompts_are_asked_in_the_other_voice_and_unheard_ones_test(corpus: Path, tmp_path: Path) -> None:
+def test_prompts_are_asked_by_the_other_speaker_and_unheard_ones_test(corpus: Path, tmp_path: Path) -> None:
     build_tasks(tmp_path, corpus, names=["prompt"])
-    shown = {about["label"]: about["group"].split("/")[0] for about, _ in manifest(tmp_path, "prompt", "train")}
-    for split in ("valid", "test"):
-        for about, _ in manifest(tmp_path, "prompt", split):
-            assert about["group"].split("/")[0] != shown[about["label"]]
-            assert (split == "test") == about["label"].startswith("p1")
+    speakers = {split: {about["group"].split("/")[0] for about, _ in manifest(tmp_path, "prompt", split)} for split in SPLITS}
+    assert speakers == {"train": {"Carlo"}, "valid": {"Menardi"}, "test": {"Menardi"}}
+    asked = {split: {about["label"] for about, _ in manifest(tmp_path, "prompt", split)} for split in SPLITS}
+    assert asked["test"] == {"p1", *(f"p1{i}" for i in range(10))}
+    assert not asked["test"] & asked["valid"]
     assert read_card(tmp_path / "prompt").seen == ""
 
 
