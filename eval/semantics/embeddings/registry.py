@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import get_args
 
 import codec
+from codec.baselines.interface import AudioCodec
 from codec.errors import CodecError
 from codec.model import Stream
 from eval.semantics.embeddings import tokens
 from eval.semantics.interface import Embedder
+from eval.semantics.options import Ensemble, with_options
 
 EXAMPLES = (
     "logmel",
@@ -54,6 +56,8 @@ ENCODERS = {
 def open_embedder(name: str, model: str | Path | None = None) -> Embedder:
     """Opens an embedder by name; `EXAMPLES` has one of every kind.
 
+    ``A+B`` is an ensemble of two or more, and ``A|silence,dc,level`` cleans what A hears (`eval.semantics.options`).
+
     Args:
         name: ``CODEC[@RATE][:WHAT]`` for a codec's tokens, ``FAMILY:WEIGHTS`` for an encoder.
         model: which of our models ``semcodec`` stands for; the bundled one if left out.
@@ -65,6 +69,11 @@ def open_embedder(name: str, model: str | Path | None = None) -> Embedder:
         >>> open_embedder("logmel").dim
         80
     """
+    plain, bar, words = name.partition("|")
+    if bar:
+        return with_options(open_embedder(plain, model), words.split(","), name)
+    if "+" in name:
+        return Ensemble([open_embedder(part, model) for part in name.split("+")], name)
     family, colon, rest = name.partition(":")
     head, at, rate = family.partition("@")
     if not head or (colon and not rest) or (at and not rate):
@@ -80,7 +89,7 @@ def open_embedder(name: str, model: str | Path | None = None) -> Embedder:
             raise CodecError(f"embedder {name!r}: name its weights too, as in {_example(family)}")
         module = importlib.import_module(f"eval.semantics.embeddings.{ENCODERS[family][0]}")
         return getattr(module, ENCODERS[family][1])(*ENCODERS[family][2:], rest)
-    return _other_codec(name, family, rest)
+    return _other_codec(name)
 
 
 def _ours(name: str, rate: str, what: str, model: str | Path | None) -> Embedder:
@@ -96,11 +105,13 @@ def _ours(name: str, rate: str, what: str, model: str | Path | None) -> Embedder
     raise CodecError(f"embedder {name!r}: after the colon goes one of {', '.join(get_args(Stream))}, ids, features")
 
 
-def _other_codec(name: str, family: str, what: str) -> Embedder:
-    if what not in ("", "ids"):
-        raise CodecError(f"unknown embedder {name!r}; there are {', '.join(EXAMPLES)}")
-    opened = codec.load(family)
-    return tokens.codec_ids(opened, name) if what == "ids" else tokens.codec_vectors(opened, name)
+def _other_codec(name: str) -> Embedder:
+    plain = name.removesuffix(":ids")
+    try:
+        opened: AudioCodec = codec.load(plain)
+    except CodecError as error:
+        raise CodecError(f"embedder {name!r}: {error}; encoders are {', '.join(['logmel', *ENCODERS])}") from error
+    return tokens.codec_vectors(opened, name) if plain == name else tokens.codec_ids(opened, name)
 
 
 def _example(family: str) -> str:

@@ -50,13 +50,9 @@ TASKS: tuple[CorpusTask | SoundFontTask, ...] = (
         About("letter_or_digit", f"espeak-ng; {FREE} (klettres, asterisk)", "speakers", "speech"), spoken.letter_or_digit
     ),
     CorpusTask(About("language", "espeak-ng", "voices and numbers", "speech"), spoken.language),
-    CorpusTask(
-        About("recorded_language", f"{FREE} (klettres, ktuberling, asterisk)", "speakers", "speech"), spoken.recorded_language
-    ),
     CorpusTask(About("object_word", f"{FREE} (ktuberling)", "languages and speakers", "speech"), spoken.object_word),
-    CorpusTask(About("prompt", f"{FREE} (asterisk)", "the other of two speakers", "speech"), spoken.prompt),
+    CorpusTask(About("prompt", f"{FREE} (asterisk)", "speaker", "speech"), spoken.prompt),
     CorpusTask(About("taunt", f"{FREE} (hedgewars)", "voices", "speech"), spoken.taunt),
-    CorpusTask(About("voice", f"{FREE} (hedgewars)", "texts", "speech"), spoken.voice),
     CorpusTask(About("drum", f"{FREE} (hydrogen)", "drum kits", "sound"), sounds.drum),
     CorpusTask(About("domain", FREE, "packages", "speech, music, sound"), sounds.domain),
     CorpusTask(About("music_family", FREE, "tracks", "music"), sounds.music_family),

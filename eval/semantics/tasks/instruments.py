@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from codec.errors import CodecError
 from eval.semantics.tasks.corpus_clips import shares
 from eval.semantics.tasks.item import Item, without_repeats
-from eval.semantics.tasks.programs import QUIET, read_mono, run, to_int16
+from eval.semantics.tasks.programs import QUIET, WORKERS, read_mono, run, to_int16
 
 SAMPLE_RATE = 16_000
 SPACING, HELD, KEPT = 3.0, 1.0, 1.5
@@ -44,16 +45,14 @@ class Note:
 def instrument_family(soundfont: Path, seed: int) -> list[Item]:
     """Which of 16 families of instruments plays, by instruments never heard, over pitches and velocities."""
     random = np.random.default_rng(seed)
+    played = {program: _random_notes(random, 12) for program in range(8 * len(FAMILIES))}
+    waves = render_all(soundfont, played)
     items: list[Item] = []
     for number, family in enumerate(FAMILIES):
         programs = range(8 * number, 8 * number + 8)
         split = shares(map(str, programs), seed + number, valid=1, test=2)
         for program in programs:
-            notes = [
-                Note(int(p), int(v)) for p, v in zip(random.integers(40, 85, 12), random.integers(40, 121, 12), strict=True)
-            ]
-            waves = render(soundfont, program, notes)
-            items += [Item(wave, family, f"program {program}", split(str(program))) for wave in waves if audible(wave)]
+            items += [Item(wave, family, f"program {program}", split(str(program))) for wave in waves[program] if audible(wave)]
     return without_repeats(items)
 
 
@@ -67,9 +66,10 @@ def pitch(soundfont: Path, seed: int) -> list[Item]:
         for key in range(21, 109):
             for program in random.choice(programs, count, replace=False):
                 played[int(program)].append(Note(key, int(random.integers(50, 121))))
+    waves = render_all(soundfont, played)
     items: list[Item] = []
     for program, notes in played.items():
-        for note, wave in zip(notes, render(soundfont, program, notes), strict=True):
+        for note, wave in zip(notes, waves[program], strict=True):
             if audible(wave):
                 items.append(Item(wave, str(note.pitch), f"program {program}", split(str(program))))
     return without_repeats(items)
@@ -78,6 +78,18 @@ def pitch(soundfont: Path, seed: int) -> list[Item]:
 def audible(wave: np.ndarray) -> bool:
     """Whether a note sounds at all: not every instrument plays every key."""
     return bool(np.abs(wave).max(initial=0) > QUIET * 32767)
+
+
+def _random_notes(random: np.random.Generator, count: int) -> list[Note]:
+    pitches, velocities = random.integers(40, 85, count), random.integers(40, 121, count)
+    return [Note(int(pitch), int(velocity)) for pitch, velocity in zip(pitches, velocities, strict=True)]
+
+
+def render_all(soundfont: Path, played: Mapping[int, Sequence[Note]]) -> dict[int, list[np.ndarray]]:
+    """The notes of several programs, a few programs at a time."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        rendered = pool.map(lambda program: render(soundfont, program, played[program]), played)
+        return dict(zip(played, rendered, strict=True))
 
 
 def render(soundfont: Path, program: int, notes: Sequence[Note]) -> list[np.ndarray]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from itertools import product
+from collections.abc import Sequence
+from itertools import cycle, product
 
 import numpy as np
 
 from eval.semantics.tasks.corpus_clips import Clips, label_of, shares
 from eval.semantics.tasks.item import Item, without_repeats, without_unlearnable
-from eval.semantics.tasks.programs import Voice
+from eval.semantics.tasks.programs import Voice, say_all
 
 VOICES = {
     "train": [*(Voice("flite", name) for name in ("awb", "kal16")), *(Voice("espeak-ng", f"m{i}") for i in range(1, 6))]
@@ -19,10 +20,10 @@ VOICES = {
 }
 """Synthetic speakers, none of whom is in two splits."""
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
-SPELLED_IN = ("de", "en-gb", "en-us", "es", "fr-fr", "it", "nb", "nl", "pt-br")
-COUNTED_IN = ("en-us", "es", "fr-fr", "it", "ru")
+SPELLED_IN = ("de", "en-gb", "en-us", "es", "fr-be", "it", "nb", "nl", "pt-br")
+COUNTED_IN = ("en-us", "es", "fr-be", "it", "ru")
 NUMBER_LANGUAGES = (
-    *("ar", "cs", "da", "de", "el", "en-us", "es", "fi", "fr-fr", "he"),
+    *("ar", "cs", "da", "de", "el", "en-us", "es", "fi", "fr-be", "tr"),
     *("hu", "it", "lt", "nl", "pl", "pt-br", "ro", "ru", "sv", "uk"),
 )
 
@@ -36,19 +37,16 @@ def word(clips: Clips, seed: int) -> list[Item]:
             spoken.setdefault(text, entry)
     items = [clips.item(entry, text, "Allison", "test") for text, entry in spoken.items()]
     for split, voices in VOICES.items():
-        items += [Item(voice.say(text), text, voice.name, split) for voice, text in product(voices, spoken)]
+        items += _spoken([(voice, text, "en", text) for voice, text in product(voices, spoken)], split)
     return items
 
 
 def letter_or_digit(clips: Clips, seed: int) -> list[Item]:
     """Names of letters and digits in many languages. Synthetic voices and volunteers train, six professionals test."""
-    items = []
-    for voice in VOICES["train"]:
-        if voice.program == "espeak-ng":
-            items += [_spoken(voice, text, language, "train") for language, text in product(SPELLED_IN, LETTERS)]
-            items += [_spoken(voice, str(digit), language, "train") for language, digit in product(COUNTED_IN, range(10))]
-    keep = np.random.default_rng(seed).permutation(len(items))[: len(items) // 2]
-    items = [items[i] for i in sorted(keep)]
+    spelled = [*product(SPELLED_IN, LETTERS), *product(COUNTED_IN, map(str, range(10)))]
+    said = [(voice, text, language, text) for voice in _espeak("train") for language, text in spelled]
+    chosen = np.random.default_rng(seed).permutation(len(said))[:800]
+    items = _spoken([said[i] for i in sorted(chosen)], "train")
     for entry in clips.of("klettres"):
         if (letter := _letter(label_of(entry, "prompt"))) and label_of(entry, "kind") == "alpha":
             split = "valid" if label_of(entry, "language") in ("en_GB", "pt_BR") else "train"
@@ -64,31 +62,28 @@ def language(clips: Clips, seed: int) -> list[Item]:
     """Which of twenty languages a number is read in, by one synthesiser: nothing but the language tells them apart."""
     random = np.random.default_rng(seed)
     numbers = iter(random.permutation(9_000) + 1_000)
-    clips_per_language = {"train": 60, "valid": 10, "test": 24}
-    return [
-        _spoken(voices[i % len(voices)], str(next(numbers)), name, split, label=name)
-        for split, count in clips_per_language.items()
-        for voices in [[voice for voice in VOICES[split] if voice.program == "espeak-ng"]]
-        for name, i in product(NUMBER_LANGUAGES, range(count))
-    ]
+    clips_per_language = {"train": 32, "valid": 6, "test": 16}
+    items = []
+    for split, count in clips_per_language.items():
+        voices = cycle(_espeak(split))
+        jobs = [(next(voices), str(next(numbers)), name, name) for name, _ in product(NUMBER_LANGUAGES, range(count))]
+        items += _spoken(jobs, split)
+    return items
 
 
 def prompt(clips: Clips, seed: int) -> list[Item]:
-    """Which of a few hundred Italian prompts is said: a man or a woman shows it, the other one asks it.
-
-    Every class has one training clip, in either voice, so that likeness of voice leads astray.
-    """
-    said: dict[str, dict[str, object]] = {}
-    for entry in clips.of("asterisk-core-sounds-it", "asterisk-prompt-it"):
-        said.setdefault(label_of(entry, "prompt"), {})[label_of(entry, "speaker")] = entry
+    """Which Italian prompt is said: a man shows each once, a woman asks. She tests with what the codec never heard."""
+    shown = {label_of(entry, "prompt"): entry for entry in clips.of("asterisk-core-sounds-it")}
+    asked = [entry for entry in clips.of("asterisk-prompt-it") if label_of(entry, "prompt") in shown]
+    test = [entry for entry in asked if entry.split != "train"]
+    heard = [entry for entry in asked if entry.split == "train"]
+    valid = [heard[i] for i in sorted(np.random.default_rng(seed).permutation(len(heard))[: len(test)])]
     items = []
-    for text, by_speaker in sorted(said.items()):
-        if len(by_speaker) == 2:
-            # The clip that the codec never heard is the one to test with, where there is one.
-            shown, asked = sorted(by_speaker.values(), key=lambda entry: (entry.split != "train", entry.clip.source))
-            split = "test" if asked.split != "train" else "valid"
-            items.append(clips.item(shown, text, shown.clip.source, "train"))
-            items.append(clips.item(asked, text, asked.clip.source, split))
+    for split, entries in (("test", test), ("valid", valid)):
+        for entry in entries:
+            text = label_of(entry, "prompt")
+            items.append(clips.item(shown[text], text, shown[text].clip.source, "train"))
+            items.append(clips.item(entry, text, entry.clip.source, split))
     return items
 
 
@@ -104,18 +99,6 @@ def taunt(clips: Clips, seed: int) -> list[Item]:
     return without_unlearnable(without_repeats(items), at_least=4)
 
 
-def voice(clips: Clips, seed: int) -> list[Item]:
-    """Which of a game's voices shouts, by taunts never heard."""
-    entries = [entry for entry in clips.of("hedgewars") if entry.clip.domain == "speech"]
-    split = shares((label_of(entry, "prompt") for entry in entries), seed, valid=10, test=20)
-    return without_repeats(
-        [
-            clips.item(entry, label_of(entry, "speaker"), label_of(entry, "prompt"), split(label_of(entry, "prompt")))
-            for entry in entries
-        ]
-    )
-
-
 def object_word(clips: Clips, seed: int) -> list[Item]:
     """Which object is named, in languages never heard: only what related languages share can tell."""
     entries = clips.of("ktuberling")
@@ -127,22 +110,14 @@ def object_word(clips: Clips, seed: int) -> list[Item]:
     return without_unlearnable(without_repeats(items), at_least=3)
 
 
-def recorded_language(clips: Clips, seed: int) -> list[Item]:
-    """Language of one package's volunteers, tested on other packages' speakers."""
-    known = {label_of(entry, "language")[:2] for entry in clips.of("klettres")}
-    items = [
-        clips.item(e, label_of(e, "language")[:2], f"klettres {label_of(e, 'language')}", "train") for e in clips.of("klettres")
-    ]
-    for entry in clips.of("ktuberling", "asterisk"):
-        name = label_of(entry, "language")
-        if name in known:
-            split = "valid" if entry.clip.origin.startswith("asterisk") and name in ("fr", "ru") else "test"
-            items.append(clips.item(entry, name, label_of(entry, "speaker"), split))
-    return without_unlearnable(without_repeats(items))
+def _espeak(split: str) -> list[Voice]:
+    return [voice for voice in VOICES[split] if voice.program == "espeak-ng"]
 
 
-def _spoken(voice: Voice, text: str, language: str, split: str, label: str = "") -> Item:
-    return Item(voice.say(text, language), label or text, voice.name, split)
+def _spoken(jobs: Sequence[tuple[Voice, str, str, str]], split: str) -> list[Item]:
+    """Items of voice, text, language and label; the voice is the group."""
+    waves = say_all([job[:3] for job in jobs])
+    return [Item(wave, label, voice.name, split) for wave, (voice, _, _, label) in zip(waves, jobs, strict=True)]
 
 
 def _letter(prompt: str) -> str:
