@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,15 @@ def test_strange_files(tmp_path: Path, text: str) -> None:
         write([tmp_path / "x.json"], tmp_path / "y.md", plots=False)
     with pytest.raises(CodecError, match=r"none\.json"):
         write([tmp_path / "none.json"], tmp_path / "y.md", plots=False)
+
+
+def test_commands_are_light() -> None:
+    heavy = "{'torch', 'numpy', 'matplotlib', 'soundfile'}"
+    code = f"import sys, eval.semantics.cli; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_build_command_tells_what_it_made(tmp_path: Path) -> None:
+    missing = CliRunner().invoke(app, ["tasks", "--corpus", str(tmp_path), "-o", str(tmp_path / "out"), "--only", "yodel"])
+    assert isinstance(missing.exception, CodecError)
+    assert "yodel" in str(missing.exception)
