@@ -105,7 +105,10 @@ def _corrected(crops: Iterator[_Crop], task: TaskDefinition, embedder: Embedder)
 
 
 def _embed(waves: Sequence[np.ndarray], crops: Sequence[_Crop], embedder: Embedder) -> list[np.ndarray]:
-    outputs = embedder.embed(waves, crops[0].sample_rate)
+    try:
+        outputs = embedder.embed(waves, crops[0].sample_rate)
+    except (RuntimeError, ValueError) as error:
+        raise CodecError(f"{embedder.name} failed on clips from {crops[0].clip.where} on: {error}") from error
     if len(outputs) != len(waves):
         raise CodecError(f"{embedder.name}: {len(outputs)} results for {len(waves)} clips from {crops[0].clip.where} on")
     for crop, vectors in zip(crops, outputs, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from codec.errors import CodecError
+from codec.errors import AudioError, CodecError
 from eval.semantics.scores import Mode, Score, weighted_average
 from eval.semantics.xares.encoder import class_name, wrap
 from eval.semantics.xares.examples import embed_tars
@@ -277,13 +277,22 @@ class Wrong(Spectrum):
         good = super().embed(waves, sample_rate)
         if self.how == "width":
             return [v[:, :5] for v in good]
+        if self.how == "rate":
+            raise AudioError(f"cannot work at {sample_rate} Hz")
         if self.how == "nan":
             return [v * np.nan for v in good]
         return [v[:0] for v in good] if self.how == "empty" else good[1:]
 
 
 @pytest.mark.parametrize(
-    ("how", "message"), [("width", r"\(\d+, 5\)"), ("nan", "NaN"), ("empty", r"\(0, 24\)"), ("count", "15 results for 16")]
+    ("how", "message"),
+    [
+        ("width", r"\(\d+, 5\)"),
+        ("nan", "NaN"),
+        ("empty", r"\(0, 24\)"),
+        ("count", "15 results for 16"),
+        ("rate", "cannot work at 16000 Hz"),
+    ],
 )
 def test_wrong_embedders(tmp_path: Path, how: str, message: str) -> None:
     folder = tone_task(tmp_path)
