@@ -78,7 +78,7 @@ def run_probes(
     seed: int,
     json: bool = False,
 ) -> Results:
-    """Scores every embedder on every task and writes ``<output>/probe.json`` after each embedder.
+    """Scores every embedder on every task and writes ``<output>/probe.json`` after each.
 
     Args:
         embedders: names.
@@ -100,7 +100,7 @@ def run_probes(
         for folder in tasks:
             for found in _score(folder, embedder, heads, modes, seed, results):
                 _tell(results, found, json)
-        results.write(output / "probe.json")
+            results.write(output / "probe.json")
     _majorities(tasks, results, json)
     results.write(output / "probe.json")
     return results
