@@ -91,6 +91,7 @@ def run_probes(
         json: print a JSON line for each score instead of a table's row.
     """
     results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
+    results.tasks = {folder.name: facts for folder in tasks if (facts := _facts(folder))}
     for name in embedders:
         try:
             embedder = load(name)
@@ -145,6 +146,15 @@ def _score(
             yield from run_task(task, folder, embedder, heads, mode, suite, seed)
     except CodecError as error:
         yield Failure(suite, folder.name, embedder.name, str(error))
+
+
+def _facts(folder: Path) -> dict[str, object]:
+    """What a card says; nothing where it cannot be read, which scoring the task will report."""
+    try:
+        card = card_of(folder)
+    except CodecError:
+        return {}
+    return {"classes": len(card.classes), "source": card.source, "held_out": card.held_out, "seen": card.seen}
 
 
 def _majorities(tasks: Sequence[Path], results: Results, json: bool) -> None:

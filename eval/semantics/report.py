@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def page(results: Results, modelled: Sequence[dict[str, Any]], drawn: dict[str, 
     for suite, title in SUITES.items():
         scores = [score for score in results.scores if score.suite == suite]
         if scores:
-            parts += [f"## {title}", *_suite(scores)]
+            parts += [f"## {title}", *_suite(scores, results.tasks)]
             parts += [f"![{title}, {kind}](images/{file})" for kind, file in drawn.items() if kind.startswith(suite)]
             parts += _side_by_side(scores)
             parts += _goals(scores) if suite == "tasks" else []
@@ -73,16 +73,25 @@ codec. *kbps* is what the tokens behind a row take; encoders without tokens have
 without listening."""
 
 
-def _suite(scores: Sequence[Score]) -> Iterable[str]:
+def _suite(scores: Sequence[Score], facts: Mapping[str, Mapping[str, object]]) -> Iterable[str]:
     tasks = list(dict.fromkeys(score.task for score in scores))
+    yield _described(scores, tasks, facts)
     for head, title in HEADS.items():
         chosen = [s for s in scores if s.mode == "corrected" and s.head in (head, "majority")]
         if any(score.head == head for score in chosen):
             yield f"### {title[0].upper() + title[1:]}"
             yield _matrix(chosen, tasks)
-    trained = {s.task: (s.metric, s.train, s.test) for s in scores if s.head != "majority" and s.mode == "corrected"}
-    facts = "; ".join(f"{task}: {metric}, {train} + {test} clips" for task, (metric, train, test) in trained.items())
-    yield f"Metric and clips (to train, to test): {facts}."
+
+
+def _described(scores: Sequence[Score], tasks: Sequence[str], facts: Mapping[str, Mapping[str, object]]) -> str:
+    rows = []
+    for task in tasks:
+        score = next(s for s in scores if s.task == task and s.head != "majority")
+        about = facts.get(task, {})
+        words = [str(about.get(key) or "–") for key in ("classes", "source", "held_out", "seen")]
+        rows.append([task.replace("_", " "), words[0], score.metric, f"{score.train} + {score.test}", *words[1:]])
+    header = ["task", "classes", "metric", "clips to train, to test", "from", "new in test", "heard by our model in training"]
+    return _table(header, rows)
 
 
 def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:

@@ -68,12 +68,14 @@ class Results:
 
     Attributes:
         scores, failures: in the order in which they came.
-        about: what was run: versions, seeds, limits.
+        about: what was run: versions, seeds.
+        tasks: what the cards of the tasks say, by name.
     """
 
     scores: list[Score] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     about: dict[str, object] = field(default_factory=dict)
+    tasks: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Writes JSON, in one piece."""
@@ -91,6 +93,7 @@ def read_results(paths: Iterable[str | Path]) -> Results:
     scores: dict[tuple[str, ...], Score] = {}
     failures: dict[tuple[str, ...], Failure] = {}
     about: dict[str, object] = {}
+    tasks: dict[str, dict[str, object]] = {}
     for path in map(Path, paths):
         try:
             raw = json.loads(path.read_text("utf-8"))
@@ -101,11 +104,12 @@ def read_results(paths: Iterable[str | Path]) -> Results:
                 failure = Failure(**row)
                 failures[failure.suite, failure.task, failure.embedder] = failure
             about.update(raw["about"])
+            tasks.update(raw["tasks"])
         except OSError as error:
             raise CodecError(f"{path}: {error.strerror}; codec probe run writes such files") from error
         except (ValueError, KeyError, TypeError) as error:
             raise CodecError(f"{path}: not a file of probe results ({type(error).__name__}: {error})") from error
-    return Results(list(scores.values()), list(failures.values()), about)
+    return Results(list(scores.values()), list(failures.values()), about, tasks)
 
 
 def weighted_average(scores: Sequence[Score]) -> float:

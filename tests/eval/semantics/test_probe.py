@@ -46,6 +46,7 @@ def test_what_fails_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys: pyt
     assert {s.task for s in results.scores if s.head == "majority"} == {"a_good", "d_good"}
     assert "b_broken: " in capsys.readouterr().err
     read = read_results([tmp_path / "out" / "probe.json"])
+    assert read.tasks["a_good"] == {"classes": 3, "source": "synthetic", "held_out": "seeds", "seen": ""}
     assert (read.scores, read.failures) == (results.scores, results.failures)
 
 
@@ -103,6 +104,7 @@ def test_page() -> None:
             score(task="pitch", embedder="semcodec@50:semantic", value=0.8, bitrate=325.0),
         ],
         [Failure("tasks", "drum", "logmel", "a|b")],
+        tasks={"word": {"classes": 20, "source": "voices", "held_out": "speakers", "seen": ""}},
     )
     text = page(results, [], {})
     rows = [line for line in text.splitlines() if line.startswith("|")]
@@ -113,6 +115,7 @@ def test_page() -> None:
     assert "| logmel | 25.0% | 20.0% | -5.0 | – | – | – |" in rows
     assert "| word | 60.0% | yes (25.0%) | yes (30.0%) | 60.0% | **no** (70.0%) |" in rows
     assert "| pitch | 80.0% | **no** (90.0%) |" in text
+    assert "| word | 20 | accuracy | 300 + 100 | voices | speakers | – |" in rows
     assert "| drum | logmel | a/b |" in rows
     assert "Not measured here" in text
     assert "| audiocodec (ByteDance) | 0.865 | 0.868 | 0.792 | 0.792 |" in rows
@@ -143,7 +146,9 @@ def test_plots_and_language_tables(tmp_path: Path) -> None:
         assert f"images/{file}" in text
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"scores": [{"suite": 1}], "failures": [], "about": {}}', '{"scores": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"scores": [{"suite": 1}], "failures": [], "about": {}, "tasks": {}}', '{"scores": []}']
+)
 def test_strange_files(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(CodecError, match=r"x\.json"):
