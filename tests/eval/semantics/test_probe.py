@@ -18,6 +18,8 @@ from eval.semantics.scores import Failure, Results, Score, read_results
 from tests.eval.semantics.folders import Spectrum, tone_task
 from tests.eval.semantics.test_hear import hear_folder
 
+STRANGE = ('{"scores": [{"suite": 1}], "failures": [], "about": {}, "tasks": {}}', '{"scores": []}')
+
 
 def open_spectrum(name: str) -> Embedder:
     if name != "spectrum":
@@ -146,9 +148,7 @@ def test_plots_and_language_tables(tmp_path: Path) -> None:
         assert f"images/{file}" in text
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"scores": [{"suite": 1}], "failures": [], "about": {}, "tasks": {}}', '{"scores": []}']
-)
+@pytest.mark.parametrize("text", ["", "[]", *STRANGE])
 def test_strange_files(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(CodecError, match=r"x\.json"):
@@ -167,3 +167,12 @@ def test_build_command_tells_what_it_made(tmp_path: Path) -> None:
     missing = CliRunner().invoke(app, ["tasks", "--corpus", str(tmp_path), "-o", str(tmp_path / "out"), "--only", "yodel"])
     assert isinstance(missing.exception, CodecError)
     assert "yodel" in str(missing.exception)
+
+
+def test_the_page_in_the_docs_says_what_was_measured() -> None:
+    root = Path(__file__).parents[3]
+    files = [root / "benchmarks" / "results" / name for name in ("probe.json", "lm.json")]
+    images = {f"tasks {kind}": f"probe-tasks-{kind}.png" for kind in ("bars", "radar")}
+    made = page(read_results(files[:1]), [json.loads(files[1].read_text())], images)
+    assert (root / "docs" / "semantics.md").read_text("utf-8") == made
+    assert all((root / "docs" / "images" / image).is_file() for image in images.values())
