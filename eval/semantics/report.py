@@ -15,7 +15,7 @@ from eval.semantics.scores import Failure, Results, Score, Suite, read_results, 
 from eval.semantics.xares.published import BASELINES, LEADERBOARD
 from eval.semantics.xares.tasks import BY_NAME
 
-HEADS = {"knn": "k-NN (k = 10, cosine, T = 0.07)", "mlp": "trained head (LayerNorm + linear)"}
+HEADS = {"knn": "k-NN (k = 10, cosine, T = 0.07)", "mlp": "Trained head (LayerNorm + linear)"}
 SUITES: dict[Suite, str] = {
     "tasks": "Tasks from free audio",
     "xares": "Public tasks of X-ARES",
@@ -55,7 +55,7 @@ def page(results: Results, modelled: Sequence[dict[str, Any]], drawn: dict[str, 
         scores = [score for score in results.scores if score.suite == suite]
         if scores:
             parts += [f"## {title}", *_suite(scores, results.tasks)]
-            parts += [f"![{title}, {kind}](images/{file})" for kind, file in drawn.items() if kind.startswith(suite)]
+            parts += [f"![{title}: {kind.split()[1]}](images/{file})" for kind, file in drawn.items() if kind.startswith(suite)]
             parts += _side_by_side(scores)
             parts += _goals(scores) if suite == "tasks" else []
     parts += _failures(results.failures)
@@ -79,7 +79,7 @@ def _suite(scores: Sequence[Score], facts: Mapping[str, Mapping[str, object]]) -
     for head, title in HEADS.items():
         chosen = [s for s in scores if s.mode == "corrected" and s.head in (head, "majority")]
         if any(score.head == head for score in chosen):
-            yield f"### {title[0].upper() + title[1:]}"
+            yield f"### {title}"
             yield _matrix(chosen, tasks)
 
 
@@ -105,8 +105,9 @@ def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:
     for name in names:
         own = [values[name, task] for task in tasks if (name, task) in values]
         cells = [_cell(values.get((name, task)), best[task]) for task in tasks]
-        average = f"{weighted_average(own):.1%}" if len(own) == len(tasks) else "–"
-        rows.append([_label(own[0]), _kbps(own[0]), *cells, f"{_mean(values, name, tasks):.1%}", average])
+        means = (_mean(values, name, tasks), weighted_average(own))
+        complete = len(own) == len(tasks)  # Means over different tasks must not stand below each other.
+        rows.append([_label(own[0]), _kbps(own[0]), *cells, *(f"{mean:.1%}" if complete else "–" for mean in means)])
     return _table(["embedder", "kbps", *(task.replace("_", " ") for task in tasks), "mean", "weighted"], rows)
 
 
@@ -155,7 +156,9 @@ def _goals(scores: Sequence[Score]) -> Iterable[str]:
         return
     rows = []
     for task in tasks:
-        best = max(knn.get((name, task), float("nan")) for name in ours)
+        if not any((name, task) in knn for name in ours):
+            continue
+        best = max(knn.get((name, task), 0.0) for name in ours)
         features, meaning = knn.get((FEATURES, task)), max((knn.get((name, task), 0.0) for name in semantic), default=0.0)
         rows.append(
             [
