@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from codec.errors import CodecError
 from codec.tokens import Tokens, count_frames, model_samples
 
-
 HOPS = [(16_000, 320), (16_000, 1280), (24_000, 320), (24_000, 2048), (44_100, 512)]
 
 
