@@ -6,7 +6,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 
 from codec.baselines.neural import at_random
@@ -38,7 +37,7 @@ def build(model: Any, config: Any, path: Path | None) -> Any:
         ModelError: the file is damaged, or holds weights of something else.
     """
     if path is None:
-        network = at_random(lambda: _scattered(model(config)))
+        network = at_random(lambda: model(config))
     else:
         try:
             network, report = model.from_pretrained(
@@ -50,11 +49,3 @@ def build(model: Any, config: Any, path: Path | None) -> Any:
         if strange:
             raise ModelError(f"{path}: not weights of {model.__name__} ({strange[0]})")
     return network.eval().requires_grad_(False)
-
-
-def _scattered(network: torch.nn.Module) -> torch.nn.Module:
-    """Codebooks that are learned as running means start at zero, where every code would be the same."""
-    for name, buffer in network.named_buffers():
-        if name.endswith(("codebook.embed", "codebook.embed_sum")):
-            buffer.normal_(std=0.1)
-    return network
