@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,12 +42,33 @@ def build(model: Any, config: Any, path: Path | None) -> Any:
         network = at_random(lambda: model(config))
     else:
         try:
-            network, report = model.from_pretrained(
-                path.parent, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
+            with _quietly():
+                network, report = model.from_pretrained(
+                    path.parent,
+                    config=config,
+                    dtype="float32",
+                    local_files_only=True,
+                    use_safetensors=True,
+                    output_loading_info=True,
+                )
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise ModelError(f"{path}: not weights of {model.__name__} ({str(error).splitlines()[0]})") from error
         strange = sorted([*report["missing_keys"], *report["unexpected_keys"], *map(str, report["mismatched_keys"])])
         if strange:
             raise ModelError(f"{path}: not weights of {model.__name__} ({strange[0]})")
     return network.eval().requires_grad_(False)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the package's progress bars and reports: what is wrong is said once, by us."""
+    logging = transformers().utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
