@@ -90,10 +90,11 @@ def at_random(build: Callable[[], Module]) -> Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         network = build()
-        # Codebooks that are learned as running means start at zero, where every code would be the same.
+        # Codebooks that are learned as running means start at zero, where every code would be the same; of equal length,
+        # so that direction decides.
         for name, buffer in network.named_buffers():
             if name.endswith(("codebook.embed", "codebook.embed_sum")):
-                buffer.normal_(std=0.1)
+                buffer.copy_(F.normalize(torch.randn_like(buffer), dim=-1))
     return network
 
 
