@@ -43,6 +43,16 @@ class Pair:
         if self.reference.ndim != 1 or self.reference.shape != self.output.shape:
             raise MetricError(f"reference of shape {self.reference.shape}, output of shape {self.output.shape}: not comparable")
 
+    def require_sound(self) -> None:
+        """For metrics that have nothing to say of silence.
+
+        Raises:
+            MetricError: the reference or the output is zero throughout.
+        """
+        for name, wave in (("reference", self.reference), ("output", self.output)):
+            if not wave.any():
+                raise MetricError(f"the {name} is silent")
+
     def at(self, sample_rate: int) -> Pair:
         """Both resampled to a metric's rate in Hz."""
         if sample_rate == self.sample_rate:

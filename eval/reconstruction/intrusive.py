@@ -50,10 +50,11 @@ def pesq(pair: Pair, band: str) -> float:
         band: ``nb`` or ``wb``.
 
     Raises:
-        MetricError: no utterance found, or shorter than a quarter of a second.
+        MetricError: silence, no utterance found, or shorter than a quarter of a second.
     """
     import pesq as package
 
+    pair.require_sound()
     pair = pair.at(8_000 if band == "nb" else 16_000)
     try:
         return float(package.pesq(pair.sample_rate, pair.reference, pair.output, band))

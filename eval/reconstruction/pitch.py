@@ -20,13 +20,13 @@ class PitchErrors:
     """Of one pair.
 
     Attributes:
-        cents: root mean square error of the pitch on frames that are voiced in both, in 1/1200 octave.
+        cents: root mean square error of the pitch on frames that are voiced in both, in 1/1200 octave; None without any.
         hertz: the same, in Hz.
         voicing: share of frames that are voiced in one of the two only, in %.
     """
 
-    cents: float
-    hertz: float
+    cents: float | None
+    hertz: float | None
     voicing: float
 
 
@@ -58,23 +58,24 @@ def track(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pitch_errors(pair: Pair) -> PitchErrors:
-    """Compares the pitch tracks of reference and output.
-
-    Raises:
-        MetricError: no frame is voiced in both.
-    """
+    """Compares the pitch tracks of reference and output."""
     pair = pair.at(SAMPLE_RATE)
     (wanted, voiced), (got, sounding) = track(pair.reference), track(pair.output)
     both = voiced & sounding
+    voicing = 100 * float(np.mean(voiced != sounding))
     if not both.any():
-        raise MetricError(f"the {'output' if voiced.any() else 'reference'} has no voiced frame in common with the other")
-    cents = 1200 * np.log2(got[both] / wanted[both])
-    hertz = got[both] - wanted[both]
-    return PitchErrors(_rms(cents), _rms(hertz), 100 * float(np.mean(voiced != sounding)))
+        return PitchErrors(None, None, voicing)
+    return PitchErrors(_rms(1200 * np.log2(got[both] / wanted[both])), _rms(got[both] - wanted[both]), voicing)
 
 
 def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
+
+
+def _known(value: float | None) -> float:
+    if value is None:
+        raise MetricError("no frame is voiced in both the reference and the output")
+    return value
 
 
 def metrics() -> list[Metric]:
@@ -83,7 +84,7 @@ def metrics() -> list[Metric]:
     errors = Once(pitch_errors)
     cite = "RMSE on frames voiced in both; Mauch and Dixon, pYIN, ICASSP 2014"
     return [
-        Metric("f0_cents", "cents", False, ("speech",), lambda pair: errors(pair).cents, cite),
-        Metric("f0_hz", "Hz", False, ("speech",), lambda pair: errors(pair).hertz, cite),
+        Metric("f0_cents", "cents", False, ("speech",), lambda pair: _known(errors(pair).cents), cite),
+        Metric("f0_hz", "Hz", False, ("speech",), lambda pair: _known(errors(pair).hertz), cite),
         Metric("voicing_error", "%", False, ("speech",), lambda pair: errors(pair).voicing, cite),
     ]

@@ -40,14 +40,13 @@ class SpeakerSimilarity:
         Raises:
             MetricError: no speech found.
         """
-        if not wave.any():
-            raise MetricError("speaker similarity of silence")
         speech = self._prepare(np.clip(wave, -1, 1), SAMPLE_RATE)
         if not len(speech):
             raise MetricError("no speech found, so no speaker")
         return self._encoder.embed_utterance(speech)
 
     def __call__(self, pair: Pair) -> float:
+        pair.require_sound()
         pair = pair.at(SAMPLE_RATE)
         return float(np.clip(self.embed(pair.reference) @ self.embed(pair.output), -1, 1))
 

@@ -35,6 +35,7 @@ class Visqol:
         self._api.create(mode=mode, use_lattice_model=False)
 
     def __call__(self, pair: Pair) -> float:
+        pair.require_sound()
         pair = pair.at(self.sample_rate)
         try:
             result = self._api.measure_from_arrays(
