@@ -89,7 +89,8 @@ def recogniser(name: str = "pocketsphinx") -> Recogniser:
     if kind == "pocketsphinx" and not model:
         return _pocketsphinx()
     if kind not in ("faster-whisper", "transformers") or not model:
-        raise CodecError(f"no recogniser {name!r}; known: pocketsphinx, faster-whisper:NAME_OR_FOLDER, transformers:NAME_OR_FOLDER")
+        known = "pocketsphinx, faster-whisper:NAME_OR_FOLDER, transformers:NAME_OR_FOLDER"
+        raise CodecError(f"no recogniser {name!r}; known are {known}")
     try:
         return _faster_whisper(model) if kind == "faster-whisper" else _transformers(model)
     except ImportError as error:
