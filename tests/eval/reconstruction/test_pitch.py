@@ -23,7 +23,7 @@ def test_a_semitone_is_100_cents(make_pair) -> None:
 def test_a_quarter_that_lost_its_voice(make_pair) -> None:
     errors = pitch_errors(make_pair(voice(voiced=np.arange(32_000) < 24_000), voice()))
     assert errors.voicing == pytest.approx(25, abs=6)  # pYIN holds on to a pitch for some frames
-    assert errors.cents < 10
+    assert errors.cents > 50, "octave errors on those frames count like any other"
 
 
 def test_without_voice_there_is_no_pitch_error_but_a_voicing_error(make_pair) -> None:
