@@ -57,7 +57,7 @@ def write_versa(codec: Reconstructor, clips: Sequence[Clip], folder: Path) -> Wr
     """Sends clips through a codec and writes ``gt.scp``, ``pred.scp``, ``text``, ``score.yaml`` and the wav files they name.
 
     References and outputs have the same keys, lengths and sample rates, as VERSA expects. ``text`` is written if every clip has
-    a transcript, since VERSA stops at the first one that is missing.
+    a transcript, since VERSA silently leaves out clips without one.
 
     Raises:
         CodecError: not one clip could be written, or a path that a list cannot hold.
