@@ -21,10 +21,12 @@ class CorpusConfig(Config):
         sources: ``debian`` for the free corpus, a folder of audio files, ``webdataset:FOLDER`` for shards, or
             ``LAYOUT:FOLDER`` for a published dataset: libritts, gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
+        rerecorded: share of these copies that also get another tone, room and noise.
     """
 
     sources: tuple[str, ...] = ("debian",)
     copies: dict[str, int] = {"speech": 3, "sound": 3}
+    rerecorded: float = 0.0
 
 
 class SemanticStage(Config):

@@ -48,7 +48,7 @@ def _corpus(config: TrainConfig) -> None:
             found = chain.from_iterable(clips_of(s, config.folder("packages"), Path(scratch)) for s in config.corpus.sources)
             report = build(found, folder)
         print(f"hours: {report['hours']}  left out: {report['left_out']}")
-    hours = perturb(Corpus(folder), config.corpus.copies, config.seed)
+    hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded)
     (folder / "perturbed.json").write_text(json.dumps({"hours": hours, "copies": config.corpus.copies}))
     print(f"speed-perturbed copies: {hours:.2f} h")
 

@@ -50,8 +50,10 @@ class Metric:
         unit: ``dB``, ``%``, ``MOS`` or empty.
         higher_is_better: direction.
         domains: it makes sense on.
-        function: value of one pair, or of several named values; raises `MetricError` when it cannot tell.
+        function: value of one pair, or its value beside other named ones; raises `MetricError` when it cannot tell.
         cite: paper or standard.
+        ratio: of a rate such as the word error rate, the names of its count and of what it is out of, both among the
+            function's values: over many clips the figure is 100 × (sum of counts) / (sum of totals), never a mean of rates.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Metric:
     domains: tuple[Domain, ...]
     function: Callable[[Pair], float | Mapping[str, float]]
     cite: str = ""
+    ratio: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Scores:
     """Of one clip and codec.
 
     Attributes:
-        values: by metric.
+        values: by metric; a rate's counts stand beside it.
         failed: reason by metric.
     """
 

@@ -134,6 +134,24 @@ def test_the_adversarial_stage_moves_the_decoder_and_nothing_else(trained: Path)
     assert set(after["balancer"]) == {"mel", "adversarial", "feature"}
 
 
+def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`init` keeps the model's tokens, skips the stages that made them, and starts the codec stage where it ended."""
+    (tmp_path / "corpus").symlink_to(trained / "run" / "corpus")
+    given = ["init=" + str(trained / "run" / "model"), f"root={tmp_path}", "codec.meaning=0.1", "codec.learning_rate=0.001"]
+    for stage in ("teacher", "ssl", "features", "kmeans", "codec", "export"):
+        run(stage, trained, *given, "codec.steps=20")
+    assert "kmeans: comes with" in capsys.readouterr().out
+    assert not (tmp_path / "codebooks").exists()
+    before, after = (codec.load(folder / "model") for folder in (trained / "run", tmp_path))
+    wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
+    assert before.encode(wave, 16_000).codes[:, 0].equal(after.encode(wave, 16_000).codes[:, 0])
+    first = metrics(tmp_path / "codec")[0]
+    assert first["valid_speech_100"] < 1.1 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
+    with pytest.raises(SystemExit):
+        main(["train", "codec", "--config", str(trained / "config.yaml"), *given, "model.hop_length=160"])
+    assert "other sizes than the config's" in capsys.readouterr().err
+
+
 def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path) -> None:
     """Stopped after a checkpoint and started again: the same weights, bit for bit."""
     import train.ssl.pretrain as pretrain
