@@ -77,12 +77,14 @@ class MetricInfo:
         unit: ``dB``, ``%``, ``MOS`` or empty.
         higher_is_better: direction.
         cite: paper or standard.
+        ratio: of a rate, the columns of its count and of what it is out of; over many clips it is the ratio of their sums.
     """
 
     name: str
     unit: str
     higher_is_better: bool
     cite: str = ""
+    ratio: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def read_results(folder: Path) -> Results:
         return Results(
             rows=tuple(_row(record) for record in table.to_pylist()),
             codecs=tuple(CodecInfo(**info) for info in raw["codecs"]),
-            metrics=tuple(MetricInfo(**info) for info in raw["metrics"]),
+            metrics=tuple(MetricInfo(**{**info, "ratio": info["ratio"] and tuple(info["ratio"])}) for info in raw["metrics"]),
             refused=raw["refused"],
             unreadable=raw["unreadable"],
             provenance=Provenance(**raw["provenance"]),

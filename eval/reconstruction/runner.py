@@ -49,7 +49,7 @@ def run(
         raise CodecError("no clips to measure")
     if len(set(names)) < len(names):
         raise CodecError(f"two clips are called {next(name for name in names if names.count(name) > 1)!r}")
-    metrics = [MetricInfo(m.name, m.unit, m.higher_is_better, m.cite) for m in setup.make_metrics()]
+    metrics = [MetricInfo(m.name, m.unit, m.higher_is_better, m.cite, m.ratio) for m in setup.make_metrics()]
     hashes, seconds, unreadable = _read(clips)
     infos, refused = _inspect(list(dict.fromkeys(codecs)), setup.open_codec)
     code = metrics_version(metrics, setup)
