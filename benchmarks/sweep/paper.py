@@ -1,6 +1,6 @@
 """Figures that the SemantiCodec paper published, for comparison by eye only: other clips, other code, other recogniser.
 
-Table II of H. Liu et al., "SemantiCodec: An Ultra Low Bitrate Semantic Audio Codec for General Sound", arXiv 2405.00233v2, 2024:
+Table II of H. Liu et al., "SemantiCodec: An Ultra Low Bitrate Semantic Audio Codec for General Sound", arXiv 2405.00233v2:
 300 utterances of LibriTTS test-clean, 250 pieces of MUSDB18 test, 500 clips of AudioSet's evaluation set.
 """
 

@@ -144,7 +144,9 @@ def _styles(summaries: Sequence[Summary]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _panel(axis: Any, panel: Panel, summaries: Sequence[Summary], styles: dict[str, tuple[str, str]], paper: bool) -> dict[str, Any]:
+def _panel(
+    axis: Any, panel: Panel, summaries: Sequence[Summary], styles: dict[str, tuple[str, str]], paper: bool
+) -> dict[str, Any]:
     axis.set_title(f"{panel.title}", pad=10)
     axis.set_xscale("log")
     axis.set_xlabel("kbit/s, measured")
@@ -191,7 +193,13 @@ def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: 
 def _published(axis: Any, panel: Panel) -> dict[str, Any]:
     """The paper's own points, hollow, grey and dashed: measured on other clips."""
     handles = {}
-    shades = {"SemantiCodec": "#222222", "DAC (retrained)": "#777777", "EnCodec": "#777777", "HiFi-Codec": "#777777", "DAC": "#777777"}
+    shades = {
+        "SemantiCodec": "#222222",
+        "DAC (retrained)": "#777777",
+        "EnCodec": "#777777",
+        "HiFi-Codec": "#777777",
+        "DAC": "#777777",
+    }
     for model, marker in zip(shades, ("o", "D", "s", "^", "v"), strict=True):
         rows = [(row.kbps, row.value(panel.domain, panel.metric.name)) for row in TABLE_II if row.model == model]
         known = [(kbps, value) for kbps, value in rows if value is not None]
@@ -214,7 +222,9 @@ def _ticks(axis: Any) -> None:
 
     low, high = axis.get_xlim()
     axis.set_xlim(low / 1.08, high * 1.12)
-    axis.xaxis.set_major_locator(FixedLocator([t for t in (0.1, 0.2, 0.35, 0.7, 1.4, 3, 6, 12, 24, 48, 96) if low <= t <= high]))
+    axis.xaxis.set_major_locator(
+        FixedLocator([t for t in (0.1, 0.2, 0.35, 0.7, 1.4, 3, 6, 12, 24, 48, 96) if low <= t <= high])
+    )
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.margins(y=0.12)

@@ -78,7 +78,9 @@ def metric_names(results: Results, domain: Domain) -> list[str]:
     rows = [row for row in results.rows if row.domain == domain]
     names = {name for row in rows for name in (*row.values, *row.failed)}
     asked = [metric.name for metric in results.metrics]
-    return sorted(names, key=lambda name: (asked.index(results.metric(name).name) if results.metric(name).name in asked else 99, name))
+    return sorted(
+        names, key=lambda name: (asked.index(results.metric(name).name) if results.metric(name).name in asked else 99, name)
+    )
 
 
 def _summary(codec: str, domain: Domain, rows: Sequence[Row], scores: dict[str, Score]) -> Summary:
