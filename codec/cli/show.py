@@ -129,10 +129,10 @@ def play_file(file: str, model: str) -> None:
     with tempfile.TemporaryDirectory(prefix="codec-play-") as folder:
         if file.endswith(".sct"):
             from codec.files import decode_file
-            from codec.hub import load
+            from codec.hub import load_codec
 
             decoded = str(Path(folder) / "decoded.wav")
-            decode_file(load(model), file, decoded)
+            decode_file(load_codec(model), file, decoded)
             file = decoded
         if subprocess.run([*player, str(Path(file).resolve())], stdin=subprocess.DEVNULL).returncode:
             raise CodecError(f"{player[0]} could not play {file}")
