@@ -67,6 +67,11 @@ class Origin:
     path: Path | None
     fingerprint: str
 
+    @property
+    def version(self) -> str:
+        """To tell results apart by."""
+        return self.fingerprint if self.path else f"random weights, seed {SEED}"
+
 
 def origin(family: str, trained_only: bool) -> Origin:
     """Weights on this machine, or random ones where those are explicitly allowed.
@@ -101,12 +106,7 @@ class NeuralCodec:
 
     def __init__(self, name: str, network: Network, layout: Layout, origin: Origin) -> None:
         self.name, self._network, self._layout = name, network, layout
-        self.fingerprint, self.trained = origin.fingerprint, origin.path is not None
-
-    @property
-    def version(self) -> str:
-        """Of the weights."""
-        return self.fingerprint if self.trained else f"random weights, seed {SEED}"
+        self.fingerprint, self.version, self.trained = origin.fingerprint, origin.version, origin.path is not None
 
     @property
     def sample_rate(self) -> int:

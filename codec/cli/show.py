@@ -1,4 +1,4 @@
-"""``codec info``, ``codec models``, ``codec play``."""
+"""``codec info``, ``codec play``."""
 
 from __future__ import annotations
 
@@ -99,22 +99,6 @@ def _describe_audio(file: str) -> dict[str, Any]:
         "bytes": size,
         "true_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
     }
-
-
-def show_models(json: bool) -> None:
-    """Prints the models that can be named."""
-    import dataclasses
-
-    from codec.hub import models
-
-    if json:
-        for entry in models():
-            print(jsonlib.dumps(dataclasses.asdict(entry)))
-        return
-    table = Table("name", "here", "about", box=None)
-    for entry in models():
-        table.add_row(entry.name, "yes" if entry.ready else "no", entry.about)
-    Console().print(table, highlight=False)
 
 
 def play_file(file: str, model: str) -> None:
