@@ -42,10 +42,10 @@ def quality(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
 ) -> None:
     """Quality on held-out clips of the free corpus, beside classical codecs."""
-    import codec
     from benchmarks.quality import main
+    from codec.hub import load_codec
 
-    main(codec.load(model, vocab=vocab), corpus, split, clips, asr, output, peers, vocab)
+    main(load_codec(model, vocab=vocab), corpus, split, clips, asr, output, peers, vocab)
 
 
 @app.command()

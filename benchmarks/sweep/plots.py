@@ -13,6 +13,7 @@ from codec.atomic import atomic_path
 from codec.errors import CodecError
 from eval.reconstruction.interface import Domain
 from eval.reconstruction.results import MetricInfo, Results
+from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary
 
 OURS_COLOUR = "#0072B2"
@@ -97,17 +98,20 @@ def draw(chosen: Sequence[Panel], summaries: Sequence[Summary], path: Path, pape
     """Writes panels beside each other, two a row, with one legend below, as ``PATH.svg`` and ``PATH.png``."""
     pyplot = _pyplot()
     columns = min(2, len(chosen))
+    width = 5.6 if columns == 2 else 7.6
     rows = -(-len(chosen) // columns)
     styles = _styles(summaries)
     with pyplot.rc_context(_STYLE):
-        figure, axes = pyplot.subplots(rows, columns, figsize=(5.6 * columns, 3.9 * rows), squeeze=False, layout="constrained")
+        figure, axes = pyplot.subplots(
+            rows, columns, figsize=(width * columns, 4.0 * rows + 0.5), squeeze=False, layout="constrained"
+        )
         for axis in axes.flat[len(chosen) :]:
             axis.set_visible(False)
         handles: dict[str, Any] = {}
         for axis, panel in zip(axes.flat, chosen, strict=False):
             handles |= _panel(axis, panel, summaries, styles, paper)
         figure.legend(
-            handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4 if columns > 1 else 3)
+            handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4 if columns == 2 else 3)
         )
         for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 160})):
             with atomic_path(path.with_name(path.name + suffix)) as temporary:
@@ -162,7 +166,7 @@ def _panel(
     original = next((s for s in summaries if s.codec == "original" and s.domain == panel.domain), None)
     score = original and original.scores.get(panel.metric.name)
     if score and score.mean is not None:
-        handles["original, uncoded"] = axis.axhline(score.mean.mean, color="#888888", linewidth=1.2, linestyle=":", zorder=1)
+        handles["original, uncoded"] = axis.axhline(score.mean.value, color="#888888", linewidth=1.2, linestyle=":", zorder=1)
     if paper:
         handles |= _published(axis, panel)
     _ticks(axis)
@@ -175,8 +179,8 @@ def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: 
     known = [(point, mean) for point, mean in points if mean is not None]
     if not known:
         return None
-    across, up = [point.kbps for point, _ in known], [mean.mean for _, mean in known]
-    spread = [[mean.mean - mean.low for _, mean in known], [mean.high - mean.mean for _, mean in known]]
+    across, up = [point.kbps for point, _ in known], [mean.value for _, mean in known]
+    spread = [[mean.value - _or(mean.low, mean) for _, mean in known], [_or(mean.high, mean) - mean.value for _, mean in known]]
     handle = axis.errorbar(
         across, up, yerr=spread, color=colour, marker=marker, markersize=8 if line.ours else 6.5,
         linewidth=2.6 if line.ours else 1.4, linestyle="--" if dashed else "-",
@@ -184,10 +188,16 @@ def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: 
     )  # fmt: skip
     for (point, _), x, y in zip(known, across, up, strict=True):
         axis.annotate(
-            point_label(point.codec), (x, y), xytext=(6, 6), textcoords="offset points", fontsize=9, color=colour,
+            point_label(point.codec), (x, y), xytext=(-4, 8) if line.ours else (4, -13), textcoords="offset points", color=colour,
+            ha="right" if line.ours else "left", fontsize=9.5 if line.ours else 8.5,
             fontweight="bold" if line.ours else "normal", zorder=5,
         )  # fmt: skip
     return handle
+
+
+def _or(end: float | None, interval: Interval) -> float:
+    """The end of an interval, or its value where one clip gives no interval."""
+    return interval.value if end is None else end
 
 
 def _published(axis: Any, panel: Panel) -> dict[str, Any]:
@@ -208,10 +218,10 @@ def _published(axis: Any, panel: Panel) -> dict[str, Any]:
                 *zip(*known, strict=True), color=shades[model], marker=marker, linestyle="--", linewidth=1,
                 markerfacecolor="white", markersize=5.5, alpha=0.8, zorder=2,
             )  # fmt: skip
-            handles[f"{model}, published on other clips"] = handle
+            handles[f"{model} †"] = handle
     if handles:
         axis.annotate(
-            f"hollow, dashed: {CITATION}", (1, 0), xycoords="axes fraction", ha="right", va="bottom", xytext=(-2, 3),
+            f"† published on other clips: {CITATION}", (1, 0), xycoords="axes fraction", ha="right", va="bottom", xytext=(-2, 3),
             textcoords="offset points", fontsize=7.5, color="#777777",
         )  # fmt: skip
     return handles

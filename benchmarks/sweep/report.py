@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.sweep.listening import Example, as_flac, strip, title
+from benchmarks.sweep.listening import Example, as_flac, strip
 from benchmarks.sweep.paper import CITATION
 from benchmarks.sweep.plots import Panel
 from benchmarks.sweep.tables import Table, problems
@@ -23,13 +23,15 @@ class ShownTrack:
     """A track as the page has it.
 
     Attributes:
-        title: codec and bitrate.
+        title: codec.
+        rate: bitrate of this clip, or empty.
         audio: FLAC in base64, or empty.
         picture: data address of its spectrogram, or empty.
         problem: why there is no audio.
     """
 
     title: str
+    rate: str
     audio: str
     picture: str
     problem: str
@@ -109,12 +111,13 @@ def render(
 def _shown(example: Example) -> ShownExample:
     tracks = []
     for track in example.tracks:
+        rate = "" if track.kbps is None else f"{track.kbps:.2f} kbit/s"
         if track.wave is None:
-            tracks.append(ShownTrack(title(track), "", "", track.problem))
+            tracks.append(ShownTrack(track.label, rate, "", "", track.problem))
             continue
         audio = base64.b64encode(as_flac(track.wave, example.sample_rate)).decode()
         picture = base64.b64encode(strip(track.wave, example.sample_rate)).decode()
-        tracks.append(ShownTrack(title(track), audio, f"data:image/webp;base64,{picture}", ""))
+        tracks.append(ShownTrack(track.label, rate, audio, f"data:image/webp;base64,{picture}", ""))
     reference = example.tracks[0].wave
     assert reference is not None
     return ShownExample(example.name, example.domain, example.text or "", len(reference) / example.sample_rate, tuple(tracks))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.sweep.plots import TITLES
 from benchmarks.sweep.points import OURS
 from eval.reconstruction.interface import Domain
-from eval.reconstruction.results import MetricInfo, Results
+from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
 
@@ -107,20 +107,26 @@ def markdown(tables: Sequence[Table]) -> str:
 
 
 def problems(results: Results) -> list[str]:
-    """Everything that failed, with reasons, one line each; like reasons are counted together."""
-    found = [f"{codec}: not run: {reason}" for codec, reason in results.refused.items()]
-    found += [f"{clip}: not readable: {reason}" for clip, reason in results.unreadable.items()]
-    counts: dict[str, list[str]] = {}
+    """Everything that failed, with reasons, one line each; what failed alike is counted together."""
+    found = [f"{codec} was not run: {reason}" for codec, reason in results.refused.items()]
+    found += [f"{clip} cannot be read: {reason}" for clip, reason in results.unreadable.items()]
+    alike: dict[tuple[str, str], list[Row]] = {}
     for row in results.rows:
         if row.error:
-            counts.setdefault(f"{row.codec} failed: {row.error}", []).append(row.clip)
+            alike.setdefault((f"{row.codec} failed", row.error), []).append(row)
         for metric, reason in row.failed.items():
-            counts.setdefault(f"{metric} could not judge {row.codec} ({row.domain}): {reason}", []).append(row.clip)
-    return found + [f"{what} [{_clips(clips)}]" for what, clips in counts.items()]
+            alike.setdefault((f"{metric} has no value", reason), []).append(row)
+    return found + [f"{what} on {_where(rows)}: {reason}" for (what, reason), rows in alike.items()]
 
 
-def _clips(clips: Sequence[str]) -> str:
-    return clips[0] if len(clips) == 1 else f"{len(clips)} clips, the first is {clips[0]}"
+def _where(rows: Sequence[Row]) -> str:
+    clips, codecs = (list(dict.fromkeys(values)) for values in ([row.clip for row in rows], [row.codec for row in rows]))
+    which = f"clip {clips[0]}" if len(clips) == 1 else f"{len(clips)} clips ({clips[0]}, …)"
+    return (
+        which
+        if len(codecs) == 1 and codecs[0] == rows[0].codec and len(rows) == len(clips) and rows[0].error
+        else (f"{which} of {codecs[0] if len(codecs) == 1 else f'{len(codecs)} codecs'}")
+    )
 
 
 def number(value: float, unit: str = "") -> str:
@@ -154,9 +160,13 @@ def _cells(summary: Summary, metrics: Sequence[MetricInfo]) -> tuple[Cell, ...]:
 def _interval(interval: Interval | None, metric: MetricInfo, note: str = "", signed: bool = False) -> Cell:
     if interval is None:
         return Cell("–", note=note)
-    sign = "+" if signed and interval.mean > 0 else ""
-    low, high = (number(value, metric.unit) for value in (interval.low, interval.high))
-    return Cell(sign + number(interval.mean, metric.unit), f"[{low}, {high}]", note)
+    sign = "+" if signed and interval.value > 0 else ""
+    ends = (
+        ""
+        if interval.low is None or interval.high is None
+        else f"[{number(interval.low, metric.unit)}, {number(interval.high, metric.unit)}]"
+    )
+    return Cell(sign + number(interval.value, metric.unit), ends, note)
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -107,7 +107,7 @@ class EncodecStereo:
         self._kbps = _kbps(name)
         source = origin(name.family, trained_only)
         self._network = network(name.family, source.path)
-        self.name, self.version, self.trained = name.text, source.fingerprint, source.path is not None
+        self.name, self.version, self.trained = name.text, source.version, source.path is not None
         self.sample_rate = 48_000
         self.bitrate = self._kbps * 1000
 

@@ -83,7 +83,7 @@ def parse(text: str) -> CodecName:
     for word in words:
         key, equals, value = word.partition("=")
         if not key or (equals and (not value or key in options)):
-            raise CodecError(f"codec {text!r}: cannot make sense of {back!r}; write for example encodec_24khz@1.5 or dac_16khz@n=2")
+            raise CodecError(f"codec {text!r}: cannot make sense of {back!r}; write encodec_24khz@1.5, dac_16khz@n=2, …")
         if equals:
             options[key] = value
         else:

@@ -67,6 +67,11 @@ class Origin:
     path: Path | None
     fingerprint: str
 
+    @property
+    def version(self) -> str:
+        """To tell results apart by."""
+        return self.fingerprint if self.path else f"random weights, seed {SEED}"
+
 
 def origin(family: str, trained_only: bool) -> Origin:
     """Weights on this machine, or random ones where those are explicitly allowed.
@@ -101,7 +106,7 @@ class NeuralCodec:
 
     def __init__(self, name: str, network: Network, layout: Layout, origin: Origin) -> None:
         self.name, self._network, self._layout = name, network, layout
-        self.fingerprint, self.trained = origin.fingerprint, origin.path is not None
+        self.fingerprint, self.version, self.trained = origin.fingerprint, origin.version, origin.path is not None
 
     @property
     def sample_rate(self) -> int:
@@ -148,7 +153,8 @@ class NeuralCodec:
         return codes.to(torch.int64).clone()
 
     def _tokens(self, items: list[Tensor], counts: list[int], sample_rate: int) -> Tokens:
-        codes = torch.zeros(len(items), len(self.codebook_sizes), max((i.shape[1] for i in items), default=0), dtype=torch.int64)
+        longest = max((item.shape[1] for item in items), default=0)
+        codes = torch.zeros(len(items), len(self.codebook_sizes), longest, dtype=torch.int64)
         for index, item in enumerate(items):
             codes[index, :, : item.shape[1]] = item
         return Tokens(
@@ -203,7 +209,8 @@ class NeuralCodec:
             CodecError: other codebooks, too few frames, or codes outside their codebooks.
         """
         if tokens.model != self.fingerprint:
-            raise ModelError(f"these tokens were made by model {tokens.model or 'unknown'}, not by {self.fingerprint} ({self.name})")
+            made_by = tokens.model or "unknown"
+            raise ModelError(f"these tokens were made by model {made_by}, not by {self.fingerprint} ({self.name})")
         if tokens.codebook_sizes != self.codebook_sizes:
             raise CodecError(f"{len(tokens.codebook_sizes)} streams, but {self.name} has {len(self.codebook_sizes)}")
         if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):

@@ -55,5 +55,5 @@ def _scattered(network: torch.nn.Module) -> torch.nn.Module:
     """Codebooks that are learned as running means start at zero, where every code would be the same."""
     for name, buffer in network.named_buffers():
         if name.endswith(("codebook.embed", "codebook.embed_sum")):
-            buffer.normal_()
+            buffer.normal_(std=0.1)
     return network

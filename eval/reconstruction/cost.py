@@ -19,7 +19,8 @@ class Cost(Generic[T]):
     Attributes:
         value: that it returned.
         seconds: of wall time.
-        memory: bytes by which this process grew at its peak; None where the system does not tell.
+        memory: bytes by which this process grew at its peak; None where the system does not tell, or where other programs
+            did the work, whose memory is not seen.
     """
 
     value: T
@@ -34,11 +35,22 @@ def measure(function: Callable[[], T]) -> Cost[T]:
     sampling thread is needed, which would miss short peaks and take time away from what is measured.
     """
     before = _resident("VmRSS") if _reset_peak() else None
+    programs = _program_faults()
     start = time.perf_counter()
     value = function()
     seconds = time.perf_counter() - start
     peak = _resident("VmHWM")
-    return Cost(value, seconds, None if before is None or peak is None else max(0, peak - before))
+    unseen = before is None or peak is None or _program_faults() != programs
+    return Cost(value, seconds, None if unseen else max(0, peak - before))
+
+
+def _program_faults() -> int:
+    """Page faults of programs that this process started and that have ended: any program has some."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return 0
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
 
 
 def _reset_peak() -> bool:

@@ -120,11 +120,9 @@ class Results:
         return tuple(domain for domain in usual if domain in found)
 
     def metric(self, name: str) -> MetricInfo:
-        """What is known of a column; a metric that gives several columns lends them its description."""
-        for info in sorted(self.metrics, key=lambda metric: -len(metric.name)):
-            if name == info.name or name.startswith(info.name):
-                return info
-        return MetricInfo(name, "", higher_is_better=True)
+        """What is known of a column; one that a metric gives beside its own is only known by name."""
+        known = {metric.name: metric for metric in self.metrics}
+        return known.get(name) or MetricInfo(name, "", higher_is_better=True)
 
     def write(self, folder: Path) -> None:
         """Writes ``results.parquet`` and ``results.json``, each whole or not at all."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from eval.reconstruction.interface import Domain
-from eval.reconstruction.results import Results, Row
-from eval.reconstruction.statistics import Interval, bootstrap, paired
+from eval.reconstruction import statistics
+from eval.reconstruction.interface import Domain, Scores
+from eval.reconstruction.results import MetricInfo, Results, Row
+from eval.reconstruction.statistics import Interval
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,12 @@ class Score:
     """Of one codec, domain and metric.
 
     Attributes:
-        mean: with its 95 % interval; None where the metric failed on every clip.
-        clips: that the mean is over.
+        mean: with its 95 % interval, for rates the ratio of sums; None where the metric failed on every clip.
         failed: clips on which the metric failed, left out of the mean.
         difference: from the reference codec, over the clips that both have; None without one.
     """
 
     mean: Interval | None
-    clips: int
     failed: int
     difference: Interval | None = None
 
@@ -68,19 +67,18 @@ def summarise(results: Results, reference: str | None = None) -> list[Summary]:
             rows = [row for row in results.rows if row.domain == domain and row.codec == codec.name]
             if rows:
                 compared = base if codec.name != reference else []
-                scores = {name: _score(rows, compared, name) for name in names}
+                scores = {name: _score(rows, compared, results.metric(name)) for name in names}
                 summaries.append(_summary(codec.name, domain, rows, scores))
     return summaries
 
 
 def metric_names(results: Results, domain: Domain) -> list[str]:
-    """Columns that have or should have values in a domain, in the order in which the metrics were asked for."""
+    """Metrics that have or should have values in a domain: those asked for, then what they say besides."""
     rows = [row for row in results.rows if row.domain == domain]
     names = {name for row in rows for name in (*row.values, *row.failed)}
+    names -= {part for metric in results.metrics for part in metric.ratio or ()}
     asked = [metric.name for metric in results.metrics]
-    return sorted(
-        names, key=lambda name: (asked.index(results.metric(name).name) if results.metric(name).name in asked else 99, name)
-    )
+    return [name for name in asked if name in names] + sorted(names - set(asked))
 
 
 def _summary(codec: str, domain: Domain, rows: Sequence[Row], scores: dict[str, Score]) -> Summary:
@@ -100,15 +98,12 @@ def _summary(codec: str, domain: Domain, rows: Sequence[Row], scores: dict[str, 
     )
 
 
-def _score(rows: Sequence[Row], base: Sequence[Row], name: str) -> Score:
-    values = {row.clip: row.values[name] for row in rows if name in row.values}
-    others = {row.clip: row.values[name] for row in base if name in row.values}
-    shared = sorted(values.keys() & others.keys())
+def _score(rows: Sequence[Row], base: Sequence[Row], metric: MetricInfo) -> Score:
+    scores, others = ({row.clip: Scores(row.values, row.failed) for row in side} for side in (rows, base))
     return Score(
-        mean=bootstrap(list(values.values())) if values else None,
-        clips=len(values),
-        failed=sum(name in row.failed for row in rows),
-        difference=paired([values[clip] for clip in shared], [others[clip] for clip in shared]) if shared else None,
+        mean=statistics.summarise(metric, scores),
+        failed=sum(metric.name in row.failed for row in rows),
+        difference=statistics.difference(metric, scores, others),
     )
 
 
