@@ -109,7 +109,7 @@ def strip(wave: np.ndarray, sample_rate: int) -> bytes:
         from PIL import Image
     except ImportError as error:
         raise CodecError("pictures need matplotlib: pip install semcodec[plot]") from error
-    level = log_spectrogram(np.pad(wave, (0, max(0, 1024 - len(wave)))))
+    level = log_spectrogram(wave)
     top = min(level.shape[0], round(level.shape[0] * 8_000 / (sample_rate / 2)))
     shade = np.clip((level[:top][::-1] + 100) / 80, 0, 1)
     colours = (colormaps["magma"](shade)[..., :3] * 255).astype(np.uint8)

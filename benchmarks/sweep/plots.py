@@ -131,6 +131,7 @@ _STYLE = {
     "axes.grid": True,
     "grid.color": "#E6E6E6",
     "legend.frameon": False,
+    "text.parse_math": False,
     "svg.hashsalt": "semcodec",
 }
 
@@ -188,8 +189,8 @@ def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: 
     )  # fmt: skip
     for (point, _), x, y in zip(known, across, up, strict=True):
         axis.annotate(
-            point_label(point.codec), (x, y), xytext=(-4, 8) if line.ours else (4, -13), textcoords="offset points", color=colour,
-            ha="right" if line.ours else "left", fontsize=9.5 if line.ours else 8.5,
+            point_label(point.codec), (x, y), xytext=(-4, 8) if line.ours else (4, -13), textcoords="offset points",
+            color=colour, ha="right" if line.ours else "left", fontsize=9.5 if line.ours else 8.5,
             fontweight="bold" if line.ours else "normal", zorder=5,
         )  # fmt: skip
     return handle
@@ -221,8 +222,8 @@ def _published(axis: Any, panel: Panel) -> dict[str, Any]:
             handles[f"{model} †"] = handle
     if handles:
         axis.annotate(
-            f"† published on other clips: {CITATION}", (1, 0), xycoords="axes fraction", ha="right", va="bottom", xytext=(-2, 3),
-            textcoords="offset points", fontsize=7.5, color="#777777",
+            f"† published on other clips: {CITATION}", (1, 0), xycoords="axes fraction", ha="right", va="bottom",
+            xytext=(-2, 3), textcoords="offset points", fontsize=7.5, color="#777777",
         )  # fmt: skip
     return handles
 

@@ -50,25 +50,6 @@ class Line:
     points: tuple[Summary, ...]
 
 
-def split_codecs(text: str, families: Sequence[str]) -> list[str]:
-    """Takes a list of names apart; commas separate codecs as well as the knobs of one.
-
-    Example:
-        >>> split_codecs("semcodec@50,vocab=4096,semcodec@25,opus@6 original", ["semcodec", "opus", "original"])
-        ['semcodec@50,vocab=4096', 'semcodec@25', 'opus@6', 'original']
-    """
-    names: list[str] = []
-    for group in text.split():
-        start = True
-        for word in filter(None, group.split(",")):
-            if start or "@" in word or word in families:
-                names.append(word)
-            else:
-                names[-1] += f",{word}"
-            start = False
-    return list(dict.fromkeys(names))
-
-
 def at_rates(names: Sequence[str], rates: Sequence[str]) -> list[str]:
     """Gives every codec without an ``@`` each of the rates; ``original`` has none.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,16 +76,16 @@ def error_power(pair: Pair) -> float:
     return float(np.mean((pair.reference - pair.output) ** 2))
 
 
-def word_errors(pair: Pair) -> float:
+def word_errors(pair: Pair) -> dict[str, float]:
     if pair.text is None:
         raise MetricError("no transcript")
-    return 0.25
+    return {"wer": 25.0, "wer_errors": 1.0, "wer_words": 4.0}
 
 
 def make_metrics() -> list[Metric]:
     return [
         Metric("error", "", False, ("speech", "music", "sound"), error_power),
-        Metric("wer", "%", False, ("speech",), word_errors),
+        Metric("wer", "%", False, ("speech",), word_errors, ratio=("wer_errors", "wer_words")),
     ]
 
 
@@ -95,8 +95,7 @@ def score(pair: Pair, metrics: Sequence[Metric]) -> Scores:
         if pair.domain in metric.domains:
             try:
                 value = metric.function(pair)
-                assert isinstance(value, float)
-                scores.values[metric.name] = value
+                scores.values.update(value if isinstance(value, Mapping) else {metric.name: value})
             except MetricError as error:
                 scores.failed[metric.name] = str(error)
     return scores
