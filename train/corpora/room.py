@@ -40,7 +40,7 @@ def rerecord(wave: np.ndarray, rng: np.random.Generator, sample_rate: int = 16_0
 
 
 def _equalise(wave: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    padded = len(wave) + sample_rate // 10  # a linear-phase filter rings a little on both sides
+    padded = _fast(len(wave) + sample_rate // 10)  # a linear-phase filter rings a little on both sides
     frequencies = np.fft.rfftfreq(padded, 1 / sample_rate)
     gains = rng.normal(0, EQ_STD_DB, len(EQ_POINTS_HZ))
     decibels = np.interp(np.log(np.maximum(frequencies, 20)), np.log(EQ_POINTS_HZ), gains)
@@ -53,16 +53,21 @@ def _reverberate(wave: np.ndarray, rng: np.random.Generator, sample_rate: int) -
     echo = rng.standard_normal(len(times)) * 10 ** (-3 * times / seconds)
     echo *= 10 ** (-rng.uniform(*DIRECT_DB) / 20) / np.linalg.norm(echo)
     echo[0] += 1.0
-    padded = len(wave) + len(echo)
+    padded = _fast(len(wave) + len(echo))
     return np.fft.irfft(np.fft.rfft(wave, padded) * np.fft.rfft(echo, padded), padded)[: len(wave)]
 
 
 def _noise(samples: int, rng: np.random.Generator) -> np.ndarray:
     """Noise of unit power that falls by 0 to 6 dB an octave."""
-    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    spectrum = np.fft.rfft(rng.standard_normal(_fast(samples)))
     spectrum *= np.maximum(np.arange(len(spectrum)), 1) ** -rng.uniform(0, 1)
-    noise = np.fft.irfft(spectrum, samples)
+    noise = np.fft.irfft(spectrum)[:samples]
     return noise / max(_rms(noise), 1e-9)
+
+
+def _fast(samples: int) -> int:
+    """The next power of two: a transform of a large prime length takes many times longer."""
+    return 1 << max(1, samples - 1).bit_length()
 
 
 def _rms(wave: np.ndarray) -> float:
