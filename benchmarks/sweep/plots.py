@@ -176,6 +176,8 @@ def _panel(
 
 def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: bool) -> Any:
     """Draws the points of a codec that have a value, each with its label."""
+    from matplotlib.patheffects import withStroke
+
     points = [(point, point.scores[metric].mean) for point in line.points if metric in point.scores]
     known = [(point, mean) for point, mean in points if mean is not None]
     if not known:
@@ -191,7 +193,7 @@ def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: 
         axis.annotate(
             point_label(point.codec), (x, y), xytext=(-4, 8) if line.ours else (4, -13), textcoords="offset points",
             color=colour, ha="right" if line.ours else "left", fontsize=9.5 if line.ours else 8.5,
-            fontweight="bold" if line.ours else "normal", zorder=5,
+            fontweight="bold" if line.ours else "normal", zorder=5, path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
     return handle
 

@@ -32,6 +32,8 @@ LABELS = {
     "xcodec2": "X-Codec 2",
 }
 
+KNOBS = {"vocab": "vocabulary"}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -105,7 +107,7 @@ def point_label(codec: str) -> str:
 
 
 def _label(name: CodecName) -> str:
-    extra = [f"{key}={value}" for key, value in name.options.items() if key != "n"]
+    extra = [f"{KNOBS.get(key, key)} {value}" for key, value in name.options.items() if key != "n"]
     extra += ["semantic only"] if "semantic" in name.values else []
     label = LABELS.get(name.family, name.family) + (f":{name.folder}" if name.folder else "")
     return f"{label} ({', '.join(extra)})" if extra else label
