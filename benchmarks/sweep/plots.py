@@ -193,7 +193,8 @@ def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: 
         axis.annotate(
             point_label(point.codec), (x, y), xytext=(-4, 8) if line.ours else (4, -13), textcoords="offset points",
             color=colour, ha="right" if line.ours else "left", fontsize=9.5 if line.ours else 8.5,
-            fontweight="bold" if line.ours else "normal", zorder=5, path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            fontweight="bold" if line.ours else "normal", zorder=5,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
     return handle
 

@@ -136,7 +136,8 @@ def number(value: float, unit: str = "") -> str:
         >>> number(0.8123), number(3.456), number(12.34), number(25.03, "%")
         ('0.812', '3.46', '12.3', '25.0%')
     """
-    digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1
+    size = round(abs(value), 3)
+    digits = 3 if size < 1 else 2 if size < 10 else 1
     return f"{value:.1f}%" if unit == "%" else f"{value:.{digits}f}"
 
 
