@@ -52,6 +52,7 @@ $(VENV)/.eval: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps "resemblyzer>=0.1.4,<1"  # names a webrtcvad that Python 3.11 cannot use
 	touch $@ $(VENV)/.demo
 
 clean:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
+from codec.audio import resample
 from codec.errors import CodecError
 
 Domain = Literal["speech", "music", "sound"]
+EVERYWHERE: tuple[Domain, ...] = ("speech", "music", "sound")
+T = TypeVar("T")
 
 
 class MetricError(CodecError):
@@ -39,6 +42,40 @@ class Pair:
     def __post_init__(self) -> None:
         if self.reference.ndim != 1 or self.reference.shape != self.output.shape:
             raise MetricError(f"reference of shape {self.reference.shape}, output of shape {self.output.shape}: not comparable")
+
+    def require_sound(self) -> None:
+        """For metrics that have nothing to say of silence.
+
+        Raises:
+            MetricError: the reference or the output is zero throughout.
+        """
+        for name, wave in (("reference", self.reference), ("output", self.output)):
+            if not wave.any():
+                raise MetricError(f"the {name} is silent")
+
+    def at(self, sample_rate: int) -> Pair:
+        """Both resampled to a metric's rate in Hz."""
+        if sample_rate == self.sample_rate:
+            return self
+        both = (resample(wave[None], self.sample_rate, sample_rate)[0] for wave in (self.reference, self.output))
+        return Pair(*both, sample_rate, self.domain, self.text, self.language)
+
+
+class Once(Generic[T]):
+    """A function of a pair that several metrics share: asked again for the same pair, it remembers.
+
+    Args:
+        function: for example a recogniser, whose words give both a word and a character error rate.
+    """
+
+    def __init__(self, function: Callable[[Pair], T]) -> None:
+        self._function = function
+        self._last: tuple[Pair, T] | None = None
+
+    def __call__(self, pair: Pair) -> T:
+        if self._last is None or self._last[0] is not pair:
+            self._last = pair, self._function(pair)
+        return self._last[1]
 
 
 @dataclass(frozen=True)
