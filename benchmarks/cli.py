@@ -23,11 +23,13 @@ def speed(
     threads: Annotated[int, typer.Option(help="CPU threads; 0: as many as there are.")] = 0,
     hour: Annotated[bool, typer.Option(help="Also run a one-hour file and report its peak memory.")] = True,
     json: Annotated[bool, typer.Option("--json")] = False,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of the clip.")] = 60,
+    peers: Annotated[bool, typer.Option(help="Also run EnCodec and DAC on it: minutes, and semcodec[baselines].")] = True,
 ) -> None:
-    """Encode and decode speed of a 60 s clip, start-up times, and memory of a one-hour file."""
+    """Encode and decode speed of a clip beside EnCodec and DAC, start-up times, and memory of a one-hour file."""
     from benchmarks.speed import main
 
-    main(model, threads, hour, json)
+    main(model, threads, hour, json, seconds, peers)
 
 
 @app.command()
@@ -85,7 +87,7 @@ def kmeans(
 
 def sweep(
     codecs: Annotated[str, typer.Option(help="Comma-separated, for example original,semcodec,opus@6,codec2@700C.")],
-    data: Annotated[str, typer.Option(help="A folder of audio, a manifest, or a corpus of codec train corpus.")],
+    data: Annotated[str, typer.Option(help="Folder, manifest, built corpus or published set, as for codec eval reconstruct.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, plots and the report.")],
     rates: Annotated[str, typer.Option(help="Comma-separated, for codecs without an @: tokens per second of semcodec.")] = "",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")] = None,

@@ -12,7 +12,7 @@ app = typer.Typer(help="Measure a codec: how close its output is, what its token
 Codecs = Annotated[
     str, typer.Option(help="Names, comma-separated: original, semcodec@50, semcodec@50,vocab=32768, opus@6, codec2@700C, …")
 ]
-Data = Annotated[str, typer.Option(help="A folder of audio, a manifest, or a corpus of codec train corpus.")]
+Data = Annotated[str, typer.Option(help="Folder of audio, manifest (.jsonl), built corpus (its test split), or libritts:FOLDER, audioset:FOLDER, musdb18:FOLDER.")]
 Metrics = Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")]
 Asr = Annotated[str, typer.Option(help="Recogniser for word error rates: pocketsphinx, or a faster-whisper name or folder.")]
 Clips = Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")]
@@ -55,10 +55,10 @@ def versa(
 ) -> None:
     """Write the inputs that VERSA scores: pairs of wav files, their lists, transcripts, and a configuration."""
     from eval.interop.versa import write_versa
-    from eval.reconstruction.datasets import open_clips
+    from eval.datasets import clips_of
     from eval.reconstruction.original import open_any
 
-    written = write_versa(open_any(codec), open_clips(data, clips), output)
+    written = write_versa(open_any(codec), clips_of(data, per_domain=clips), output)
     for clip, reason in written.failed.items():
         typer.echo(f"{clip} is left out: {reason}", err=True)
     typer.echo(f"{len(written.clips)} pairs in {output}; there, run python {written.command}")

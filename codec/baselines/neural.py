@@ -128,7 +128,7 @@ class NeuralCodec:
         """Bits per second."""
         return self._tokens([], [], 16_000).bitrate
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, wave: Tensor | np.ndarray, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
         """``(B, samples)`` or ``(samples,)`` → tokens; as `codec.Codec.encode` does.
 
@@ -167,7 +167,7 @@ class NeuralCodec:
             model_rate=self.sample_rate,
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, tokens: Tokens) -> Tensor:
         """→ ``(B, samples)`` at ``self.sample_rate``: each item as long as its original, then zeros.
 
@@ -184,7 +184,7 @@ class NeuralCodec:
         longest = max(map(len, rows), default=0)
         return torch.stack([_fit(row, longest) for row in rows]) if rows else torch.zeros(0, 0)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def embed(self, tokens: Tokens) -> Tensor:
         """→ ``(B, N, D)``: sums of codebook vectors that the decoder sees, zero behind the end of an item.
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from eval.datasets import clips_of
 from eval.reconstruction.cache import Cache, cache_key
-from eval.reconstruction.datasets import open_clips
 from eval.reconstruction.interface import Domain
 from eval.reconstruction.original import open_any
 from eval.reconstruction.registry import metrics, score
@@ -42,7 +42,7 @@ def measure(
 
     Args:
         codecs: names, as for `open_any`.
-        data: a folder of audio, a manifest, or a corpus.
+        data: as for `eval.datasets.clips_of`.
         names: of metrics; None: all that the eval extra installs.
         asr: recogniser of the word error rate.
         clips: a domain at most; None: all.
@@ -53,7 +53,7 @@ def measure(
     Raises:
         CodecError: no such data or metric, or something that a metric needs is missing.
     """
-    chosen = open_clips(data, clips)
+    chosen = clips_of(data, per_domain=clips)
     setup = Setup(open_any, partial(metrics, names, asr=asr), score, {"asr": recogniser_name(asr)})
     config = {"codecs": list(codecs), "clips": clips, "metrics": None if names is None else list(names)}
     workers = workers if workers is not None else os.cpu_count() or 1
