@@ -12,7 +12,12 @@ app = typer.Typer(help="Measure a codec: how close its output is, what its token
 Codecs = Annotated[
     str, typer.Option(help="Names, comma-separated: original, semcodec@50, semcodec@50,vocab=32768, opus@6, codec2@700C, …")
 ]
-Data = Annotated[str, typer.Option(help="Folder of audio, manifest (.jsonl), built corpus (its test split), or libritts:FOLDER, audioset:FOLDER, musdb18:FOLDER.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="Folder, manifest (.jsonl), built corpus (its test split), or libritts: audioset: musdb18: and a folder."
+    ),
+]
 Metrics = Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")]
 Asr = Annotated[str, typer.Option(help="Recogniser for word error rates: pocketsphinx, or a faster-whisper name or folder.")]
 Clips = Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")]
@@ -54,8 +59,8 @@ def versa(
     clips: Clips = None,
 ) -> None:
     """Write the inputs that VERSA scores: pairs of wav files, their lists, transcripts, and a configuration."""
-    from eval.interop.versa import write_versa
     from eval.datasets import clips_of
+    from eval.interop.versa import write_versa
     from eval.reconstruction.original import open_any
 
     written = write_versa(open_any(codec), clips_of(data, per_domain=clips), output)

@@ -11,9 +11,10 @@ from pathlib import Path
 from benchmarks.sweep.listening import Example, as_flac, strip
 from benchmarks.sweep.paper import CITATION
 from benchmarks.sweep.plots import Panel
-from benchmarks.sweep.tables import Table, problems
+from benchmarks.sweep.tables import Table
 from codec.errors import CodecError
 from eval.reconstruction.results import Results
+from eval.reconstruction.show import problems
 
 HERE = Path(__file__).parent
 

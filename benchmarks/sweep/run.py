@@ -9,9 +9,9 @@ from rich.console import Console
 
 from benchmarks.sweep.points import at_rates, suits
 from benchmarks.sweep.write import write_sweep
-from codec.errors import CodecError
-from eval.reconstruction.command import complain, measure, show
+from eval.reconstruction.command import check_names, measure
 from eval.reconstruction.original import open_any
+from eval.reconstruction.show import complain, show
 from eval.reconstruction.summary import summarise
 from eval.reconstruction.worker import Clip
 
@@ -39,13 +39,10 @@ def main(
         CodecError: no codecs, no such data or metric, or something is missing that all of them need.
     """
     chosen = at_rates(codecs, rates)
-    if not chosen:
-        raise CodecError("no codecs: name some, for example --codecs semcodec,opus@6,codec2@700C --rates 25,50,100")
-    if reference and reference not in chosen:
-        raise CodecError(f"the reference {reference} is not among the codecs: {' '.join(chosen)}")
+    check_names(chosen, reference)
     results, used = measure(chosen, data, names, asr, clips, workers, cache, _suits)
     write_sweep(results, used, open_any, output, reference, examples, paper)
-    show(results, summarise(results, reference), None)
+    show(results, summarise(results, reference))
     complain(results)
     Console(stderr=True).print(f"open {output / 'report.html'} in a browser", highlight=False)
     return 0 if results.complete else 1

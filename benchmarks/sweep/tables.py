@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from benchmarks.sweep.plots import TITLES
 from benchmarks.sweep.points import OURS
 from eval.reconstruction.interface import Domain
-from eval.reconstruction.results import MetricInfo, Results, Row
+from eval.reconstruction.results import MetricInfo, Results
+from eval.reconstruction.show import number
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
 
@@ -104,41 +105,6 @@ def markdown(tables: Sequence[Table]) -> str:
             lines.append(_line([f"**{name}**" if row.ours else name, *cells]))
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
-
-
-def problems(results: Results) -> list[str]:
-    """Everything that failed, with reasons, one line each; what failed alike is counted together."""
-    found = [f"{codec} was not run: {reason}" for codec, reason in results.refused.items()]
-    found += [f"{clip} cannot be read: {reason}" for clip, reason in results.unreadable.items()]
-    alike: dict[tuple[str, str], list[Row]] = {}
-    for row in results.rows:
-        if row.error:
-            alike.setdefault((f"{row.codec} failed", row.error), []).append(row)
-        for metric, reason in row.failed.items():
-            alike.setdefault((f"{metric} has no value", reason), []).append(row)
-    return found + [f"{what} on {_where(rows)}: {reason}" for (what, reason), rows in alike.items()]
-
-
-def _where(rows: Sequence[Row]) -> str:
-    clips, codecs = (list(dict.fromkeys(values)) for values in ([row.clip for row in rows], [row.codec for row in rows]))
-    which = f"clip {clips[0]}" if len(clips) == 1 else f"{len(clips)} clips ({clips[0]}, …)"
-    return (
-        which
-        if len(codecs) == 1 and codecs[0] == rows[0].codec and len(rows) == len(clips) and rows[0].error
-        else (f"{which} of {codecs[0] if len(codecs) == 1 else f'{len(codecs)} codecs'}")
-    )
-
-
-def number(value: float, unit: str = "") -> str:
-    """Three digits that matter, and no more than three after the point.
-
-    Example:
-        >>> number(0.8123), number(3.456), number(12.34), number(25.03, "%")
-        ('0.812', '3.46', '12.3', '25.0%')
-    """
-    size = round(abs(value), 3)
-    digits = 3 if size < 1 else 2 if size < 10 else 1
-    return f"{value:.1f}%" if unit == "%" else f"{value:.{digits}f}"
 
 
 def _title(metric: MetricInfo) -> str:

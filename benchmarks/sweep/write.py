@@ -8,10 +8,11 @@ from pathlib import Path
 from benchmarks.sweep.listening import make_examples, write_sheets
 from benchmarks.sweep.plots import draw_all
 from benchmarks.sweep.report import render
-from benchmarks.sweep.tables import build_differences, build_tables, markdown, problems
+from benchmarks.sweep.tables import build_differences, build_tables, markdown
 from codec.atomic import atomic_write
 from codec.baselines.interface import Reconstructor
 from eval.reconstruction.results import Results
+from eval.reconstruction.show import problems
 from eval.reconstruction.summary import summarise
 from eval.reconstruction.worker import Clip
 

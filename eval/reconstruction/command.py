@@ -9,17 +9,15 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
+from codec.errors import CodecError
 from eval.datasets import clips_of
 from eval.reconstruction.cache import Cache, cache_key
-from eval.reconstruction.interface import Domain
 from eval.reconstruction.original import open_any
 from eval.reconstruction.registry import metrics, score
-from eval.reconstruction.results import MetricInfo, Results
+from eval.reconstruction.results import Results
 from eval.reconstruction.runner import run
-from eval.reconstruction.summary import Score, Summary, metric_names, summarise
+from eval.reconstruction.show import complain, show
+from eval.reconstruction.summary import summarise
 from eval.reconstruction.worker import Clip, Setup
 
 
@@ -69,6 +67,18 @@ def recogniser_name(asr: str) -> str:
     return f"{folder.resolve().name} {cache_key(str(files))[:8]}"
 
 
+def check_names(codecs: Sequence[str], reference: str | None) -> None:
+    """Before hours of work, not after.
+
+    Raises:
+        CodecError: no codecs, or the reference is none of them.
+    """
+    if not codecs:
+        raise CodecError("no codecs: name some, for example --codecs semcodec@50,opus@6,codec2@700C")
+    if reference and reference not in codecs:
+        raise CodecError(f"the reference {reference} is not among the codecs: {' '.join(codecs)}")
+
+
 def main(
     codecs: Sequence[str],
     data: str,
@@ -89,6 +99,7 @@ def main(
     Raises:
         CodecError: as `measure`.
     """
+    check_names(codecs, reference)
     results, _ = measure(codecs, data, names, asr, clips, workers, cache)
     results.write(output)
     summaries = summarise(results, reference)
@@ -99,59 +110,3 @@ def main(
         show(results, summaries, reference)
     complain(results)
     return 0 if results.complete else 1
-
-
-def show(results: Results, summaries: Sequence[Summary], reference: str | None) -> None:
-    """Prints a table for every domain, and with a reference one of paired differences."""
-    console = Console()
-    for domain in results.domains:
-        infos = [results.metric(name) for name in metric_names(results, domain)]
-        rows = [summary for summary in summaries if summary.domain == domain]
-        titles = [f"{info.name}{' %' if info.unit == '%' else ''} {'↑' if info.higher_is_better else '↓'}" for info in infos]
-        table = Table("codec", "kbit/s", *titles, "encode", "decode", "failed", title=f"{domain}, {rows[0].clips} clips")
-        for row in rows:
-            speeds = [f"{speed:.0f} ×" if speed else "–" for speed in (row.encode_speed, row.decode_speed)]
-            kbps = "–" if row.kbps is None else f"{row.kbps:.2f}"
-            table.add_row(row.codec, kbps, *(_cell(row.scores[i.name], i) for i in infos), *speeds, str(row.failed))
-        console.print(table)
-        if reference:
-            _differences(console, domain, infos, rows, titles, reference)
-
-
-def complain(results: Results) -> None:
-    """Names on standard error what did not run."""
-    console = Console(stderr=True, highlight=False, markup=False)
-    for codec, reason in results.refused.items():
-        console.print(f"{codec} was not run: {reason}")
-    for clip, reason in results.unreadable.items():
-        console.print(f"{clip} cannot be read: {reason}")
-    for row in results.rows:
-        if row.error:
-            console.print(f"{row.codec} failed on {row.clip}: {row.error}")
-
-
-def _differences(
-    console: Console,
-    domain: Domain,
-    infos: Sequence[MetricInfo],
-    rows: Sequence[Summary],
-    titles: Sequence[str],
-    reference: str,
-) -> None:
-    table = Table("codec", *titles, title=f"{domain}, paired differences: codec − {reference}")
-    for row in rows:
-        if row.codec != reference:
-            found = [row.scores[info.name].difference for info in infos]
-            table.add_row(row.codec, *("–" if d is None else f"{d.value:+.3g} {_ends(d.low, d.high)}" for d in found))
-    console.print(table)
-
-
-def _cell(score: Score, info: MetricInfo) -> str:
-    failed = f" ({score.failed} failed)" if score.failed else ""
-    if score.mean is None:
-        return f"–{failed}"
-    return f"{score.mean.value:.3g} {_ends(score.mean.low, score.mean.high)}{failed}"
-
-
-def _ends(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"({low:.3g} … {high:.3g})"

@@ -16,12 +16,13 @@ import soundfile
 
 from benchmarks.sweep.paper import TABLE_II
 from benchmarks.sweep.points import at_rates, lines, point_label, suits
-from benchmarks.sweep.tables import build_tables, markdown, problems
+from benchmarks.sweep.tables import build_tables, markdown
 from benchmarks.sweep.write import write_sweep
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.names import split_codecs
 from eval.reconstruction.results import Results
 from eval.reconstruction.runner import run
+from eval.reconstruction.show import problems
 from eval.reconstruction.summary import summarise
 from tests.eval.reconstruction.doubles import SETUP, Tone, open_codec
 

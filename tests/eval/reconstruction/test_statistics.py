@@ -23,7 +23,12 @@ def test_ratio_agrees_with_scipy() -> None:
     errors = np.random.default_rng(3).binomial(words, 0.2)
     ours = bootstrap_ratio(errors, words)
     theirs = scipy.stats.bootstrap(
-        (errors, words), lambda e, w, axis: e.sum(axis) / w.sum(axis), paired=True, method="percentile", n_resamples=10_000, rng=0
+        (errors, words),
+        lambda e, w, axis: e.sum(axis) / w.sum(axis),
+        paired=True,
+        method="percentile",
+        n_resamples=10_000,
+        rng=0,
     ).confidence_interval
     assert ours.value == errors.sum() / words.sum()
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.03 * (theirs.high - theirs.low))
