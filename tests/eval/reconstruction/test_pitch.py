@@ -22,7 +22,7 @@ def test_a_semitone_is_100_cents(make_pair) -> None:
 
 def test_a_quarter_that_lost_its_voice(make_pair) -> None:
     errors = pitch_errors(make_pair(voice(voiced=np.arange(32_000) < 24_000), voice()))
-    assert errors.voicing == pytest.approx(25, abs=4)
+    assert errors.voicing == pytest.approx(25, abs=6)  # pYIN holds on to a pitch for some frames
     assert errors.cents < 10
 
 
