@@ -20,7 +20,7 @@ from codec.limits import is_sample_rate
 from codec.model import as_batch, check_lengths
 from codec.tokens import Tokens, count_frames, model_samples
 
-T = TypeVar("T")
+Module = TypeVar("Module", bound=torch.nn.Module)
 SEED = 0
 
 
@@ -85,11 +85,16 @@ def origin(family: str, trained_only: bool) -> Origin:
     return Origin(path, sha256_of(path)[:16])
 
 
-def at_random(build: Callable[[], T]) -> T:
+def at_random(build: Callable[[], Module]) -> Module:
     """Builds with a fixed seed and leaves the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return build()
+        network = build()
+        # Codebooks that are learned as running means start at zero, where every code would be the same.
+        for name, buffer in network.named_buffers():
+            if name.endswith(("codebook.embed", "codebook.embed_sum")):
+                buffer.normal_(std=0.1)
+    return network
 
 
 class NeuralCodec:
