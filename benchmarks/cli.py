@@ -91,7 +91,9 @@ def sweep(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, plots and the report.")],
     rates: Annotated[str, typer.Option(help="Comma-separated, for codecs without an @: tokens per second of semcodec.")] = "",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")] = None,
-    asr: Annotated[str, typer.Option(help="Recogniser: pocketsphinx, or a faster-whisper name or folder.")] = "pocketsphinx",
+    asr: Annotated[
+        str, typer.Option(help="Recogniser: pocketsphinx, or faster-whisper: or transformers: and a name or folder.")
+    ] = "pocketsphinx",
     clips: Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")] = None,
     reference: Annotated[str | None, typer.Option(help="Codec to take paired differences from.")] = None,
     examples: Annotated[int, typer.Option(min=0, help="Clips of each domain to listen to.")] = 2,

@@ -19,7 +19,12 @@ Data = Annotated[
     ),
 ]
 Metrics = Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")]
-Asr = Annotated[str, typer.Option(help="Recogniser for word error rates: pocketsphinx, or a faster-whisper name or folder.")]
+Asr = Annotated[
+    str,
+    typer.Option(
+        help="Recogniser for word error rates: pocketsphinx, or faster-whisper: or transformers: and a name or folder."
+    ),
+]
 Clips = Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder of what was measured before; default: in the user's cache folder.")]

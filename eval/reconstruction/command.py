@@ -59,12 +59,13 @@ def measure(
 
 
 def recogniser_name(asr: str) -> str:
-    """A name, or that of a folder with a hash of what lies in it: never a path, which says nothing elsewhere."""
-    folder = Path(asr)
-    if not folder.is_dir():
+    """As it was asked for; a folder by its name and a hash of what lies in it, as its path says nothing elsewhere."""
+    kind, _, model = asr.partition(":")
+    folder = Path(model)
+    if not model or not folder.is_dir():
         return asr
     files = [(path.name, path.stat().st_size) for path in sorted(folder.iterdir()) if path.is_file()]
-    return f"{folder.resolve().name} {cache_key(str(files))[:8]}"
+    return f"{kind}:{folder.resolve().name} {cache_key(str(files))[:8]}"
 
 
 def check_names(codecs: Sequence[str], reference: str | None) -> None:

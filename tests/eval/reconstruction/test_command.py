@@ -95,12 +95,12 @@ def test_original_is_its_own_copy(speech: np.ndarray) -> None:
 def test_recogniser_names_hold_no_path(tmp_path: Path) -> None:
     (tmp_path / "whisper").mkdir()
     (tmp_path / "whisper" / "model.bin").write_bytes(b"abc")
-    name = recogniser_name(str(tmp_path / "whisper"))
-    assert name.startswith("whisper ")
+    name = recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}")
+    assert name.startswith("faster-whisper:whisper ")
     assert str(tmp_path) not in name
     (tmp_path / "whisper" / "model.bin").write_bytes(b"abcd")
-    assert recogniser_name(str(tmp_path / "whisper")) != name
-    assert recogniser_name("pocketsphinx") == "pocketsphinx"
+    assert recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}") != name
+    assert [recogniser_name(n) for n in ("pocketsphinx", "transformers:a/b")] == ["pocketsphinx", "transformers:a/b"]
 
 
 def test_tables_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
