@@ -55,7 +55,7 @@ def measure(
     setup = Setup(open_any, partial(metrics, names, asr=asr), score, {"asr": recogniser_name(asr)})
     config = {"codecs": list(codecs), "clips": clips, "metrics": None if names is None else list(names)}
     workers = workers if workers is not None else os.cpu_count() or 1
-    return run(codecs, chosen, setup, Cache(cache or default_cache()), workers, Path(data).name, config, wanted), list(chosen)
+    return run(codecs, chosen, setup, Cache(cache or default_cache()), workers, data_name(data), config, wanted), list(chosen)
 
 
 def recogniser_name(asr: str) -> str:
@@ -66,6 +66,18 @@ def recogniser_name(asr: str) -> str:
         return asr
     files = [(path.name, path.stat().st_size) for path in sorted(folder.iterdir()) if path.is_file()]
     return f"{kind}:{folder.resolve().name} {cache_key(str(files))[:8]}"
+
+
+def data_name(data: str) -> str:
+    """The end of a path, which says what the data are without telling where this machine keeps them.
+
+    Example:
+        >>> data_name("/home/me/runs/nano/corpus"), data_name("libritts:/data/LibriTTS")
+        ('nano/corpus', 'libritts:data/LibriTTS')
+    """
+    kind, colon, path = data.rpartition(":")
+    parts = [part for part in Path(path).parts if part != Path(path).anchor]
+    return kind + colon + "/".join(parts[-2:])
 
 
 def check_names(codecs: Sequence[str], reference: str | None) -> None:

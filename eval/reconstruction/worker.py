@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
 import random
+import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from typing import Protocol
 
 import numpy as np
 import torch
 
 from codec.baselines.interface import Encoded, Reconstructor
-from eval.reconstruction.cost import measure
+from eval.reconstruction.cost import measure, release_memory
 from eval.reconstruction.interface import Domain, Metric, Pair, Scores
 from eval.reconstruction.results import Row
 
@@ -136,6 +141,7 @@ class Worker:
     def _open(self, name: str) -> tuple[Reconstructor, int | None]:
         if self._codec is None or self._codec[0] != name:
             self._codec = None
+            release_memory()
             opening = measure(lambda: self._setup.open_codec(name))
             self._codec = (name, opening.value, opening.memory)
         return self._codec[1], self._codec[2]
@@ -182,8 +188,17 @@ _worker: Worker | None = None
 def start(setup: Setup) -> None:
     """Makes this process a worker: one thread, so that speeds can be compared and processes do not fight."""
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees it too, and ends its workers in order
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     torch.set_num_threads(1)
     _worker = Worker(setup)
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    """Ends this process when its parent is gone, even if that was killed and could not say so."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def work(job: Job) -> Row:

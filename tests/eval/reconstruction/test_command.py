@@ -49,7 +49,7 @@ def test_reconstruct_writes_and_says_what_it_measured(folder: Path, capsys: pyte
     assert ours["scores"]["mel_distance"]["difference"]["value"] > 0
     assert "wer has no value on clip a.wav of 2 codecs: " in err
     results = read_results(folder.parent / "out")
-    assert results.provenance.data == "data", "no path of this machine"
+    assert results.provenance.data == f"{folder.parent.name}/data", "not where this machine keeps it"
     assert [row.codec for row in results.rows] == ["original", "semcodec@50,vocab=4096"]
 
 

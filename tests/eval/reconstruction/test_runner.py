@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 import time
@@ -172,6 +173,45 @@ def test_killed_and_resumed_gives_the_same_parquet(tmp_path: Path) -> None:
 
     tables = [pyarrow.parquet.read_table(folder / "out" / "results.parquet") for folder in (whole, halves)]
     assert tables[0].drop_columns(list(MEASURED)).equals(tables[1].drop_columns(list(MEASURED)))
+
+
+ORPHANS = """
+from pathlib import Path
+from eval.reconstruction.cache import Cache
+from eval.reconstruction.runner import run
+from tests.eval.reconstruction.doubles import SETUP, Tone
+
+if __name__ == "__main__":
+    run(["sleeps"], [Tone("clip")], SETUP, Cache(Path("cache")), workers=1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are not killed this way there")
+def test_a_killed_run_leaves_no_processes_behind(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    (tmp_path / "script.py").write_text(ORPHANS)
+    environment = os.environ | {"DOUBLES_LOG": str(log), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    process = subprocess.Popen([sys.executable, "script.py"], cwd=tmp_path, env=environment)
+    while not (log.is_file() and log.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    worker = int(log.read_text())
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 45
+    while alive(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(process: int) -> bool:
+    """Runs, and is not just a name in the table that nobody has collected."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    return not (stat.is_file() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_clips_of_the_same_content_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
