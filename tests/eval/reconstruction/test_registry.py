@@ -54,7 +54,8 @@ def test_less_than_a_tenth_of_a_second(everything, make_pair, speech, samples) -
 
 
 def test_clipped_signals_have_numbers(everything, make_pair, speech) -> None:
-    scores = score(make_pair(np.clip(20 * speech[0], -1, 1)), everything)
+    quick = [metric for metric in everything if metric.name not in ("wer", "cer", "f0_cents", "f0_hz", "voicing_error")]
+    scores = score(make_pair(np.clip(20 * speech[0], -1, 1)), quick)
     assert not scores.failed
     assert scores.values["pesq_wb"] < 4
 
@@ -106,6 +107,6 @@ def test_names() -> None:
 )  # fmt: skip
 def test_a_missing_package_is_one_line(monkeypatch, package, metric) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(CodecError, match=rf"needs {package}: pip install semcodec\[eval\]") as caught:
+    with pytest.raises(CodecError, match=rf"needs? {package}: pip install semcodec\[eval\]") as caught:
         metrics([metric])
     assert "\n" not in str(caught.value)
