@@ -33,24 +33,6 @@ def speed(
 
 
 @app.command()
-def quality(
-    corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
-    model: Annotated[str, typer.Option("--model", "-m")] = "default",
-    split: Annotated[str, typer.Option(help="valid for choosing, test for reporting.")] = "valid",
-    clips: Annotated[int, typer.Option(help="Clips per domain.")] = 40,
-    asr: Annotated[str | None, typer.Option(help="faster-whisper model name or folder, for word error rates.")] = None,
-    peers: Annotated[bool, typer.Option(help="Also run Codec2 and Opus, where installed.")] = True,
-    vocab: Annotated[int, typer.Option()] = 32768,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
-) -> None:
-    """Quality on held-out clips of the free corpus, beside classical codecs."""
-    from benchmarks.quality import main
-    from codec.hub import load_codec
-
-    main(load_codec(model, vocab=vocab), corpus, split, clips, asr, output, peers, vocab)
-
-
-@app.command()
 def codes(
     corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "default",
