@@ -17,6 +17,7 @@ from codec.config import ModelConfig
 from codec.errors import ModelError
 from codec.model import Codec
 from codec.networks import Networks
+from codec.official.published import NAME, PublishedFiles, is_published
 
 DEFAULT = Path(__file__).parent / "weights" / "default"
 MAX_CONFIG_BYTES = 1 << 20
@@ -40,17 +41,27 @@ class ModelEntry:
 def models() -> list[ModelEntry]:
     """Models known by name."""
     about = "speech, music and sound, 16 kHz; 25, 50, 100 tokens/s; semantic vocabularies 4096 … 32768"
-    return [ModelEntry("default", about, (DEFAULT / "model.safetensors").is_file())]
+    own = ModelEntry("default", about, (DEFAULT / "model.safetensors").is_file())
+    published = "SemantiCodec as published (arXiv 2405.00233), 16 kHz; the same rates and vocabularies; decodes by diffusion"
+    return [own, ModelEntry(NAME, published, bool(PublishedFiles.of(NAME).rates()))]
 
 
-def load(name: str | Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu") -> Codec:
+def load(
+    name: str | Path | None = None,
+    rate: int | None = None,
+    vocab: int | None = None,
+    device: str | torch.device = "cpu",
+    compat: bool = True,
+) -> Codec:
     """Loads a model; never touches the network.
 
     Args:
-        name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``.
-        rate: default tokens per second of the returned codec.
+        name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``;
+            ``"haoheliu/SemantiCodec"``, or a folder with its files, for the published SemantiCodec.
+        rate: default tokens per second of the returned codec; 50 if left out.
         vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
         device: where the networks run.
+        compat: for the published SemantiCodec: exactly the reference's tokens and sound, or its quirks repaired.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
@@ -60,6 +71,11 @@ def load(name: str | Path | None = None, rate: int = 50, vocab: int | None = Non
         >>> load(rate=100).bitrate
         1300.0
     """
+    if is_published(name):
+        from codec.official.model import load_published
+
+        return load_published(str(name), rate, vocab, device, compat)
+    rate = 50 if rate is None else rate
     folder = DEFAULT if name in (None, "default") else Path(str(name))
     weights = folder / "model.safetensors"
     if folder.suffix == ".safetensors":

@@ -23,6 +23,7 @@ class Tokens:
         frame_rate: tokens per second in each stream.
         codebook_sizes: of each stream.
         model: fingerprint of the model that made them.
+        counts: ``(B,)`` frames of each item, of a model that makes more than the length needs.
     """
 
     codes: Tensor
@@ -31,6 +32,7 @@ class Tokens:
     frame_rate: float
     codebook_sizes: tuple[int, ...]
     model: str
+    counts: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 3 or self.codes.shape[1] != len(self.codebook_sizes):
@@ -56,6 +58,8 @@ class Tokens:
     @property
     def frames(self) -> Tensor:
         """``(B,)`` number of frames that each item really has."""
+        if self.counts is not None:
+            return self.counts
         return torch.tensor([count_frames(int(n), self.sample_rate, self.frame_rate) for n in self.lengths])
 
     def semantic_only(self) -> Tokens:
@@ -65,7 +69,9 @@ class Tokens:
     def item(self, index: int) -> Tokens:
         """One item, without padding."""
         frames = int(self.frames[index])
-        return replace(self, codes=self.codes[index : index + 1, :, :frames], lengths=self.lengths[index : index + 1])
+        one = slice(index, index + 1)
+        counts = None if self.counts is None else self.counts[one]
+        return replace(self, codes=self.codes[one, :, :frames], lengths=self.lengths[one], counts=counts)
 
 
 def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: int = 16_000) -> int:

@@ -28,6 +28,10 @@ class Codebooks:
     semantic: Tensor
     acoustic: Tensor
 
+    def to(self, device: torch.device) -> Codebooks:
+        """The same vectors elsewhere."""
+        return Codebooks(self.semantic.to(device), self.acoustic.to(device))
+
     def vectors(self, codes: Tensor) -> Tensor:
         """``(B, 2, N)`` codes → ``(B, N, 2·F)``, acoustic first."""
         return torch.cat([self.acoustic[codes[:, 1]], self.semantic[codes[:, 0]]], dim=-1)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.official.conditioning import OVERLAP, Codebooks, Context, windows
@@ -42,6 +41,13 @@ class Decoder:
     ) -> None:
         self.config, self.unet, self.vae, self.vocoder = config, unet, vae, vocoder
         self.schedule, self.scale_factor = schedule, scale_factor
+
+    def to(self, device: torch.device) -> Decoder:
+        """Moves everything."""
+        for network in (self.unet, self.vae, self.vocoder):
+            network.to(device)
+        self.schedule = self.schedule.to(device)
+        return self
 
     @property
     def device(self) -> torch.device:
@@ -86,16 +92,18 @@ class Decoder:
         Returns:
             ``(samples,)`` each, whole blocks of tokens long.
         """
-        jobs = [(clip, number, *window) for clip, codes in enumerate(clips) for number, window in enumerate(self._windows(codes))]
+        jobs = [
+            (clip, number, *window) for clip, codes in enumerate(clips) for number, window in enumerate(self._windows(codes))
+        ]
         parts: dict[tuple[int, int], Tensor] = {}
         for length in sorted({job[3] for job in jobs}):
             alike = [job for job in jobs if job[3] == length]
             for first in range(0, len(alike), MAX_BATCH):
                 batch = alike[first : first + MAX_BATCH]
-                rows = [codebooks.vectors(clips[clip][None, :, start : start + length]) for clip, _, start, _ in batch]
+                codes = torch.stack([clips[clip][:, start : start + length] for clip, _, start, _ in batch])
                 positions = -(-length // self.config.block[0]) * self.config.block[0]
-                vectors = torch.cat([F.pad(row, (0, 0, 0, length - row.shape[1]), value=-1.0) for row in rows])
-                waves = self._batch(Context.of(vectors, positions), sampling, [_generator(seed, job[1]) for job in batch])
+                context = Context.of(codebooks.vectors(codes), positions)
+                waves = self._batch(context, sampling, [_generator(seed, job[1]) for job in batch])
                 for job, wave in zip(batch, waves, strict=True):
                     parts[job[0], job[1]] = wave
         return [
@@ -161,6 +169,3 @@ def _guide(empty: Tensor, given: Tensor, guidance: float) -> Tensor:
 def _generator(seed: int, window: int) -> torch.Generator:
     # The first window of every clip has the noise of the seed itself.
     return torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * window) % 2**63)
-
-
-__all__ = ["Decoder", "cross_fade"]

@@ -105,5 +105,3 @@ def _fbank(wave: Tensor) -> Tensor:
 
 def _normalise(rows: Tensor) -> Tensor:
     return (rows - MEAN) / (2 * DEVIATION)
-
-

@@ -56,6 +56,11 @@ class Schedule:
     sqrt_alphas_cumprod: Tensor
     sqrt_one_minus_alphas_cumprod: Tensor
 
+    def to(self, device: torch.device) -> Schedule:
+        """The same numbers elsewhere."""
+        tables = (self.alphas_cumprod, self.sqrt_alphas_cumprod, self.sqrt_one_minus_alphas_cumprod)
+        return Schedule(*(table.to(device) for table in tables))
+
     def clean(self, x: Tensor, v: Tensor, step: int) -> Tensor:
         """The clean latent that ``x`` and ``v`` together mean."""
         return self.sqrt_alphas_cumprod[step] * x - self.sqrt_one_minus_alphas_cumprod[step] * v
