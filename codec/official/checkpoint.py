@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from codec.errors import ModelError
-from codec.official.config import PublishedConfig
 from codec.official.conditioning import Codebooks
+from codec.official.config import PublishedConfig
 from codec.official.convert import State, convert_decoder, convert_encoder
 from codec.official.decoder import Decoder
 from codec.official.encoder import Encoder

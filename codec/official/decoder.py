@@ -31,7 +31,9 @@ class Decoder:
 
     Args:
         config: sizes.
-        unet, vae, vocoder: as `codec.official.networks` builds them.
+        unet: as `codec.official.networks` builds it.
+        vae: likewise.
+        vocoder: likewise.
         schedule: noise levels of the checkpoint.
         scale_factor: that latents were multiplied with in training.
     """
@@ -92,9 +94,8 @@ class Decoder:
         Returns:
             ``(samples,)`` each, whole blocks of tokens long.
         """
-        jobs = [
-            (clip, number, *window) for clip, codes in enumerate(clips) for number, window in enumerate(self._windows(codes))
-        ]
+        plans = [windows(codes.shape[1], self.config) for codes in clips]
+        jobs = [(clip, number, *window) for clip, plan in enumerate(plans) for number, window in enumerate(plan)]
         parts: dict[tuple[int, int], Tensor] = {}
         for length in sorted({job[3] for job in jobs}):
             alike = [job for job in jobs if job[3] == length]
@@ -106,9 +107,7 @@ class Decoder:
                 waves = self._batch(context, sampling, [_generator(seed, job[1]) for job in batch])
                 for job, wave in zip(batch, waves, strict=True):
                     parts[job[0], job[1]] = wave
-        return [
-            cross_fade([parts[clip, number] for number in range(len(self._windows(codes)))]) for clip, codes in enumerate(clips)
-        ]
+        return [cross_fade([parts[clip, number] for number in range(len(plan))]) for clip, plan in enumerate(plans)]
 
     def velocity(self, context: Context, guidance: float, together: bool) -> Velocity:
         """The guided network.
@@ -137,9 +136,6 @@ class Decoder:
     def wave(self, latents: Tensor) -> Tensor:
         """``(B, 8, T, 16)`` → ``(B, 640·T + 32)`` samples."""
         return self.vocoder(self.mel(latents))
-
-    def _windows(self, codes: Tensor) -> list[tuple[int, int]]:
-        return windows(codes.shape[1], self.config)
 
     def _batch(self, context: Context, sampling: Sampling, generators: list[torch.Generator]) -> Tensor:
         frames = context.given.shape[1] * self.config.samples_per_pair // LATENT_HOP

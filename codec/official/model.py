@@ -216,8 +216,8 @@ class OfficialCodec(Codec):
         made_by = self._fingerprint(rate)
         if tokens.model != made_by:
             raise ModelError(
-                f"these tokens were made by model {tokens.model or 'unknown'}, not by {made_by} ({self.name} at {rate} tokens/s); "
-                "decode them with the model that made them: --model"
+                f"these tokens were made by model {tokens.model or 'unknown'}, not by {made_by} ({self.name} at {rate} "
+                "tokens/s); decode them with the model that made them: --model"
             )
         expected = self.describe(tokens.sample_rate, rate, tokens.codebook_sizes[0])
         if tokens.codebook_sizes != expected.codebook_sizes[: len(tokens.codebook_sizes)]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -38,7 +39,8 @@ def from_reference(
     Args:
         model: of the same checkpoints.
         tensor: integer.
-        rate, vocab: that it was made at, default the model's.
+        rate: that it was made at, default the model's.
+        vocab: likewise.
 
     Raises:
         CodecError: another shape or type, no tokens, or numbers outside the codebooks.
@@ -51,15 +53,7 @@ def from_reference(
     empty = model.describe(SAMPLE_RATE, rate, vocab)
     counts = torch.tensor([codes.shape[1]])
     lengths = counts * model.configs[round(empty.rate)].samples_per_pair
-    tokens = Tokens(
-        codes.long().transpose(1, 2).contiguous(),
-        lengths,
-        SAMPLE_RATE,
-        empty.frame_rate,
-        empty.codebook_sizes,
-        empty.model,
-        counts,
-    )
+    tokens = replace(empty, codes=codes.long().transpose(1, 2).contiguous(), lengths=lengths, counts=counts)
     model.check(tokens)
     return tokens
 
