@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from codec.official.sampler import Schedule
 LAYOUT = 1
 """Of the converted files; a new number makes them anew."""
 SHARD_BYTES = 1 << 30
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def load_encoder(checkpoint: Path, config: PublishedConfig) -> Encoder:
@@ -185,7 +187,7 @@ def _load(folder: Path, name: str) -> State:
     return state
 
 
-def _fill(network: nn.Module, state: State, source: Path, config: PublishedConfig) -> nn.Module:
+def _fill(network: Network, state: State, source: Path, config: PublishedConfig) -> Network:
     try:
         network.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:

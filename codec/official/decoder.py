@@ -122,7 +122,12 @@ class Decoder:
         if not together:
             return lambda x, step: _guide(self.predict(x, step, context.empty), self.predict(x, step, context.given), guidance)
         both = torch.cat([context.empty, context.given])
-        return lambda x, step: _guide(*self.predict(torch.cat([x, x]), step, both).chunk(2), guidance)
+
+        def twice(x: Tensor, step: int) -> Tensor:
+            empty, given = self.predict(torch.cat([x, x]), step, both).chunk(2)
+            return _guide(empty, given, guidance)
+
+        return twice
 
     def predict(self, x: Tensor, step: int, context: Tensor) -> Tensor:
         """One call of the U-Net, in half precision on a GPU that was asked for it."""

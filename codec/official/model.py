@@ -48,7 +48,7 @@ class OfficialCodec(Codec):
         compat: exactly the reference's tokens and wave, its quirks included. Without it the padding of short files is
             neither encoded nor decoded, token counts are exact, windows run in batches and do not drift, the output is as
             long as the input, and sampling takes 25 steps of DPM-Solver++.
-        configs: sizes by rate.
+        configs: sizes by rate, default as published.
 
     Attributes:
         sampling: how to decode.
@@ -62,9 +62,9 @@ class OfficialCodec(Codec):
         vocab: int | None = None,
         device: str | torch.device = "cpu",
         compat: bool = True,
-        configs: Mapping[int, PublishedConfig] = PUBLISHED,
+        configs: Mapping[int, PublishedConfig] | None = None,
     ) -> None:
-        self.files, self.configs, self.compat = files, configs, compat
+        self.files, self.configs, self.compat = files, configs or PUBLISHED, compat
         self.name, self.device = files.name, torch.device(device)
         self.sampling = REFERENCE if compat else FAST
         self.seed: int | None = None if compat else 0
@@ -270,10 +270,9 @@ class OfficialCodec(Codec):
         for first in range(0, len(segments), MAX_BATCH):
             # Only a last segment can be shorter than the others.
             batch = segments[first : first + MAX_BATCH]
-            for alike in (
-                [row for row in batch if len(row) == size] for size in sorted({len(row) for row in batch}, reverse=True)
-            ):
-                parts += list(encoder(torch.stack(alike).to(self.device), centroids).cpu())
+            full = [row for row in batch if len(row) == len(batch[0])]
+            for alike in (full, batch[len(full) :]):
+                parts += list(encoder(torch.stack(alike).to(self.device), centroids).cpu()) if alike else []
         return torch.cat(parts, dim=1)[:, :count]
 
     def _decode(self, clips: list[Tensor], rate: int, vocab: int, seed: int | None) -> list[Tensor]:
