@@ -33,7 +33,9 @@ def test_the_published_layout_loads_strictly_at_full_size(rate: int) -> None:
 def test_only_the_listed_weights_are_left_behind() -> None:
     layout = keys(100)
     used = len(convert_encoder(meta(layout["encoder"])))
-    dead = [k for k in layout["encoder"] if ".decoder_" in k or "mask_token" in k or k.endswith(("initted", "cluster_size", "avg"))]
+    dead = [
+        k for k in layout["encoder"] if ".decoder_" in k or "mask_token" in k or k.endswith(("initted", "cluster_size", "avg"))
+    ]
     assert used + len(dead) == len(layout["encoder"])
     kept = sum(len(state) for state in convert_decoder(meta(layout["decoder"])).values()) - 2  # the vocoder's mean and scale
     dead = [k for k in layout["decoder"] if k.startswith("model_ema.")]
@@ -108,7 +110,9 @@ def test_codebooks_must_fit_rate_and_vocabulary(published: Path, tmp_path: Path)
 def test_a_rate_is_not_taken_for_another(published: Path, tmp_path: Path) -> None:
     folder = tmp_path / "swapped"
     shutil.copytree(published, folder)
-    shutil.copy(published / "semanticodec_tokenrate_25" / "encoder.ckpt", folder / "semanticodec_tokenrate_100" / "encoder.ckpt")
+    shutil.copy(
+        published / "semanticodec_tokenrate_25" / "encoder.ckpt", folder / "semanticodec_tokenrate_100" / "encoder.ckpt"
+    )
     with pytest.raises(ModelError, match="not the weights of SemantiCodec at 100"):
         load_published(folder, rate=100).encode(np.zeros(2000, np.float32), 16_000)
 
