@@ -16,8 +16,8 @@ from codec.official import checkpoint
 from codec.official.config import PublishedConfig
 from codec.official.convert import convert_decoder, convert_encoder
 from codec.official.model import load_published
-from codec.official.published import is_published
-from tests.codec.official.fixtures import keys, meta, networks
+from codec.official.published import PublishedFiles, is_published
+from tests.codec.official.fixtures import TINY, keys, meta, networks
 
 
 @pytest.mark.parametrize("rate", [100, 50, 25])
@@ -78,9 +78,10 @@ def test_code_in_a_pickle_is_not_run(published: Path, tmp_path: Path, name: str,
     shutil.copytree(published, folder)
     bad = folder / "semanticodec_tokenrate_100" / name
     torch.save({"a": Trap(trap)}, bad, _use_new_zipfile_serialization=not old_format)
+    files, config = PublishedFiles.of(folder), TINY[100]
+    load = {"encoder.ckpt": checkpoint.load_encoder, "decoder.ckpt": checkpoint.load_decoder}[name]
     with pytest.raises(ModelError, match="refused"):
-        model = load_published(folder, rate=100)
-        model.decode(model.encode(np.zeros(2000, np.float32), 16_000))
+        load(files.encoder(100) if name == "encoder.ckpt" else files.decoder(100), config)
     assert not trap.exists()
 
 

@@ -17,13 +17,13 @@ from codec.official.config import PublishedConfig
 from codec.official.encoder import Encoder
 from codec.official.networks import build_vae
 from codec.official.sampler import ddim_table
+from tests.conftest import DATA
 from train.corpora import build, folder_clips
 from train.diffusion.config import DiffusionConfig
 from train.diffusion.model import DiffusionModel, Frozen
 from train.diffusion.run import train
 from train.diffusion.schedule import zero_terminal_cosine
 from train.diffusion.targets import normalise, vocoder_mel
-from tests.conftest import DATA
 
 SIZES = PublishedConfig(
     stack=1, dim=12, depth=3, heads=2, lstm_layers=1, codebook_size=16, vocabs=(8, 16),
