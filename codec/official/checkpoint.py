@@ -29,7 +29,7 @@ from codec.official.sampler import Schedule
 
 LAYOUT = 1
 """Of the converted files; a new number makes them anew."""
-SHARD_BYTES = 1 << 30
+SHARD_BYTES = 1 << 28
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -165,7 +165,7 @@ def _convert(state: Mapping[str, Tensor], kind: str, folder: Path, source: Path)
 
 
 def _shards(part: State) -> list[State]:
-    """Parts of about a gigabyte, so that converting needs no more memory than that."""
+    """Parts of a quarter of a gigabyte, so that converting needs little more memory than that."""
     shards: list[State] = [{}]
     size = 0
     for key, value in sorted(part.items()):

@@ -22,7 +22,7 @@ from codec.official.decoder import FADE, cross_fade
 from codec.official.frontend import exact_count, exact_segments, reference_count, reference_segments
 from codec.official.model import OfficialCodec, load_published
 from codec.official.reference import from_reference, read_mono, to_reference
-from codec.official.sampler import Sampling
+from codec.official.sampler import Sampling, ddim_table
 from tests.codec.official.fixtures import FOLDER
 from tests.conftest import DATA
 
@@ -108,6 +108,8 @@ def test_exact_costs_less_than_a_tenth_for_a_second(published: Path) -> None:
     wave, work = noise(1), {}
     for compat in (True, False):
         model = load_published(published, rate=100, compat=compat)
+        # A twelfth of the steps: the shares stay what they are.
+        model.sampling = replace(model.sampling, steps=model.sampling.steps // 12)
         with FlopCounterMode(display=False) as counter:
             model.decode(model.encode(wave, 16_000), seed=0)
         work[compat] = counter.get_total_flops()
@@ -221,12 +223,11 @@ def test_sampling_that_cannot_be() -> None:
             Sampling(**bad)
 
 
-@pytest.mark.parametrize("steps", [3, 9, 27, 105, 300, 501, 1001])
-def test_step_counts_that_the_reference_fails_at(compat: OfficialCodec, published: Path, steps: int) -> None:
-    model = load_published(published, rate=100)
-    model.sampling = Sampling(steps=steps)
-    with pytest.raises(CodecError, match=f"{steps} DDIM steps"):
-        model.decode(compat.encode(noise(0.1), 16_000))
+def test_step_counts_that_the_reference_fails_at() -> None:
+    bar = torch.linspace(0.99, 0.01, 1000)
+    for steps in (3, 9, 27, 36, 37, 101, 111, 251, 333, 501, 1001):
+        with pytest.raises(CodecError, match=f"{steps} DDIM steps"):
+            ddim_table(bar, steps, 1.0)
 
 
 def test_command_line(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
