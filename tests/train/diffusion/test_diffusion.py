@@ -18,7 +18,8 @@ from codec.official.encoder import Encoder
 from codec.official.networks import build_vae
 from codec.official.sampler import ddim_table
 from tests.conftest import DATA
-from train.corpora import build, folder_clips
+from train.corpora import build
+from train.corpora.folder import folder_clips
 from train.diffusion.config import DiffusionConfig
 from train.diffusion.model import DiffusionModel, Frozen
 from train.diffusion.run import train
