@@ -35,8 +35,13 @@ SIZES = PublishedConfig(
 def frozen() -> Frozen:
     torch.manual_seed(0)
     encoder, vae = Encoder(SIZES), build_vae(SIZES)
+    # A trained autoencoder is sure of its latents, and they have unit variance.
+    with torch.no_grad():
+        vae.quant_conv.weight[8:], vae.quant_conv.bias[8:] = 0.0, -20.0
+        wave = torch.from_numpy(soundfile.read(DATA / "speech.flac", dtype="float32")[0][None, :10_240])
+        scale = 1 / float(vae.encode(vocoder_mel(normalise(wave)).unsqueeze(1)).latent_dist.mean.std())
     centroids = {vocab: torch.randn(vocab, SIZES.feature_dim) for vocab in SIZES.vocabs}
-    return Frozen(encoder.audiomae.eval().requires_grad_(False), vae.eval().requires_grad_(False), centroids, 1.0)
+    return Frozen(encoder.audiomae.eval().requires_grad_(False), vae.eval().requires_grad_(False), centroids, scale)
 
 
 def test_the_schedule_ends_in_pure_noise_as_the_librarys_does() -> None:
