@@ -10,8 +10,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-import warnings
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,10 +23,12 @@ from rich.progress import track
 from rich.table import Table
 
 from codec.audio import read_audio, resample
-from codec.errors import CodecError
 from codec.model import Codec
-from train.corpora import Corpus
-from train.corpora.store import Entry
+from eval.datasets.clip import Clip
+from eval.datasets.free import held_out
+from eval.reconstruction.interface import EVERYWHERE, Metric, Pair, Scores
+from eval.reconstruction.registry import metrics, score
+from eval.reconstruction.statistics import summarise
 from train.losses import MultiScaleMelLoss
 
 RATE = 16_000
@@ -53,46 +54,6 @@ class Score:
     clips: int
     metrics: dict[str, float]
     failed: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A held-out recording.
-
-    Attributes:
-        wave: ``(samples,)`` at 16 kHz.
-        domain: speech, music or sound.
-        text: its English transcript, if known.
-    """
-
-    wave: np.ndarray
-    domain: str
-    text: str | None
-
-
-def held_out(corpus: Corpus, split: str, per_domain: int) -> list[Clip]:
-    """Clips of a split, the same ones every time: long enough speech, 6 s crops of music, sounds as they are."""
-    clips: list[Clip] = []
-    for domain in ("speech", "music", "sound"):
-        entries = [e for e in corpus.select(split, domain) if e.samples >= (1.5 if domain == "speech" else 0.4) * RATE]
-        # Transcribed speech first, then a fixed shuffle.
-        order = np.random.default_rng(0).permutation(len(entries)).tolist()
-        order.sort(key=lambda i: "text" not in entries[i].clip.labels)
-        pool = [_crop(corpus, entries[i], part) for part in range(12) for i in order if _has_part(entries[i], part)]
-        clips += pool[:per_domain]
-    return clips
-
-
-def _has_part(entry: Entry, part: int) -> bool:
-    return part == 0 or (entry.clip.domain == "music" and entry.samples > (part + 1) * 20 * RATE)
-
-
-def _crop(corpus: Corpus, entry: Entry, part: int) -> Clip:
-    if entry.clip.domain == "music":
-        return Clip(
-            corpus.wave(entry, min(part * 20 * RATE + 5 * RATE, max(0, entry.samples - 6 * RATE)), 6 * RATE), "music", None
-        )
-    return Clip(corpus.wave(entry, 0, 10 * RATE), entry.clip.domain, entry.clip.labels.get("text"))
 
 
 def peers() -> dict[str, tuple[float, Reconstruct]]:
@@ -160,121 +121,60 @@ def align(wave: np.ndarray, reference: np.ndarray, limit: int = 1600) -> np.ndar
     return np.pad(shifted, (0, max(0, len(reference) - len(shifted))))[: len(reference)]
 
 
-def metrics_for(domain: str) -> dict[str, Callable[[np.ndarray, np.ndarray], float]]:
-    """Functions of (reference, output).
+def metrics_of(asr: str | None) -> list[Metric]:
+    """The columns of the tables.
 
-    Raises:
-        CodecError: a metric's package is missing.
+    Args:
+        asr: faster-whisper model name or folder; None: no word error rates.
     """
-    try:
-        import pesq
-        import pystoi
-        import visqol
-    except ImportError as error:
-        raise CodecError(f"quality needs {error.name}: pip install semcodec[eval]") from error
-    mel = MultiScaleMelLoss()
-    judge = visqol.VisqolApi()
-    judge.create(mode="speech" if domain == "speech" else "audio", use_lattice_model=False)
+    loss = MultiScaleMelLoss()
 
-    def visqol_score(reference: np.ndarray, output: np.ndarray) -> float:
-        rate = RATE if domain == "speech" else 48_000
-        pair = [resample(w[None].astype(np.float32), RATE, rate)[0].astype(np.float64) for w in (reference, output)]
-        return float(judge.measure_from_arrays(*pair, sample_rate=rate).moslqo)
+    def mel(pair: Pair) -> float:
+        return float(loss(torch.from_numpy(pair.output)[None], torch.from_numpy(pair.reference)[None]))
 
-    scores: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-        "visqol": visqol_score,
-        "mel": lambda r, o: float(mel(torch.from_numpy(o)[None], torch.from_numpy(r)[None])),
-    }
-    if domain == "speech":
-        scores["stoi"] = lambda r, o: float(pystoi.stoi(r, o, RATE))
-        scores["pesq_nb"] = lambda r, o: float(
-            pesq.pesq(8_000, resample(r[None], RATE, 8_000)[0], resample(o[None], RATE, 8_000)[0], "nb")
-        )
-    return scores
+    words = metrics(["wer"], asr=f"faster-whisper:{asr}") if asr else []
+    trained_on = Metric("mel", "", False, EVERYWHERE, mel, "the distance of train.losses.MultiScaleMelLoss")
+    return [*metrics(["visqol"]), trained_on, *metrics(["stoi", "pesq_nb"]), *words]
 
 
-class Recogniser:
-    """Word errors of English speech through faster-whisper."""
-
-    def __init__(self, model: str) -> None:
-        try:
-            from faster_whisper import WhisperModel
-        except ImportError as error:
-            raise CodecError("word error rates need faster-whisper: pip install semcodec[asr]") from error
-        self._model = WhisperModel(model, device="cpu", compute_type="int8")
-
-    def errors(self, wave: np.ndarray, text: str) -> tuple[int, int]:
-        """Word errors and words."""
-        import jiwer
-
-        heard = " ".join(s.text for s in self._model.transcribe(wave, language="en", beam_size=5, temperature=0.0)[0])
-        result = jiwer.process_words(normalise(text) or "empty", normalise(heard))
-        return result.substitutions + result.deletions + result.insertions, len(normalise(text).split())
-
-
-def normalise(text: str) -> str:
-    """Lower case, digits spelled out, no punctuation."""
-    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-    spelled = "".join(f" {words[int(c)]} " if c.isdigit() else c for c in text.lower())
-    return " ".join("".join(c if c.isalnum() or c == "'" else " " for c in spelled).split())
-
-
-def run(
-    model: Codec, corpus: Corpus, split: str, per_domain: int, asr: str | None, with_peers: bool, vocab: int
-) -> list[Score]:
+def run(model: Codec, corpus: str, split: str, per_domain: int, asr: str | None, with_peers: bool, vocab: int) -> list[Score]:
     """Scores every codec on the same clips."""
     codecs: dict[str, tuple[float, Reconstruct]] = {"original": (0.0, lambda wave: wave)} | ours(model, vocab)
     if with_peers:
         codecs |= peers()
-    clips = held_out(corpus, split, per_domain)
-    recogniser = Recogniser(asr) if asr else None
+    measures = metrics_of(asr)
+    clips = held_out(Path(corpus), split, per_domain)
     scores = []
-    for domain in ("speech", "music", "sound"):
-        functions = metrics_for(domain)
+    for domain in EVERYWHERE:
         chosen = [clip for clip in clips if clip.domain == domain]
         for name, (kbps, reconstruct) in codecs.items():
             if name.startswith("codec2") and domain != "speech":
                 continue
-            scores.append(_score(name, domain, kbps, chosen, reconstruct, functions, recogniser))
+            scores.append(_score(name, domain, kbps, chosen, reconstruct, measures))
     return scores
 
 
-def _score(
-    name: str,
-    domain: str,
-    kbps: float,
-    clips: list[Clip],
-    reconstruct: Reconstruct,
-    functions: dict[str, Callable[[np.ndarray, np.ndarray], float]],
-    recogniser: Recogniser | None,
-) -> Score:
-    values: dict[str, list[float]] = defaultdict(list)
-    failed: dict[str, int] = defaultdict(int)
-    wrong = words = 0
+def _score(name: str, domain: str, kbps: float, clips: list[Clip], reconstruct: Reconstruct, measures: list[Metric]) -> Score:
+    scores: dict[str, Scores] = {}
     for clip in track(clips, f"{name} {domain}", transient=True):
-        output = reconstruct(clip.wave).astype(np.float32)
-        for metric, function in functions.items():
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("error")  # pystoi only warns when it returns a made-up 1e-5
-                    values[metric].append(function(clip.wave, output))
-            except Exception:  # the packages raise whatever they like on odd clips; counted and shown
-                failed[metric] += 1
-        if recogniser and domain == "speech" and clip.text:
-            more, count = recogniser.errors(output, clip.text)
-            wrong, words = wrong + more, words + count
-    metrics = {metric: float(np.mean(v)) for metric, v in values.items()}
-    if words:
-        metrics["wer"] = wrong / words
-    return Score(name, domain, kbps, len(clips), metrics, dict(failed))
+        wave, _ = clip.load()
+        pair = Pair(wave, reconstruct(wave).astype(np.float32), RATE, clip.domain, clip.text, clip.language)
+        wanted = [metric for metric in measures if metric.name != "wer" or clip.text]
+        scores[clip.name] = score(pair, wanted)
+    figures = {metric.name: summarise(metric, scores) for metric in measures}
+    means = {key: figure.value for key, figure in figures.items() if figure}
+    if "wer" in means:
+        means["wer"] /= 100  # a share in the file, per cent in the table
+    failed = Counter(key for clip in scores.values() for key in clip.failed)
+    return Score(name, domain, kbps, len(clips), means, dict(failed))
 
 
 def main(
     model: Codec, corpus: str, split: str, per_domain: int, asr: str | None, output: Path | None, with_peers: bool, vocab: int
 ) -> None:
     """Runs, prints a table a domain, and writes JSON."""
-    scores = run(model, Corpus(corpus), split, per_domain, asr, with_peers, vocab)
-    for domain in ("speech", "music", "sound"):
+    scores = run(model, corpus, split, per_domain, asr, with_peers, vocab)
+    for domain in EVERYWHERE:
         rows = [score for score in scores if score.domain == domain]
         names = sorted({metric for row in rows for metric in row.metrics})
         table = Table("codec", "kbps", *names, "failed", title=f"{domain}: {rows[0].clips} clips of the {split} split")

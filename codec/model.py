@@ -241,11 +241,7 @@ class Codec:
 
 
 def as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
-    """``(samples,)`` or ``(B, samples)`` of any type → ``(B, samples)`` float32, full scale ±1.
-
-    Raises:
-        AudioError: another shape.
-    """
+    """``(samples,)`` or ``(B, samples)``, float or integer → ``(B, samples)`` float32 without NaN."""
     audio = wave.detach().cpu().numpy() if isinstance(wave, Tensor) else np.asarray(wave)
     if audio.dtype.kind == "i":
         audio = audio / np.float32(np.iinfo(audio.dtype).max + 1)
@@ -256,11 +252,7 @@ def as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
 
 
 def check_lengths(lengths: Tensor | None, audio: np.ndarray) -> list[int]:
-    """True lengths of the items.
-
-    Raises:
-        AudioError: they do not fit the audio.
-    """
+    """True lengths of the items of a batch, checked."""
     counts = [audio.shape[1]] * len(audio) if lengths is None else [int(n) for n in lengths]
     if len(counts) != len(audio) or any(not 0 <= n <= audio.shape[1] for n in counts):
         raise AudioError(f"lengths {counts} do not fit audio of shape {audio.shape}")

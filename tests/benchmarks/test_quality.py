@@ -1,6 +1,6 @@
 import numpy as np
 
-from benchmarks.quality import align, normalise
+from benchmarks.quality import align
 from benchmarks.spectrogram import draw, log_spectrogram
 
 
@@ -11,10 +11,6 @@ def test_align_finds_a_delay_and_an_advance() -> None:
         aligned = align(moved, wave)
         assert len(aligned) == len(wave)
         assert np.corrcoef(aligned[600:-600], wave[600:-600])[0, 1] > 0.999
-
-
-def test_normalise() -> None:
-    assert normalise("Press 6, to play the NEXT message...") == "press six to play the next message"
 
 
 def test_spectrogram_scale_and_picture(tmp_path) -> None:
