@@ -67,6 +67,21 @@ def kmeans(
     compare(chosen, n, dim, k, iterations, output)
 
 
+@app.command()
+def official(
+    rate: Annotated[int, typer.Option(help="Tokens per second: 25, 50 or 100.")] = 100,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: as many as there are.")] = 0,
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Seconds to decode 10.24 s with the published SemantiCodec: as the reference does it, and as we do."""
+    from benchmarks.official import main
+    from codec.official.config import RATES
+
+    if rate not in RATES:
+        raise CodecError(f"rate {rate} is not one of {', '.join(map(str, RATES))} tokens/s")
+    main(rate, threads, json)
+
+
 def sweep(
     codecs: Annotated[str, typer.Option(help="Comma-separated, for example original,semcodec,opus@6,codec2@700C.")],
     data: Annotated[str, typer.Option(help="Folder, manifest, built corpus or published set, as for codec eval reconstruct.")],
