@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from eval.listening.cli import app as listen
+
 app = typer.Typer(help="Measure a codec: how close its output is, what its tokens mean.", no_args_is_help=True)
+app.add_typer(listen, name="listen")
 
 
 @app.callback()

@@ -1,0 +1,97 @@
+"""``codec eval listen``, ``codec eval demo`` and ``codec ui``."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codec.errors import CodecError
+
+if TYPE_CHECKING:
+    from codec.baselines.interface import Reconstructor
+
+app = typer.Typer(help="Listening tests in a browser: MUSHRA, preference of two, opinion scores.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder that listen make wrote.")]
+Codecs = Annotated[
+    list[str], typer.Option("--codecs", "-c", help="semcodec@50, opus@6, …; several in quotes, or the option again.")
+]
+Data = Annotated[Path, typer.Option("--data", "-d", help="Folder with recordings in speech/, music/, sound/.")]
+Host = Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 for the whole network.")]
+
+
+def _open(names: list[str]) -> list[Reconstructor]:
+    from codec.baselines import open_codec
+
+    return [open_codec(name) for part in names for name in part.split()]
+
+
+@app.command()
+def make(
+    codecs: Codecs,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Study folder to write.")],
+    clips: Annotated[
+        str, typer.Option(help="Clips of each domain, as in speech=3,music=2; default: as in SemantiCodec's paper.")
+    ] = "speech=30,music=25,sound=50",
+    mode: Annotated[str, typer.Option(help="mushra (0–100 beside a reference), ab (preference of two) or acr (1–5).")] = "mushra",
+    title: Annotated[str, typer.Option(help="Shown to raters.")] = "Listening test",
+    per_rater: Annotated[int | None, typer.Option(help="Trials of one rater; default: all.")] = None,
+    days: Annotated[float | None, typer.Option(help="Until links expire; default: never.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+) -> None:
+    """Pick clips, run every codec, add hidden reference and anchors, match loudness, write a study folder."""
+    from typing import cast, get_args
+
+    from eval.listening.make import Recipe, make_study
+    from eval.listening.study import Mode
+
+    if mode not in get_args(Mode):
+        raise CodecError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")
+    closes = datetime.now(timezone.utc) + timedelta(days=days) if days is not None else None
+    recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes)
+    study = make_study(output, data, _open(codecs), recipe, say=typer.echo)
+    sounds = len(study.conditions)
+    typer.echo(f"{output}: {len(study.trials)} trials, {study.per_rater} a rater, {sounds} conditions")
+    typer.echo(f"next: codec eval listen serve {output}")
+
+
+def parse_clips(text: str) -> dict[str, int]:
+    """``speech=3,music=2`` → numbers by domain.
+
+    Raises:
+        CodecError: it reads otherwise.
+
+    Example:
+        >>> parse_clips("speech=3,sound=1")
+        {'speech': 3, 'sound': 1}
+    """
+    from eval.listening.make import DOMAINS
+
+    found: dict[str, int] = {}
+    for part in text.split(","):
+        domain, _, number = part.strip().partition("=")
+        if domain not in DOMAINS or domain in found or not (number.isascii() and number.isdigit() and 0 < int(number[:6]) < 10_000):
+            raise CodecError(f"clips {text!r}: write for example speech=3,music=2 with domains out of {', '.join(DOMAINS)}")
+        found[domain] = int(number)
+    return found
+
+
+@app.command()
+def serve(
+    study: Folder,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="To serve on.")] = 8000,
+) -> None:
+    """Serve a study folder; prints the invitation. Ratings are on disk at once; stop and start again at any time."""
+    from eval.listening.server import make_app
+    from eval.listening.study import load_study
+    from eval.listening.web import run_server
+
+    server = make_app(study)
+    invite = load_study(study).invite
+    shown = "this machine's address" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    run_server(server, host, port, ready=lambda: typer.echo(f"invite raters with: http://{shown}:{port}/#join={invite}"))
