@@ -37,7 +37,9 @@ def make(
     clips: Annotated[
         str, typer.Option(help="Clips of each domain, as in speech=3,music=2; default: as in SemantiCodec's paper.")
     ] = "speech=30,music=25,sound=50",
-    mode: Annotated[str, typer.Option(help="mushra (0–100 beside a reference), ab (preference of two) or acr (1–5).")] = "mushra",
+    mode: Annotated[
+        str, typer.Option(help="mushra (0–100 beside a reference), ab (preference of two) or acr (1–5).")
+    ] = "mushra",
     title: Annotated[str, typer.Option(help="Shown to raters.")] = "Listening test",
     per_rater: Annotated[int | None, typer.Option(help="Trials of one rater; default: all.")] = None,
     days: Annotated[float | None, typer.Option(help="Until links expire; default: never.")] = None,
@@ -74,7 +76,8 @@ def parse_clips(text: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for part in text.split(","):
         domain, _, number = part.strip().partition("=")
-        if domain not in DOMAINS or domain in found or not (number.isascii() and number.isdigit() and 0 < int(number[:6]) < 10_000):
+        counts = number.isascii() and number.isdigit() and 0 < int(number[:6]) < 10_000
+        if domain not in DOMAINS or domain in found or not counts:
             raise CodecError(f"clips {text!r}: write for example speech=3,music=2 with domains out of {', '.join(DOMAINS)}")
         found[domain] = int(number)
     return found
@@ -95,3 +98,25 @@ def serve(
     invite = load_study(study).invite
     shown = "this machine's address" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     run_server(server, host, port, ready=lambda: typer.echo(f"invite raters with: http://{shown}:{port}/#join={invite}"))
+
+
+@app.command()
+def analyse(
+    study: Folder,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write; default: STUDY/analysis.")] = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Ratings as Parquet instead of CSV.")] = False,
+) -> None:
+    """Screen raters, compute means, intervals and tests; write a report, a plot and tables."""
+    from eval.listening.analyse import analyse, write_analysis
+
+    for path in write_analysis(analyse(study), output or study / "analysis", parquet):
+        typer.echo(str(path))
+
+
+@app.command()
+def export(study: Folder, output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]) -> None:
+    """Write the page for hosting without a server; raters save a file, which belongs in STUDY/results/."""
+    from eval.listening.export import export_study
+
+    export_study(study, output)
+    typer.echo(f"{output}: put it on any web server; put the files that raters send into {study / 'results'}")

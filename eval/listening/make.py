@@ -91,7 +91,9 @@ def find_clips(data: Path, domain: str) -> list[Path]:
     """
     found = sorted(p for p in (data / domain).rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
     if not found:
-        raise CodecError(f"{data}: no {domain} clips; audio files of each domain belong in {', '.join(d + '/' for d in DOMAINS)}")
+        raise CodecError(
+            f"{data}: no {domain} clips; audio files of each domain belong in {', '.join(d + '/' for d in DOMAINS)}"
+        )
     return found
 
 

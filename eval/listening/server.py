@@ -5,12 +5,14 @@ header, so it is in no log and in no referrer.
 """
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eval.listening.store import NameTaken, Rater, Store
+from eval.listening.results import BOUNDS
+from eval.listening.store import NameTakenError, Rater, Store
 from eval.listening.study import Study, Trial, load_study
 from eval.listening.web import Guard, add_page, new_app
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 PAGE_FILES = ("listen.js", "api.js", "player.js", "waveform.js", "headphones.js", "dom.js", "style.css", "icon.svg")
 MAX_BODY = 16_384
 """In bytes; a trial's ratings are about one thousand."""
-BOUNDS = {"mushra": (0.0, 100.0), "ab": (0.0, 1.0), "acr": (1.0, 5.0)}
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -66,9 +67,14 @@ def session_of(study: Study, plan: tuple[Trial, ...]) -> dict[str, Any]:
     return {
         "title": study.title,
         "mode": study.mode,
-        "training": _shown(study.training),
+        "training": _shown(without_order(study.training)),
         "trials": [_shown(trial) for trial in plan],
     }
+
+
+def without_order(trial: Trial) -> Trial:
+    """Sounds sorted by their random names: the order in which they were made would give them away."""
+    return replace(trial, stimuli=tuple(sorted(trial.stimuli, key=lambda stimulus: stimulus.id)))
 
 
 def _shown(trial: Trial) -> dict[str, Any]:
@@ -120,7 +126,7 @@ def make_app(folder: Path) -> "FastAPI":
             raise HTTPException(401, "This invitation is not valid. Check that all of the link was copied.")
         try:
             return {"token": store.join(body.name.strip(), body.key).token}
-        except NameTaken as error:
+        except NameTakenError as error:
             raise HTTPException(409, str(error)) from error
 
     def session(rater: me) -> dict[str, Any]:
@@ -147,7 +153,8 @@ def make_app(folder: Path) -> "FastAPI":
     def sound(name: str, rater: me) -> FileResponse:
         if name not in audio:
             raise HTTPException(404)
-        return FileResponse(folder / "audio" / f"{name}.flac", media_type="audio/flac", headers={"cache-control": "private, max-age=86400"})
+        headers = {"cache-control": "private, max-age=86400"}
+        return FileResponse(folder / "audio" / f"{name}.flac", media_type="audio/flac", headers=headers)
 
     add_page(app, "listen.html", PAGE_FILES)
     for path, function in (("join", join), ("setup", setup), ("ratings", rate), ("done", done)):

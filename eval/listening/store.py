@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS finished (
 """
 
 
-class NameTaken(CodecError):
+class NameTakenError(CodecError):
     """Somebody of this name has already joined."""
 
 
@@ -124,7 +124,7 @@ class Store:
         """A new rater, or the one who joined with the same key before and did not get the answer.
 
         Raises:
-            NameTaken: somebody else has this name.
+            NameTakenError: somebody else has this name.
             CodecError: the study is full.
         """
         with self._transaction() as db:
@@ -139,7 +139,9 @@ class Store:
                     "INSERT INTO raters (token, join_key, name, joined) VALUES (?, ?, ?, ?)", (token, join_key, name, _now())
                 )
             except sqlite3.IntegrityError as error:
-                raise NameTaken(f"somebody called {name} is already taking part; use your own link, or another name") from error
+                raise NameTakenError(
+                    f"somebody called {name} is already taking part; use your own link, or another name"
+                ) from error
             return Rater(int(cursor.lastrowid or 0), token, name, None)
 
     def find(self, token: str) -> Rater | None:
@@ -203,7 +205,7 @@ def _rater(row: tuple[Any, ...]) -> Rater:
 
 
 def _take_lock(folder: Path) -> sqlite3.Connection:
-    """An exclusive transaction on a database of its own: a lock on every system, which a killed process does not leave behind."""
+    """An exclusive transaction on a database of its own: a lock on every system, gone with its process however that ends."""
     lock = sqlite3.connect(folder / "serving.lock", check_same_thread=False, isolation_level=None, timeout=0)
     try:
         lock.execute("BEGIN EXCLUSIVE")

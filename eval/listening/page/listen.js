@@ -65,7 +65,7 @@ function welcome(title, join) {
     lines(
       "First you set the volume and check your headphones, then you practise once.",
       "You can stop at any time. Every rating is stored at once; open the same link again to go on.",
-      "Stored are the name you give, your ratings, and how long you take. You can stop at any time and have them deleted by whoever invited you.",
+      "Stored are the name you give, your ratings, and how long you take. Whoever invited you deletes them if you ask.",
     ),
     form,
   ));
@@ -93,7 +93,7 @@ function setUp(session, store, next) {
     tone.textContent = player.playing ? "Stop" : "Play a sound";
     update();
   } });
-  const place = el("div");
+  const place = el("div", { class: "place" });
   const choose = (value, label, after) => el("label", { class: "choice" }, el("input", { type: "radio", name: "device", value, onchange: () => {
     [device, result] = [value, null];
     place.replaceChildren(after());
