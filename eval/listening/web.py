@@ -90,10 +90,19 @@ def new_app(title: str) -> FastAPI:
         CodecError: FastAPI is not installed.
     """
     try:
-        from fastapi import FastAPI
+        from fastapi import FastAPI, Request
+        from fastapi.exceptions import RequestValidationError
+        from fastapi.responses import JSONResponse
     except ImportError as error:
         raise CodecError("pages need fastapi and uvicorn: pip install semcodec[web]") from error
-    return FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
+
+    def refuse(request: Request, error: Exception) -> JSONResponse:
+        # The framework's own answer quotes what came in, and breaks on bytes that are not text.
+        return JSONResponse({"detail": "This request makes no sense."}, 422)
+
+    app.add_exception_handler(RequestValidationError, refuse)
+    return app
 
 
 def add_page(app: FastAPI, index: str, names: tuple[str, ...]) -> None:

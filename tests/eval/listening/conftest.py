@@ -93,6 +93,7 @@ def serving(app: Any) -> Iterator[str]:
 
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
+        sock.listen()  # connections wait from here on
         server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()

@@ -58,8 +58,8 @@ def test_study_is_complete_in_itself(new_study: Callable[..., Path], recordings:
 
 def test_seed_decides_everything_that_is_heard(recordings: Path, tmp_path: Path) -> None:
     clips = [
-        [t.clip for t in make_study(tmp_path / f"{i}", recordings, [FINE], Recipe({"speech": 1, "music": 1}, seed=seed)).trials]
-        for i, seed in enumerate((5, 5, 6, 7, 8))
+        [t.clip for t in make_study(tmp_path / f"{i}", recordings, [FINE], Recipe({"speech": 2}, seed=seed)).trials]
+        for i, seed in enumerate((5, 5, 6, 7))
     ]
     assert clips[0] == clips[1]
     assert any(c != clips[0] for c in clips)
