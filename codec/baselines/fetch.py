@@ -53,6 +53,7 @@ def fetch(family: str, progress: Progress | None = None) -> Fetched:
     record = target.with_name(f"{target.name}.sha256")
     if target.is_file():
         _check(target, weights.sha256 or _recorded(record), family)
+        _record(record, target)
         return Fetched(target, sha256_of(target), weights.sha256 is not None, new=False)
     part = target.with_name(f"{target.name}.part")
     try:
@@ -68,12 +69,10 @@ def fetch(family: str, progress: Progress | None = None) -> Fetched:
     except ModelError:
         _forget(part)
         raise
-    digest = sha256_of(part)
-    with atomic_write(record) as handle:
-        handle.write(f"{digest}  {target.name}\n".encode())
     part.replace(target)
     _forget(part)
-    return Fetched(target, digest, weights.sha256 is not None, new=True)
+    _record(record, target)
+    return Fetched(target, sha256_of(target), weights.sha256 is not None, new=True)
 
 
 def _download(weights: Weights, part: Path, progress: Progress | None) -> None:
@@ -129,6 +128,12 @@ def _forget(part: Path) -> None:
 
 def _recorded(record: Path) -> str | None:
     return record.read_text("utf-8").split()[0] if record.is_file() else None
+
+
+def _record(record: Path, target: Path) -> None:
+    if not record.is_file():
+        with atomic_write(record) as handle:
+            handle.write(f"{sha256_of(target)}  {target.name}\n".encode())
 
 
 def _check(path: Path, expected: str | None, family: str) -> None:

@@ -85,9 +85,7 @@ def info(
 
 @app.command()
 def models(
-    fetch: Annotated[
-        str | None, typer.Option("--fetch", metavar="NAME", help="Download the weights of a published codec.")
-    ] = None,
+    fetch: Annotated[str | None, typer.Option("--fetch", metavar="NAME", help="Download a codec's published weights.")] = None,
     json: Json = False,
 ) -> None:
     """List the codecs that can be named, and what each still needs on this machine."""

@@ -15,10 +15,8 @@ def show_models(json: bool) -> None:
     from codec.baselines import known_codecs
     from codec.hub import ModelEntry, models
 
-    others = [
-        ModelEntry(codec.example, codec.about, codec.ready, codec.missing) for codec in known_codecs() if not codec.tokens
-    ]
-    entries = [*models(), *others]
+    others = [codec for codec in known_codecs() if not codec.tokens]
+    entries = [*models(), *(ModelEntry(codec.example, codec.about, codec.ready, codec.missing) for codec in others)]
     if json:
         for entry in entries:
             print(jsonlib.dumps(dataclasses.asdict(entry)))
