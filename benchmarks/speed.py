@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from codec.baselines import load_tokenizer
-from codec.baselines.interface import AudioCodec
+from codec.baselines.neural import NeuralCodec
 from codec.hub import load_codec
 from codec.model import Codec
 
@@ -88,7 +88,7 @@ def throughput(model: Codec, seconds: int) -> list[Row]:
     return rows
 
 
-def beside(name: str, other: AudioCodec, own: Codec, rows: list[Row], seconds: int) -> list[Row]:
+def beside(name: str, other: NeuralCodec, own: Codec, rows: list[Row], seconds: int) -> list[Row]:
     """A published codec on the same clip, and how many times faster ours is at its slowest rate.
 
     Speed does not depend on what the weights are, so random ones do; the row says so. One run after a short one to warm
@@ -98,7 +98,7 @@ def beside(name: str, other: AudioCodec, own: Codec, rows: list[Row], seconds: i
     other.decode(other.encode(wave[: own.sample_rate], own.sample_rate))
     encode, tokens = _timed(lambda: other.encode(wave, own.sample_rate))
     decode, _ = _timed(lambda: other.decode(tokens))
-    label = name if getattr(other, "trained", True) else f"{name} (random weights)"
+    label = name if other.trained else f"{name} (random weights)"
     found = []
     for verb, took in (("encode", encode), ("decode", decode)):
         slowest = min(row.value for row in rows if row.what.startswith(f"{verb} {seconds} s at"))

@@ -57,11 +57,14 @@ SHAPE = MimiShape()
 HOP_LENGTH = 1920
 
 
+def config() -> Any:
+    """Of the published network."""
+    return transformers().MimiConfig(**(asdict(SHAPE) | {"upsampling_ratios": list(SHAPE.upsampling_ratios)}))
+
+
 def network(path: Path | None) -> Any:
     """The whole network; any number of codebooks is one set of weights."""
-    package = transformers()
-    fields = asdict(SHAPE) | {"upsampling_ratios": list(SHAPE.upsampling_ratios)}
-    return build(package.MimiModel, package.MimiConfig(**fields), path)
+    return build(transformers().MimiModel, config(), path)
 
 
 class Mimi:

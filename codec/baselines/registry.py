@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codec.baselines.interface import AudioCodec, Reconstructor
+from codec.baselines.interface import Reconstructor
 from codec.baselines.names import CodecName, parse
 from codec.baselines.neural import NeuralCodec
 from codec.baselines.programs import ProgramCodec, find
@@ -121,7 +121,7 @@ def open_codec(name: str, trained_only: bool = True) -> Reconstructor:
     return codec
 
 
-def load_tokenizer(name: str, trained_only: bool = True) -> AudioCodec:
+def load_tokenizer(name: str, trained_only: bool = True) -> NeuralCodec:
     """A neural codec as a codec of tokens; `codec.load` comes here for all names but its own.
 
     Raises:

@@ -11,7 +11,8 @@ from codec.baselines.ogg import packets
 from codec.baselines.programs import Packed, ProgramCodec, find, run, version_line
 
 PACKAGE = "speex"
-FRAME_SECONDS = 0.02
+FRAME = 160
+"""Samples."""
 QUALITY = {"2.15": 0, "3.95": 1, "5.95": 2, "8": 3, "11": 5, "15": 7, "18.2": 9, "24.6": 10}
 """kbit/s of the narrow-band modes → the program's quality."""
 
@@ -21,7 +22,8 @@ class Speex:
     """Constant bitrate, frames of 20 ms at 8 kHz.
 
     Bits are frames × bits of the mode: filling up to whole bytes, Ogg pages and the two header packets are left out. The
-    program encodes one frame more than the audio has, because of its look-ahead, and that frame counts.
+    program encodes one frame more than the audio has, because of its look-ahead, and that frame counts. The look-ahead
+    is declared in the file (granule position) and the program's decoder takes it out.
 
     Attributes:
         kbps: as in ``QUALITY``.
@@ -41,8 +43,9 @@ class Speex:
     def compress(self, pcm: np.ndarray) -> Packed:
         raw = ["--rate", str(self.sample_rate), "--16bit", "--le"]
         arguments = [find("speexenc", PACKAGE), "-n", "--quality", str(QUALITY[self.kbps]), *raw, "-", "-"]
-        data = run(arguments, pcm.astype("<i2").tobytes())
-        return Packed(data, round(len(packets(data)[2:]) * self.bitrate * FRAME_SECONDS))
+        whole = np.pad(pcm, (0, max(0, FRAME - len(pcm))))  # the program refuses a few bytes
+        data = run(arguments, whole.astype("<i2").tobytes())
+        return Packed(data, round(len(packets(data)[2:]) * self.bitrate * FRAME / self.sample_rate))
 
     def expand(self, data: bytes) -> tuple[np.ndarray, int]:
         return np.frombuffer(run([find("speexdec", PACKAGE), "-", "-"], data), "<i2"), self.sample_rate
