@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from codec.baselines.neural import at_random
 from codec.errors import CodecError, ModelError
@@ -43,7 +44,7 @@ def build(model: Any, config: Any, path: Path | None) -> Any:
             network, report = model.from_pretrained(
                 path.parent, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise ModelError(f"{path}: not weights of {model.__name__} ({str(error).splitlines()[0]})") from error
         strange = sorted([*report["missing_keys"], *report["unexpected_keys"], *map(str, report["mismatched_keys"])])
         if strange:

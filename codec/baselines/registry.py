@@ -73,7 +73,7 @@ _FAMILIES: dict[str, _Family] = {
         "speech, 1-8 codebooks of 0.5 kbit/s, the first one semantic", "speechtokenizer@n=2", "speechtokenizer",
         "open_speechtokenizer", ("speechtokenizer", "beartype"), "pip install speechtokenizer beartype",
     ),
-    "xcodec2": _hf("speech, 0.8 kbit/s, one codebook of 65536; 0.8 G weights", "xcodec2", "xcodec2", "open_xcodec2"),
+    "xcodec2": _hf("speech, 0.8 kbit/s, one codebook of 65536; 0.6 G weights", "xcodec2", "xcodec2", "open_xcodec2"),
     "opus": _Family(
         "any sound, 6-256 kbit/s", "opus@6", "opus", "open_opus",
         programs=(("opusenc", "opus-tools"), ("opusdec", "opus-tools")),

@@ -44,7 +44,7 @@ def config() -> Any:
 
 
 def network(config: Any, path: Path | None) -> Any:
-    """The whole network: 0.8 G weights."""
+    """The whole network: 0.6 G weights."""
     return build(transformers().Xcodec2Model, config, path)
 
 

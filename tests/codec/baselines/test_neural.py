@@ -178,11 +178,11 @@ def test_sizes_are_the_published_ones() -> None:
     assert sizes == pytest.approx([74.1, 74.7, 76.7], rel=0.02)
     assert 14 < count(lambda: transformers.EncodecModel(encodec_24khz)) < 24
     assert 79 < count(lambda: transformers.MimiModel(mimi.config())) < 97
-    assert 780 < count(lambda: transformers.Xcodec2Model(xcodec2.config())) < 900
+    assert 620 < count(lambda: transformers.Xcodec2Model(xcodec2.config())) < 640
 
 
 def test_the_wiring_of_xcodec2() -> None:
-    """With the published front end and hop, but narrow layers: the real one has 0.8 G weights."""
+    """With the published front end and hop, but narrow layers: the real one has 0.6 G weights."""
     from codec.baselines.neural import Layout, Origin
     from codec.baselines.xcodec2 import CODEBOOK_SIZE, HOP_LENGTH, Xcodec2, config, network
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.audio import resample
-from codec.baselines import open_codec
+from codec.baselines import known_codecs, open_codec
 from codec.baselines.amrwb import FRAME_BITS, MAGIC, speech_bits
 from codec.baselines.mp3 import frames
 from codec.baselines.ogg import packets
@@ -131,10 +132,8 @@ def test_ogg_packets_of_a_real_file_and_of_a_cut_one() -> None:
 @given(st.binary(max_size=200), st.sampled_from([b"", b"OggS\0\2" + bytes(20), b"\xff\xf3\x44\xc4", MAGIC]))
 def test_parsers_refuse_what_they_cannot_read(data: bytes, start: bytes) -> None:
     for parser in (packets, lambda d: list(frames(d)), speech_bits):
-        try:
+        with contextlib.suppress(CodecError):
             parser(start + data)
-        except CodecError:
-            pass
 
 
 def test_mp3_frames_add_up_to_the_file() -> None:
@@ -158,11 +157,11 @@ def test_amr_wb_speech_bits() -> None:
 
 def test_amr_wb_runs_or_names_the_encoder(speech: np.ndarray) -> None:
     """Debian's ffmpeg has the encoder only with libavcodec-extra."""
-    try:
-        codec = open_codec("amrwb@12.65")
-    except CodecError as error:
-        assert str(error).endswith("apt-get install libavcodec-extra")
+    if not next(codec for codec in known_codecs() if codec.name == "amrwb").ready:
+        with pytest.raises(CodecError, match=r"apt-get install libavcodec-extra$"):
+            open_codec("amrwb@12.65")
         return
+    codec = open_codec("amrwb@12.65")
     encoded = codec.encode(speech[0], 16_000)
     assert encoded.bitrate == pytest.approx(12_650, rel=0.02)
     assert np.corrcoef(codec.decode(encoded)[94:], speech[0, :-94])[0, 1] > 0.5
