@@ -23,11 +23,13 @@ def speed(
     threads: Annotated[int, typer.Option(help="CPU threads; 0: as many as there are.")] = 0,
     hour: Annotated[bool, typer.Option(help="Also run a one-hour file and report its peak memory.")] = True,
     json: Annotated[bool, typer.Option("--json")] = False,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of the clip.")] = 60,
+    peers: Annotated[bool, typer.Option(help="Also run EnCodec and DAC on it: minutes, and semcodec[baselines].")] = True,
 ) -> None:
-    """Encode and decode speed of a 60 s clip, start-up times, and memory of a one-hour file."""
+    """Encode and decode speed of a clip beside EnCodec and DAC, start-up times, and memory of a one-hour file."""
     from benchmarks.speed import main
 
-    main(model, threads, hour, json)
+    main(model, threads, hour, json, seconds, peers)
 
 
 @app.command()
@@ -42,10 +44,10 @@ def quality(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
 ) -> None:
     """Quality on held-out clips of the free corpus, beside classical codecs."""
-    import codec
     from benchmarks.quality import main
+    from codec.hub import load_codec
 
-    main(codec.load(model, vocab=vocab), corpus, split, clips, asr, output, peers, vocab)
+    main(load_codec(model, vocab=vocab), corpus, split, clips, asr, output, peers, vocab)
 
 
 @app.command()

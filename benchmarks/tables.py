@@ -53,7 +53,7 @@ def speed() -> str:
 
 
 def _speed_cells(row: dict[str, str | float]) -> list[str]:
-    digits = 0 if "real time" in str(row["unit"]) else 2
+    digits = 0 if "real time" in str(row["unit"]) and float(row["value"]) >= 10 else 2
     return [str(row["what"]), f"{row['value']:.{digits}f} {row['unit']}", str(row["bar"])]
 
 

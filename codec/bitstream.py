@@ -64,7 +64,15 @@ class Header:
 
     @staticmethod
     def of(tokens: Tokens) -> Header:
-        """The header for tokens whose batch items are channels."""
+        """The header for tokens whose batch items are channels.
+
+        Raises:
+            ContainerError: tokens of another kind of codec.
+        """
+        if tokens.model_rate != 16_000 or len(tokens.codebook_sizes) > 2:
+            streams = len(tokens.codebook_sizes)
+            rate = f"{tokens.model_rate} Hz"
+            raise ContainerError(f"{streams} streams of a codec at {rate} do not fit into .sct; one or two at 16 kHz do")
         frames = max(1, round(CHUNK_SECONDS * tokens.frame_rate))
         return Header(tokens.model, tokens.sample_rate, len(tokens.codes), tokens.frame_rate, tokens.codebook_sizes, frames)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import torch
 from pydantic import ValidationError
@@ -13,8 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from codec.atomic import atomic_path, atomic_write
+from codec.baselines import is_known, known_codecs, load_tokenizer
+from codec.baselines.interface import AudioCodec
 from codec.config import ModelConfig
-from codec.errors import ModelError
+from codec.errors import CodecError, ModelError
 from codec.model import Codec
 from codec.networks import Networks
 
@@ -29,22 +32,61 @@ class ModelEntry:
     Attributes:
         name: for `load` and ``--model``.
         about: one line.
-        ready: its weights are on this machine.
+        ready: what it needs is on this machine.
+        missing: what is not, and how to get it; empty if ready.
     """
 
     name: str
     about: str
     ready: bool
+    missing: str = ""
 
 
 def models() -> list[ModelEntry]:
-    """Models known by name."""
+    """Models known by name: our own, then published codecs of tokens."""
     about = "speech, music and sound, 16 kHz; 25, 50, 100 tokens/s; semantic vocabularies 4096 … 32768"
-    return [ModelEntry("default", about, (DEFAULT / "model.safetensors").is_file())]
+    own = ModelEntry("default", about, (DEFAULT / "model.safetensors").is_file())
+    return [own, *(ModelEntry(c.example, c.about, c.ready, c.missing) for c in known_codecs() if c.tokens)]
 
 
-def load(name: str | Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu") -> Codec:
-    """Loads a model; never touches the network.
+@overload
+def load(name: Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu") -> Codec: ...
+
+
+@overload
+def load(name: str, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu") -> AudioCodec: ...
+
+
+def load(
+    name: str | Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu"
+) -> AudioCodec:
+    """Loads any codec of tokens; never touches the network.
+
+    Args:
+        name: of a published codec at an operating point, as in ``"encodec_24khz@1.5"``, or what `load_codec` takes.
+        rate: default tokens per second, of our own models only, as are the next two.
+        vocab: default semantic vocabulary.
+        device: where the networks run.
+
+    Raises:
+        ModelError: missing, damaged, or not a model of this kind.
+        CodecError: unknown rate or vocabulary, or a published codec that lacks something; says how to get it.
+
+    Example:
+        >>> load(rate=100).bitrate
+        1300.0
+    """
+    if not (isinstance(name, str) and is_known(name)):
+        return load_codec(name, rate, vocab, device)
+    if (rate, vocab, str(device)) != (50, None, "cpu"):
+        raise CodecError(f"{name}: rate, vocab and device are knobs of our own models; write for example encodec_24khz@1.5")
+    return load_tokenizer(name)
+
+
+def load_codec(
+    name: str | Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu"
+) -> Codec:
+    """Loads a model of our own.
 
     Args:
         name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``.
@@ -56,10 +98,9 @@ def load(name: str | Path | None = None, rate: int = 50, vocab: int | None = Non
         ModelError: missing, damaged, or not a model of this kind.
         CodecError: unknown rate or vocabulary.
 
-    Example:
-        >>> load(rate=100).bitrate
-        1300.0
     """
+    if isinstance(name, str) and is_known(name):
+        raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, .sct files do not")
     folder = DEFAULT if name in (None, "default") else Path(str(name))
     weights = folder / "model.safetensors"
     if folder.suffix == ".safetensors":

@@ -23,6 +23,7 @@ class Tokens:
         frame_rate: tokens per second in each stream.
         codebook_sizes: of each stream.
         model: fingerprint of the model that made them.
+        model_rate: sample rate that this model works at, in Hz; a frame is ``model_rate / frame_rate`` of its samples.
     """
 
     codes: Tensor
@@ -31,6 +32,7 @@ class Tokens:
     frame_rate: float
     codebook_sizes: tuple[int, ...]
     model: str
+    model_rate: int = 16_000
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 3 or self.codes.shape[1] != len(self.codebook_sizes):
@@ -56,7 +58,8 @@ class Tokens:
     @property
     def frames(self) -> Tensor:
         """``(B,)`` number of frames that each item really has."""
-        return torch.tensor([count_frames(int(n), self.sample_rate, self.frame_rate) for n in self.lengths])
+        counts = [count_frames(int(n), self.sample_rate, self.frame_rate, self.model_rate) for n in self.lengths]
+        return torch.tensor(counts, dtype=torch.int64)
 
     def semantic_only(self) -> Tokens:
         """The same audio without its acoustic stream: half the tokens, the words but not the voice."""
