@@ -12,6 +12,7 @@ from codec.errors import CodecError
 
 if TYPE_CHECKING:
     from codec.baselines.interface import Reconstructor
+    from eval.datasets import Clip
 
 app = typer.Typer(help="Listening tests in a browser: MUSHRA, preference of two, opinion scores.", no_args_is_help=True)
 
@@ -19,7 +20,10 @@ Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder that liste
 Codecs = Annotated[
     list[str], typer.Option("--codecs", "-c", help="semcodec@50, opus@6, …; several in quotes, or the option again.")
 ]
-Data = Annotated[Path, typer.Option("--data", "-d", help="Folder with recordings in speech/, music/, sound/.")]
+Data = Annotated[
+    list[str],
+    typer.Option("--data", "-d", help="Folder with speech/, music/, sound/, a manifest, libritts:FOLDER, …; repeatable."),
+]
 Host = Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 for the whole network.")]
 
 
@@ -27,6 +31,12 @@ def _open(names: list[str]) -> list[Reconstructor]:
     from codec.baselines import open_codec
 
     return [open_codec(name) for part in names for name in part.split()]
+
+
+def _clips(data: list[str]) -> list[Clip]:
+    from eval.datasets import clips_of
+
+    return [clip for source in data for clip in clips_of(source)]
 
 
 @app.command()
@@ -55,7 +65,7 @@ def make(
         raise CodecError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")
     closes = datetime.now(timezone.utc) + timedelta(days=days) if days is not None else None
     recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes)
-    study = make_study(output, data, _open(codecs), recipe, say=typer.echo)
+    study = make_study(output, _clips(data), _open(codecs), recipe, say=typer.echo)
     sounds = len(study.conditions)
     typer.echo(f"{output}: {len(study.trials)} trials, {study.per_rater} a rater, {sounds} conditions")
     typer.echo(f"next: codec eval listen serve {output}")
@@ -120,3 +130,38 @@ def export(study: Folder, output: Annotated[Path, typer.Option("--output", "-o",
 
     export_study(study, output)
     typer.echo(f"{output}: put it on any web server; put the files that raters send into {study / 'results'}")
+
+
+def demo(
+    codecs: Codecs,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    clips: Annotated[str, typer.Option(help="Clips of each domain, as in speech=3,music=2.")] = "speech=3,music=3,sound=3",
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "semcodec",
+    seed: Annotated[int, typer.Option(help="Of the choice of clips.")] = 0,
+) -> None:
+    """Write a static page: clips of each domain, the original beside every codec, with spectrograms."""
+    from eval.listening.demo import write_demo
+
+    write_demo(output, _clips(data), _open(codecs), parse_clips(clips), title, seed, say=typer.echo)
+    typer.echo(f"{output / 'index.html'}")
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="To serve on, on this machine only.")] = 8765,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+) -> None:
+    """Try codecs on your own sounds: record or drop a file, switch in place, see spectrograms and tokens."""
+    import webbrowser
+
+    from eval.listening.ui import make_ui
+    from eval.listening.web import run_server
+
+    address = f"http://127.0.0.1:{port}"
+
+    def ready() -> None:
+        typer.echo(f"open {address} in a browser; Ctrl-C ends")
+        if browser:
+            webbrowser.open(address)
+
+    run_server(make_ui(), "127.0.0.1", port, ready)

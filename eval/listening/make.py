@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from codec.audio import AUDIO_SUFFIXES, read_audio
 from codec.errors import CodecError
 from eval.listening.stimuli import Excerpt, align, fade, low_pass, match_loudness, take_excerpt
 from eval.listening.study import (
@@ -32,6 +31,7 @@ from eval.listening.study import (
 
 if TYPE_CHECKING:
     from codec.baselines.interface import Reconstructor
+    from eval.datasets import Clip
 
 DOMAINS = ("speech", "music", "sound")
 PAPER_CLIPS = {"speech": 30, "music": 25, "sound": 50}
@@ -83,28 +83,18 @@ class Sounds:
     sample_rate: int
 
 
-def find_clips(data: Path, domain: str) -> list[Path]:
-    """Audio files below ``data/<domain>``, sorted.
-
-    Raises:
-        CodecError: there are none.
-    """
-    found = sorted(p for p in (data / domain).rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
-    if not found:
-        raise CodecError(
-            f"{data}: no {domain} clips; audio files of each domain belong in {', '.join(d + '/' for d in DOMAINS)}"
-        )
-    return found
-
-
 def make_study(
-    folder: Path, data: Path, codecs: Sequence[Reconstructor], recipe: Recipe, say: Callable[[str], None] = lambda line: None
+    folder: Path,
+    data: Sequence[Clip],
+    codecs: Sequence[Reconstructor],
+    recipe: Recipe,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Study:
     """Writes a study folder, whole or not at all.
 
     Args:
         folder: to write; must not exist, or be empty.
-        data: folder of recordings, see `find_clips`.
+        data: recordings to choose from.
         codecs: under test.
         recipe: what to make of them.
         say: told what was cut or left out, and how far it is.
@@ -127,7 +117,7 @@ def make_study(
 
 def _fill(
     root: Path,
-    data: Path,
+    data: Sequence[Clip],
     codecs: Sequence[Reconstructor],
     conditions: tuple[Condition, ...],
     recipe: Recipe,
@@ -143,11 +133,11 @@ def _fill(
     training: Trial | None = None
     for number, (domain, count) in enumerate(recipe.clips.items()):
         rng = np.random.default_rng([recipe.seed, 3, number])
-        clips = _sounds(data, domain, codecs, conditions, rng, note)
+        clips = prepare(data, domain, codecs, rng, note, anchors=recipe.mode == "mushra")
         for done in range(count):
             sounds = next(clips, None)
             if sounds is None:
-                raise CodecError(f"{data}: {count} {domain} clips asked for, only {done} usable ones found")
+                raise CodecError(f"{count} {domain} clips asked for, only {done} usable ones found")
             say(f"{domain} {done + 1}/{count}: {sounds.clip}")
             trials += _trials(root, sounds, recipe.mode)
         if training is None and (spare := next(clips, None)):
@@ -196,23 +186,37 @@ def _conditions(codecs: Sequence[Reconstructor], recipe: Recipe) -> tuple[Condit
     return conditions
 
 
-def _sounds(
-    data: Path,
+def prepare(
+    clips: Sequence[Clip],
     domain: str,
     codecs: Sequence[Reconstructor],
-    conditions: tuple[Condition, ...],
     rng: np.random.Generator,
     note: Callable[[str], None],
+    anchors: bool = False,
 ) -> Iterator[Sounds]:
-    """Usable clips of a domain in random order, each through every codec."""
-    paths = find_clips(data, domain)
+    """Usable clips of a domain in random order, each through every codec, equally loud and long.
+
+    Args:
+        clips: to choose from.
+        domain: speech, music or sound.
+        codecs: at their operating points.
+        rng: decides the order, and the excerpts of long clips.
+        note: told what was cut or left out, and why.
+        anchors: add those of MUSHRA.
+
+    Raises:
+        CodecError: no clips of this domain, or a codec that fails again and again.
+    """
+    candidates = sorted((clip for clip in clips if clip.domain == domain), key=lambda clip: clip.name)
+    if not candidates:
+        raise CodecError(f"no {domain} clips; in a folder they belong below {domain}/")
     failures: dict[str, int] = {}
-    for index in rng.permutation(len(paths)):
-        name = str(paths[index].relative_to(data))
+    for index in rng.permutation(len(candidates)):
+        name = candidates[index].name
         try:
-            excerpt = take_excerpt(*read_audio(paths[index]), rng)
+            excerpt = take_excerpt(*candidates[index].load(), rng)
         except CodecError as error:
-            note(f"{name}: left out: {str(error).removeprefix(f'{paths[index]}: ')}")
+            note(f"{name}: left out: {error}")
             continue
         if excerpt.note:
             note(f"{name}: {excerpt.note}")
@@ -227,8 +231,8 @@ def _sounds(
                 raise CodecError(f"{error}; it failed on {_TRIES} {domain} clips in a row") from error
             note(f"{name}: left out: {error}")
             continue
-        for anchor in (c.name for c in conditions if c.kind == "anchor"):
-            waves[anchor] = low_pass(excerpt.wave, excerpt.sample_rate, _CUTOFFS[anchor])
+        for anchor, cutoff in _CUTOFFS.items() if anchors else ():
+            waves[anchor] = low_pass(excerpt.wave, excerpt.sample_rate, cutoff)
         matched = match_loudness(waves, excerpt.sample_rate)
         yield Sounds(name, domain, {k: fade(w, excerpt.sample_rate) for k, w in matched.items()}, excerpt.sample_rate)
 

@@ -34,19 +34,19 @@ class Excerpt:
 
 
 def take_excerpt(wave: np.ndarray, sample_rate: int, rng: np.random.Generator) -> Excerpt:
-    """Mono, at a usable rate, and no longer than a rater can hold in mind.
+    """At a usable rate, and no longer than a rater can hold in mind.
 
     Longer recordings are cut to `EXCERPT_SECONDS`, at a random place whose loudness is not below the median of 16 tries.
 
     Args:
-        wave: ``(channels, samples)``.
+        wave: ``(samples,)``.
         sample_rate: in Hz.
         rng: chooses the place.
 
     Raises:
         CodecError: too short, or silent.
     """
-    mono = np.asarray(wave, np.float32).mean(axis=0)
+    mono = np.asarray(wave, np.float32)
     rate = int(np.clip(sample_rate, MIN_RATE, MAX_RATE))
     mono = resample(mono[None], sample_rate, rate)[0] if rate != sample_rate else mono
     seconds = len(mono) / rate

@@ -17,6 +17,7 @@ import soundfile
 
 from codec.audio import read_audio
 from codec.baselines.interface import Encoded
+from eval.datasets import Clip, clips_of
 from eval.listening.make import Recipe, make_study
 from eval.listening.study import load_study, save_study
 from tests.conftest import DATA
@@ -60,12 +61,12 @@ def write_recordings(folder: Path, seconds: float = 1.5) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recordings(tmp_path_factory.mktemp("recordings") / "data")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
+    return clips_of(str(write_recordings(tmp_path_factory.mktemp("recordings") / "data")))
 
 
 @pytest.fixture(scope="session")
-def studies(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def studies(recordings: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One study of three clips for each mode; not to be changed."""
     root = tmp_path_factory.mktemp("studies")
     for mode in ("mushra", "ab", "acr"):

@@ -174,7 +174,10 @@ MEASURE = """async () => {
   const recorder = context.createAnalyser();
   recorder.fftSize = 32768;
   player.output.connect(recorder);
-  const until = (time) => new Promise((resolve) => { const look = () => context.currentTime >= time ? resolve() : setTimeout(look, 5); look(); });
+  const until = (time) => new Promise((resolve) => {
+    const look = () => (context.currentTime >= time ? resolve() : setTimeout(look, 5));
+    look();
+  });
   const heard = new Float32Array(recorder.fftSize);
   // Where in a sound a stretch of the recording is, by correlation around where it should be.
   const find = (name, start, size, guess) => {

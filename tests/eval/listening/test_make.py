@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.errors import CodecError
+from eval.datasets import Clip
 from eval.listening.cli import parse_clips
 from eval.listening.make import Recipe, make_study
 from eval.listening.study import LOW_ANCHOR, MID_ANCHOR, REFERENCE, Study, Trial, load_study, save_study
@@ -33,7 +34,7 @@ class Broken(Steps):
         return super().encode(wave, sample_rate)
 
 
-def test_study_is_complete_in_itself(new_study: Callable[..., Path], recordings: Path) -> None:
+def test_study_is_complete_in_itself(new_study: Callable[..., Path]) -> None:
     folder = new_study()
     study = load_study(folder)
     assert [c.name for c in study.conditions] == [REFERENCE, "fine", "coarse", LOW_ANCHOR, MID_ANCHOR]
@@ -56,7 +57,7 @@ def test_study_is_complete_in_itself(new_study: Callable[..., Path], recordings:
     assert (folder / "study.json").stat().st_mode & 0o077 == 0
 
 
-def test_seed_decides_everything_that_is_heard(recordings: Path, tmp_path: Path) -> None:
+def test_seed_decides_everything_that_is_heard(recordings: list[Clip], tmp_path: Path) -> None:
     clips = [
         [t.clip for t in make_study(tmp_path / f"{i}", recordings, [FINE], Recipe({"speech": 2}, seed=seed)).trials]
         for i, seed in enumerate((5, 5, 6, 7))
@@ -65,7 +66,7 @@ def test_seed_decides_everything_that_is_heard(recordings: Path, tmp_path: Path)
     assert any(c != clips[0] for c in clips)
 
 
-def test_delay_of_a_codec_is_taken_out(recordings: Path, tmp_path: Path) -> None:
+def test_delay_of_a_codec_is_taken_out(recordings: list[Clip], tmp_path: Path) -> None:
     late = Steps("late", 0.001, delay=320)
     study = make_study(tmp_path / "s", recordings, [late], Recipe({"speech": 1}))
     (trial,) = study.trials
@@ -101,14 +102,14 @@ def test_raters_hear_in_different_orders(new_study: Callable[..., Path]) -> None
     assert len(firsts) == 3
 
 
-def test_a_clip_that_a_codec_fails_on_is_left_out_and_said(recordings: Path, tmp_path: Path) -> None:
+def test_a_clip_that_a_codec_fails_on_is_left_out_and_said(recordings: list[Clip], tmp_path: Path) -> None:
     study = make_study(tmp_path / "s", recordings, [FINE, Broken("frail", 0.01, failures=1)], Recipe(TWO))
     (line,) = [note for note in study.notes if "left out" in note]
     assert "frail failed (RuntimeError: no such device)" in line
     assert line.split(":")[0] not in {t.clip for t in study.trials}
 
 
-def test_bad_input(recordings: Path, tmp_path: Path) -> None:
+def test_bad_input(recordings: list[Clip], tmp_path: Path) -> None:
     def make(codecs=(FINE,), **recipe) -> None:
         make_study(tmp_path / "s", recordings, codecs, Recipe(**{"clips": TWO} | recipe))
 

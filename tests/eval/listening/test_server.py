@@ -178,7 +178,8 @@ def test_malformed_bodies(client: TestClient, folder: Path) -> None:
     for bad in (
         {"scores": {name: 101.0}}, {"scores": {name: -0.1}}, {"scores": {name: "50"}}, {"scores": {name: True}},
         {"scores": {name: None}}, {"scores": {}}, {"scores": {"0" * 16: 50.0}}, {"scores": {"../x": 50.0}}, {"scores": [50]},
-        {"stamp": -1}, {"stamp": 1 << 60}, {"stamp": "now"}, {"trial": "x"}, {"trial": 1}, {"more": 1}, {"scores": {trial["reference"]: 50.0}},
+        {"stamp": -1}, {"stamp": 1 << 60}, {"stamp": "now"}, {"trial": "x"},
+        {"trial": 1}, {"more": 1}, {"scores": {trial["reference"]: 50.0}},
     ):  # fmt: skip
         assert client.post("/api/ratings", json=good | bad, headers=me).status_code == 422, bad
     for raw in (
