@@ -3,10 +3,17 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint integ docs clean
+.PHONY: demo demo-page test lint integ docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
+
+# A page of held-out clips, the original beside every codec; needs a built corpus, and opus-tools and codec2 for those two.
+CORPUS ?= runs/nano/corpus
+demo-page: $(VENV)/.dev
+	rm -rf demo-page
+	$(BIN)/codec eval demo --data $(CORPUS) -o demo-page \
+		--codecs "semcodec@100 semcodec@50 semcodec@25 opus@6 codec2@1300"
 
 test: lint
 	$(BIN)/python -m pytest

@@ -110,7 +110,7 @@ def _write_parquet(rows: list[dict[str, Any]], path: Path) -> None:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise CodecError("Parquet needs pyarrow: pip install pyarrow") from error
+        raise CodecError("Parquet needs pyarrow: pip install semcodec[stats]") from error
     with atomic_path(path) as temporary:
         parquet.write_table(pyarrow.Table.from_pylist(rows), temporary)
 

@@ -23,6 +23,10 @@ from eval.listening.study import load_study, save_study
 from tests.conftest import DATA
 
 CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+]
 
 
 @dataclass
@@ -110,9 +114,8 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     assert Path(CHROMIUM).exists(), "the pages are tested in Debian's browser: apt-get install chromium"
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 

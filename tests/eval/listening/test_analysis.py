@@ -124,7 +124,7 @@ def test_equal_scores_are_no_difference() -> None:
         mixed_model(ratings, "a")
 
 
-def fill(folder: Path, raters: int = 5, unfinished: int = 0, scores: dict[str, float] | None = None) -> None:
+def fill(folder: Path, raters: int = 5, unfinished: int = 0, scores: dict[str, float] | None = None, spread: int = 5) -> None:
     """Raters in the database; the last ones stop after their first trial and one more rating."""
     study = load_study(folder)
     store = Store(folder)
@@ -135,7 +135,8 @@ def fill(folder: Path, raters: int = 5, unfinished: int = 0, scores: dict[str, f
             if index == 1 and number >= raters - unfinished:
                 store.rate(rater, trial.id, {trial.stimuli[0].id: 1.0}, 1)
                 break
-            given = {s.id: (scores or {}).get(s.condition, 50.0) + float(rng.integers(0, 5)) for s in trial.stimuli}
+            given = {s.id: (scores or {}).get(s.condition, 50.0) + float(rng.integers(0, spread)) for s in trial.stimuli}
+            given = {name: min(score, 100.0) for name, score in given.items()}
             store.rate(rater, trial.id, given, 1)
             store.finish(rater, trial.id, {s.id for s in trial.stimuli}, 12.5)
     store.close()
