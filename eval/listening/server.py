@@ -19,7 +19,7 @@ from eval.listening.web import Guard, add_page, new_app
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-PAGE_FILES = ("listen.js", "api.js", "player.js", "waveform.js", "headphones.js", "dom.js", "style.css", "icon.svg")
+PAGE_FILES = ("listen.js", "api.js", "player.js", "waveform.js", "headphones.js", "rating.js", "dom.js", "style.css", "icon.svg")
 MAX_BODY = 16_384
 """In bytes; a trial's ratings are about one thousand."""
 
