@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from eval.listening.results import BOUNDS
 from eval.listening.store import NameTakenError, Rater, Store
@@ -19,11 +19,27 @@ from eval.listening.web import Guard, add_page, new_app
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-PAGE_FILES = ("listen.js", "api.js", "player.js", "waveform.js", "headphones.js", "rating.js", "dom.js", "style.css", "icon.svg")
+PAGE_FILES = (
+    "listen.js",
+    "api.js",
+    "player.js",
+    "waveform.js",
+    "headphones.js",
+    "rating.js",
+    "dom.js",
+    "style.css",
+    "icon.svg",
+)
 MAX_BODY = 16_384
 """In bytes; a trial's ratings are about one thousand."""
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+def _readable(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("not a name")
+    return name.strip()
 
 
 class _Body(BaseModel):
@@ -34,7 +50,7 @@ class Join(_Body):
     """A new rater; ``key`` is the page's own random number, so that asking twice joins once."""
 
     invite: str = Field(max_length=64)
-    name: str = Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f<>]*\S[^\x00-\x1f<>]*$")
+    name: Annotated[str, Field(max_length=40), AfterValidator(_readable)]
     key: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
@@ -125,7 +141,7 @@ def make_app(folder: Path) -> "FastAPI":
         if not secrets.compare_digest(body.invite, study.invite):
             raise HTTPException(401, "This invitation is not valid. Check that all of the link was copied.")
         try:
-            return {"token": store.join(body.name.strip(), body.key).token}
+            return {"token": store.join(body.name, body.key).token}
         except NameTakenError as error:
             raise HTTPException(409, str(error)) from error
 

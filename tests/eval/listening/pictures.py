@@ -41,21 +41,21 @@ def main() -> None:
         with serving(make_app(root / "study")) as address:
             link = f"{address}/#join={load_study(root / 'study').invite}"
             for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
-                take_test(browser.new_context(viewport=size).new_page(), link, name)
+                take_test(new_page(browser, size), link, name)
         draw_plot(root, clips, codecs)
         write_demo(root / "demo", clips, codecs, {"speech": 1, "music": 1}, "semcodec")
         app = FastAPI()
         app.mount("/", StaticFiles(directory=root / "demo", html=True))
         with serving(app) as address:
             for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
-                page = browser.new_context(viewport=size).new_page()
+                page = new_page(browser, size)
                 page.goto(address, wait_until="networkidle")
                 page.locator(".cell").nth(1).click()
                 page.wait_for_function("() => document.querySelectorAll('audio')[1].currentTime > 0.5")
                 take(page, f"demo-{name}")
         with serving(make_ui()) as address:
             for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
-                page = browser.new_context(viewport=size).new_page()
+                page = new_page(browser, size)
                 page.goto(address)
                 page.get_by_label("Choose a file").set_input_files(DATA / "speech.flac")
                 page.locator("article", has_text="semcodec@25").get_by_text("a second").wait_for()
@@ -64,6 +64,13 @@ def main() -> None:
                 page.wait_for_function("() => player.position > 1")
                 take(page, f"ui-{name}")
         browser.close()
+
+
+def new_page(browser: Any, size: dict[str, int]) -> Any:
+    """A window; patient."""
+    page = browser.new_context(viewport=size).new_page()
+    page.set_default_timeout(300_000)
+    return page
 
 
 def take_test(page: Any, link: str, name: str) -> None:

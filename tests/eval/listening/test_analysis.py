@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -72,9 +70,9 @@ def test_known_effects_are_found() -> None:
 
 
 def test_no_effect_is_rarely_found() -> None:
-    """Of two equal codecs the test says so in about 95 % of studies."""
-    found = [compare([r for r in simulated(4, seed) if r.condition in "ab"], ["a", "b"])[0].p < 0.05 for seed in range(100)]
-    assert sum(found) <= 12
+    """Of two equal codecs the test says so in about 95 % of studies; more than 8 of 60 wrong are 1 in 400."""
+    found = [compare([r for r in simulated(4, seed) if r.condition in "ab"], ["a", "b"])[0].p < 0.05 for seed in range(60)]
+    assert sum(found) <= 8
 
 
 def test_screening_removes_the_careless_and_no_one_else() -> None:
@@ -98,9 +96,11 @@ def test_a_clip_that_the_anchor_does_not_harm_counts_against_no_one() -> None:
     assert all(v.kept for v in screen(ratings))
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_agrees_with_statsmodels(values: list[float]) -> None:
-    assert holm(values) == pytest.approx(list(multipletests(values, method="holm")[1]))
+def test_holm_agrees_with_statsmodels() -> None:
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 3, 10, 36):
+        values = (rng.random(size) ** 3).round(2).tolist()  # some of them equal
+        assert holm(values) == pytest.approx(list(multipletests(values, method="holm")[1]))
 
 
 def test_preferences() -> None:
