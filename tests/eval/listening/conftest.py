@@ -60,7 +60,7 @@ def write_recordings(folder: Path, seconds: float = 1.5) -> Path:
         size = int(seconds * rate)
         for i in range(count):
             start = i * (wave.shape[1] - size) // count
-            soundfile.write(folder / domain / f"{i}.wav", wave[0, start : start + size], rate)
+            soundfile.write(folder / domain / f"{domain} {i + 1}.wav", wave[0, start : start + size], rate)
     return folder
 
 
