@@ -62,7 +62,7 @@ def by_keyboard(page: Any, presses: dict[str, list[str]]) -> None:
 def slide(page: Any, letter: str, share: float) -> int:
     """Clicks into a slider; gives the score that the page shows."""
     slider = page.get_by_role("slider", name=f"Sound {letter}:")
-    page.get_by_role("button", name=f"{letter} sound").click()
+    page.get_by_role("button", name=f"{letter} sound", exact=True).click()
     box = slider.bounding_box()
     page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
     return int(slider.input_value())

@@ -121,7 +121,7 @@ def test_demo_page(page: Any, recordings: list[Clip], tmp_path: Path) -> None:
         page.goto(address)
         assert page.title() == "A <title>"
         assert page.locator("section h2").all_inner_texts() == ["Speech", "Music"]
-        assert page.locator("article .label").all_inner_texts()[:2] == ["original", "fine 1.00 kbps"]
+        assert page.locator("article .label").all_text_contents()[:2] == ["original ", "fine 1.00 kbps"]
         speech, music = page.locator("article").all()
         speech.locator(".cell").nth(0).click()
         page.wait_for_function("() => document.querySelector('audio').currentTime > 0.3")
