@@ -115,7 +115,8 @@ function panel(name, buffer) {
   const highest = Math.min(HIGHEST, sound.sample_rate / 2);
   const picture = el("canvas", { class: "spectrogram", role: "img", "aria-label": `Log-spectrogram of ${name}` });
   drawSpectrogram(picture, buffer.getChannelData(0), buffer.sampleRate, highest);
-  const box = el("div", { class: "picture" }, picture, el("span", { class: "axis", text: `${(highest / 1000).toFixed(0)} kHz` }), el("span", { class: "axis low", text: "0" }));
+  const axis = [el("span", { class: "axis", text: `${(highest / 1000).toFixed(0)} kHz` }), el("span", { class: "axis low", text: "0" })];
+  const box = el("div", { class: "picture" }, el("div", { class: "upper" }, picture, ...axis));
   let legend = null;
   if (facts?.codes.length) {
     const grid = el("canvas", { class: "tokens", role: "img", "aria-label": `Tokens of ${name}` });
