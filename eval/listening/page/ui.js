@@ -34,6 +34,10 @@ function offer(name, about, checked) {
   $("codecs").append(el("label", { class: "choice", title: about }, input, name));
 }
 
+const offered = ask("api/codecs")
+  .then((answer) => answer.json())
+  .then((codecs) => codecs.forEach(({ name, about, chosen: on }) => offer(name, about, on)));
+
 /** Takes a file or a recording. */
 async function open(blob, what) {
   turn += 1;
@@ -44,6 +48,7 @@ async function open(blob, what) {
     files = new Map([[ORIGINAL, await (await ask(`api/sounds/${sound.id}/0.wav`)).arrayBuffer()]]);
     await show();
     say(`${what}: ${sound.seconds.toFixed(1)} s at ${(sound.sample_rate / 1000).toFixed(1)} kHz`);
+    await offered; // somebody may be faster than the list
     await work();
   } catch (error) {
     report(error);
@@ -220,5 +225,4 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   button.click();
 });
-for (const { name, about, chosen: on } of await (await ask("api/codecs")).json()) offer(name, about, on);
 requestAnimationFrame(heads);

@@ -103,10 +103,11 @@ def draw_plot(root: Path, clips: list[Any], codecs: list[Any]) -> None:
 
 
 def take(page: Any, name: str) -> None:
-    """A whole page, in 64 colours."""
+    """A page, or the top of a long one, in 64 colours."""
     path = FOLDER / f"{name}.png"
     page.screenshot(path=path, full_page=True)
-    Image.open(path).convert("RGB").quantize(96).save(path, optimize=True)
+    image = Image.open(path).convert("RGB")
+    image.crop((0, 0, image.width, min(image.height, 1250))).quantize(64).save(path, optimize=True)
 
 
 if __name__ == "__main__":
