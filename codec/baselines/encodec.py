@@ -111,7 +111,7 @@ class EncodecStereo:
         self.sample_rate = 48_000
         self.bitrate = self._kbps * 1000
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
         """Codes of every second and their loudness."""
         clean = checked(wave, sample_rate)
@@ -124,7 +124,7 @@ class EncodecStereo:
         codes = codes[:, : chunks * frames - payload.last_frame_pad_length]
         return Encoded(codes.numel() * 10 + chunks * SCALE_BITS, len(clean), sample_rate, payload, codes)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, encoded: Encoded) -> np.ndarray:
         """Seconds faded into each other, the mean of both channels."""
         if encoded.payload is None:

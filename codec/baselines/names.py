@@ -19,10 +19,9 @@ class CodecName:
         options: words with one.
 
     Example:
-        >>> parse("semcodec:my/model@50,vocab=32768,semantic")
-        ... # doctest: +NORMALIZE_WHITESPACE
-        CodecName(text='semcodec:my/model@50,vocab=32768,semantic', family='semcodec', folder='my/model',
-                  values=('50', 'semantic'), options={'vocab': '32768'})
+        >>> name = parse("semcodec:my/model@50,vocab=32768,semantic")
+        >>> name.family, name.folder, name.values, name.options
+        ('semcodec', 'my/model', ('50', 'semantic'), {'vocab': '32768'})
     """
 
     text: str

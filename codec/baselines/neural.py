@@ -20,7 +20,7 @@ from codec.limits import is_sample_rate
 from codec.model import as_batch, check_lengths
 from codec.tokens import Tokens, count_frames, model_samples
 
-T = TypeVar("T")
+Module = TypeVar("Module", bound=torch.nn.Module)
 SEED = 0
 
 
@@ -85,11 +85,17 @@ def origin(family: str, trained_only: bool) -> Origin:
     return Origin(path, sha256_of(path)[:16])
 
 
-def at_random(build: Callable[[], T]) -> T:
+def at_random(build: Callable[[], Module]) -> Module:
     """Builds with a fixed seed and leaves the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return build()
+        network = build()
+        # Codebooks that are learned as running means start at zero, where every code would be the same; of equal length,
+        # so that direction decides.
+        for name, buffer in network.named_buffers():
+            if name.endswith(("codebook.embed", "codebook.embed_sum")):
+                buffer.copy_(F.normalize(torch.randn_like(buffer), dim=-1))
+    return network
 
 
 class NeuralCodec:
@@ -128,7 +134,7 @@ class NeuralCodec:
         """Bits per second."""
         return self._tokens([], [], 16_000).bitrate
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, wave: Tensor | np.ndarray, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
         """``(B, samples)`` or ``(samples,)`` → tokens; as `codec.Codec.encode` does.
 
@@ -167,7 +173,7 @@ class NeuralCodec:
             model_rate=self.sample_rate,
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, tokens: Tokens) -> Tensor:
         """→ ``(B, samples)`` at ``self.sample_rate``: each item as long as its original, then zeros.
 
@@ -184,7 +190,7 @@ class NeuralCodec:
         longest = max(map(len, rows), default=0)
         return torch.stack([_fit(row, longest) for row in rows]) if rows else torch.zeros(0, 0)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def embed(self, tokens: Tokens) -> Tensor:
         """→ ``(B, N, D)``: sums of codebook vectors that the decoder sees, zero behind the end of an item.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 
 from codec.baselines.neural import at_random
@@ -38,12 +39,18 @@ def build(model: Any, config: Any, path: Path | None) -> Any:
         ModelError: the file is damaged, or holds weights of something else.
     """
     if path is None:
-        network = at_random(lambda: _scattered(model(config)))
+        network = at_random(lambda: model(config))
     else:
         try:
-            network, report = model.from_pretrained(
-                path.parent, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
+            with _quietly():
+                network, report = model.from_pretrained(
+                    path.parent,
+                    config=config,
+                    dtype="float32",
+                    local_files_only=True,
+                    use_safetensors=True,
+                    output_loading_info=True,
+                )
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise ModelError(f"{path}: not weights of {model.__name__} ({str(error).splitlines()[0]})") from error
         strange = sorted([*report["missing_keys"], *report["unexpected_keys"], *map(str, report["mismatched_keys"])])
@@ -52,9 +59,16 @@ def build(model: Any, config: Any, path: Path | None) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _scattered(network: torch.nn.Module) -> torch.nn.Module:
-    """Codebooks that are learned as running means start at zero, where every code would be the same."""
-    for name, buffer in network.named_buffers():
-        if name.endswith(("codebook.embed", "codebook.embed_sum")):
-            buffer.normal_(std=0.1)
-    return network
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the package's progress bars and reports: what is wrong is said once, by us."""
+    logging = transformers().utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

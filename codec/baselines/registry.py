@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from codec.baselines import amrwb, codec2, mp3, opus, speex
+from codec.baselines.dac import open_dac
+from codec.baselines.encodec import EncodecStereo, open_encodec_24khz
 from codec.baselines.interface import Reconstructor
+from codec.baselines.mimi import open_mimi
 from codec.baselines.names import CodecName, parse
 from codec.baselines.neural import NeuralCodec
 from codec.baselines.programs import ProgramCodec, find
 from codec.baselines.semcodec import TokenReconstructor, open_semcodec
-from codec.baselines.weights import WEIGHTS, require_weights
+from codec.baselines.snac import open_snac
+from codec.baselines.speechtokenizer import open_speechtokenizer
+from codec.baselines.weights import require_weights
+from codec.baselines.xcodec2 import open_xcodec2
 from codec.errors import CodecError
-
-_EXTRA = "pip install semcodec[baselines]"
 
 
 @dataclass(frozen=True)
@@ -40,54 +44,51 @@ class KnownCodec:
 
 
 @dataclass(frozen=True)
-class _Family:
-    """How a family is opened: a function of a module that is imported only then."""
-
-    about: str
+class _Network:
     example: str
-    module: str
-    function: str
-    packages: tuple[str, ...] = ()
-    how: str = _EXTRA
-    programs: tuple[tuple[str, str], ...] = ()
-
-    def opener(self) -> Callable[..., object]:
-        function: Callable[..., object] = getattr(importlib.import_module(f"codec.baselines.{self.module}"), self.function)
-        return function
+    about: str
+    open: Callable[[CodecName, bool], NeuralCodec | EncodecStereo]
+    package: str = "transformers"
+    tokens: bool = True
 
 
-def _hf(about: str, example: str, module: str, function: str) -> _Family:
-    return _Family(about, example, module, function, ("transformers",))
+@dataclass(frozen=True)
+class _Program:
+    example: str
+    about: str
+    open: Callable[[CodecName], ProgramCodec]
+    package: str
+    programs: tuple[str, ...]
 
 
-_ENCODEC48 = "EnCodec, stereo 48 kHz, any sound, 3 6 12 24 kbit/s; not a codec of tokens alone"
-_FAMILIES: dict[str, _Family] = {
-    "encodec_24khz": _hf("EnCodec, any sound, 1.5 3 6 12 24 kbit/s", "encodec_24khz@1.5", "encodec", "open_encodec_24khz"),
-    "encodec_48khz": _hf(_ENCODEC48, "encodec_48khz@3", "encodec", "EncodecStereo"),
-    "dac_16khz": _hf("Descript codec, any sound, 1-12 codebooks of 0.5 kbit/s", "dac_16khz@n=2", "dac", "open_dac"),
-    "dac_24khz": _hf("Descript codec, any sound, 1-32 codebooks of 0.75 kbit/s", "dac_24khz@n=2", "dac", "open_dac"),
-    "dac_44khz": _hf("Descript codec, any sound, 1-9 codebooks of 0.86 kbit/s", "dac_44khz@n=2", "dac", "open_dac"),
-    "mimi": _hf("speech, 1-32 codebooks of 0.1375 kbit/s, the first one semantic", "mimi@n=8", "mimi", "open_mimi"),
-    "snac_24khz": _Family("speech, 0.98 kbit/s at three time scales", "snac_24khz", "snac", "open_snac", ("snac",)),
-    "speechtokenizer": _Family(
-        "speech, 1-8 codebooks of 0.5 kbit/s, the first one semantic", "speechtokenizer@n=2", "speechtokenizer",
-        "open_speechtokenizer", ("speechtokenizer", "beartype"), "pip install speechtokenizer beartype",
+_NETWORKS = {
+    "encodec_24khz": _Network("encodec_24khz@1.5", "EnCodec, any sound, 1.5 3 6 12 24 kbit/s", open_encodec_24khz),
+    "encodec_48khz": _Network(
+        "encodec_48khz@3", "EnCodec in stereo, any sound, 3 6 12 24 kbit/s; more than tokens", EncodecStereo, tokens=False
     ),
-    "xcodec2": _hf("speech, 0.8 kbit/s, one codebook of 65536; 0.6 G weights", "xcodec2", "xcodec2", "open_xcodec2"),
-    "opus": _Family(
-        "any sound, 6-256 kbit/s", "opus@6", "opus", "open_opus",
-        programs=(("opusenc", "opus-tools"), ("opusdec", "opus-tools")),
+    "dac_16khz": _Network("dac_16khz@n=2", "Descript codec, any sound, 1-12 codebooks of 0.5 kbit/s", open_dac),
+    "dac_24khz": _Network("dac_24khz@n=2", "Descript codec, any sound, 1-32 codebooks of 0.75 kbit/s", open_dac),
+    "dac_44khz": _Network("dac_44khz@n=2", "Descript codec, any sound, 1-9 codebooks of 0.86 kbit/s", open_dac),
+    "mimi": _Network("mimi@n=8", "speech, 1-32 codebooks of 0.1375 kbit/s, the first one semantic", open_mimi),
+    "snac_24khz": _Network("snac_24khz", "speech, 0.98 kbit/s at three time scales", open_snac, "snac"),
+    "speechtokenizer": _Network(
+        "speechtokenizer@n=2", "speech, 1-8 codebooks of 0.5 kbit/s, the first one semantic", open_speechtokenizer,
+        "speechtokenizer",
     ),
-    "codec2": _Family(
-        "speech, 450 700C 1200 1300 1400 1600 2400 3200 bit/s", "codec2@700C", "codec2", "open_codec2",
-        programs=(("c2enc", "codec2"), ("c2dec", "codec2")),
+    "xcodec2": _Network("xcodec2", "speech, 0.8 kbit/s, one codebook of 65536; 0.6 G weights", open_xcodec2),
+}  # fmt: skip
+_PROGRAMS = {
+    "opus": _Program("opus@6", "any sound, 6-256 kbit/s", opus.open_opus, opus.PACKAGE, ("opusenc", "opusdec")),
+    "codec2": _Program(
+        "codec2@700C", "speech, 450 700C 1200 1300 1400 1600 2400 3200 bit/s", codec2.open_codec2, codec2.PACKAGE,
+        ("c2enc", "c2dec"),
     ),
-    "speex": _Family(
-        "speech, 2.15 3.95 5.95 8 11 15 18.2 24.6 kbit/s", "speex@2.15", "speex", "open_speex",
-        programs=(("speexenc", "speex"), ("speexdec", "speex")),
+    "speex": _Program(
+        "speex@2.15", "speech, 2.15 3.95 5.95 8 11 15 18.2 24.6 kbit/s", speex.open_speex, speex.PACKAGE,
+        ("speexenc", "speexdec"),
     ),
-    "mp3": _Family("any sound, 8-320 kbit/s", "mp3@8", "mp3", "open_mp3", programs=(("lame", "lame"),)),
-    "amrwb": _Family("speech, 6.6-23.85 kbit/s", "amrwb@6.6", "amrwb", "open_amrwb", programs=(("ffmpeg", "ffmpeg"),)),
+    "mp3": _Program("mp3@8", "any sound, 8-320 kbit/s", mp3.open_mp3, mp3.PACKAGE, ("lame",)),
+    "amrwb": _Program("amrwb@6.6", "speech, 6.6-23.85 kbit/s", amrwb.open_amrwb, amrwb.PACKAGE, ("ffmpeg",)),
 }  # fmt: skip
 _UNAVAILABLE = {
     "hificodec": "HiFi-Codec has no maintained loader: its code (AcademiCodec) is not on PyPI and states no licence",
@@ -97,7 +98,7 @@ _UNAVAILABLE = {
 def is_known(text: str) -> bool:
     """Whether a name is one of a codec here, our own aside."""
     family = text.partition("@")[0]
-    return family in _FAMILIES or family in _UNAVAILABLE
+    return family in _NETWORKS or family in _PROGRAMS or family in _UNAVAILABLE
 
 
 def open_codec(name: str, trained_only: bool = True) -> Reconstructor:
@@ -114,11 +115,14 @@ def open_codec(name: str, trained_only: bool = True) -> Reconstructor:
     parsed = parse(name)
     if parsed.family == "semcodec":
         return open_semcodec(parsed)
-    codec = _open(parsed, trained_only)
-    if isinstance(codec, NeuralCodec):
-        return TokenReconstructor(name, codec, codec.version, codec.trained)
-    assert isinstance(codec, Reconstructor)
-    return codec
+    if parsed.family in _PROGRAMS:
+        return _open_program(parsed)
+    if parsed.family in _NETWORKS:
+        network = _NETWORKS[parsed.family].open(parsed, trained_only)
+        if isinstance(network, NeuralCodec):
+            return TokenReconstructor(name, network, network.version, network.trained)
+        return network
+    raise _unknown(parsed)
 
 
 def load_tokenizer(name: str, trained_only: bool = True) -> NeuralCodec:
@@ -128,56 +132,49 @@ def load_tokenizer(name: str, trained_only: bool = True) -> NeuralCodec:
         CodecError: unknown name or knob, something is missing, or the codec has no tokens.
     """
     parsed = parse(name)
-    family = _FAMILIES.get(parsed.family)
-    if family is not None and not _has_tokens(parsed.family):
+    if parsed.family in _PROGRAMS or (parsed.family in _NETWORKS and not _NETWORKS[parsed.family].tokens):
         raise parsed.refuse("has no tokens to load; codec eval and codec sweep take it")
-    codec = _open(parsed, trained_only)
-    assert isinstance(codec, NeuralCodec)
-    return codec
-
-
-def _has_tokens(family: str) -> bool:
-    return family in WEIGHTS and family != "encodec_48khz"
-
-
-def _open(name: CodecName, trained_only: bool) -> object:
-    if name.family in _UNAVAILABLE:
-        raise name.refuse(_UNAVAILABLE[name.family])
-    if name.family not in _FAMILIES:
-        raise name.refuse(f"unknown; known are semcodec, {', '.join(_FAMILIES)}")
-    family = _FAMILIES[name.family]
-    if family.programs:
-        for program, package in family.programs:
-            find(program, package)
-        return family.opener()(name)
-    return family.opener()(name, trained_only)
+    if parsed.family not in _NETWORKS:
+        raise _unknown(parsed)
+    network = _NETWORKS[parsed.family].open(parsed, trained_only)
+    assert isinstance(network, NeuralCodec)
+    return network
 
 
 def known_codecs() -> list[KnownCodec]:
-    """Every codec that can be named, our own aside; imports none of them."""
+    """Every codec that can be named, our own aside; imports none of their packages."""
     found = []
-    for name, family in _FAMILIES.items():
-        missing = _missing(name, family)
-        found.append(KnownCodec(name, family.example, family.about, not missing, missing, _has_tokens(name)))
+    for name, network in _NETWORKS.items():
+        missing = _missing_for(name, network)
+        found.append(KnownCodec(name, network.example, network.about, not missing, missing, network.tokens))
+    for name, program in _PROGRAMS.items():
+        missing = _reason(lambda program=program: _open_program(parse(program.example)))  # type: ignore[misc]
+        found.append(KnownCodec(name, program.example, program.about, not missing, missing, False))
     return found + [KnownCodec(name, name, "not available", False, why, False) for name, why in _UNAVAILABLE.items()]
 
 
-def _missing(name: str, family: _Family) -> str:
-    lacking = [package for package in family.packages if importlib.util.find_spec(package) is None]
-    if lacking:
-        return f"{' and '.join(lacking)}: {family.how}"
-    try:
-        for program, package in family.programs:
-            find(program, package)
-        if name in WEIGHTS:
-            require_weights(name)
-        if name == "amrwb":
-            from codec.baselines.amrwb import ffmpeg
+def _open_program(name: CodecName) -> ProgramCodec:
+    family = _PROGRAMS[name.family]
+    for program in family.programs:
+        find(program, family.package)
+    return family.open(name)
 
-            ffmpeg()
+
+def _missing_for(name: str, network: _Network) -> str:
+    if importlib.util.find_spec(network.package) is None:
+        return f"needs the package {network.package}: pip install semcodec[baselines]"
+    return _reason(lambda: require_weights(name))
+
+
+def _reason(attempt: Callable[[], object]) -> str:
+    try:
+        attempt()
     except CodecError as error:
         return str(error)
     return ""
 
 
-__all__ = ["KnownCodec", "ProgramCodec", "is_known", "known_codecs", "load_tokenizer", "open_codec"]
+def _unknown(name: CodecName) -> CodecError:
+    if name.family in _UNAVAILABLE:
+        return name.refuse(_UNAVAILABLE[name.family])
+    return name.refuse(f"unknown; known are semcodec, {', '.join([*_NETWORKS, *_PROGRAMS])}")

@@ -77,7 +77,7 @@ class Snac:
         return vectors[0].T.reshape(codes.shape[1], -1)
 
     def _scales(self, codes: Tensor) -> list[Tensor]:
-        return [part.T.reshape(1, -1) for part in torch.split(codes, CODES)]
+        return [part.T.reshape(1, -1) for part in torch.split(codes, list(CODES))]
 
 
 def open_snac(name: CodecName, trained_only: bool) -> NeuralCodec:

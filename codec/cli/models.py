@@ -37,7 +37,8 @@ def fetch_weights(name: str, json: bool) -> None:
 
     family = name.partition("@")[0]
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(family, total=None)
         done = fetch(family, lambda have, total: bar.update(task, completed=have, total=total))
     if json:

@@ -137,10 +137,11 @@ def _stream(clip: Clip) -> tuple[np.ndarray, int]:
     with AudioReader(clip.path) as reader:
         sample_rate = reader.info.sample_rate
     # 'file:' keeps a hostile name from being taken for a protocol; the whitelist keeps playlists offline.
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-i", f"file:{Path(clip.path).resolve()}"]
+    source = ["-protocol_whitelist", "file,pipe", "-i", f"file:{Path(clip.path).resolve()}"]
     # After the input: exact, where a seek before it is not in compressed files.
-    command += ["-ss", str(clip.start), *([] if clip.duration is None else ["-t", str(clip.duration)])]
-    command += ["-map", f"0:a:{clip.stream}", "-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-"]
+    part = ["-ss", str(clip.start), *([] if clip.duration is None else ["-t", str(clip.duration)])]
+    wanted = ["-map", f"0:a:{clip.stream}", "-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-"]
+    command = ["ffmpeg", "-v", "error", "-nostdin", *source, *part, *wanted]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise AudioError(f"{clip.path}: cannot read audio stream {clip.stream}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from codec.errors import CodecError
+from codec.errors import AudioError, CodecError
 from eval.datasets.clip import Clip
 from train.corpora.clip import Clip as Recording
 from train.corpora.layouts import layout_clips
@@ -34,7 +34,7 @@ def libritts(root: Path, count: int = 300, seed: int = 0) -> list[Clip]:
         CodecError: no such folder, fewer than ``count`` such utterances, or one without its transcript.
     """
     recordings = [r for r in layout_clips("libritts", root) if r.labels["subset"] == "test-clean"]
-    fitting = [r for r in recordings if 8 <= soundfile.info(r.path).duration <= 10]
+    fitting = [r for r in recordings if 8 <= _seconds(r.path) <= 10]
     chosen = _draw(fitting, count, seed, f"{root}: utterances of 8 to 10 s in test-clean")
     mute = next((r.path for r in chosen if "text" not in r.labels), None)
     if mute:
@@ -107,6 +107,13 @@ def _piece(clip: Clip, seed: int) -> Clip:
     random = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(clip.name.encode()).digest()[:8], "big")])
     start = float(random.choice(starts))
     return Clip(clip.name, clip.path, clip.domain, clip.source, start, float(length), stream=clip.stream)
+
+
+def _seconds(path: str) -> float:
+    try:
+        return float(soundfile.info(path).duration)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise AudioError(f"{path}: not readable audio ({error})") from error
 
 
 def _draw(recordings: Sequence[Recording], count: int, seed: int, what: str) -> list[Recording]:

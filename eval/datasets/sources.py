@@ -33,7 +33,8 @@ def clips_of(source: str, split: str = "test", per_domain: int | None = None) ->
     if path.suffix == ".jsonl":
         return _first(read_manifest(path), per_domain)
     if not path.is_dir():
-        raise CodecError(f"{source}: no such folder; known are {', '.join(f'{k}:FOLDER' for k in PUBLISHED)}, manifests, folders")
+        known = ", ".join(f"{name}:FOLDER" for name in PUBLISHED)
+        raise CodecError(f"{source}: no such folder; known are {known}, manifests (X.jsonl) and folders")
     return _first(folder(path), per_domain)
 
 

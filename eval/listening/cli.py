@@ -18,7 +18,7 @@ app = typer.Typer(help="Listening tests in a browser: MUSHRA, preference of two,
 
 Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder that listen make wrote.")]
 Codecs = Annotated[
-    list[str], typer.Option("--codecs", "-c", help="semcodec@50, opus@6, …; several in quotes, or the option again.")
+    list[str], typer.Option("--codecs", "-c", help="semcodec@50, opus@6, …; comma-separated.")
 ]
 Data = Annotated[
     list[str],
@@ -29,8 +29,9 @@ Host = Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 for the wh
 
 def _open(names: list[str]) -> list[Reconstructor]:
     from codec.baselines import open_codec
+    from eval.reconstruction.names import split_codecs
 
-    return [open_codec(name) for part in names for name in part.split()]
+    return [open_codec(name) for name in split_codecs(" ".join(names))]
 
 
 def _clips(data: list[str]) -> list[Clip]:

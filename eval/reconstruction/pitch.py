@@ -20,7 +20,8 @@ class PitchErrors:
     """Of one pair.
 
     Attributes:
-        cents: root mean square error of the pitch on frames that are voiced in both, in 1/1200 octave; None without any.
+        cents: root mean square error of the pitch on frames that are voiced in both, octave errors and all, in 1/1200
+            octave; None without any.
         hertz: the same, in Hz.
         voicing: share of frames that are voiced in one of the two only, in %.
     """

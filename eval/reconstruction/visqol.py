@@ -57,5 +57,6 @@ def metrics() -> list[Metric]:
         return listeners[mode](pair)
 
     Visqol("speech")  # a missing package shows now, not at the first clip
-    cite = "Chinen et al., ViSQOL v3, arXiv 2004.09584; speech at 16 kHz with polynomial mapping, audio at 48 kHz with SVR mapping"
+    modes = "speech at 16 kHz, polynomial mapping; audio at 48 kHz, SVR mapping"
+    cite = f"Chinen et al., ViSQOL v3, arXiv 2004.09584; {modes}"
     return [Metric("visqol", "MOS", True, EVERYWHERE, visqol, cite)]

@@ -50,7 +50,7 @@ def text_errors(transcript: str, heard: str, language: str = "en") -> TextErrors
 
     normalise = normaliser(language)
     wanted, got = normalise(transcript).strip(), normalise(heard).strip()
-    if not wanted:
+    if not any(character.isalnum() for character in wanted):
         raise MetricError(f"no words in the transcript {transcript!r}")
     words, chars = jiwer.process_words(wanted, got), jiwer.process_characters(wanted, got)
     return TextErrors(_edits(words), len(wanted.split()), _edits(chars), len(wanted))
@@ -89,7 +89,8 @@ def recogniser(name: str = "pocketsphinx") -> Recogniser:
     if kind == "pocketsphinx" and not model:
         return _pocketsphinx()
     if kind not in ("faster-whisper", "transformers") or not model:
-        raise CodecError(f"no recogniser {name!r}; known: pocketsphinx, faster-whisper:NAME_OR_FOLDER, transformers:NAME_OR_FOLDER")
+        known = "pocketsphinx, faster-whisper:NAME_OR_FOLDER, transformers:NAME_OR_FOLDER"
+        raise CodecError(f"no recogniser {name!r}; known are {known}")
     try:
         return _faster_whisper(model) if kind == "faster-whisper" else _transformers(model)
     except ImportError as error:
@@ -136,7 +137,8 @@ def _transformers(name: str) -> Recogniser:
     from transformers import pipeline
 
     transcribe = pipeline("automatic-speech-recognition", model=name, device="cpu")
-    multilingual = getattr(transcribe.model.generation_config, "is_multilingual", False)  # Whisper is told the language
+    generation = getattr(transcribe.model, "generation_config", None)  # CTC models have none
+    multilingual = getattr(generation, "is_multilingual", False)  # Whisper is told the language
 
     def recognise(wave: np.ndarray, language: str) -> str:
         options = {"generate_kwargs": {"language": language}} if multilingual else {}

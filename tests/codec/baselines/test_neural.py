@@ -64,8 +64,8 @@ def test_frames_and_lengths_of_odd_clips(network: NeuralCodec, rate: int, sample
 
 def test_items_of_a_batch_give_what_they_give_alone(network: NeuralCodec) -> None:
     rng = np.random.default_rng(0)
-    lengths = [1_500, 0, 4_001]
-    wave = (0.3 * rng.standard_normal((3, 4_500))).astype(np.float32)
+    lengths = [700, 0, 2_001]
+    wave = (0.3 * rng.standard_normal((3, 2_200))).astype(np.float32)
     together = network.encode(wave, 16_000, lengths=torch.tensor(lengths))
     audio, vectors = network.decode(together), network.embed(together)
     assert audio.shape[0] == vectors.shape[0] == 3

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +28,10 @@ def test_every_known_codec_has_an_example_and_says_what_is_missing(monkeypatch: 
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     for package in ("transformers", "snac", "speechtokenizer"):
         monkeypatch.setitem(sys.modules, package, None)
-    for name, how in (
-        ("mimi@n=8", r"semcodec\[baselines\]"),
-        ("snac_24khz", r"semcodec\[baselines\]"),
-        ("speechtokenizer", "beartype"),
-    ):
-        with pytest.raises(CodecError, match=rf"pip install .*{how}"):
+    for name in ("mimi@n=8", "snac_24khz", "speechtokenizer"):
+        with pytest.raises(CodecError, match=r"pip install semcodec\[baselines\]"):
             open_codec(name, trained_only=False)
 
 
@@ -93,8 +89,5 @@ def test_load_takes_every_codec_of_tokens(tiny_folder: Path) -> None:
 
 
 def test_own_model_does_not_import_transformers() -> None:
-    import subprocess
-    import sys
-
     check = "import sys, codec; codec.load(); codec.models(); sys.exit('transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
