@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Listening tests in a browser: MUSHRA, preference of two, opinion scores.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder that listen make wrote.")]
-Codecs = Annotated[
-    list[str], typer.Option("--codecs", "-c", help="semcodec@50, opus@6, …; comma-separated.")
-]
+Codecs = Annotated[list[str], typer.Option("--codecs", "-c", help="semcodec@50, opus@6, …; comma-separated.")]
 Data = Annotated[
     list[str],
     typer.Option("--data", "-d", help="Folder with speech/, music/, sound/, a manifest, libritts:FOLDER, …; repeatable."),
