@@ -21,8 +21,9 @@ from torch import Tensor
 
 from codec.atomic import atomic_path, atomic_write
 from codec.audio import BLOCK_SAMPLES, AudioReader, Resampler
-from codec.bitstream import ContainerReader, ContainerWriter, Header, Sink
+from codec.bitstream import ContainerReader, ContainerWriter, Sink
 from codec.errors import AudioError, CodecError, ContainerError
+from codec.header import Header
 from codec.limits import is_sample_rate
 from codec.model import Codec
 from codec.streaming import StreamEncoder
@@ -70,6 +71,7 @@ def encode_file(
     vocab: int | None = None,
     format: Format = "sct",
     semantic_only: bool = False,
+    entropy: bool = False,
     progress: Progress = lambda seconds: None,
 ) -> FileReport:
     """Encodes an audio file to tokens.
@@ -82,12 +84,15 @@ def encode_file(
         vocab: semantic vocabulary.
         format: ``sct`` container, ``npy`` array ``(channels, streams, frames)``, or one ``jsonl`` line.
         semantic_only: leave out the acoustic stream.
+        entropy: entropy-code the container with the model's tables.
         progress: told of the audio done.
 
     Raises:
         CodecError: unusable input, arguments or output; nothing is left behind.
     """
     started = time.perf_counter()
+    if entropy and format != "sct":
+        raise CodecError(f"entropy coding is for containers, not for {format}")
     with AudioReader(source) as reader, _open_target(target) as sink:
         info = reader.info
         tokens = model.describe(info.sample_rate, rate, vocab, info.channels)
@@ -96,7 +101,8 @@ def encode_file(
         streams = len(tokens.codebook_sizes)
         codes = (part[:, :streams] for part in _encode_blocks(stream, reader, progress))
         if format == "sct":
-            writer = ContainerWriter(sink, Header.of(tokens))
+            tables = model.entropy if entropy else None
+            writer = ContainerWriter(sink, Header.of(tokens, tables.id if tables else None), tables)
             for part in codes:
                 writer.push(part)
             writer.close(stream.samples)
@@ -140,6 +146,8 @@ def decode_file(
         header = reader.header
         tokens = _tokens_of(header)
         model.check(tokens)
+        if header.entropy:
+            reader.entropy = model.entropy
         if conceal:
             reader.conceal = model.silence(tokens)
         out_rate = sample_rate or header.sample_rate

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from codec.atomic import atomic_path, atomic_write
 from codec.config import ModelConfig
+from codec.entropy import EntropyModel, load_entropy
 from codec.errors import ModelError
 from codec.model import Codec
 from codec.networks import Networks
@@ -82,7 +83,17 @@ def load(name: str | Path | None = None, rate: int = 50, vocab: int | None = Non
         raise
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error).splitlines()[0]})") from error
-    return Codec(networks.to(device), str(name or "default"), fingerprint, rate, vocab)
+    return Codec(networks.to(device), str(name or "default"), fingerprint, rate, vocab, folder)
+
+
+def load_entropy_of(name: str | Path) -> EntropyModel:
+    """A model's entropy tables without its weights.
+
+    Raises:
+        ModelError: it has none.
+    """
+    folder = DEFAULT if name == "default" else Path(name)
+    return load_entropy(folder, _read_config(folder)[1])
 
 
 def _read_config(folder: Path) -> tuple[ModelConfig, str]:

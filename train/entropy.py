@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from codec.bitstream import CHUNK_SECONDS
 from codec.entropy import FILE, EntropyModel, RateTables, save_entropy
+from codec.header import CHUNK_SECONDS
 from codec.hub import load
 from codec.model import Codec
 from quantizers import ans

@@ -105,6 +105,12 @@ def _export(config: TrainConfig) -> None:
     print(f"{config.folder('model')}: model {export(networks, config.folder('model'))}")
 
 
+def _entropy(config: TrainConfig) -> None:
+    from train.entropy import make_tables
+
+    print(f"{config.folder('model')}: entropy tables {make_tables(config).id.hex()}")
+
+
 STAGES = (
     Stage("corpus", "collect audio into one 16 kHz memory map with a manifest and a report", "corpus/perturbed.json", _corpus),
     Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher, given=True),
@@ -114,4 +120,5 @@ STAGES = (
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec),
     Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial),
     Stage("export", "write config.json and model.safetensors", "", _export),
+    Stage("entropy", "count tokens for entropy coding: entropy.safetensors beside the model", "", _entropy),
 )

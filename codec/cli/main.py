@@ -45,13 +45,14 @@ def encode(
     ] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="sct, npy or jsonl.")] = "sct",
     semantic_only: Annotated[bool, typer.Option("--semantic-only", help="Leave out the acoustic tokens.")] = False,
+    entropy: Annotated[bool, typer.Option("--entropy", help="Entropy-code the container: smaller, the same tokens.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded.")] = False,
     json: Json = False,
 ) -> None:
     """Encode audio to tokens. Folders are encoded with everything below them, and can be resumed."""
     from codec.cli.jobs import encode_all
 
-    encode_all(inputs, output, model, rate, vocab, format, semantic_only, overwrite, json)
+    encode_all(inputs, output, model, rate, vocab, format, semantic_only, entropy, overwrite, json)
 
 
 @app.command()

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.bitstream import ContainerReader, ContainerWriter, Header, pack_frames, read, save, unpack_frames
+from codec.bitstream import ContainerReader, ContainerWriter, pack_frames, read, save, unpack_frames
 from codec.errors import CodecError, ContainerError
+from codec.header import Header
 from codec.model import Codec
 from codec.tokens import Tokens
 from quantizers.packing import bits_for
