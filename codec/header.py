@@ -56,9 +56,9 @@ class Header:
         return packed_size(frames * self.frame_bits, 1)
 
     @staticmethod
-    def of(tokens: Tokens, entropy: bytes | None = None) -> Header:
+    def of(tokens: Tokens, entropy: bytes | None = None, chunk_seconds: float = CHUNK_SECONDS) -> Header:
         """The header for tokens whose batch items are channels."""
-        frames = max(1, round(CHUNK_SECONDS * tokens.frame_rate))
+        frames = max(1, round(chunk_seconds * tokens.frame_rate))
         if entropy:
             frames = min(frames, 8 * MAX_CODED_CHUNK_BYTES // (len(tokens.codes) * tokens.bits_per_frame))
         return Header(

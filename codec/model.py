@@ -15,7 +15,7 @@ from codec.entropy import EntropyModel, load_entropy
 from codec.errors import AudioError, CodecError, ModelError
 from codec.limits import is_sample_rate
 from codec.networks import Networks
-from codec.streaming import StreamDecoder, StreamEncoder
+from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder
 from codec.tokens import Tokens, model_samples
 
 Stream = Literal["semantic", "acoustic", "both"]
@@ -204,16 +204,16 @@ class Codec:
         return acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
 
     def stream_encoder(
-        self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None
+        self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
     ) -> StreamEncoder:
-        """An encoder to push audio into; see `StreamEncoder`."""
+        """An encoder to push audio into; see `StreamEncoder`. `LOW_LATENCY` is the grid for live audio."""
         tokens = self.describe(sample_rate, rate, vocab)
-        return StreamEncoder(self.networks, sample_rate, channels, self._stack(tokens), tokens.codebook_sizes[0])
+        return StreamEncoder(self.networks, sample_rate, channels, self._stack(tokens), tokens.codebook_sizes[0], grid)
 
-    def stream_decoder(self, tokens: Tokens | None = None) -> StreamDecoder:
+    def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> StreamDecoder:
         """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
         tokens = tokens or self.describe(self.sample_rate)
-        return StreamDecoder(self.networks, self._stack(tokens), tokens.codebook_sizes[0])
+        return StreamDecoder(self.networks, self._stack(tokens), tokens.codebook_sizes[0], grid)
 
     def check(self, tokens: Tokens) -> None:
         """Refuses tokens that this model cannot decode.
