@@ -67,6 +67,20 @@ def entropy(
 
 
 @app.command()
+def codes(
+    corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
+    model: Annotated[str, typer.Option("--model", "-m")] = "default",
+    hours: Annotated[float, typer.Option(help="Of training audio.")] = 12.0,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
+) -> None:
+    """Share of every codebook that is used on training audio, and its entropy."""
+    import codec
+    from benchmarks.codes import main
+
+    main(codec.load(model), corpus, hours, output)
+
+
+@app.command()
 def kmeans(
     n: Annotated[int, typer.Option("--points", help="Number of points.")] = 1_000_000,
     dim: Annotated[int, typer.Option(help="Width of a point.")] = 128,

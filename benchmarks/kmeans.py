@@ -43,11 +43,12 @@ def _ours(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarray:
 
 def _faiss(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarray:
     import faiss
+    import torch
+
+    from quantizers.backends import faiss_kmeans
 
     faiss.omp_set_num_threads(os.cpu_count() or 1)
-    model = faiss.Kmeans(points.shape[1], len(first), niter=iterations, max_points_per_centroid=len(points), verbose=False)
-    model.train(points, init_centroids=first)
-    return np.asarray(model.centroids)
+    return faiss_kmeans(torch.from_numpy(points), torch.from_numpy(first), iterations).numpy()
 
 
 def _sklearn(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarray:
@@ -59,16 +60,10 @@ def _sklearn(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarr
 
 def _kmeans_pytorch(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarray:
     import torch
-    from kmeans_pytorch import kmeans
 
-    return kmeans(  # type: ignore[no-any-return]
-        torch.from_numpy(points),
-        len(first),
-        cluster_centers=torch.from_numpy(first),
-        tol=0,
-        iter_limit=iterations,
-        tqdm_flag=False,
-    )[1].numpy()
+    from quantizers.backends import pytorch_kmeans
+
+    return pytorch_kmeans(torch.from_numpy(points), torch.from_numpy(first), iterations).numpy()
 
 
 LIBRARIES: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {

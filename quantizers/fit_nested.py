@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +26,8 @@ def fit_nested(
     iterations: int = 15,
     seed: int = 0,
     report: Callable[[int, Iteration], None] | None = None,
+    groups: np.ndarray | None = None,
+    shares: Sequence[float] = (),
 ) -> None:
     """Fits in place.
 
@@ -35,20 +37,40 @@ def fit_nested(
         iterations: Lloyd passes for the coarsest vocabulary; each refinement takes a third.
         seed: of everything random.
         report: called after every pass over the coarsest vocabulary.
+        groups: ``(N,)`` number of the group (a domain, say) that each feature belongs to. With it every group gets
+            coarse codewords of its own, as many as its share, and they are merged into one codebook, as SemantiCodec
+            does with sound, speech and music at 2:1:1.
+        shares: of each group.
 
     Raises:
-        ValueError: fewer features than codewords.
+        ValueError: fewer features than codewords, in all or in a group.
     """
     rng = np.random.default_rng(seed)
     _fit_basis(quantizer, features)
     limit = SAMPLE_PER_CENTROID * quantizer.vocabs[0]
     chosen = np.sort(rng.choice(len(features), min(limit, len(features)), replace=False))
     points = torch.cat([quantizer.project(piece) for piece in ArrayPoints(features[chosen]).chunks()])
-    centroids = kmeans(points, quantizer.vocabs[0], iterations, seed=seed, report=report).centroids
+    members = np.zeros(len(points), int) if groups is None else groups[chosen]
+    sizes = split_vocab(quantizer.vocabs[0], shares or (1.0,))
+    centroids = torch.cat([
+        kmeans(points[torch.from_numpy(members == group)], size, iterations, seed=seed, report=report).centroids
+        for group, size in enumerate(sizes)
+    ])  # fmt: skip
     codes = nearest(points, centroids)[0]
     for coarse, fine in pairwise(quantizer.vocabs):
         centroids, codes = _split_each(points, centroids, codes, fine // coarse, max(3, iterations // 3), rng)
     quantizer.leaves.copy_(centroids)
+
+
+def split_vocab(vocab: int, shares: Sequence[float]) -> list[int]:
+    """Codewords of each group, in proportion to its share, that add up to the vocabulary.
+
+    Example:
+        >>> split_vocab(4096, (2, 1, 1))
+        [2048, 1024, 1024]
+    """
+    edges = np.round(vocab * np.cumsum([0.0, *shares]) / sum(shares)).astype(int)
+    return [int(size) for size in np.diff(edges)]
 
 
 def _fit_basis(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor) -> None:

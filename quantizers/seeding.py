@@ -1,4 +1,6 @@
-"""First centroids: at random, k-means++ (Arthur & Vassilvitskii 2007), or AFK-MC² (Bachem et al. 2016) for large k."""
+"""First centroids: at random, k-means++ (Arthur & Vassilvitskii 2007), and its fast kin for large k: k-means‖ (Bahmani et
+al. 2012), which oversamples in a few passes, and AFK-MC² (Bachem et al. 2016), which walks Markov chains.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,22 @@ import torch
 from torch import Tensor
 
 from quantizers.collective import counts, gather_rows
+from quantizers.nearest import nearest
 from quantizers.points import Points
 
-Init = Literal["random", "k-means++", "afk-mc2"]
+Init = Literal["random", "k-means++", "k-means||", "afk-mc2"]
 CHAIN = 50
+ROUNDS = 5
+"""Passes of k-means‖; the authors find five enough."""
+OVERSAMPLING = 2
+"""Candidates per cluster that each of these passes draws, on average over all passes."""
 SAMPLE_PER_CLUSTER = 16
 
 
 def first_centroids(points: Points, k: int, init: Init, rng: np.random.Generator) -> Tensor:
     """``(k, D)`` first centroids, the same on every rank.
 
-    The two careful methods look at a sample of 16 points a cluster.
+    The careful methods look at a sample of 16 points a cluster.
 
     Raises:
         ValueError: fewer points than clusters, or an unknown method.
@@ -32,17 +39,20 @@ def first_centroids(points: Points, k: int, init: Init, rng: np.random.Generator
     sample = gather_rows(points, np.sort(rng.choice(total, min(total, SAMPLE_PER_CLUSTER * k), replace=False)))
     if init == "k-means++":
         return _plus_plus(sample, k, rng)
+    if init == "k-means||":
+        return _oversampled(sample, k, rng)
     if init == "afk-mc2":
         return _markov_chains(sample, k, rng)
-    raise ValueError(f"init {init!r} is not one of random, k-means++, afk-mc2")
+    raise ValueError(f"init {init!r} is not one of random, k-means++, k-means||, afk-mc2")
 
 
-def _plus_plus(sample: Tensor, k: int, rng: np.random.Generator) -> Tensor:
+def _plus_plus(sample: Tensor, k: int, rng: np.random.Generator, weights: Tensor | None = None) -> Tensor:
     """Every next centroid is drawn in proportion to the squared distance from those before: k passes over the sample."""
-    chosen = [int(rng.integers(len(sample)))]
+    mass = torch.ones(len(sample), dtype=torch.float64) if weights is None else weights
+    chosen = [min(int(torch.searchsorted(mass.cumsum(0), rng.random() * mass.sum().item())), len(sample) - 1)]
     distance = (sample - sample[chosen[0]]).square().sum(1).double()
     for _ in range(k - 1):
-        total = distance.cumsum(0)
+        total = (mass * distance).cumsum(0)
         if total[-1] <= 0:  # as many distinct points as centroids already
             chosen.append(int(rng.integers(len(sample))))
             continue
@@ -50,6 +60,23 @@ def _plus_plus(sample: Tensor, k: int, rng: np.random.Generator) -> Tensor:
         chosen.append(min(int(position), len(sample) - 1))
         distance = torch.minimum(distance, (sample - sample[chosen[-1]]).square().sum(1).double())
     return sample[torch.tensor(chosen)]
+
+
+def _oversampled(sample: Tensor, k: int, rng: np.random.Generator) -> Tensor:
+    """A few passes each draw many candidates far from those before; k-means++ on the candidates, weighted by their points."""
+    chosen = torch.tensor([int(rng.integers(len(sample)))])
+    distance = (sample - sample[chosen]).square().sum(1)
+    for _ in range(ROUNDS):
+        chance = OVERSAMPLING * k / ROUNDS * distance.double() / distance.double().sum().clamp_min(1e-30)
+        drawn = torch.nonzero(torch.from_numpy(rng.random(len(sample))) < chance)[:, 0]
+        if len(drawn):
+            chosen = torch.cat([chosen, drawn])
+            distance = torch.minimum(distance, nearest(sample, sample[drawn])[1])
+    if len(chosen) < k:  # many duplicates: fill up at random
+        rest = np.setdiff1d(np.arange(len(sample)), chosen.numpy())
+        chosen = torch.cat([chosen, torch.from_numpy(rng.choice(rest, k - len(chosen), replace=False))])
+    weights = torch.bincount(nearest(sample, sample[chosen])[0], minlength=len(chosen)).double()
+    return _plus_plus(sample[chosen], k, rng, weights)
 
 
 def _markov_chains(sample: Tensor, k: int, rng: np.random.Generator) -> Tensor:

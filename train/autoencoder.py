@@ -69,6 +69,8 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     meaning = MeaningLoss(networks, config.precision)
     parts = {"model": model, "average": average, "optimizer": optimizer}
     run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"), main=place.main)
+    if place.device.type == "cuda":
+        model.compile()
     usage = CodeUsage(networks.acoustic_quantizer.codebook_size)
     recent: dict[str, float] = {}
     steps = Steps("codec", data, run.resume(), stage.steps, place)

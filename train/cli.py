@@ -48,6 +48,17 @@ def train(
         stage.run(settings)
 
 
+def export(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The config that the model was trained with.")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: ROOT/model.")] = None,
+) -> None:
+    """Write a trained codec as config.json and model.safetensors, for codec.load and --model."""
+    from train.stages import export_model
+
+    export_model(read_config(config, overrides or []), output)
+
+
 def read_config(path: Path, overrides: list[str]) -> TrainConfig:
     """Reads a config file and applies overrides.
 

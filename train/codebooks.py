@@ -20,6 +20,8 @@ from quantizers.kmeans import Iteration
 from train.config import TrainConfig
 from train.corpora.store import Corpus
 from train.crops import FRAME, cached_entries, first_frames, level
+from train.parallel import join
+from train.progress import autocast
 from train.run import Average
 
 PIECE_FRAMES = 3000
@@ -46,8 +48,9 @@ def load_encoder(config: TrainConfig) -> SemanticEncoder:
 @torch.inference_mode()
 def cache_features(config: TrainConfig) -> Path:
     """Encodes train and valid clips at random levels; writes one float16 row per 20 ms."""
-    corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config)
-    mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump())
+    device = join().device
+    corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config).to(device)
+    mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(device)
     entries, first = cached_entries(corpus), first_frames(corpus)
     rng = np.random.default_rng(config.seed)
     folder = config.folder("features")
@@ -59,9 +62,9 @@ def cache_features(config: TrainConfig) -> Path:
         wave = level(corpus.wave(entry), rng)
         wave = np.pad(wave, (0, -len(wave) % FRAME))
         for start in range(0, len(wave) // FRAME, PIECE_FRAMES):
-            piece = torch.from_numpy(wave[start * FRAME : (start + PIECE_FRAMES) * FRAME]).unsqueeze(0)
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
-                rows = encoder(mel(piece))[0].float().numpy()
+            piece = torch.from_numpy(wave[start * FRAME : (start + PIECE_FRAMES) * FRAME]).unsqueeze(0).to(device)
+            with autocast(device, config.precision):
+                rows = encoder(mel(piece))[0].float().cpu().numpy()
             at = first[entry.start] + start
             features[at : at + len(rows)] = rows
     features.flush()
@@ -70,7 +73,11 @@ def cache_features(config: TrainConfig) -> Path:
 
 
 def fit(config: TrainConfig) -> Path:
-    """Fits the codebooks of every rate on training frames; writes ``codebooks.safetensors`` and a report."""
+    """Fits the codebooks of every rate on training frames; writes ``codebooks.safetensors`` and a report.
+
+    Raises:
+        CodecError: too little audio, features that are not finite, or a domain without a share.
+    """
     corpus = Corpus(config.folder("corpus"))
     about = json.loads((config.folder("features") / "features.json").read_text())
     shape = (about["frames"], about["n_components"])
@@ -79,12 +86,18 @@ def fit(config: TrainConfig) -> Path:
     networks = Networks(config.model)
     rng = np.random.default_rng(config.seed)
     report: dict[str, object] = {}
+    names = list(config.kmeans.shares)
+    missing = {e.clip.domain for e in corpus.select("train")} - set(names)
+    if names and missing:
+        raise CodecError(f"kmeans.shares: no share for {', '.join(sorted(missing))}, which the corpus holds")
     for stack in config.model.stacks:
-        starts = np.concatenate([
-            first[e.start] + np.arange(0, -(-e.samples // FRAME) - stack + 1, stack) for e in corpus.select("train")
-        ])  # fmt: skip
+        train = corpus.select("train")
+        spans = [np.arange(0, -(-e.samples // FRAME) - stack + 1, stack) for e in train]
+        starts = np.concatenate([first[e.start] + span for e, span in zip(train, spans, strict=True)])
+        domains = np.repeat([names.index(e.clip.domain) if names else 0 for e in train], [len(span) for span in spans])
         limit = SAMPLE_PER_CENTROID * config.model.vocabs[0]
-        starts = np.sort(rng.choice(starts, min(limit, len(starts)), replace=False))
+        chosen = np.sort(rng.choice(len(starts), min(limit, len(starts)), replace=False))
+        starts, domains = starts[chosen], domains[chosen]
         points = np.concatenate([features[starts + offset] for offset in range(stack)], axis=1)
         quantizer = networks.codebook(stack)
         iterations: list[Iteration] = []
@@ -93,7 +106,11 @@ def fit(config: TrainConfig) -> Path:
             iterations.append(iteration)
             print(f"stack {stack} pass {number}: {iteration}", flush=True)
 
-        fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log)
+        shares = tuple(config.kmeans.shares.values())
+        try:
+            fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares)
+        except ValueError as error:
+            raise CodecError(f"cannot fit the codebooks of stack {stack}: {error}; add audio, or lower model.vocabs") from error
         usage = {v: _usage(quantizer, points, v) for v in config.model.vocabs}
         report[f"stack {stack}"] = {"points": len(points), "inertia": iterations[-1].inertia, "vocabs": usage}
         print(stack, usage, flush=True)

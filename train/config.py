@@ -7,11 +7,12 @@ Folders below ``root``: ``packages``, ``corpus``, ``teacher``, ``ssl``, ``featur
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from codec.config import Config, ModelConfig
+from train.corpora.clip import Domain
 
 
 class CorpusConfig(Config):
@@ -21,10 +22,12 @@ class CorpusConfig(Config):
         sources: ``debian`` for the free corpus, a folder of audio files, ``webdataset:FOLDER`` for shards, or
             ``LAYOUT:FOLDER`` for a published dataset: libritts, gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
+        rerecorded: share of these copies that also get another tone, room and noise.
     """
 
     sources: tuple[str, ...] = ("debian",)
     copies: dict[str, int] = {"speech": 3, "sound": 3}
+    rerecorded: float = 0.0
 
 
 class SemanticStage(Config):
@@ -55,9 +58,16 @@ class SemanticStage(Config):
 
 
 class KMeansStage(Config):
-    """Codebooks: Lloyd passes for the coarsest vocabulary of every rate."""
+    """Codebooks.
+
+    Attributes:
+        iterations: Lloyd passes for the coarsest vocabulary of every rate.
+        shares: codewords in proportion to these, found in each domain apart and merged (the paper:
+            ``{sound: 2, speech: 1, music: 1}``); empty for one k-means over all.
+    """
 
     iterations: int = 15
+    shares: dict[Domain, Annotated[float, Field(gt=0)]] = {}
 
 
 class CodecStage(Config):

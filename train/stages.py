@@ -48,7 +48,7 @@ def _corpus(config: TrainConfig) -> None:
             found = chain.from_iterable(clips_of(s, config.folder("packages"), Path(scratch)) for s in config.corpus.sources)
             report = build(found, folder)
         print(f"hours: {report['hours']}  left out: {report['left_out']}")
-    hours = perturb(Corpus(folder), config.corpus.copies, config.seed)
+    hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded)
     (folder / "perturbed.json").write_text(json.dumps({"hours": hours, "copies": config.corpus.copies}))
     print(f"speed-perturbed copies: {hours:.2f} h")
 
@@ -94,7 +94,16 @@ def _adversarial(config: TrainConfig) -> None:
         train(config, assemble(config))
 
 
-def _export(config: TrainConfig) -> None:
+def export_model(config: TrainConfig, folder: Path | None = None) -> None:
+    """Exports the averaged weights of the last stage that ran.
+
+    Args:
+        config: of the training.
+        folder: default ``model`` below its root.
+
+    Raises:
+        CodecError: nothing trained yet.
+    """
     from codec.hub import export
     from train.autoencoder import load_averaged
     from train.codebooks import assemble
@@ -102,7 +111,8 @@ def _export(config: TrainConfig) -> None:
     networks = assemble(config)
     if not (load_averaged(config, networks, "adversarial") or load_averaged(config, networks, "codec")):
         raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
-    print(f"{config.folder('model')}: model {export(networks, config.folder('model'))}")
+    folder = folder or config.folder("model")
+    print(f"{folder}: model {export(networks, folder)}")
 
 
 def _entropy(config: TrainConfig) -> None:
@@ -119,6 +129,6 @@ STAGES = (
     Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans, given=True),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec),
     Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial),
-    Stage("export", "write config.json and model.safetensors", "", _export),
+    Stage("export", "write config.json and model.safetensors", "", export_model),
     Stage("entropy", "count tokens for entropy coding: entropy.safetensors beside the model", "", _entropy),
 )

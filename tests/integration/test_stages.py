@@ -19,6 +19,7 @@ from codec.audio import read_audio, resample
 from codec.cli import main
 from codec.errors import CodecError
 from tests.conftest import DATA, TINY
+from train.codebooks import assemble
 from train.corpora import Corpus
 from train.crops import FRAME, cached_entries
 from train.parallel import Place
@@ -109,7 +110,6 @@ def test_codebooks_are_used(trained: Path) -> None:
 def test_the_codec_stage_learns(trained: Path) -> None:
     """The exported model reconstructs far better than the same networks before training."""
     from train.cli import read_config
-    from train.codebooks import assemble
     from train.losses import MultiScaleMelLoss
 
     wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
@@ -134,38 +134,78 @@ def test_the_adversarial_stage_moves_the_decoder_and_nothing_else(trained: Path)
     assert set(after["balancer"]) == {"mel", "adversarial", "feature"}
 
 
-def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path) -> None:
+def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`init` keeps the model's tokens, skips the stages that made them, and starts the codec stage where it ended."""
+    (tmp_path / "corpus").symlink_to(trained / "run" / "corpus")
+    given = ["init=" + str(trained / "run" / "model"), f"root={tmp_path}", "codec.meaning=0.1", "codec.learning_rate=0.001"]
+    for stage in ("teacher", "ssl", "features", "kmeans", "codec", "export"):
+        run(stage, trained, *given, "codec.steps=20")
+    assert "kmeans: comes with" in capsys.readouterr().out
+    assert not (tmp_path / "codebooks").exists()
+    before, after = (codec.load(folder / "model") for folder in (trained / "run", tmp_path))
+    wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
+    assert before.encode(wave, 16_000).codes[:, 0].equal(after.encode(wave, 16_000).codes[:, 0])
+    first = metrics(tmp_path / "codec")[0]
+    assert first["valid_speech_100"] < 1.1 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
+    with pytest.raises(SystemExit):
+        main(["train", "codec", "--config", str(trained / "config.yaml"), *given, "model.hop_length=160"])
+    assert "other sizes than the config's" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("stage", "step"), [("ssl", 33), ("codec", 70), ("adversarial", 8)])
+def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, stage: str, step: int) -> None:
     """Stopped after a checkpoint and started again: the same weights, bit for bit."""
-    import train.ssl.pretrain as pretrain
+    import importlib
+
     from train.cli import read_config
 
-    whole = read_config(trained / "config.yaml", [])
+    module = importlib.import_module(
+        {"ssl": "train.ssl.pretrain", "codec": "train.autoencoder"}.get(stage, "train.adversarial")
+    )
     other = tmp_path / "run"
     other.mkdir()
-    for name in ("corpus", "teacher"):
+    for name in {"corpus", "teacher", "ssl", "features", "codebooks", "codec"} - {stage}:
         (other / name).symlink_to(trained / "run" / name)
-    config = whole.model_copy(update={"root": str(other)})
+    config = read_config(trained / "config.yaml", [f"root={other}"])
+    real = module.check_finite
 
     class KilledError(Exception):
         pass
 
-    real = pretrain.check_finite
-
-    def killing(loss: torch.Tensor, step: int, run: object) -> None:
-        if step == 33:
+    def killing(loss: torch.Tensor, at: int, run: object) -> None:
+        if at == step:
             raise KilledError
-        real(loss, step, run)
+        real(loss, at, run)
 
-    pretrain.check_finite = killing
+    def start() -> None:
+        module.train(config) if stage == "ssl" else module.train(config, assemble(config))
+
+    module.check_finite = killing  # type: ignore[attr-defined]
     try:
         with pytest.raises(KilledError):
-            pretrain.train(config)
+            start()
     finally:
-        pretrain.check_finite = real
-    pretrain.train(config)
-    states = [torch.load(root / "ssl" / "checkpoint.pt", weights_only=True) for root in (trained / "run", other)]
-    for key, value in states[0]["parts"]["model"].items():
-        assert torch.equal(value, states[1]["parts"]["model"][key]), key
+        module.check_finite = real  # type: ignore[attr-defined]
+    start()
+    states = [torch.load(root / stage / "checkpoint.pt", weights_only=True) for root in (trained / "run", other)]
+    for part in ("model", "average"):
+        for key, value in states[0]["parts"][part].items():
+            assert torch.equal(value, states[1]["parts"][part][key]), key
+
+
+def test_too_little_audio_for_the_codebooks_is_said_in_one_line(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("corpus", "features"):
+        (tmp_path / name).symlink_to(trained / "run" / name)
+    for override, message in (
+        ("model.vocabs=[4096,8192]", "add audio, or lower model.vocabs"),
+        ("kmeans.shares={speech: 1}", "no share for music"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(["train", "kmeans", "--config", str(trained / "config.yaml"), f"root={tmp_path}", override])
+        assert caught.value.code == 2
+        assert message in capsys.readouterr().err
 
 
 def test_stages_out_of_order_say_what_is_missing(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,7 +249,6 @@ def untrained(trained: Path, stage: str) -> dict[str, torch.Tensor]:
     from codec.semantic import SemanticEncoder
     from train.autoencoder import Autoencoder
     from train.cli import read_config
-    from train.codebooks import assemble
 
     config = read_config(trained / "config.yaml", [])
     if stage == "codec":

@@ -63,7 +63,7 @@ def test_half_precision_far_from_the_origin() -> None:
     assert inertia(points.astype(np.float32), kmeans(points, 24, 15, "k-means++").centroids) < 8
 
 
-@pytest.mark.parametrize("init", ["k-means++", "afk-mc2"])
+@pytest.mark.parametrize("init", ["k-means++", "k-means||", "afk-mc2"])
 def test_careful_seeding_beats_random(init: str) -> None:
     points = ArrayPoints(blobs(n=4000, k=40))
     rows = next(points.chunks()).numpy()
@@ -86,7 +86,7 @@ def test_take_is_indexing(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(take(ArrayPoints([points[:1000], points[1000:]]), rows).numpy(), points[rows])
 
 
-@pytest.mark.parametrize("init", ["random", "k-means++", "afk-mc2"])
+@pytest.mark.parametrize("init", ["random", "k-means++", "k-means||", "afk-mc2"])
 def test_duplicates_and_empty_clusters(init: str) -> None:
     points = np.concatenate([np.zeros((500, 2)), np.ones((500, 2)), np.random.default_rng(0).standard_normal((30, 2))])
     fitted = kmeans(points.astype(np.float32), 20, 25, init)  # type: ignore[arg-type]
@@ -140,14 +140,20 @@ def test_few_points_per_cluster_are_worth_a_warning() -> None:
 
 
 def test_mini_batches_come_close_to_full_passes() -> None:
+    """Both depend on luck in their first centroids, so medians over seeds are compared."""
     points = blobs(n=6000, k=20)
-    online = MiniBatchKMeans(20, seed=1)
-    for epoch in range(4):
-        for rows in np.random.default_rng(epoch).permutation(6000).reshape(-1, 500):
-            online.partial_fit(points[rows])
-    assert online.centroids is not None
-    assert inertia(points, online.centroids) < 1.25 * inertia(points, kmeans(points, 20, 25, "k-means++").centroids)
-    assert online.predict(points).unique().numel() == 20
+
+    def online(seed: int) -> float:
+        model = MiniBatchKMeans(20, seed=seed)
+        for epoch in range(4):
+            for rows in np.random.default_rng(epoch).permutation(6000).reshape(-1, 500):
+                model.partial_fit(points[rows])
+        assert model.centroids is not None
+        assert model.predict(points).unique().numel() == 20
+        return inertia(points, model.centroids)
+
+    full = [inertia(points, kmeans(points, 20, 25, "k-means++", seed=seed).centroids) for seed in range(5)]
+    assert np.median([online(seed) for seed in range(5)]) < 1.25 * np.median(full)
 
 
 def _rank(rank: int, size: int, folder: str, init: str) -> None:
@@ -159,7 +165,7 @@ def _rank(rank: int, size: int, folder: str, init: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("init", ["random", "k-means++", "afk-mc2"])
+@pytest.mark.parametrize("init", ["random", "k-means++", "k-means||", "afk-mc2"])
 def test_two_ranks_find_what_one_finds(tmp_path: Path, init: str) -> None:
     multiprocessing.spawn(_rank, args=(2, str(tmp_path), init), nprocs=2)
     alone = kmeans(blobs(), 16, 10, init).centroids.numpy()  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
-from quantizers.fit_nested import fit_nested
+from quantizers.fit_nested import fit_nested, split_vocab
 from quantizers.nested import NestedKMeansQuantizer
 
 VOCABS = (8, 16, 64)
@@ -56,3 +57,23 @@ def test_unknown_vocabulary_is_refused(fitted: tuple[NestedKMeansQuantizer, torc
     for vocab in (4, 9, 128):
         with pytest.raises(ValueError, match="is none of"):
             quantizer.encode(points, vocab)
+
+
+def test_every_group_gets_its_share_of_codewords() -> None:
+    """A rare domain keeps codewords of its own, which one k-means over all would not give it."""
+    rng = np.random.default_rng(0)
+    common, rare = rng.standard_normal((6000, 4)), 6 + 0.05 * rng.standard_normal((300, 4))
+    features = np.concatenate([common, rare]).astype(np.float32)
+    groups = np.repeat([0, 1], [6000, 300])
+    codes = {}
+    for name, arguments in (("pooled", {}), ("merged", {"groups": groups, "shares": (3, 1)})):
+        quantizer = NestedKMeansQuantizer(4, 4, (16, 32))
+        fit_nested(quantizer, features, 10, **arguments)  # type: ignore[arg-type]
+        codes[name] = len(set(quantizer.encode(torch.from_numpy(features[6000:]), 16).tolist()))
+    assert codes["merged"] == 4
+    assert codes["pooled"] < 4
+
+
+def test_shares_add_up() -> None:
+    assert split_vocab(4096, (2, 1, 1)) == [2048, 1024, 1024]
+    assert sum(split_vocab(100, (1, 1, 1))) == 100

@@ -40,6 +40,22 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(tmp_path: 
         check_finite(torch.tensor(float("nan")), 3, run)
 
 
+def test_a_full_disk_leaves_the_last_checkpoint_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(tmp_path, TrainConfig(), {"model": torch.nn.Linear(3, 2)}, ())
+    run.save(1)
+    whole = run.checkpoint.read_bytes()
+
+    def full(state: object, path: Path) -> None:
+        path.write_bytes(b"half a check")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(CodecError, match="disk full"):
+        run.save(2)
+    assert run.checkpoint.read_bytes() == whole
+    assert not list(tmp_path.glob("*.new"))
+
+
 def test_cosine_schedule() -> None:
     rates = [cosine(step, 1000, 1.0) for step in range(1000)]
     assert rates[0] == pytest.approx(1 / 200)

@@ -1,4 +1,4 @@
-"""Speed-perturbed copies of training clips: the cheapest way to more voices from few speakers."""
+"""Copies of training clips at other speeds, some in other rooms: the cheapest way to more voices from few speakers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 import soxr
 from rich.progress import track
 
+from train.corpora.room import rerecord
 from train.corpora.store import SAMPLE_RATE, Corpus
 
 SPEED_RANGE = (0.8, 1.25)
 
 
-def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0) -> float:
+def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: float = 0.0) -> float:
     """Appends sped-up and slowed-down copies of training clips to a corpus, in place.
 
     Playing at another speed moves pitch, formants and tempo together, as between a child and a giant.
@@ -25,6 +26,7 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0) -> float:
         corpus: a built corpus; if it already holds copies, nothing happens.
         copies: how many copies per clip of each domain, e.g. ``{"speech": 3}``.
         seed: of the speeds, which are log-uniform in 0.8 … 1.25.
+        rerecorded: share of the copies that also get another tone, room and noise; see `train.corpora.room`.
 
     Returns:
         Hours added.
@@ -43,6 +45,8 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0) -> float:
             for _ in range(copies[entry.clip.domain]):
                 speed = math.exp(rng.uniform(*map(math.log, SPEED_RANGE)))
                 copy = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE)
+                if rerecorded and rng.random() < rerecorded:
+                    copy = rerecord(copy, rng)
                 audio.write(np.round(np.clip(copy, -1, 1) * 32767).astype("<i2").tobytes())
                 grown = dataclasses.replace(entry, start=position, samples=len(copy), speed=round(speed, 4))
                 lines.append(json.dumps(dataclasses.asdict(grown)))

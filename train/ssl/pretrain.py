@@ -49,6 +49,8 @@ def train(config: TrainConfig) -> Path:
     optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
     parts = {"model": encoder, "objective": objective.module, "average": average, "optimizer": optimizer}
     run = Run(config.folder("ssl"), config, parts, matters=("ssl", "model", "seed", "precision"), main=place.main)
+    if place.device.type == "cuda":
+        encoder.compile()
     steps = Steps("ssl", data, run.resume(), stage.steps, place)
     for step, batch in steps:
         for group in optimizer.param_groups:

@@ -1,0 +1,36 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmarks.codes import main, usage
+from codec import Codec
+from train.corpora import build
+from train.corpora.folder import folder_clips
+
+
+def test_usage_of_known_codes() -> None:
+    even = usage(np.arange(64) % 16, 16, 100, "semantic")
+    assert (even.used, even.entropy) == (1.0, 4.0)
+    assert usage(np.zeros(10, int), 8, 100, "acoustic").entropy == 0.0
+    assert usage(np.array([0, 1, 1, 0]), 8, 100, "acoustic").used == 0.25
+
+
+def test_one_pass_counts_every_vocabulary(tiny: Codec, tmp_path: Path, speech: np.ndarray) -> None:
+    for index in range(20):
+        piece = speech[0, 1_000 * index :][:8_000]
+        (tmp_path / "in" / "speech").mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / "in" / "speech" / f"{index}.wav", piece, 16_000)
+    build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
+    main(tiny, str(tmp_path / "corpus"), 1.0, tmp_path / "codes.json")
+    report = json.loads((tmp_path / "codes.json").read_text())
+    assert report["model"] == tiny.fingerprint
+    assert len(report["codebooks"]) == len(tiny.rates) * (len(tiny.vocabs) + 1)
+    for rate in tiny.rates:
+        rows = [row for row in report["codebooks"] if row["rate"] == rate]
+        assert len({row["frames"] for row in rows}) == 1
+        entropies = [row["entropy"] for row in rows if row["stream"] == "semantic"]
+        assert entropies == pytest.approx(sorted(entropies))
+        assert all(0 < row["used"] <= 1 for row in rows)

@@ -1,0 +1,46 @@
+import sys
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans as SklearnKMeans
+
+from quantizers.backends import BACKENDS
+from quantizers.estimator import KMeans
+from tests.quantizers.test_kmeans import blobs
+
+
+def test_agrees_with_scikit_learn_attribute_by_attribute() -> None:
+    points = blobs()
+    first = points[:20].copy()
+    theirs = SklearnKMeans(20, init=first, n_init=1, max_iter=12, tol=0).fit(points)
+    ours = KMeans(20, init=first, max_iter=12, tol=0).fit(points)
+    np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, atol=1e-3)
+    assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-3)
+    np.testing.assert_array_equal(ours.predict(points), theirs.predict(points))
+    np.testing.assert_allclose(ours.transform(points[:50]), theirs.transform(points[:50]), atol=1e-2)
+
+
+def test_memory_maps_and_shards(tmp_path: pytest.TempPathFactory) -> None:
+    points = blobs()
+    points.tofile(tmp_path / "points.f32")  # type: ignore[operator]
+    mapped = np.memmap(tmp_path / "points.f32", points.dtype, "r").reshape(points.shape)  # type: ignore[operator]
+    whole, shards = KMeans(10).fit(points), KMeans(10).fit([mapped[:700], mapped[700:]])
+    np.testing.assert_allclose(whole.cluster_centers_, shards.cluster_centers_, atol=1e-5)
+    assert len(set(whole.fit_predict(points))) == 10
+
+
+def test_faiss_finds_the_same_centres() -> None:
+    points = blobs()
+    first = points[:20].copy()
+    ours, theirs = (KMeans(20, init=first, max_iter=10, tol=0, backend=b).fit(points) for b in ("semcodec", "faiss"))
+    assert theirs.inertia_ == pytest.approx(ours.inertia_, rel=0.01)
+
+
+def test_a_missing_or_unknown_backend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="'cuml' is not one of semcodec, faiss, kmeans-pytorch"):
+        KMeans(3, backend="cuml")  # type: ignore[arg-type]
+    for module, backend in (("faiss", "faiss"), ("kmeans_pytorch", "kmeans-pytorch")):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(ImportError, match=f"pip install {backend}"):
+            KMeans(3, backend=backend).fit(blobs())  # type: ignore[arg-type]
+    assert set(BACKENDS) == {"faiss", "kmeans-pytorch"}

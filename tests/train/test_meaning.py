@@ -1,0 +1,31 @@
+import torch
+
+from codec.networks import Networks
+from tests.conftest import TINY
+from train.meaning import MeaningLoss
+
+
+def test_zero_for_the_same_wave_and_a_gradient_for_the_output_alone() -> None:
+    torch.manual_seed(0)
+    networks = Networks(TINY)
+    loss = MeaningLoss(networks, "fp32")
+    target, output = 0.1 * torch.randn(2, 6_400), (0.1 * torch.randn(2, 6_400)).requires_grad_()
+    assert loss(target, target).item() < 2e-3
+    loss(output, target).backward()
+    assert output.grad is not None
+    assert output.grad.abs().sum() > 0
+    assert all(p.grad is None for p in networks.semantic.parameters())
+
+
+def test_steps_down_its_gradient_bring_the_features_closer() -> None:
+    torch.manual_seed(0)
+    loss = MeaningLoss(Networks(TINY), "fp32")
+    target = 0.1 * torch.randn(1, 6_400)
+    output = (0.1 * torch.randn(1, 6_400)).requires_grad_()
+    optimizer = torch.optim.Adam([output], lr=3e-3)
+    first = loss(output, target).item()
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss(output, target).backward()
+        optimizer.step()
+    assert loss(output, target).item() < 0.8 * first

@@ -1,0 +1,105 @@
+"""What a config costs: floating-point operations of its stages, counted on one crop each, and GPU-hours from that.
+
+``python -m train.cost train/configs/base.yaml`` prints the table of ``docs/training.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from codec.networks import Networks
+from train.config import TrainConfig
+from train.crops import FRAME
+from train.discriminator import MultiResolutionDiscriminator, adversarial_loss
+
+GPU_FLOPS = 312e12
+"""An A100's peak in bfloat16."""
+UTILISATION = 0.2
+"""Of that peak, for stacks of this width between Fourier transforms; an assumption, not a measurement."""
+FRAMES_PER_SECOND = 50
+COUNTED_FRAMES = 16
+"""Length of the crop that is counted; cost is linear in length."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one stage.
+
+    Attributes:
+        stage: its name.
+        audio_hours: that pass through it, repetitions counted.
+        flop: floating-point operations.
+    """
+
+    stage: str
+    audio_hours: float
+    flop: float
+
+    @property
+    def gpu_hours(self) -> float:
+        """On one A100 at the utilisation assumed here."""
+        return self.flop / (GPU_FLOPS * UTILISATION) / 3600
+
+
+def costs(config: TrainConfig) -> list[Cost]:
+    """Operations of the three stages that matter: pretraining, codec, adversarial."""
+    networks = Networks(config.model)
+    wave = torch.randn(1, COUNTED_FRAMES * FRAME)
+    mel = networks.mel(wave)
+    seconds = COUNTED_FRAMES / FRAMES_PER_SECOND
+    stack = config.model.stacks[0]
+    semantic = torch.randn(1, COUNTED_FRAMES // stack, config.model.semantic_dims[0])
+    values = torch.randn(1, COUNTED_FRAMES // stack, networks.acoustic_quantizer.dim)
+    judge = MultiResolutionDiscriminator(config.adversarial.n_ffts, config.adversarial.channels)
+
+    def meaning() -> Tensor:
+        features: Tensor = networks.semantic(mel.detach().requires_grad_())
+        return features
+
+    encoder = count(meaning)
+    decoder = count(lambda: networks.decoder(semantic, values, stack))
+    critic = count(lambda: adversarial_loss(judge(wave.repeat(1, 4).requires_grad_())), convolutions=True) / 4
+    codec = decoder + count(lambda: networks.acoustic(mel, semantic, stack)) + (encoder if config.codec.meaning else 0)
+    ssl, polish = config.ssl, config.adversarial
+    plans = (
+        ("ssl", ssl.steps * ssl.batch_size * ssl.crop_frames, encoder),
+        ("codec", config.codec.steps * config.codec.batch_size * config.codec.crop_frames, codec),
+        ("adversarial", polish.steps * polish.batch_size * polish.crop_frames, decoder + 3 * critic),
+    )
+    return [
+        Cost(stage, frames / FRAMES_PER_SECOND / 3600, frames / FRAMES_PER_SECOND * operations / seconds)
+        for stage, frames, operations in plans
+    ]
+
+
+def count(function: Callable[[], Tensor], convolutions: bool = False) -> float:
+    """Operations of a function and of the gradient of its sum.
+
+    Convolutions are left out unless asked for: the depthwise ones here are negligible, and PyTorch's counter takes their
+    gradients for dense.
+    """
+    with FlopCounterMode(display=False) as counter:
+        function().sum().backward()
+    found = counter.get_flop_counts()["Global"]
+    return float(sum(value for name, value in found.items() if convolutions or "convolution" not in str(name)))
+
+
+def main(path: Path) -> None:
+    """Prints a Markdown table."""
+    from train.cli import read_config
+
+    rows = costs(read_config(path, []))
+    print("| stage | hours of audio | PFLOP | A100-hours |\n|---|---|---|---|")
+    for row in (*rows, Cost("total", sum(r.audio_hours for r in rows), sum(r.flop for r in rows))):
+        print(f"| {row.stage} | {row.audio_hours:,.0f} | {row.flop / 1e15:,.0f} | {row.gpu_hours:,.1f} |")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
