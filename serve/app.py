@@ -114,7 +114,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
         work = partial(encode_file, model, rate=rate, vocab=vocab, semantic_only=semantic_only, entropy=entropy)
         return await _serve(request, work, "tokens.sct", "application/octet-stream")
 
-    @app.post("/decode", response_class=Response, responses=audio_out, openapi_extra=_body(".sct container"))
+    @app.post("/decode", response_class=Response, responses=_returns("audio/wav"), openapi_extra=_body(".sct container"))
     async def decode(
         request: Request,
         sample_rate: Annotated[int | None, Query(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE, description="In Hz.")] = None,
