@@ -217,7 +217,8 @@ class ContainerReader:
         """Skips to where the next piece begins: where the damaged one says, or else the next intact one's beginning."""
         usual = struct.pack("<H", self.header.chunk_frames)
         following = self._piece(piece.size)
-        if piece.frames and (following.intact or self._ahead.peek(piece.size, 2) == usual):
+        goes_on = following.frames and self._ahead.peek(piece.size, 2) == usual
+        if piece.frames and (following.intact or goes_on):
             self._ahead.skip(piece.size)
             return following
         longest = _CHUNK.size + _LENGTH.size + self.header.payload_bytes(self.header.chunk_frames)
