@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint integ docs clean
+.PHONY: demo test lint integ docs sweep clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
@@ -22,6 +22,22 @@ integ: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/test_docs.py
 
+# Quality of ours and of classical codecs (apt-get install codec2 opus-tools speex lame ffmpeg) on held-out clips of the free
+# corpus, which is fetched if it is not there. Another corpus, more clips, another recogniser: make sweep CORPUS=… CLIPS=… ASR=…
+CORPUS ?= runs/nano/corpus
+CLIPS ?= 16
+ASR ?= pocketsphinx
+SWEEP := benchmarks/results/sweep
+sweep: $(VENV)/.eval $(CORPUS)/clips.jsonl
+	$(BIN)/codec sweep --data $(CORPUS) --clips $(CLIPS) --asr $(ASR) --rates 25,50,100 --output $(SWEEP) \
+	  --codecs original,semcodec,vocab=32768,codec2@450,codec2@700C,codec2@1300,codec2@3200,opus@6,speex@2.15,mp3@8 \
+	  --metrics visqol,mel_distance,stft_distance,stoi,pesq_nb,wer,delay --reference semcodec@50,vocab=32768
+	cp $(SWEEP)/overview.png docs/images/sweep.png
+	cp $(SWEEP)/overview.svg docs/images/sweep.svg
+
+%/corpus/clips.jsonl: | $(VENV)/.eval
+	$(BIN)/codec train corpus --config train/configs/nano.yaml root=$*
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -30,8 +46,13 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e ".[plot]"
 	touch $@
 
+$(VENV)/.eval: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e ".[eval,asr,train]"
+	touch $@ $(VENV)/.demo
+
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps "resemblyzer>=0.1.4,<1"  # names a webrtcvad that Python 3.11 cannot use
 	touch $@ $(VENV)/.demo
 
 clean:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from codec.entropy import EntropyModel
 from codec.errors import CodecError, ContainerError
-from codec.header import Header
+from codec.header import MAX_EXTRA_FRAMES, Header
 from codec.tokens import Tokens, count_frames
 from quantizers.packing import bits_for, unpack_bits
 
@@ -235,7 +235,8 @@ class ContainerReader:
 
     def _finish(self, piece: _Piece, frames: int) -> None:
         (samples,) = struct.unpack("<Q", piece.body)
-        if count_frames(samples, self.header.sample_rate, self.header.frame_rate) != frames:
+        needed = count_frames(samples, self.header.sample_rate, self.header.frame_rate)
+        if not needed <= frames <= needed + MAX_EXTRA_FRAMES:
             raise ContainerError(f"{frames} frames do not make {samples} samples")
         if self._ahead.peek(piece.size, 1):
             raise ContainerError("there is data behind the end")
@@ -349,8 +350,11 @@ def read(path: str | os.PathLike[str], entropy: EntropyModel | None = None) -> T
     header = reader.header
     assert reader.samples is not None
     empty = torch.zeros(header.channels, len(header.codebook_sizes), 0, dtype=torch.int64)
+    whole = torch.cat([empty, *codes], dim=2)
+    needed = count_frames(reader.samples, header.sample_rate, header.frame_rate)
     return Tokens(
-        codes=torch.cat([empty, *codes], dim=2),
+        codes=whole,
+        counts=None if whole.shape[2] == needed else torch.full((header.channels,), whole.shape[2]),
         lengths=torch.full((header.channels,), reader.samples),
         sample_rate=header.sample_rate,
         frame_rate=header.frame_rate,

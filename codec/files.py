@@ -199,8 +199,9 @@ def decoded_blocks(
     # The original's length at its own rate, expressed at the output's.
     total = reader.samples if out_rate == tokens.sample_rate else model_samples(reader.samples, tokens.sample_rate, out_rate)
     rest = stream.flush().numpy().T.reshape(-1, len(tokens.codes))
-    end = np.concatenate([resampler.push(np.ascontiguousarray(rest)), resampler.flush()])[: total - ready]
-    yield np.clip(np.pad(end, ((0, total - ready - len(end)), (0, 0))), -1, 1)
+    missing = max(0, total - ready)
+    end = np.concatenate([resampler.push(np.ascontiguousarray(rest)), resampler.flush()])[:missing]
+    yield np.clip(np.pad(end, ((0, missing - len(end)), (0, 0))), -1, 1)
 
 
 def _is_huge(source: str, header: Header, sample_rate: int) -> bool:

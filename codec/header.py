@@ -19,6 +19,8 @@ ENTROPY_CODED = 1
 CHUNK_SECONDS = 10.24
 MAX_CODEBOOK = 1 << 24
 MAX_CHUNK_BYTES = 1 << 20
+MAX_EXTRA_FRAMES = 9
+"""A model may fill up the last block of several frames: the published SemantiCodec adds up to this many."""
 MAX_CODED_CHUNK_BYTES = (1 << 16) - 1
 """What an entropy-coded chunk would fill at fixed length: few bytes must not unfold into hours of work."""
 _FIXED = struct.Struct("<4sBB8sIBBIH")  # magic, version, flags, model, sample rate, channels, streams, mHz, chunk frames
@@ -57,7 +59,15 @@ class Header:
 
     @staticmethod
     def of(tokens: Tokens, entropy: bytes | None = None, chunk_seconds: float = CHUNK_SECONDS) -> Header:
-        """The header for tokens whose batch items are channels."""
+        """The header for tokens whose batch items are channels.
+
+        Raises:
+            ContainerError: tokens of another kind of codec.
+        """
+        if tokens.model_rate != 16_000 or len(tokens.codebook_sizes) > 2:
+            streams = len(tokens.codebook_sizes)
+            rate = f"{tokens.model_rate} Hz"
+            raise ContainerError(f"{streams} streams of a codec at {rate} do not fit into .sct; one or two at 16 kHz do")
         frames = max(1, round(chunk_seconds * tokens.frame_rate))
         if entropy:
             frames = min(frames, 8 * MAX_CODED_CHUNK_BYTES // (len(tokens.codes) * tokens.bits_per_frame))

@@ -148,9 +148,9 @@ class Codec:
             AudioError: not one- or two-dimensional, or wrong lengths.
             CodecError: unknown rate or vocabulary.
         """
-        audio = _as_batch(wave)
+        audio = as_batch(wave)
         empty = self.describe(sample_rate, rate, vocab, channels=len(audio))
-        counts = _check_lengths(lengths, audio)
+        counts = check_lengths(lengths, audio)
         items = []
         for row, count in zip(audio, counts, strict=True):
             stream = self.stream_encoder(sample_rate, 1, rate, vocab)
@@ -251,7 +251,7 @@ class Codec:
             lengths=torch.zeros(channels, dtype=torch.int64),
             sample_rate=sample_rate,
             frame_rate=rate / 2,
-            codebook_sizes=(vocab, self.networks.acoustic_quantizer.codebook_size),
+            codebook_sizes=(vocab, self.codebook_sizes[1]),
             model=self.fingerprint,
         )
 
@@ -264,7 +264,8 @@ class Codec:
         return quiet.codes[0, : tokens.codes.shape[1], middle]
 
 
-def _as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
+def as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
+    """``(samples,)`` or ``(B, samples)``, float or integer → ``(B, samples)`` float32 without NaN."""
     audio = wave.detach().cpu().numpy() if isinstance(wave, Tensor) else np.asarray(wave)
     if audio.dtype.kind == "i":
         audio = audio / np.float32(np.iinfo(audio.dtype).max + 1)
@@ -274,7 +275,8 @@ def _as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
     return np.nan_to_num(audio.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _check_lengths(lengths: Tensor | None, audio: np.ndarray) -> list[int]:
+def check_lengths(lengths: Tensor | None, audio: np.ndarray) -> list[int]:
+    """True lengths of the items of a batch, checked."""
     counts = [audio.shape[1]] * len(audio) if lengths is None else [int(n) for n in lengths]
     if len(counts) != len(audio) or any(not 0 <= n <= audio.shape[1] for n in counts):
         raise AudioError(f"lengths {counts} do not fit audio of shape {audio.shape}")

@@ -113,11 +113,17 @@ def info(
 
 
 @app.command()
-def models(json: Json = False) -> None:
-    """List the models that can be named."""
-    from codec.cli.show import show_models
+def models(
+    fetch: Annotated[str | None, typer.Option("--fetch", metavar="NAME", help="Download a codec's published weights.")] = None,
+    json: Json = False,
+) -> None:
+    """List the codecs that can be named, and what each still needs on this machine."""
+    from codec.cli.models import fetch_weights, show_models
 
-    show_models(json)
+    if fetch is not None:
+        fetch_weights(fetch, json)
+    else:
+        show_models(json)
 
 
 @app.command()

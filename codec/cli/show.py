@@ -1,4 +1,4 @@
-"""``codec info``, ``codec models``, ``codec play``."""
+"""``codec info``, ``codec play``."""
 
 from __future__ import annotations
 
@@ -103,22 +103,6 @@ def _describe_audio(file: str) -> dict[str, Any]:
     }
 
 
-def show_models(json: bool) -> None:
-    """Prints the models that can be named."""
-    import dataclasses
-
-    from codec.hub import models
-
-    if json:
-        for entry in models():
-            print(jsonlib.dumps(dataclasses.asdict(entry)))
-        return
-    table = Table("name", "here", "about", box=None)
-    for entry in models():
-        table.add_row(entry.name, "yes" if entry.ready else "no", entry.about)
-    Console().print(table, highlight=False)
-
-
 def play_file(file: str, model: str) -> None:
     """Decodes if needed and plays.
 
@@ -131,10 +115,10 @@ def play_file(file: str, model: str) -> None:
     with tempfile.TemporaryDirectory(prefix="codec-play-") as folder:
         if file.endswith(".sct"):
             from codec.files import decode_file
-            from codec.hub import load
+            from codec.hub import load_codec
 
             decoded = str(Path(folder) / "decoded.wav")
-            decode_file(load(model), file, decoded)
+            decode_file(load_codec(model), file, decoded)
             file = decoded
         if subprocess.run([*player, str(Path(file).resolve())], stdin=subprocess.DEVNULL).returncode:
             raise CodecError(f"{player[0]} could not play {file}")

@@ -51,7 +51,7 @@ class Counter(io.RawIOBase):
 
 
 @linux
-@pytest.mark.parametrize("hours", [0.4, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hours", [0.4, pytest.param(10, marks=pytest.mark.heavy)])
 def test_a_long_stream_stays_flat(tiny: Codec, tmp_path, hours: float) -> None:
     size = round(hours * 60) * MINUTE
     source = Pipe(size)

@@ -1,0 +1,107 @@
+"""Clips as encoders want them, and the one class that turns an encoder's function into an `Embedder`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from codec.audio import resample
+from codec.errors import AudioError
+from codec.limits import is_sample_rate
+
+SAMPLE_RATE = 16_000
+Run = Callable[[np.ndarray], np.ndarray]
+"""``(samples,)`` float32 at the encoder's rate → ``(frames, dim)`` float32."""
+
+
+class ClipEmbedder:
+    """Runs an encoder over one clip at a time, so that neither padding nor a neighbour in a batch can reach a vector.
+
+    Args:
+        name: as it was asked for.
+        run: the encoder.
+        dim: width of a vector.
+        hop: samples from one vector to the next.
+        sample_rate: that the encoder works at, in Hz.
+        window: samples after which a clip is cut into pieces, each encoded alone; None if any length will do.
+        shortest: samples that the encoder needs; only a clip that is shorter still is filled up with zeros.
+        trained: False for random weights.
+        bitrate: of the tokens behind the vectors, in bits per second.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Run,
+        dim: int,
+        hop: float,
+        sample_rate: int = SAMPLE_RATE,
+        window: int | None = None,
+        shortest: int = 1,
+        trained: bool = True,
+        bitrate: float | None = None,
+    ) -> None:
+        self.name, self.dim, self.trained, self.bitrate = name, dim, trained, bitrate
+        self.hop_seconds = hop / sample_rate
+        self._run, self._rate, self._window, self._shortest = run, sample_rate, window, shortest
+
+    def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
+        """See `Embedder.embed`.
+
+        Raises:
+            AudioError: a clip that is empty or not one-dimensional, or an impossible rate.
+        """
+        with torch.inference_mode():
+            return [self._embed(clip) for clip in clips_at(waves, sample_rate, self._rate)]
+
+    def _embed(self, clip: np.ndarray) -> np.ndarray:
+        clip = np.pad(clip, (0, max(0, self._shortest - len(clip))))
+        parts = [clip] if self._window is None else pieces(clip, self._window, self._shortest)
+        return np.concatenate([self._run(part) for part in parts]).astype(np.float32, copy=False)
+
+
+def clips_at(waves: Sequence[np.ndarray], sample_rate: int, wanted: int) -> Iterator[np.ndarray]:
+    """Every clip at the wanted rate, one by one, NaN and infinite samples as zeros.
+
+    Raises:
+        AudioError: a clip that is empty or not one-dimensional, or an impossible rate.
+    """
+    if not is_sample_rate(sample_rate):
+        raise AudioError(f"sample rate {sample_rate} Hz is outside 1 kHz … 768 kHz")
+    for index, wave in enumerate(waves):
+        if np.ndim(wave) != 1 or not len(wave):
+            raise AudioError(f"clip {index} has the shape {np.shape(wave)}: one channel with samples is expected")
+        clean = np.nan_to_num(np.asarray(wave, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        yield resample(clean[None], sample_rate, wanted)[0]
+
+
+def whole_hops(wave: np.ndarray, hop: int) -> np.ndarray:
+    """The clip with its last hop filled up with zeros, as a codec fills its last token.
+
+    Example:
+        >>> len(whole_hops(np.ones(5), 4)), len(whole_hops(np.ones(8), 4))
+        (8, 8)
+    """
+    return np.pad(wave, (0, -len(wave) % hop))
+
+
+def pieces(wave: np.ndarray, window: int, shortest: int) -> Iterator[np.ndarray]:
+    """Cuts what is too long for an encoder into windows; the last two share what is left if it is too short for one.
+
+    Example:
+        >>> [len(piece) for piece in pieces(np.ones(25), window=10, shortest=6)]
+        [10, 9, 6]
+    """
+    start = 0
+    while (left := len(wave) - start) > window:
+        step = window if left - window >= shortest else left - shortest
+        yield wave[start : start + step]
+        start += step
+    yield wave[start:]
+
+
+def first_line(error: Exception) -> str:
+    """Of an error's message, or its kind if it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,66 @@
+"""What the tokens of a codec say: their vectors, their bare numbers, or the features that they were made from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from codec.baselines.interface import AudioCodec
+from codec.model import Codec, Stream
+from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
+
+
+def codec_vectors(codec: AudioCodec, name: str) -> ClipEmbedder:
+    """Vectors of the tokens of any codec, as the codec itself embeds them."""
+
+    def run(wave: np.ndarray) -> np.ndarray:
+        return codec.embed(codec.encode(wave, codec.sample_rate))[0].float().cpu().numpy()
+
+    return _of_codec(codec, name, run, codec.bitrate)
+
+
+def codec_ids(codec: AudioCodec, name: str) -> ClipEmbedder:
+    """The token numbers themselves, one in 0 … 1 per stream: what a probe gets without an embedding."""
+
+    def run(wave: np.ndarray) -> np.ndarray:
+        tokens = codec.encode(wave, codec.sample_rate)
+        return (tokens.codes[0].T / torch.tensor(tokens.codebook_sizes)).float().numpy()
+
+    return _of_codec(codec, name, run, codec.bitrate)
+
+
+def our_vectors(codec: Codec, name: str, stream: Stream) -> ClipEmbedder:
+    """Our k-means codewords, acoustic values, or both side by side, at the codec's rate and vocabulary."""
+
+    def run(wave: np.ndarray) -> np.ndarray:
+        return codec.embed(codec.encode(wave, codec.sample_rate), stream)[0].float().cpu().numpy()
+
+    semantic = codec.describe(codec.sample_rate).semantic_only().bitrate
+    bitrate = {"semantic": semantic, "acoustic": codec.bitrate - semantic, "both": codec.bitrate}[stream]
+    return _of_codec(codec, name, run, bitrate)
+
+
+def our_features(codec: Codec, name: str) -> ClipEmbedder:
+    """Our semantic encoder before k-means, 50 frames a second: what quantisation started from."""
+    networks, config = codec.networks, codec.networks.config
+    device = next(networks.parameters()).device
+
+    def run(wave: np.ndarray) -> np.ndarray:
+        padded = torch.from_numpy(whole_hops(wave, config.hop_length)).to(device)
+        return networks.semantic(networks.mel(padded[None]))[0].float().cpu().numpy()
+
+    return ClipEmbedder(name, run, config.semantic.n_features, config.hop_length, config.sample_rate)
+
+
+def _of_codec(codec: AudioCodec, name: str, run: Run, bitrate: float) -> ClipEmbedder:
+    with torch.inference_mode():
+        dim = run(np.zeros(codec.sample_rate, np.float32)).shape[1]
+    return ClipEmbedder(
+        name,
+        run,
+        dim,
+        codec.sample_rate / codec.frame_rate,
+        codec.sample_rate,
+        trained=getattr(codec, "trained", True),
+        bitrate=bitrate,
+    )

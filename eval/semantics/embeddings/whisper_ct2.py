@@ -1,0 +1,44 @@
+"""Whisper's encoder from CTranslate2 files, as faster-whisper keeps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from codec.errors import CodecError
+from eval.semantics.embeddings.clips import SAMPLE_RATE, ClipEmbedder, first_line, whole_hops
+
+HOP = 320  # samples per encoder frame: two mel frames
+WINDOW = 30 * SAMPLE_RATE
+
+
+def whisper_ct2(folder: str | Path) -> ClipEmbedder:
+    """Last hidden states of Whisper's encoder, 50 a second, over the clip alone instead of over a padded 30 s window.
+
+    Args:
+        folder: a CTranslate2 Whisper model of any size.
+
+    Raises:
+        CodecError: package or model missing.
+    """
+    try:
+        import ctranslate2
+        from faster_whisper.feature_extractor import FeatureExtractor
+    except ImportError as error:
+        raise CodecError("Whisper in CTranslate2 form needs faster-whisper: pip install semcodec[asr]") from error
+    if not (Path(folder) / "model.bin").is_file():
+        raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here")
+    try:
+        model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8")
+    except (RuntimeError, ValueError) as error:
+        raise CodecError(f"{folder}: not a CTranslate2 Whisper model ({first_line(error)})") from error
+    mel = FeatureExtractor(feature_size=model.n_mels)
+
+    def run(wave: np.ndarray) -> np.ndarray:
+        wave = whole_hops(wave, HOP)
+        frames = np.ascontiguousarray(mel(wave)[None, :, : 2 * len(wave) // HOP], dtype=np.float32)
+        return np.array(model.encode(ctranslate2.StorageView.from_array(frames)))[0]
+
+    dim = run(np.zeros(SAMPLE_RATE, np.float32)).shape[1]
+    return ClipEmbedder(f"whisper-ct2:{folder}", run, dim, HOP, window=WINDOW, shortest=HOP)

@@ -1,0 +1,135 @@
+"""Recorded instruments from a SoundFont, played by fluidsynth: tasks like NSynth's."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from codec.errors import CodecError
+from eval.semantics.tasks.corpus_clips import shares
+from eval.semantics.tasks.item import Item, without_repeats
+from eval.semantics.tasks.programs import QUIET, WORKERS, read_mono, run, to_int16
+
+SAMPLE_RATE = 16_000
+SPACING, HELD, KEPT = 3.0, 1.0, 1.5
+"""Seconds from note to note, of a key held down, and of a clip."""
+TICKS = 480  # a beat; at 120 beats a minute 960 ticks are a second
+FAMILIES = (
+    *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensemble", "brass"),
+    *("reed", "pipe", "synth lead", "synth pad", "synth effects", "ethnic", "percussive", "sound effects"),
+)
+"""Of General MIDI, eight programs each."""
+PITCHED = tuple(range(80))
+"""Programs whose pitch is beyond doubt: piano to pipe."""
+SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+
+
+@dataclass(frozen=True)
+class Note:
+    """A key.
+
+    Attributes:
+        pitch: MIDI number, 60 is middle C.
+        velocity: 1 … 127.
+    """
+
+    pitch: int
+    velocity: int
+
+
+def instrument_family(soundfont: Path, seed: int) -> list[Item]:
+    """Which of 16 families of instruments plays, by instruments never heard, over pitches and velocities."""
+    random = np.random.default_rng(seed)
+    played = {program: _random_notes(random, 12) for program in range(8 * len(FAMILIES))}
+    waves = render_all(soundfont, played)
+    items: list[Item] = []
+    for number, family in enumerate(FAMILIES):
+        programs = range(8 * number, 8 * number + 8)
+        split = shares(map(str, programs), seed + number, valid=1, test=2)
+        for program in programs:
+            items += [Item(wave, family, f"program {program}", split(str(program))) for wave in waves[program] if audible(wave)]
+    return without_repeats(items)
+
+
+def pitch(soundfont: Path, seed: int) -> list[Item]:
+    """Which of a piano's 88 keys sounds, by instruments never heard."""
+    random = np.random.default_rng(seed)
+    split = shares(map(str, PITCHED), seed, valid=10, test=20)
+    played: dict[int, list[Note]] = {program: [] for program in PITCHED}
+    for part, count in {"train": 10, "valid": 2, "test": 4}.items():
+        programs = [program for program in PITCHED if split(str(program)) == part]
+        for key in range(21, 109):
+            for program in random.choice(programs, count, replace=False):
+                played[int(program)].append(Note(key, int(random.integers(50, 121))))
+    waves = render_all(soundfont, played)
+    items: list[Item] = []
+    for program, notes in played.items():
+        for note, wave in zip(notes, waves[program], strict=True):
+            if audible(wave):
+                items.append(Item(wave, str(note.pitch), f"program {program}", split(str(program))))
+    return without_repeats(items)
+
+
+def audible(wave: np.ndarray) -> bool:
+    """Whether a note sounds at all: not every instrument plays every key."""
+    return bool(np.abs(wave).max(initial=0) > QUIET * 32767)
+
+
+def _random_notes(random: np.random.Generator, count: int) -> list[Note]:
+    pitches, velocities = random.integers(40, 85, count), random.integers(40, 121, count)
+    return [Note(int(pitch), int(velocity)) for pitch, velocity in zip(pitches, velocities, strict=True)]
+
+
+def render_all(soundfont: Path, played: Mapping[int, Sequence[Note]]) -> dict[int, list[np.ndarray]]:
+    """The notes of several programs, a few programs at a time."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        rendered = pool.map(lambda program: render(soundfont, program, played[program]), played)
+        return dict(zip(played, rendered, strict=True))
+
+
+def render(soundfont: Path, program: int, notes: Sequence[Note]) -> list[np.ndarray]:
+    """Plays notes one after the other, without reverb and chorus.
+
+    Returns:
+        ``(24000,)`` int16 at 16 kHz for each.
+
+    Raises:
+        CodecError: SoundFont, fluidsynth or mido missing.
+    """
+    if not soundfont.is_file():
+        raise CodecError(f"{soundfont}: no SoundFont; apt-get install fluid-soundfont-gm, or name its file")
+    with tempfile.TemporaryDirectory(prefix="codec-") as folder:
+        score, output = Path(folder) / "notes.mid", Path(folder) / "notes.wav"
+        write_score(score, program, notes)
+        quiet = ["-R", "0", "-C", "0", "-g", "0.6", "-o", "synth.dynamic-sample-loading=1"]
+        run(["fluidsynth", "-n", "-i", "-q", *quiet, "-r", "44100", "-F", str(output), str(soundfont), str(score)])
+        wave = to_int16(read_mono(output))
+    starts = [round(SPACING * SAMPLE_RATE * i) for i in range(len(notes))]
+    kept = round(KEPT * SAMPLE_RATE)
+    return [np.pad(wave[start : start + kept], (0, max(0, start + kept - max(start, len(wave))))) for start in starts]
+
+
+def write_score(path: Path, program: int, notes: Sequence[Note]) -> None:
+    """A standard MIDI file of notes on one program, one every three seconds.
+
+    Raises:
+        CodecError: mido missing.
+    """
+    try:
+        import mido
+    except ImportError as error:
+        raise CodecError("instrument tasks need mido: pip install semcodec[eval]") from error
+    second = 2 * TICKS
+    track = mido.MidiTrack([mido.Message("program_change", program=program, time=0)])
+    wait = 0
+    for note in notes:
+        track.append(mido.Message("note_on", note=note.pitch, velocity=note.velocity, time=wait))
+        track.append(mido.Message("note_off", note=note.pitch, velocity=0, time=round(HELD * second)))
+        wait = round((SPACING - HELD) * second)
+    track.append(mido.MetaMessage("end_of_track", time=wait))
+    mido.MidiFile(type=0, ticks_per_beat=TICKS, tracks=[track]).save(path)

@@ -1,0 +1,89 @@
+"""Tasks as tar files that the ``xares`` package and our own runner read, the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from codec.atomic import atomic_path
+from eval.semantics.interface import SPLITS, TaskCard
+from eval.semantics.tasks.item import Item, check
+
+SAMPLE_RATE = 16_000
+READY = ".audio_tar_ready"
+"""Tells the ``xares`` package that there is nothing to download."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a task's card says of it.
+
+    Attributes:
+        name: of the task and its folder.
+        source: where the audio comes from.
+        held_out: what the test split has that the train split has not.
+        domain: speech, music, sound, or several.
+    """
+
+    name: str
+    source: str
+    held_out: str
+    domain: str
+
+
+def write_task(about: About, items: Iterable[Item], root: Path, seed: int) -> TaskCard:
+    """Writes ``<root>/<name>/wds-audio-<split>-000000.tar`` and ``task.json``.
+
+    Raises:
+        CodecError: the task leaks, or a split is empty; nothing is written.
+    """
+    items = list(items)
+    check(about.name, items)
+    folder = root / about.name
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = Counter(item.split for item in items)
+    order = np.random.default_rng(seed).permutation(len(items))
+    for split in SPLITS:
+        _write_tar(folder / f"wds-audio-{split}-000000.tar", [items[i] for i in order if items[i].split == split])
+    heard = sum(item.heard for item in items if item.split == "test")
+    card = TaskCard(
+        name=about.name,
+        kind="clip",
+        metric="accuracy",
+        classes=tuple(sorted({item.label for item in items})),
+        source=about.source,
+        held_out=about.held_out,
+        seen=f"{heard} of {counts['test']} test clips, without labels" if heard else "",
+        seed=seed,
+        counts={split: counts[split] for split in SPLITS},
+        weight=float(counts["test"]),
+        sample_rate=SAMPLE_RATE,
+        domain=about.domain,
+    )
+    card.write(root)
+    (folder / READY).touch()
+    return card
+
+
+def _write_tar(path: Path, items: Sequence[Item]) -> None:
+    with atomic_path(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for number, item in enumerate(items):
+            flac = io.BytesIO()
+            soundfile.write(flac, item.wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+            _add(tar, f"{number:05d}.flac", flac.getvalue())
+            about = json.dumps({"label": item.label, "group": item.group}, ensure_ascii=False)
+            _add(tar, f"{number:05d}.json", about.encode())
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
