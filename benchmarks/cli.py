@@ -33,6 +33,24 @@ def speed(
 
 
 @app.command()
+def entropy(
+    corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
+    model: Annotated[str, typer.Option("--model", "-m")] = "default",
+    split: Annotated[str, typer.Option(help="valid for choosing, test for reporting.")] = "valid",
+    clips: Annotated[int, typer.Option(help="Clips per domain; 0: all.")] = 0,
+    rates: Annotated[str, typer.Option(help="Comma-separated.")] = "25,50,100",
+    vocab: Annotated[int, typer.Option()] = 8192,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines.")] = None,
+) -> None:
+    """What entropy coding saves on held-out clips of the free corpus."""
+    import codec
+    from benchmarks.entropy import main
+    from train.corpora.store import Corpus
+
+    main(codec.load(model), Corpus(corpus), split, clips, [int(rate) for rate in rates.split(",")], vocab, output)
+
+
+@app.command()
 def codes(
     corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "default",

@@ -17,6 +17,7 @@ from codec.atomic import atomic_path, atomic_write
 from codec.baselines import is_known, known_codecs, load_tokenizer
 from codec.baselines.interface import AudioCodec
 from codec.config import ModelConfig
+from codec.entropy import EntropyModel, load_entropy
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
 from codec.networks import Networks
@@ -157,7 +158,17 @@ def load_codec(
         raise
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error).splitlines()[0]})") from error
-    return Codec(networks.to(device), str(name or "default"), fingerprint, rate, vocab)
+    return Codec(networks.to(device), str(name or "default"), fingerprint, rate, vocab, folder)
+
+
+def load_entropy_of(name: str | Path) -> EntropyModel:
+    """A model's entropy tables without its weights.
+
+    Raises:
+        ModelError: it has none.
+    """
+    folder = DEFAULT if name == "default" else Path(name)
+    return load_entropy(folder, _read_config(folder)[1])
 
 
 def _read_config(folder: Path) -> tuple[ModelConfig, str]:

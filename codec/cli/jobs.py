@@ -46,6 +46,7 @@ def encode_all(
     vocab: int | None,
     format: str,
     semantic_only: bool,
+    entropy: bool,
     overwrite: bool,
     json: bool,
 ) -> None:
@@ -56,7 +57,7 @@ def encode_all(
     codec = load_codec(model, rate, vocab)
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, progress)  # type: ignore[arg-type]
+        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress)  # type: ignore[arg-type]
 
     run(jobs, work, overwrite, json, "encoding")
 

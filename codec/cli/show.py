@@ -36,7 +36,7 @@ def describe(file: str) -> dict[str, Any]:
     Raises:
         CodecError: it is neither, or damaged.
     """
-    from codec.bitstream import MAGIC
+    from codec.header import MAGIC
 
     try:
         with open(file, "rb") as handle:
@@ -47,15 +47,16 @@ def describe(file: str) -> dict[str, Any]:
 
 
 def _describe_container(file: str) -> dict[str, Any]:
-    from codec.bitstream import VERSION, ContainerReader
+    from codec.bitstream import ContainerReader
     from codec.errors import ContainerError
+    from codec.header import VERSION
 
     with open(file, "rb") as handle:
         try:
             reader = ContainerReader(handle)
             frames = chunks = 0
-            for codes in reader.chunks():
-                frames, chunks = frames + codes.shape[2], chunks + 1
+            for count in reader.skim():
+                frames, chunks = frames + count, chunks + 1
         except ContainerError as error:
             raise ContainerError(f"{file}: {error}") from error
         size = handle.tell()
@@ -74,6 +75,7 @@ def _describe_container(file: str) -> dict[str, Any]:
         "frames": frames,
         "codebook_sizes": list(header.codebook_sizes),
         "bits_per_frame": header.frame_bits,
+        "entropy_coded": header.entropy is not None,
         "chunks": chunks,
         "chunk_frames": header.chunk_frames,
         "bytes": size,
