@@ -8,7 +8,7 @@ import sys
 
 from codec.errors import CodecError
 from codec.files import FileReport
-from codec.hub import load
+from codec.hub import load_codec
 from codec.pipes import PcmFormat, decode_stream, encode_stream
 
 
@@ -30,7 +30,7 @@ def encode_live(
     if format != "sct":
         raise CodecError(f"streams are containers, not {format}")
     pcm = PcmFormat.parse(raw) if raw else None
-    codec = load(model, rate, vocab)
+    codec = load_codec(model, rate, vocab)
     report = encode_stream(
         codec, sys.stdin.buffer, sys.stdout.buffer, pcm, None, None, semantic_only, entropy, low_latency
     )  # fmt: skip
@@ -49,7 +49,7 @@ def decode_live(
 ) -> None:
     """From standard input to standard output, until it ends."""
     _check_pipes(inputs, output)
-    _print(decode_stream(load(model), sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
+    _print(decode_stream(load_codec(model), sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
 
 
 def _check_pipes(inputs: list[str], output: str | None) -> None:
