@@ -11,7 +11,7 @@ COMMA := ,
 OURS := $(foreach rate,25 50 100,$(foreach stream,semantic acoustic both,semcodec@$(rate):$(stream)))
 EMBEDDERS ?= logmel semcodec:features $(OURS) encodec_24khz@1.5 dac_16khz@n=2 $(if $(WHISPER),whisper-ct2:$(WHISPER))
 
-.PHONY: demo test lint integ docs probe clean
+.PHONY: demo demo-page test lint integ docs probe sweep clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
@@ -37,6 +37,27 @@ probe: $(VENV)/.dev
 		--labels $(PROBE)/tasks/word --labels $(PROBE)/tasks/language
 	$(BIN)/codec probe report benchmarks/results/probe.json benchmarks/results/lm.json -o docs/semantics.md
 
+# Quality of ours and of classical codecs (apt-get install codec2 opus-tools speex lame ffmpeg) on held-out clips of the free
+# corpus, which is fetched if it is not there. Another corpus, more clips, another recogniser: make sweep CORPUS=… CLIPS=… ASR=…
+CORPUS ?= runs/nano/corpus
+CLIPS ?= 16
+ASR ?= pocketsphinx
+SWEEP := benchmarks/results/sweep
+sweep: $(VENV)/.eval $(CORPUS)/clips.jsonl
+	$(BIN)/codec sweep --data $(CORPUS) --clips $(CLIPS) --asr $(ASR) --rates 25,50,100 --output $(SWEEP) \
+	  --codecs original,semcodec,vocab=32768,codec2@450,codec2@700C,codec2@1300,codec2@3200,opus@6,speex@2.15,mp3@8 \
+	  --metrics visqol,mel_distance,stft_distance,stoi,pesq_nb,wer,delay --reference semcodec@50,vocab=32768
+	cp $(SWEEP)/overview.png docs/images/sweep.png
+	cp $(SWEEP)/overview.svg docs/images/sweep.svg
+
+# A page of held-out clips of that corpus, the original beside every codec; opus-tools and codec2 are Debian's.
+demo-page: $(VENV)/.dev $(CORPUS)/clips.jsonl
+	rm -rf demo-page
+	$(BIN)/codec eval demo --data $(CORPUS) -o demo-page --codecs semcodec@100,semcodec@50,semcodec@25,opus@6,codec2@1300
+
+%/corpus/clips.jsonl: | $(VENV)/.eval
+	$(BIN)/codec train corpus --config train/configs/nano.yaml root=$*
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -45,8 +66,13 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e ".[plot]"
 	touch $@
 
+$(VENV)/.eval: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e ".[eval,asr,train]"
+	touch $@ $(VENV)/.demo
+
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps "resemblyzer>=0.1.4,<1"  # names a webrtcvad that Python 3.11 cannot use
 	touch $@ $(VENV)/.demo
 
 clean:

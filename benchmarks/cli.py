@@ -23,29 +23,31 @@ def speed(
     threads: Annotated[int, typer.Option(help="CPU threads; 0: as many as there are.")] = 0,
     hour: Annotated[bool, typer.Option(help="Also run a one-hour file and report its peak memory.")] = True,
     json: Annotated[bool, typer.Option("--json")] = False,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of the clip.")] = 60,
+    peers: Annotated[bool, typer.Option(help="Also run EnCodec and DAC on it: minutes, and semcodec[baselines].")] = True,
 ) -> None:
-    """Encode and decode speed of a 60 s clip, start-up times, and memory of a one-hour file."""
+    """Encode and decode speed of a clip beside EnCodec and DAC, start-up times, and memory of a one-hour file."""
     from benchmarks.speed import main
 
-    main(model, threads, hour, json)
+    main(model, threads, hour, json, seconds, peers)
 
 
 @app.command()
-def quality(
+def entropy(
     corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "default",
     split: Annotated[str, typer.Option(help="valid for choosing, test for reporting.")] = "valid",
-    clips: Annotated[int, typer.Option(help="Clips per domain.")] = 40,
-    asr: Annotated[str | None, typer.Option(help="faster-whisper model name or folder, for word error rates.")] = None,
-    peers: Annotated[bool, typer.Option(help="Also run Codec2 and Opus, where installed.")] = True,
-    vocab: Annotated[int, typer.Option()] = 32768,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
+    clips: Annotated[int, typer.Option(help="Clips per domain; 0: all.")] = 0,
+    rates: Annotated[str, typer.Option(help="Comma-separated.")] = "25,50,100",
+    vocab: Annotated[int, typer.Option()] = 8192,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines.")] = None,
 ) -> None:
-    """Quality on held-out clips of the free corpus, beside classical codecs."""
+    """What entropy coding saves on held-out clips of the free corpus."""
     import codec
-    from benchmarks.quality import main
+    from benchmarks.entropy import main
+    from train.corpora.store import Corpus
 
-    main(codec.load(model, vocab=vocab), corpus, split, clips, asr, output, peers, vocab)
+    main(codec.load(model), Corpus(corpus), split, clips, [int(rate) for rate in rates.split(",")], vocab, output)
 
 
 @app.command()
@@ -83,12 +85,43 @@ def kmeans(
     compare(chosen, n, dim, k, iterations, output)
 
 
+@app.command()
+def official(
+    rate: Annotated[int, typer.Option(help="Tokens per second: 25, 50 or 100.")] = 100,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: as many as there are.")] = 0,
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Seconds to decode 10.24 s with the published SemantiCodec: as the reference does it, and as we do."""
+    from benchmarks.official import main
+    from codec.official.config import RATES
+
+    if rate not in RATES:
+        raise CodecError(f"rate {rate} is not one of {', '.join(map(str, RATES))} tokens/s")
+    main(rate, threads, json)
+
+
 def sweep(
-    codecs: Annotated[str, typer.Option(help="Comma-separated, for example semcodec@25,semcodec@50,opus@6,codec2@700C.")],
-    data: Annotated[str, typer.Option(help="A folder of audio, a manifest, or a corpus.")],
+    codecs: Annotated[str, typer.Option(help="Comma-separated, for example original,semcodec,opus@6,codec2@700C.")],
+    data: Annotated[str, typer.Option(help="Folder, manifest, built corpus or published set, as for codec eval reconstruct.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, plots and the report.")],
+    rates: Annotated[str, typer.Option(help="Comma-separated, for codecs without an @: tokens per second of semcodec.")] = "",
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")] = None,
+    asr: Annotated[
+        str, typer.Option(help="Recogniser: pocketsphinx, or faster-whisper: or transformers: and a name or folder.")
+    ] = "pocketsphinx",
+    clips: Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Codec to take paired differences from.")] = None,
+    examples: Annotated[int, typer.Option(min=0, help="Clips of each domain to listen to.")] = 2,
+    paper: Annotated[bool, typer.Option("--paper", help="Draw in the SemantiCodec paper's figures, of other clips.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of what was measured before; default: in the user's cache.")
+    ] = None,
 ) -> None:
     """Rate and distortion of many codecs on the same clips: tables, plots, and a page to listen to."""
-    from benchmarks.sweep import main
+    from benchmarks.sweep.run import main
+    from eval.reconstruction.names import split_codecs
 
-    main(codecs.split(","), data, output)
+    names, wanted = split_codecs(codecs), [rate for rate in rates.split(",") if rate]
+    chosen = metrics and metrics.split(",")
+    raise typer.Exit(main(names, wanted, data, output, chosen, asr, clips, reference, examples, paper, workers, cache))

@@ -14,7 +14,8 @@ N_FFT, HOP_LENGTH, RANGE_DB = 1024, 160, 80.0
 
 
 def log_spectrogram(wave: np.ndarray) -> np.ndarray:
-    """``(samples,)`` → ``(bins, frames)`` in dB below a full-scale sine."""
+    """``(samples,)`` → ``(bins, frames)`` in dB below a full-scale sine; less than a window is filled up with zeros."""
+    wave = np.pad(wave, (0, max(0, N_FFT - len(wave))))
     spectrum = torch.stft(torch.from_numpy(wave), N_FFT, HOP_LENGTH, window=torch.hann_window(N_FFT), return_complex=True).abs()
     return 20 * np.log10(spectrum.numpy() * 4 / N_FFT + 1e-7)
 
@@ -39,7 +40,7 @@ def draw(panels: Sequence[tuple[str, np.ndarray]], sample_rate: int, path: Path)
         extent = (0, len(wave) / sample_rate, 0, sample_rate / 2000)
         level = log_spectrogram(wave)
         image = axis.imshow(level, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-RANGE_DB - 20, vmax=-20)
-        axis.set_title(title, loc="left", fontsize=10)
+        axis.set_title(title, loc="left", fontsize=10, parse_math=False)
         axis.set_ylabel("kHz")
     axes[-1, 0].set_xlabel("seconds")
     figure.colorbar(image, ax=axes, label="dB", pad=0.01)

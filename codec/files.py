@@ -21,11 +21,12 @@ from torch import Tensor
 
 from codec.atomic import atomic_path, atomic_write
 from codec.audio import BLOCK_SAMPLES, AudioReader, Resampler
-from codec.bitstream import ContainerReader, ContainerWriter, Header, Sink
+from codec.bitstream import ContainerReader, ContainerWriter, Sink
 from codec.errors import AudioError, CodecError, ContainerError
+from codec.header import Header
 from codec.limits import is_sample_rate
 from codec.model import Codec
-from codec.streaming import StreamEncoder
+from codec.streaming import WHOLE, Grid, StreamEncoder
 from codec.tokens import Tokens, model_samples
 
 Format = Literal["sct", "npy", "jsonl"]
@@ -70,6 +71,7 @@ def encode_file(
     vocab: int | None = None,
     format: Format = "sct",
     semantic_only: bool = False,
+    entropy: bool = False,
     progress: Progress = lambda seconds: None,
 ) -> FileReport:
     """Encodes an audio file to tokens.
@@ -82,12 +84,15 @@ def encode_file(
         vocab: semantic vocabulary.
         format: ``sct`` container, ``npy`` array ``(channels, streams, frames)``, or one ``jsonl`` line.
         semantic_only: leave out the acoustic stream.
+        entropy: entropy-code the container with the model's tables.
         progress: told of the audio done.
 
     Raises:
         CodecError: unusable input, arguments or output; nothing is left behind.
     """
     started = time.perf_counter()
+    if entropy and format != "sct":
+        raise CodecError(f"entropy coding is for containers, not for {format}")
     with AudioReader(source) as reader, _open_target(target) as sink:
         info = reader.info
         tokens = model.describe(info.sample_rate, rate, vocab, info.channels)
@@ -96,7 +101,8 @@ def encode_file(
         streams = len(tokens.codebook_sizes)
         codes = (part[:, :streams] for part in _encode_blocks(stream, reader, progress))
         if format == "sct":
-            writer = ContainerWriter(sink, Header.of(tokens))
+            tables = model.entropy if entropy else None
+            writer = ContainerWriter(sink, Header.of(tokens, tables.id if tables else None), tables)
             for part in codes:
                 writer.push(part)
             writer.close(stream.samples)
@@ -138,8 +144,10 @@ def decode_file(
     with _open_source(source) as handle, _named_errors(source):
         reader = ContainerReader(handle)
         header = reader.header
-        tokens = _tokens_of(header)
+        tokens = tokens_of(header)
         model.check(tokens)
+        if header.entropy:
+            reader.entropy = model.entropy
         if conceal:
             reader.conceal = model.silence(tokens)
         out_rate = sample_rate or header.sample_rate
@@ -165,42 +173,35 @@ def _encode_blocks(stream: StreamEncoder, reader: AudioReader, progress: Progres
 def _decode_blocks(
     model: Codec, tokens: Tokens, reader: ContainerReader, sink: soundfile.SoundFile, out_rate: int, progress: Progress
 ) -> int:
-    """Decodes, resamples and writes; holds back the end until the true length is known."""
-    stream = model.stream_decoder(tokens)
-    trim = _Trim(model.sample_rate, out_rate, len(tokens.codes))
     written = 0
-    for codes in reader.chunks():
-        ready = trim.push(stream.push(codes).numpy().T)
-        written += _write_audio(sink, ready)
-        progress(codes.shape[2] / tokens.frame_rate)
-    assert reader.samples is not None
-    # The original's length at its own rate, expressed at the output's.
-    total = reader.samples if out_rate == tokens.sample_rate else model_samples(reader.samples, tokens.sample_rate, out_rate)
-    rest = stream.flush().numpy().T
-    written += _write_audio(
-        sink, trim.finish(rest if rest.size else np.zeros((0, len(tokens.codes)), np.float32), total - written)
-    )
+    for wave in decoded_blocks(model, tokens, reader, out_rate):
+        for start in range(0, len(wave), BLOCK_SAMPLES):
+            sink.write(wave[start : start + BLOCK_SAMPLES])
+        written += len(wave)
+        progress(len(wave) / out_rate)
     return written
 
 
-class _Trim:
-    """Resamples a stream and cuts or fills its end to an exact length."""
-
-    def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
-        self._resampler = Resampler(from_rate, to_rate, channels)
-        # The last token may be mostly padding: keep enough back that it can still be cut.
-        self._hold = to_rate
-        self._held = np.zeros((0, channels), np.float32)
-
-    def push(self, block: np.ndarray) -> np.ndarray:
-        self._held = np.concatenate([self._held, self._resampler.push(np.ascontiguousarray(block))])
-        cut = max(0, len(self._held) - self._hold)
-        ready, self._held = self._held[:cut], self._held[cut:]
-        return ready
-
-    def finish(self, block: np.ndarray, missing: int) -> np.ndarray:
-        self._held = np.concatenate([self._held, self._resampler.push(block), self._resampler.flush()])[:missing]
-        return np.concatenate([self._held, np.zeros((missing - len(self._held), self._held.shape[1]), np.float32)])
+def decoded_blocks(
+    model: Codec, tokens: Tokens, reader: ContainerReader, out_rate: int, grid: Grid = WHOLE
+) -> Iterator[np.ndarray]:
+    """Decodes and resamples: blocks ``(n, channels)`` within ±1 that together are as long as the original was."""
+    stream = model.stream_decoder(tokens, grid)
+    resampler = Resampler(model.sample_rate, out_rate, len(tokens.codes))
+    ready = 0
+    for codes in reader.chunks():
+        # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
+        block = resampler.push(np.ascontiguousarray(stream.push(codes).numpy().T))
+        ready += len(block)
+        if len(block):
+            yield np.clip(block, -1, 1)
+    assert reader.samples is not None
+    # The original's length at its own rate, expressed at the output's.
+    total = reader.samples if out_rate == tokens.sample_rate else model_samples(reader.samples, tokens.sample_rate, out_rate)
+    rest = stream.flush().numpy().T.reshape(-1, len(tokens.codes))
+    missing = max(0, total - ready)
+    end = np.concatenate([resampler.push(np.ascontiguousarray(rest)), resampler.flush()])[:missing]
+    yield np.clip(np.pad(end, ((0, missing - len(end)), (0, 0))), -1, 1)
 
 
 def _is_huge(source: str, header: Header, sample_rate: int) -> bool:
@@ -209,13 +210,8 @@ def _is_huge(source: str, header: Header, sample_rate: int) -> bool:
     return frames / header.frame_rate * sample_rate * header.channels * 2 > 4e9
 
 
-def _write_audio(sink: soundfile.SoundFile, wave: np.ndarray) -> int:
-    for start in range(0, len(wave), BLOCK_SAMPLES):
-        sink.write(np.clip(wave[start : start + BLOCK_SAMPLES], -1, 1))
-    return len(wave)
-
-
-def _tokens_of(header: Header) -> Tokens:
+def tokens_of(header: Header) -> Tokens:
+    """Tokens of no audio with the header's rate, vocabulary and model."""
     return Tokens(
         torch.zeros(header.channels, len(header.codebook_sizes), 0, dtype=torch.int64),
         torch.zeros(header.channels, dtype=torch.int64),

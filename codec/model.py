@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from codec.entropy import EntropyModel, load_entropy
 from codec.errors import AudioError, CodecError, ModelError
 from codec.limits import is_sample_rate
 from codec.networks import Networks
-from codec.streaming import StreamDecoder, StreamEncoder
+from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder
 from codec.tokens import Tokens, model_samples
 
 Stream = Literal["semantic", "acoustic", "both"]
@@ -28,6 +31,7 @@ class Codec:
         fingerprint: of config and weights; tokens carry it, and only the same model decodes them.
         rate: default tokens per second.
         vocab: default semantic vocabulary; 8192 if the model has it.
+        folder: that it was loaded from.
 
     Example:
         >>> import codec, torch
@@ -37,12 +41,32 @@ class Codec:
         (torch.Size([1, 2, 25]), torch.Size([1, 16000]))
     """
 
-    def __init__(self, networks: Networks, name: str, fingerprint: str, rate: int = 50, vocab: int | None = None) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        name: str,
+        fingerprint: str,
+        rate: int = 50,
+        vocab: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self.networks = networks.eval().requires_grad_(False)
         self.name, self.fingerprint = name, fingerprint
         self.rate = rate
         self.vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs else self.vocabs[0]
         self.rate, self.vocab = self._choose(rate, vocab)
+        self._folder = folder
+
+    @cached_property
+    def entropy(self) -> EntropyModel:
+        """Tables for entropy-coded containers.
+
+        Raises:
+            ModelError: the model comes without them.
+        """
+        if self._folder is None:
+            raise ModelError(f"{self.name}: a model that was not loaded from a folder has no entropy tables")
+        return load_entropy(self._folder, self.fingerprint)
 
     @property
     def sample_rate(self) -> int:
@@ -124,9 +148,9 @@ class Codec:
             AudioError: not one- or two-dimensional, or wrong lengths.
             CodecError: unknown rate or vocabulary.
         """
-        audio = _as_batch(wave)
+        audio = as_batch(wave)
         empty = self.describe(sample_rate, rate, vocab, channels=len(audio))
-        counts = _check_lengths(lengths, audio)
+        counts = check_lengths(lengths, audio)
         items = []
         for row, count in zip(audio, counts, strict=True):
             stream = self.stream_encoder(sample_rate, 1, rate, vocab)
@@ -180,16 +204,16 @@ class Codec:
         return acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
 
     def stream_encoder(
-        self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None
+        self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
     ) -> StreamEncoder:
-        """An encoder to push audio into; see `StreamEncoder`."""
+        """An encoder to push audio into; see `StreamEncoder`. `LOW_LATENCY` is the grid for live audio."""
         tokens = self.describe(sample_rate, rate, vocab)
-        return StreamEncoder(self.networks, sample_rate, channels, self._stack(tokens), tokens.codebook_sizes[0])
+        return StreamEncoder(self.networks, sample_rate, channels, self._stack(tokens), tokens.codebook_sizes[0], grid)
 
-    def stream_decoder(self, tokens: Tokens | None = None) -> StreamDecoder:
+    def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> StreamDecoder:
         """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
         tokens = tokens or self.describe(self.sample_rate)
-        return StreamDecoder(self.networks, self._stack(tokens), tokens.codebook_sizes[0])
+        return StreamDecoder(self.networks, self._stack(tokens), tokens.codebook_sizes[0], grid)
 
     def check(self, tokens: Tokens) -> None:
         """Refuses tokens that this model cannot decode.
@@ -227,7 +251,7 @@ class Codec:
             lengths=torch.zeros(channels, dtype=torch.int64),
             sample_rate=sample_rate,
             frame_rate=rate / 2,
-            codebook_sizes=(vocab, self.networks.acoustic_quantizer.codebook_size),
+            codebook_sizes=(vocab, self.codebook_sizes[1]),
             model=self.fingerprint,
         )
 
@@ -240,7 +264,8 @@ class Codec:
         return quiet.codes[0, : tokens.codes.shape[1], middle]
 
 
-def _as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
+def as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
+    """``(samples,)`` or ``(B, samples)``, float or integer → ``(B, samples)`` float32 without NaN."""
     audio = wave.detach().cpu().numpy() if isinstance(wave, Tensor) else np.asarray(wave)
     if audio.dtype.kind == "i":
         audio = audio / np.float32(np.iinfo(audio.dtype).max + 1)
@@ -250,7 +275,8 @@ def _as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
     return np.nan_to_num(audio.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _check_lengths(lengths: Tensor | None, audio: np.ndarray) -> list[int]:
+def check_lengths(lengths: Tensor | None, audio: np.ndarray) -> list[int]:
+    """True lengths of the items of a batch, checked."""
     counts = [audio.shape[1]] * len(audio) if lengths is None else [int(n) for n in lengths]
     if len(counts) != len(audio) or any(not 0 <= n <= audio.shape[1] for n in counts):
         raise AudioError(f"lengths {counts} do not fit audio of shape {audio.shape}")

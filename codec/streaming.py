@@ -1,4 +1,4 @@
-"""Encoding and decoding piece by piece, on one fixed grid of windows.
+"""Encoding and decoding piece by piece, on a fixed grid of windows.
 
 Whole files go through the same windows: `Codec.encode` is one push and a flush. A stream therefore gives, bit for
 bit, what the whole file gives, and memory does not depend on length. A window carries the exact context that its
@@ -8,6 +8,7 @@ core depends on, so nothing is cross-faded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,8 +18,28 @@ from codec.audio import Resampler
 from codec.networks import Networks
 from codec.tokens import model_samples
 
-CORE_FRAMES = 1024
-"""Frames (50 Hz) that a window adds: 20.48 s, long enough that recomputed context costs little."""
+
+@dataclass(frozen=True)
+class Grid:
+    """How a stream is cut into windows, in frames of 50 Hz that 4 divides.
+
+    Attributes:
+        core: that a window adds.
+        ahead: of look-ahead that a window waits for, or None for everything that its core depends on.
+    """
+
+    core: int
+    ahead: int | None = None
+
+    def wait(self, context: int) -> int:
+        """Frames of look-ahead, for a network of so much context on either side."""
+        return context if self.ahead is None else min(self.ahead, context)
+
+
+WHOLE = Grid(core=1024)
+"""Windows of 20.48 s, long enough that recomputed context costs little: what files and batches go through."""
+LOW_LATENCY = Grid(core=4, ahead=8)
+"""Windows of 80 ms that see 160 ms ahead. Their tokens are near those of a file, but not the same."""
 
 
 def per_item(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
@@ -41,12 +62,14 @@ class StreamEncoder:
         channels: independent channels, each encoded on its own.
         stack: 50 Hz frames per token.
         vocab: semantic vocabulary.
+        grid: of windows; only on `WHOLE` are the tokens those of a whole file.
 
-    A token is ready once its window and the window's context have arrived: ``latency`` seconds at most.
+    A token is ready once its window and the window's look-ahead have arrived: ``latency`` seconds at most.
     """
 
-    def __init__(self, networks: Networks, sample_rate: int, channels: int, stack: int, vocab: int) -> None:
-        self._networks, self._stack, self._vocab = networks, stack, vocab
+    def __init__(self, networks: Networks, sample_rate: int, channels: int, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
+        self._networks, self._stack, self._vocab, self._grid = networks, stack, vocab, grid
+        self._ahead = grid.wait(networks.encoder_context)
         self._rate_in, self._rate = sample_rate, networks.config.sample_rate
         self._resampler = Resampler(sample_rate, self._rate, channels)
         self._hop, self._edge = networks.config.hop_length, networks.mel.edge
@@ -58,7 +81,12 @@ class StreamEncoder:
     @property
     def latency(self) -> float:
         """Longest time in seconds between a sample's arrival and its token."""
-        return (CORE_FRAMES + self._networks.encoder_context) * self._hop / self._rate
+        return ((self._grid.core + self._ahead) * self._hop + self._edge) / self._rate
+
+    @property
+    def look_ahead(self) -> float:
+        """Seconds of audio behind a window that its tokens depend on."""
+        return (self._ahead * self._hop + self._edge) / self._rate
 
     def push(self, block: np.ndarray) -> Tensor:
         """``(channels, n)`` samples → ``(channels, 2, ready)`` codes."""
@@ -99,13 +127,13 @@ class StreamEncoder:
         total = -(-min(self._received, model_samples(self.samples, self._rate_in, self._rate)) // token) * self._stack
         while True:
             start = self._next_frame
-            stop = start + CORE_FRAMES
-            if not final and (stop + context) * self._hop + self._edge > self._received:
+            stop = start + self._grid.core
+            if not final and (stop + self._ahead) * self._hop + self._edge > self._received:
                 return
             if final and start >= total:
                 return
-            limit = total if final else stop + context
-            yield max(0, start - context), start, min(stop, limit), min(stop + context, limit)
+            limit = total if final else stop + self._ahead
+            yield max(0, start - context), start, min(stop, limit), min(stop + self._ahead, limit)
 
     def _window_codes(self, wave: Tensor) -> Tensor:
         return self._networks.mel_to_codes(self._networks.mel(wave, padded=True), self._stack, self._vocab)
@@ -131,10 +159,13 @@ class StreamDecoder:
         networks: of the model.
         stack: 50 Hz frames per token.
         vocab: semantic vocabulary.
+        grid: of windows; where it looks less far ahead than the network does, windows are cross-faded over 20 ms.
     """
 
-    def __init__(self, networks: Networks, stack: int, vocab: int) -> None:
-        self._networks, self._stack, self._vocab = networks, stack, vocab
+    def __init__(self, networks: Networks, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
+        self._networks, self._stack, self._vocab, self._grid = networks, stack, vocab, grid
+        self._ahead = grid.wait(networks.decoder_context)
+        self._fading: Tensor | None = None
         self._codes: Tensor | None = None
         self._start = 0  # frame at which the held codes begin
         self._next_frame = 0
@@ -142,8 +173,12 @@ class StreamDecoder:
     @property
     def latency(self) -> float:
         """Longest time in seconds between a token's arrival and its sound."""
-        config = self._networks.config
-        return (CORE_FRAMES + self._networks.decoder_context) * config.hop_length / config.sample_rate
+        return self.look_ahead + self._grid.core * self._networks.config.hop_length / self._networks.config.sample_rate
+
+    @property
+    def look_ahead(self) -> float:
+        """Seconds of tokens behind a window that its sound depends on."""
+        return self._ahead * self._networks.config.hop_length / self._networks.config.sample_rate
 
     def push(self, codes: Tensor) -> Tensor:
         """``(channels, S, n)`` codes → ``(channels, ready)`` samples."""
@@ -161,16 +196,26 @@ class StreamDecoder:
         parts = [torch.zeros(len(self._codes), 0)]
         while True:
             total = self._start + self._codes.shape[2] * self._stack
-            start, stop = self._next_frame, self._next_frame + CORE_FRAMES
-            if (start >= total) if final else (stop + context > total):
+            start, stop = self._next_frame, self._next_frame + self._grid.core
+            if (start >= total) if final else (stop + self._ahead > total):
                 return torch.cat(parts, dim=1)
-            left, stop, right = max(0, start - context), min(stop, total), min(stop + context, total)
+            left, stop, right = max(0, start - context), min(stop, total), min(stop + self._ahead, total)
             window = self._codes[:, :, (left - self._start) // self._stack : (right - self._start) // self._stack]
             wave = per_item(self._window_wave, window.to(next(self._networks.parameters()).device)).cpu()
-            parts.append(wave[:, (start - left) * hop : (stop - left) * hop])
+            parts.append(self._faded(wave[:, (start - left) * hop : (stop - left) * hop]))
+            if self._ahead < context:
+                self._fading = wave[:, (stop - left) * hop : (stop - left + 1) * hop]
             self._next_frame = stop
             keep = max(self._start, stop - context)
             self._codes, self._start = self._codes[:, :, (keep - self._start) // self._stack :], keep
+
+    def _faded(self, core: Tensor) -> Tensor:
+        """A window's core whose first frame goes over from what the window before made of it, seeing less."""
+        old = self._fading
+        if old is None or not old.shape[1]:
+            return core
+        ramp = torch.linspace(0, 1, old.shape[1])
+        return torch.cat([old + ramp * (core[:, : old.shape[1]] - old), core[:, old.shape[1] :]], dim=1)
 
     def _window_wave(self, codes: Tensor) -> Tensor:
         return self._networks.codes_to_wave(codes, self._stack, self._vocab)

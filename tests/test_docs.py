@@ -19,7 +19,8 @@ from tests.conftest import DATA
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "codec" / "weights" / "default" / "README.md"]
-LONG = ("codec train ", "codec bench ", "codec export ", "codec probe ")
+TAKES_LONG = ("train", "bench", "export", "eval", "sweep", "models --fetch", "ui", "serve", "probe")
+LONG = tuple(f"codec {name}" for name in TAKES_LONG)
 
 
 def blocks(language: str) -> list[tuple[str, str]]:

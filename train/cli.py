@@ -18,8 +18,8 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[STAGE|KEY=VALUE]...",
-            help="Stages: corpus, teacher, ssl, features, kmeans, codec, adversarial, export; default: all, in this order. "
-            "KEY=VALUE overrides the config, e.g. codec.steps=100.",
+            help="Stages: corpus, teacher, ssl, features, kmeans, codec, adversarial, export, entropy; default: all, in this "
+            "order. KEY=VALUE overrides the config, e.g. codec.steps=100.",
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, e.g. train/configs/nano.yaml.")] = None,

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from codec.errors import CodecError
 from codec.features import LogMel
-from codec.hub import load
+from codec.hub import load_codec
 from codec.networks import Networks
 from codec.semantic import SemanticEncoder
 from quantizers.fit_nested import SAMPLE_PER_CENTROID, fit_nested
@@ -151,7 +151,7 @@ def assemble(config: TrainConfig) -> Networks:
 
 
 def _given(config: TrainConfig, name: str) -> Networks:
-    networks = load(name).networks
+    networks = load_codec(name).networks
     if networks.config != config.model:
         raise CodecError(f"init: model {name} has other sizes than the config's model section")
     return networks.requires_grad_(True).train()

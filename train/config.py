@@ -118,6 +118,16 @@ class AdversarialStage(Config):
     save_every: int = 500
 
 
+class EntropyStage(Config):
+    """Tables for entropy coding.
+
+    Attributes:
+        hours: of training clips that are encoded and counted, of each domain at most.
+    """
+
+    hours: float = 1.0
+
+
 class TrainConfig(Config):
     """Everything.
 
@@ -138,6 +148,7 @@ class TrainConfig(Config):
     kmeans: KMeansStage = KMeansStage()
     codec: CodecStage = CodecStage()
     adversarial: AdversarialStage = AdversarialStage()
+    entropy: EntropyStage = EntropyStage()
 
     @model_validator(mode="after")
     def _crops_hold_whole_tokens(self) -> TrainConfig:

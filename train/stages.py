@@ -115,6 +115,12 @@ def export_model(config: TrainConfig, folder: Path | None = None) -> None:
     print(f"{folder}: model {export(networks, folder)}")
 
 
+def _entropy(config: TrainConfig) -> None:
+    from train.entropy import make_tables
+
+    print(f"{config.folder('model')}: entropy tables {make_tables(config).id.hex()}")
+
+
 STAGES = (
     Stage("corpus", "collect audio into one 16 kHz memory map with a manifest and a report", "corpus/perturbed.json", _corpus),
     Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher, given=True),
@@ -124,4 +130,5 @@ STAGES = (
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec),
     Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial),
     Stage("export", "write config.json and model.safetensors", "", export_model),
+    Stage("entropy", "count tokens for entropy coding: entropy.safetensors beside the model", "", _entropy),
 )

@@ -35,6 +35,7 @@ class Encoded:
         return self.bits * self.sample_rate / max(self.samples, 1)
 
 
+@runtime_checkable
 class Reconstructor(Protocol):
     """A codec at one operating point, as `eval` sees it: mono audio in, mono audio of the same length out.
 

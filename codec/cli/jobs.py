@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
 from codec.files import FileReport, Format, decode_file, encode_file
-from codec.hub import load
+from codec.hub import load_codec
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def encode_all(
     vocab: int | None,
     format: str,
     semantic_only: bool,
+    entropy: bool,
     overwrite: bool,
     json: bool,
 ) -> None:
@@ -53,10 +54,10 @@ def encode_all(
     if format not in get_args(Format):
         raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
-    codec = load(model, rate, vocab)
+    codec = load_codec(model, rate, vocab)
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, progress)  # type: ignore[arg-type]
+        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress)  # type: ignore[arg-type]
 
     run(jobs, work, overwrite, json, "encoding")
 
@@ -66,7 +67,7 @@ def decode_all(
 ) -> None:
     """Runs ``codec decode``."""
     jobs = plan(inputs, output, frozenset({".sct"}), ".wav")
-    codec = load(model)
+    codec = load_codec(model)
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)

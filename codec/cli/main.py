@@ -45,13 +45,30 @@ def encode(
     ] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="sct, npy or jsonl.")] = "sct",
     semantic_only: Annotated[bool, typer.Option("--semantic-only", help="Leave out the acoustic tokens.")] = False,
+    entropy: Annotated[bool, typer.Option("--entropy", help="Entropy-code the container: smaller, the same tokens.")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Live: from pipe to pipe, every chunk as soon as it is ready; IN is -.")
+    ] = False,
+    raw: Annotated[
+        str | None, typer.Option("--raw", help="With --stream: 16-bit samples, RATE or RATE:CHANNELS; default: wav.")
+    ] = None,
+    low_latency: Annotated[
+        bool, typer.Option("--low-latency", help="With --stream: 80 ms windows; not quite the tokens of a whole file.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded.")] = False,
     json: Json = False,
 ) -> None:
     """Encode audio to tokens. Folders are encoded with everything below them, and can be resumed."""
+    if stream:
+        from codec.cli.live import encode_live
+
+        encode_live(inputs, output, model, rate, vocab, format, semantic_only, entropy, raw, low_latency, json)
+        return
+    if raw or low_latency:
+        raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import encode_all
 
-    encode_all(inputs, output, model, rate, vocab, format, semantic_only, overwrite, json)
+    encode_all(inputs, output, model, rate, vocab, format, semantic_only, entropy, overwrite, json)
 
 
 @app.command()
@@ -63,10 +80,22 @@ def decode(
     model: Model = "default",
     sample_rate: Annotated[int | None, typer.Option(help="Of the output in Hz; default: that of the original.")] = None,
     conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks instead of refusing the file.")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Live: from pipe to pipe, sound as soon as it is ready; IN is -.")
+    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="With --stream: 16-bit samples without a wav header.")] = False,
+    low_latency: Annotated[bool, typer.Option("--low-latency", help="With --stream: look only 160 ms ahead.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already decoded.")] = False,
     json: Json = False,
 ) -> None:
     """Decode tokens to audio of exactly the original length and sample rate."""
+    if stream:
+        from codec.cli.live import decode_live
+
+        decode_live(inputs, output, model, sample_rate, conceal, raw, low_latency, json)
+        return
+    if raw or low_latency:
+        raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import decode_all
 
     decode_all(inputs, output, model, sample_rate, conceal, overwrite, json)
@@ -84,11 +113,17 @@ def info(
 
 
 @app.command()
-def models(json: Json = False) -> None:
-    """List the models that can be named."""
-    from codec.cli.show import show_models
+def models(
+    fetch: Annotated[str | None, typer.Option("--fetch", metavar="NAME", help="Download a codec's published weights.")] = None,
+    json: Json = False,
+) -> None:
+    """List the codecs that can be named, and what each still needs on this machine."""
+    from codec.cli.models import fetch_weights, show_models
 
-    show_models(json)
+    if fetch is not None:
+        fetch_weights(fetch, json)
+    else:
+        show_models(json)
 
 
 @app.command()

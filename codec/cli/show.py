@@ -1,4 +1,4 @@
-"""``codec info``, ``codec models``, ``codec play``."""
+"""``codec info``, ``codec play``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def describe(file: str) -> dict[str, Any]:
     Raises:
         CodecError: it is neither, or damaged.
     """
-    from codec.bitstream import MAGIC
+    from codec.header import MAGIC
 
     try:
         with open(file, "rb") as handle:
@@ -47,15 +47,16 @@ def describe(file: str) -> dict[str, Any]:
 
 
 def _describe_container(file: str) -> dict[str, Any]:
-    from codec.bitstream import VERSION, ContainerReader
+    from codec.bitstream import ContainerReader
     from codec.errors import ContainerError
+    from codec.header import VERSION
 
     with open(file, "rb") as handle:
         try:
             reader = ContainerReader(handle)
             frames = chunks = 0
-            for codes in reader.chunks():
-                frames, chunks = frames + codes.shape[2], chunks + 1
+            for count in reader.skim():
+                frames, chunks = frames + count, chunks + 1
         except ContainerError as error:
             raise ContainerError(f"{file}: {error}") from error
         size = handle.tell()
@@ -74,6 +75,7 @@ def _describe_container(file: str) -> dict[str, Any]:
         "frames": frames,
         "codebook_sizes": list(header.codebook_sizes),
         "bits_per_frame": header.frame_bits,
+        "entropy_coded": header.entropy is not None,
         "chunks": chunks,
         "chunk_frames": header.chunk_frames,
         "bytes": size,
@@ -101,22 +103,6 @@ def _describe_audio(file: str) -> dict[str, Any]:
     }
 
 
-def show_models(json: bool) -> None:
-    """Prints the models that can be named."""
-    import dataclasses
-
-    from codec.hub import models
-
-    if json:
-        for entry in models():
-            print(jsonlib.dumps(dataclasses.asdict(entry)))
-        return
-    table = Table("name", "here", "about", box=None)
-    for entry in models():
-        table.add_row(entry.name, "yes" if entry.ready else "no", entry.about)
-    Console().print(table, highlight=False)
-
-
 def play_file(file: str, model: str) -> None:
     """Decodes if needed and plays.
 
@@ -129,10 +115,10 @@ def play_file(file: str, model: str) -> None:
     with tempfile.TemporaryDirectory(prefix="codec-play-") as folder:
         if file.endswith(".sct"):
             from codec.files import decode_file
-            from codec.hub import load
+            from codec.hub import load_codec
 
             decoded = str(Path(folder) / "decoded.wav")
-            decode_file(load(model), file, decoded)
+            decode_file(load_codec(model), file, decoded)
             file = decoded
         if subprocess.run([*player, str(Path(file).resolve())], stdin=subprocess.DEVNULL).returncode:
             raise CodecError(f"{player[0]} could not play {file}")

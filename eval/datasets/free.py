@@ -1,35 +1,66 @@
-"""Clips of the free corpus that ``codec train corpus`` builds."""
+"""Held-out clips of the free corpus, or of any other that ``codec train corpus`` built."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from codec.errors import CodecError
+from eval.datasets.clip import Clip
+from eval.reconstruction.interface import EVERYWHERE
+from train.corpora.store import SAMPLE_RATE, Corpus, Entry
 
-MAX_SECONDS = 30
+MIN_SECONDS = {"speech": 1.5, "music": 0.4, "sound": 0.4}
+MAX_SECONDS = 10.0
+MUSIC_SECONDS = 6.0
+MUSIC_STEP = 20
+"""Crops of music begin 5, 25, 45 … s into a track."""
+MUSIC_CROPS = 12
 
 
-def clips_of(folder: Path, split: str, minutes: float, seed: int = 0) -> Iterator[tuple[np.ndarray, int]]:
-    """Waves and their sample rate in Hz: so many minutes in all, at most half a minute of a clip, as recorded.
+def held_out(folder: Path, split: str = "test", per_domain: int | None = None, seed: int = 0) -> list[Clip]:
+    """Speech of at least 1.5 s, those with a transcript first; 6 s crops of music; sounds as they are; 10 s at most.
 
-    Sped-up copies are left out.
+    Args:
+        folder: the corpus.
+        split: ``valid`` for choosing, ``test`` for reporting.
+        per_domain: at most so many of each; None: all.
+        seed: of their order.
 
     Raises:
-        CodecError: no corpus there, or nothing in that split.
+        CodecError: no corpus there, or nothing in the split.
     """
-    from train.corpora.store import SAMPLE_RATE, Corpus
-
     corpus = Corpus(folder)
-    entries = [entry for entry in corpus.select(split) if entry.speed == 1.0]
-    if not entries:
-        raise CodecError(f"{folder}: nothing in the {split} split")
-    left = round(minutes * 60 * SAMPLE_RATE)
-    for index in np.random.default_rng(seed).permutation(len(entries)):
-        if left <= 0:
-            return
-        wave = corpus.wave(entries[index], samples=min(left, MAX_SECONDS * SAMPLE_RATE))
-        left -= len(wave)
-        yield wave, SAMPLE_RATE
+    clips: list[Clip] = []
+    for domain in EVERYWHERE:
+        entries = [e for e in corpus.select(split, domain) if e.speed == 1 and e.samples >= MIN_SECONDS[domain] * SAMPLE_RATE]
+        order = np.random.default_rng(seed).permutation(len(entries)).tolist()
+        order.sort(key=lambda i, entries=entries: "text" not in entries[i].clip.labels)
+        pool = [_crop(corpus, entries[i], part) for part in range(MUSIC_CROPS) for i in order if _has_part(entries[i], part)]
+        clips += pool[:per_domain]
+    if not clips:
+        raise CodecError(f"{folder}: no clips in the split {split!r}")
+    return clips
+
+
+def _has_part(entry: Entry, part: int) -> bool:
+    return part == 0 or (entry.clip.domain == "music" and entry.samples > (part + 1) * MUSIC_STEP * SAMPLE_RATE)
+
+
+def _crop(corpus: Corpus, entry: Entry, part: int) -> Clip:
+    start, samples = 0, min(round(MAX_SECONDS * SAMPLE_RATE), entry.samples)
+    if entry.clip.domain == "music":
+        samples = min(round(MUSIC_SECONDS * SAMPLE_RATE), entry.samples)
+        start = min((part * MUSIC_STEP + 5) * SAMPLE_RATE, entry.samples - samples)
+    whole = samples == entry.samples
+    return Clip(
+        name=f"{entry.clip.source}@{entry.start + start}",
+        path=str(corpus.folder / "audio.i16"),
+        domain=entry.clip.domain,
+        source=entry.clip.source,
+        start=(entry.start + start) / SAMPLE_RATE,
+        duration=samples / SAMPLE_RATE,
+        text=entry.clip.labels.get("text") if whole else None,  # of a clip that was cut, the words are not known
+        language=entry.clip.labels.get("language"),
+    )

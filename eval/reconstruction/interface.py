@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
+from codec.audio import resample
 from codec.errors import CodecError
 
 Domain = Literal["speech", "music", "sound"]
+EVERYWHERE: tuple[Domain, ...] = ("speech", "music", "sound")
+T = TypeVar("T")
 
 
 class MetricError(CodecError):
@@ -40,6 +43,40 @@ class Pair:
         if self.reference.ndim != 1 or self.reference.shape != self.output.shape:
             raise MetricError(f"reference of shape {self.reference.shape}, output of shape {self.output.shape}: not comparable")
 
+    def require_sound(self) -> None:
+        """For metrics that have nothing to say of silence.
+
+        Raises:
+            MetricError: the reference or the output is zero throughout.
+        """
+        for name, wave in (("reference", self.reference), ("output", self.output)):
+            if not wave.any():
+                raise MetricError(f"the {name} is silent")
+
+    def at(self, sample_rate: int) -> Pair:
+        """Both resampled to a metric's rate in Hz."""
+        if sample_rate == self.sample_rate:
+            return self
+        both = (resample(wave[None], self.sample_rate, sample_rate)[0] for wave in (self.reference, self.output))
+        return Pair(*both, sample_rate, self.domain, self.text, self.language)
+
+
+class Once(Generic[T]):
+    """A function of a pair that several metrics share: asked again for the same pair, it remembers.
+
+    Args:
+        function: for example a recogniser, whose words give both a word and a character error rate.
+    """
+
+    def __init__(self, function: Callable[[Pair], T]) -> None:
+        self._function = function
+        self._last: tuple[Pair, T] | None = None
+
+    def __call__(self, pair: Pair) -> T:
+        if self._last is None or self._last[0] is not pair:
+            self._last = pair, self._function(pair)
+        return self._last[1]
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -50,8 +87,10 @@ class Metric:
         unit: ``dB``, ``%``, ``MOS`` or empty.
         higher_is_better: direction.
         domains: it makes sense on.
-        function: value of one pair, or of several named values; raises `MetricError` when it cannot tell.
+        function: value of one pair, or its value beside other named ones; raises `MetricError` when it cannot tell.
         cite: paper or standard.
+        ratio: of a rate such as the word error rate, the names of its count and of what it is out of, both among the
+            function's values: over many clips the figure is 100 × (sum of counts) / (sum of totals), never a mean of rates.
     """
 
     name: str
@@ -60,6 +99,7 @@ class Metric:
     domains: tuple[Domain, ...]
     function: Callable[[Pair], float | Mapping[str, float]]
     cite: str = ""
+    ratio: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +107,7 @@ class Scores:
     """Of one clip and codec.
 
     Attributes:
-        values: by metric.
+        values: by metric; a rate's counts stand beside it.
         failed: reason by metric.
     """
 

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.bitstream import ContainerReader, ContainerWriter, Header, pack_frames, read, save, unpack_frames
+from codec.bitstream import ContainerReader, ContainerWriter, pack_frames, read, save, unpack_frames
 from codec.errors import CodecError, ContainerError
+from codec.header import Header
 from codec.model import Codec
 from codec.tokens import Tokens
 from quantizers.packing import bits_for
@@ -159,6 +160,17 @@ def test_a_damaged_chunk_can_be_concealed() -> None:
     assert reader.damaged == [0]
     assert (chunks[0] == torch.tensor([3, 4]).view(1, 2, 1)).all()
     assert torch.equal(torch.cat(chunks[1:], 2), tokens.codes[:, :, 256:])
+
+
+def test_damage_before_a_broken_off_chunk_is_one_error() -> None:
+    """Found by fuzzing: a damaged chunk, then a count that looks right, then nothing."""
+    data = bytearray(to_bytes(make_tokens(frames=700)))
+    header = len(Header.of(make_tokens(1)).pack())
+    data[header + 20] ^= 1
+    size = 6 + 256 * 26 // 8
+    for left in range(8):
+        with pytest.raises(ContainerError):
+            from_bytes(bytes(data[: header + size + left]), conceal=torch.tensor([3, 4]))
 
 
 def test_a_damaged_length_can_be_concealed() -> None:

@@ -168,7 +168,9 @@ def test_json_lines(run, tmp_path: Path) -> None:
     assert facts["samples"] == soundfile.info(SPEECH).frames
     assert facts["true_kbps"] == pytest.approx(report["kbps"])
     assert json.loads(run("info", SPEECH, "--json")[1])["sample_rate"] == 16_000
-    assert json.loads(run("models", "--json")[1])["name"] == "default"
+    rows = [json.loads(line) for line in run("models", "--json")[1].splitlines()]
+    assert rows[0]["name"] == "default"
+    assert {"encodec_24khz@1.5", "opus@6"} < {row["name"] for row in rows}
 
 
 def test_bad_input_is_one_line_and_exit_code_2(check_failure, run, tmp_path: Path) -> None:

@@ -1,8 +1,13 @@
+import math
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from codec.model import Codec
+from codec.streaming import LOW_LATENCY, WHOLE, Grid
 
 
 def noise(seconds: float, rate: int, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -60,3 +65,63 @@ def test_memory_of_a_stream_is_flat(tiny: Codec) -> None:
 def test_flush_of_nothing_is_empty(tiny: Codec) -> None:
     assert tiny.stream_encoder(44_100, 2).flush().shape == (2, 2, 0)
     assert tiny.stream_decoder().flush().numel() == 0
+
+
+def in_pieces(data: st.DataObject, length: int, most: int) -> list[slice]:
+    """Random cuts of ``0 … length``, some of them empty."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, length), max_size=most)))
+    return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, length], strict=True)]
+
+
+@settings(max_examples=15)
+@given(
+    data=st.data(),
+    seconds=st.floats(0.01, 6),
+    rate=st.sampled_from([25, 50, 100]),
+    sample_rate=st.sampled_from([8_000, 16_000, 44_100]),
+    grid=st.sampled_from([WHOLE, LOW_LATENCY, Grid(core=32), Grid(core=8, ahead=4)]),
+)
+def test_pieces_never_matter(tiny: Codec, data: st.DataObject, seconds: float, rate: int, sample_rate: int, grid: Grid) -> None:
+    """Codes and samples do not depend on how a stream was cut; on exact grids they are those of the whole file."""
+    wave = noise(seconds, sample_rate, channels=2)
+    encoder = tiny.stream_encoder(sample_rate, 2, rate, grid=grid)
+    whole = torch.cat([encoder.push(wave), encoder.flush()], 2)
+    encoder = tiny.stream_encoder(sample_rate, 2, rate, grid=grid)
+    parts = [encoder.push(wave[:, cut]) for cut in in_pieces(data, wave.shape[1], 30)]
+    codes = torch.cat([*parts, encoder.flush()], 2)
+    assert torch.equal(codes, whole)
+    tokens = tiny.encode(wave, sample_rate, rate)
+    assert codes.shape == tokens.codes.shape
+    decoder = tiny.stream_decoder(tokens, grid)
+    once = torch.cat([decoder.push(codes), decoder.flush()], 1)
+    decoder = tiny.stream_decoder(tokens, grid)
+    pieces = [decoder.push(codes[:, :, cut]) for cut in in_pieces(data, codes.shape[2], 30)]
+    assert torch.equal(torch.cat([*pieces, decoder.flush()], 1), once)
+    if grid is WHOLE:
+        assert torch.equal(codes, tokens.codes)
+
+
+def test_declared_latency_is_kept(tiny: Codec) -> None:
+    """No sample comes out later than declared, from audio to audio."""
+    step = 320
+    for grid in (LOW_LATENCY, Grid(core=16)):
+        encoder, decoder = tiny.stream_encoder(16_000, grid=grid), tiny.stream_decoder(grid=grid)
+        window = grid.core * 0.02  # the decoder gets codes window by window
+        allowed = encoder.latency + math.ceil(decoder.look_ahead / window) * window
+        heard = 0
+        for arrived in range(step, 5 * 16_000, step):
+            codes = encoder.push(noise(0.02, 16_000, seed=arrived))
+            heard += decoder.push(codes).shape[1]
+            if arrived / 16_000 > allowed:
+                assert (arrived - heard) / 16_000 <= allowed + step / 16_000
+
+
+def test_low_latency_is_near_the_whole_file(shipped: Codec, speech: np.ndarray) -> None:
+    tokens = shipped.encode(speech, 16_000)
+    encoder = shipped.stream_encoder(16_000, grid=LOW_LATENCY)
+    codes = torch.cat([encoder.push(speech), encoder.flush()], 2)
+    assert (codes == tokens.codes)[0, 0].float().mean() > 0.5
+    decoder = shipped.stream_decoder(tokens, LOW_LATENCY)
+    wave = torch.cat([decoder.push(tokens.codes), decoder.flush()], 1)[:, : speech.shape[1]]
+    exact = shipped.decode(tokens)
+    assert (wave - exact).square().mean() < 0.1 * exact.square().mean()

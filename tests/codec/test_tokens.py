@@ -6,13 +6,18 @@ from hypothesis import strategies as st
 from codec.errors import CodecError
 from codec.tokens import Tokens, count_frames, model_samples
 
+HOPS = [(16_000, 320), (16_000, 1280), (24_000, 320), (24_000, 2048), (44_100, 512)]
 
-@given(st.integers(0, 10**9), st.integers(1_000, 768_000), st.sampled_from([12.5, 25.0, 50.0]))
-def test_frames_cover_the_samples_and_no_more(samples: int, rate: int, frame_rate: float) -> None:
-    frames, hop = count_frames(samples, rate, frame_rate), round(16_000 / frame_rate)
-    assert frames * hop >= model_samples(samples, rate)
-    assert (frames - 1) * hop < max(1, model_samples(samples, rate))
-    assert model_samples(samples, rate) * rate >= samples * 16_000
+
+@given(st.integers(0, 10**9), st.integers(1_000, 768_000), st.sampled_from(HOPS))
+def test_frames_cover_the_samples_and_no_more(samples: int, rate: int, layout: tuple[int, int]) -> None:
+    model_rate, hop = layout
+    frames, covered = count_frames(samples, rate, model_rate / hop, model_rate), model_samples(samples, rate, model_rate)
+    assert frames * hop >= covered
+    assert (frames - 1) * hop < max(1, covered)
+    assert covered * rate >= samples * model_rate
+    tokens = Tokens(torch.zeros(1, 1, 0), torch.tensor([samples]), rate, model_rate / hop, (2,), "", model_rate)
+    assert tokens.frames.tolist() == [frames]
 
 
 def test_rates_and_items() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from codec.errors import CodecError
 from codec.features import kaldi_fbank
-from eval.semantics.embeddings.clips import ClipEmbedder
+from eval.semantics.embeddings.clips import ClipEmbedder, first_line
 
 PATCH, N_MELS, HOP, FRAME = 16, 128, 160, 400
 MEAN, STD = -4.2677393, 4.5689974
@@ -94,7 +94,7 @@ def audiomae(source: str) -> ClipEmbedder:
         model = AudioMAE(dim, depth, hidden_dim, state["pos_embed"].shape[1] - 1)
         model.load_state_dict({key: state[key] for key in model.state_dict()})
     except (KeyError, IndexError, ValueError, RuntimeError) as error:
-        raise CodecError(f"{source}: not the weights of an AudioMAE encoder ({str(error).splitlines()[0]})") from error
+        raise CodecError(f"{source}: not the weights of an AudioMAE encoder ({first_line(error)})") from error
     return audiomae_encoder(model, f"audiomae:{Path(source).stem}")
 
 
@@ -127,6 +127,6 @@ def _read(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             kept = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
-        raise CodecError(f"{path}: cannot be read as a checkpoint ({str(error).splitlines()[0]})") from error
+        raise CodecError(f"{path}: cannot be read as a checkpoint ({first_line(error)})") from error
     state = kept.get("model", kept) if isinstance(kept, dict) else {}
     return {key: value for key, value in state.items() if isinstance(value, Tensor)}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torchaudio.compliance.kaldi import fbank
 
 from codec.errors import CodecError
-from eval.semantics.embeddings.clips import SAMPLE_RATE, ClipEmbedder
+from eval.semantics.embeddings.clips import SAMPLE_RATE, ClipEmbedder, first_line
 
 N_MELS, HOP, FRAME, WINDOW_SECONDS = 128, 160, 400, 30
 MEAN, STD = 15.41663, 6.55582
@@ -151,7 +151,7 @@ def beats(source: str) -> ClipEmbedder:
         model = BEATs(config)
         model.load_state_dict(_renamed(kept["model"]))
     except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValidationError, pickle.UnpicklingError) as error:
-        raise CodecError(f"{source}: not a BEATs checkpoint ({str(error).splitlines()[0]})") from error
+        raise CodecError(f"{source}: not a BEATs checkpoint ({first_line(error)})") from error
     return beats_encoder(model, f"beats:{Path(source).stem}")
 
 

@@ -100,3 +100,8 @@ def pieces(wave: np.ndarray, window: int, shortest: int) -> Iterator[np.ndarray]
         yield wave[start : start + step]
         start += step
     yield wave[start:]
+
+
+def first_line(error: Exception) -> str:
+    """Of an error's message, or its kind if it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

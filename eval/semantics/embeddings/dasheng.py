@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from codec.errors import CodecError
-from eval.semantics.embeddings.clips import ClipEmbedder
+from eval.semantics.embeddings.clips import ClipEmbedder, first_line
 
 SIZES = {"base": "dasheng_base", "0.6b": "dasheng_06B", "1.2b": "dasheng_12B"}
 
@@ -39,8 +39,8 @@ def dasheng(source: str) -> ClipEmbedder:
     except OSError as error:
         sizes = ", ".join(SIZES)
         raise CodecError(f"dasheng:{source}: no such file, and not a size ({sizes}) that can be fetched ({error})") from error
-    except (RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise CodecError(f"{source}: not a Dasheng checkpoint ({str(error).splitlines()[0]})") from error
+    except (EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise CodecError(f"{source}: not a Dasheng checkpoint ({first_line(error)})") from error
     return dasheng_encoder(model, f"dasheng:{source if source in SIZES else Path(source).stem}")
 
 

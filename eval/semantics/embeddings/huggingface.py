@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from codec.errors import CodecError
-from eval.semantics.embeddings.clips import ClipEmbedder
+from eval.semantics.embeddings.clips import ClipEmbedder, first_line
 
 WAVE_MODELS = {
     "wav2vec2": "Wav2Vec2Model",
@@ -107,7 +107,7 @@ def _load(kind: str, source: str, **options: object) -> tuple[Any, Any]:
         extractor = transformers.AutoFeatureExtractor.from_pretrained(source)
         model, info = getattr(transformers, kind).from_pretrained(source, output_loading_info=True, **options)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise CodecError(
             f"{source}: no weights of a {kind} here ({reason}); fetch them with: hf download {source}, or name a folder"
         ) from error

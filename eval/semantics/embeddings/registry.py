@@ -9,6 +9,7 @@ from typing import get_args
 import codec
 from codec.baselines.interface import AudioCodec
 from codec.errors import CodecError
+from codec.hub import load_codec
 from codec.model import Stream
 from eval.semantics.embeddings import tokens
 from eval.semantics.interface import Embedder
@@ -95,7 +96,7 @@ def open_embedder(name: str, model: str | Path | None = None) -> Embedder:
 def _ours(name: str, rate: str, what: str, model: str | Path | None) -> Embedder:
     if rate and not rate.isdecimal():
         raise CodecError(f"embedder {name!r}: the rate of {OURS} is a whole number of tokens per second")
-    ours = codec.load(model, rate=int(rate or 50))
+    ours = load_codec(model, rate=int(rate or 50))
     if what == "features":
         return tokens.our_features(ours, name)
     if what == "ids":

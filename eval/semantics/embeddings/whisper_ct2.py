@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from codec.errors import CodecError
-from eval.semantics.embeddings.clips import SAMPLE_RATE, ClipEmbedder, whole_hops
+from eval.semantics.embeddings.clips import SAMPLE_RATE, ClipEmbedder, first_line, whole_hops
 
 HOP = 320  # samples per encoder frame: two mel frames
 WINDOW = 30 * SAMPLE_RATE
@@ -32,7 +32,7 @@ def whisper_ct2(folder: str | Path) -> ClipEmbedder:
     try:
         model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8")
     except (RuntimeError, ValueError) as error:
-        raise CodecError(f"{folder}: not a CTranslate2 Whisper model ({str(error).splitlines()[0]})") from error
+        raise CodecError(f"{folder}: not a CTranslate2 Whisper model ({first_line(error)})") from error
     mel = FeatureExtractor(feature_size=model.n_mels)
 
     def run(wave: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from codec.model import Codec
 from eval.semantics.embeddings import EXAMPLES, open_embedder
 from eval.semantics.embeddings.clips import pieces
 from eval.semantics.embeddings.registry import ENCODERS
+from eval.semantics.embeddings.tokens import codec_ids, codec_vectors
 from eval.semantics.interface import Embedder
 
 OURS = ["semcodec@25:semantic", "semcodec@50:acoustic", "semcodec@100:both", "semcodec@50:ids", "semcodec:features"]
@@ -55,6 +56,15 @@ def test_ours_are_what_the_codec_says(tiny_folder: Path, tiny: Codec, speech: np
     with torch.inference_mode():
         expected = tiny.networks.semantic(tiny.networks.mel(torch.from_numpy(wave[None, :3_200])))[0]
     torch.testing.assert_close(torch.from_numpy(features), expected)
+
+
+def test_any_codec_of_tokens(tiny: Codec) -> None:
+    """Through the protocol alone, as another codec would come."""
+    vectors, ids = codec_vectors(tiny, "other"), codec_ids(tiny, "other:ids")
+    assert vectors.bitrate == tiny.bitrate
+    first = vectors.embed([noise(9_000)], 16_000)[0]
+    np.testing.assert_array_equal(first, tiny.embed(tiny.encode(noise(9_000), 16_000))[0].numpy())
+    assert len(ids.embed([noise(9_000)], 16_000)[0]) == len(first)
 
 
 def test_bitrates_add_up(tiny_folder: Path) -> None:
@@ -106,6 +116,7 @@ def test_pieces_lose_nothing(length: int, window: int, shortest: int) -> None:
         ("semcodec@51:semantic", "rate 51"),
         ("semcodec@fast", "whole number"),
         ("no-such-thing", "embedder 'no-such-thing'"),
+        ("encodec_24khz@1.5", "embedder 'encodec_24khz@1.5': .*encodec_24khz"),
         ("logmel|louder", "unknown option 'louder'"),
         ("whisper-ct2:/nowhere", "whisper|Whisper"),
         ("audiomae:/nowhere.pth", "no such file; name the checkpoint of AudioMAE"),

@@ -137,7 +137,8 @@ def test_torchaudio_bundle() -> None:
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
 def test_damaged_checkpoints(family: str, content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
-    torch.save({"model": {"norm.weight": torch.zeros(4)}, "cfg": {}, "config": {}}, path)
+    small = {"embed_dim": 16, "depth": 1, "num_heads": 2}
+    torch.save({"model": {"norm.weight": torch.zeros(4)}, "cfg": BEATS.model_dump(), "config": small}, path)
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CodecError, match=r"weights\.pth: (not|cannot)"):

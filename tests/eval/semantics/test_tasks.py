@@ -50,7 +50,7 @@ def rows() -> list[tuple[str, str, str, dict[str, str], float]]:
             labels = {"language": language, "speaker": f"klettres-{language}", "kind": "alpha", "prompt": letter}
             found.append(("klettres-data", f"{language}/{letter}", "speech", labels, 0.2))
     for kit in "ABCDEFGH":
-        for name in ("kick1", "kick2", "Snare_1", "snare_2", "rimshot"):
+        for name in (*(f"kick{i}" for i in range(4)), *(f"Snare_{i}" for i in range(4)), "rimshot"):
             found.append(("hydrogen-drumkits", f"hydrogen/{kit}", "sound", {"kit": kit, "instrument": name}, 0.1))
     for origin in (
         "warzone2100-music",

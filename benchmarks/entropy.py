@@ -1,0 +1,89 @@
+"""Containers with and without entropy coding, on held-out clips: bytes of whole files, and processor time of the coding."""
+
+from __future__ import annotations
+
+import io
+import json as jsonlib
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from codec.atomic import atomic_write
+from codec.bitstream import ContainerReader, ContainerWriter
+from codec.entropy import EntropyModel
+from codec.header import Header
+from codec.model import Codec
+from codec.tokens import Tokens
+from train.corpora.store import Corpus
+
+
+@dataclass
+class Size:
+    """Totals of one domain at one rate; ``times_real_time`` is of coding and decoding alone."""
+
+    domain: str
+    rate: int
+    vocab: int
+    seconds: float = 0.0
+    fixed_bytes: int = 0
+    coded_bytes: int = 0
+    coding_seconds: float = 0.0
+
+    @property
+    def saved(self) -> float:
+        """Share of the bytes that entropy coding saves."""
+        return 1 - self.coded_bytes / self.fixed_bytes
+
+    @property
+    def times_real_time(self) -> float:
+        """Of coding, and of decoding, a container: whichever is slower is at least this fast."""
+        return self.seconds / self.coding_seconds
+
+    def add(self, tokens: Tokens, entropy: EntropyModel) -> None:
+        """Counts one clip."""
+        fixed, (coded, spent) = len(container(tokens, None)[0]), container(tokens, entropy)
+        started = time.process_time()
+        for _ in ContainerReader(io.BytesIO(coded), entropy=entropy).chunks():
+            pass
+        self.coding_seconds += max(spent, time.process_time() - started)
+        self.seconds += int(tokens.lengths[0]) / tokens.sample_rate
+        self.fixed_bytes += fixed
+        self.coded_bytes += len(coded)
+
+
+def container(tokens: Tokens, entropy: EntropyModel | None) -> tuple[bytes, float]:
+    """A whole container, and the processor seconds that it took."""
+    started = time.process_time()
+    sink = io.BytesIO()
+    writer = ContainerWriter(sink, Header.of(tokens, entropy.id if entropy else None), entropy)
+    writer.push(tokens.codes)
+    writer.close(int(tokens.lengths[0]))
+    return sink.getvalue(), time.process_time() - started
+
+
+def main(model: Codec, corpus: Corpus, split: str, clips: int, rates: list[int], vocab: int, output: Path | None) -> list[Size]:
+    """Measures, prints a table, and writes JSON if asked to."""
+    rows = []
+    for domain in ("speech", "music", "sound"):
+        entries = corpus.select(split, domain)
+        chosen = entries[:: max(1, len(entries) // clips)] if clips else entries
+        sizes = [Size(domain, rate, vocab) for rate in rates]
+        for entry in track(chosen, f"{domain} {split}"):
+            for size in sizes:
+                size.add(model.encode(corpus.wave(entry), model.sample_rate, size.rate, vocab), model.entropy)
+        rows += sizes
+    table = Table("domain", "tokens/s", "minutes", "fixed length", "entropy-coded", "saved", "coding, × real time")
+    for size in rows:
+        kbps = [f"{size_bytes * 8 / size.seconds / 1000:.3f} kbps" for size_bytes in (size.fixed_bytes, size.coded_bytes)]
+        minutes = f"{size.seconds / 60:.1f}"
+        table.add_row(size.domain, str(size.rate), minutes, *kbps, f"{size.saved:.1%}", f"{size.times_real_time:.0f}")
+    Console().print(table)
+    if output:
+        with atomic_write(output) as handle:
+            lines = [asdict(size) | {"saved": size.saved, "times_real_time": size.times_real_time} for size in rows]
+            handle.write("".join(jsonlib.dumps(line) + "\n" for line in lines).encode())
+    return rows

@@ -1,0 +1,145 @@
+"""One table a domain: every codec, every metric with its interval, speed, and what failed; as Markdown and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.sweep.plots import TITLES
+from benchmarks.sweep.points import OURS
+from eval.reconstruction.interface import Domain
+from eval.reconstruction.results import MetricInfo, Results
+from eval.reconstruction.show import number
+from eval.reconstruction.statistics import Interval
+from eval.reconstruction.summary import Summary, metric_names
+
+HEADER = ("codec", "kbit/s")
+FOOTER = ("encode", "decode", "memory", "failed")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure.
+
+    Attributes:
+        text: the figure itself.
+        interval: 95 %, or empty.
+        note: clips on which the metric failed, or empty.
+    """
+
+    text: str
+    interval: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A codec on one domain.
+
+    Attributes:
+        codec: its name.
+        ours: this project's.
+        cells: one for each column after the first.
+    """
+
+    codec: str
+    ours: bool
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """All codecs on one domain.
+
+    Attributes:
+        domain: of the clips.
+        clips: that it is over.
+        columns: titles.
+        rows: one a codec.
+    """
+
+    domain: Domain
+    clips: int
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+
+def build_tables(results: Results, summaries: Sequence[Summary]) -> list[Table]:
+    """One for each domain that has clips."""
+    tables = []
+    for domain in results.domains:
+        metrics = [results.metric(name) for name in metric_names(results, domain)]
+        chosen = [summary for summary in summaries if summary.domain == domain]
+        columns = (*HEADER, *(_title(metric) for metric in metrics), *FOOTER)
+        rows = tuple(TableRow(s.codec, s.codec.partition("@")[0] == OURS, _cells(s, metrics)) for s in chosen)
+        tables.append(Table(domain, max((s.clips for s in chosen), default=0), columns, rows))
+    return tables
+
+
+def build_differences(results: Results, summaries: Sequence[Summary], reference: str) -> list[Table]:
+    """Paired differences from one codec, in the metrics' own units; only codecs and metrics that have one."""
+    tables = []
+    for domain in results.domains:
+        metrics = [results.metric(name) for name in metric_names(results, domain)]
+        chosen = [s for s in summaries if s.domain == domain and any(score.difference for score in s.scores.values())]
+        rows = tuple(
+            TableRow(s.codec, s.codec.partition("@")[0] == OURS,
+                     tuple(_interval(s.scores[m.name].difference, m, signed=True) for m in metrics))
+            for s in chosen
+        )  # fmt: skip
+        if rows:
+            columns = (f"minus {reference}", *(_title(metric) for metric in metrics))
+            tables.append(Table(domain, max(s.clips for s in chosen), columns, rows))
+    return tables
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """Every table under a heading; a figure is followed by its interval."""
+    parts = []
+    for table in tables:
+        lines = [f"### {table.domain.capitalize()} ({table.clips} clips)", "", _line(table.columns)]
+        lines.append(_line(["---", *["--:"] * (len(table.columns) - 1)]))
+        for row in table.rows:
+            name = _escaped(row.codec)
+            cells = [" ".join(filter(None, (c.text, c.interval, c.note and f"({c.note})"))) for c in row.cells]
+            lines.append(_line([f"**{name}**" if row.ours else name, *cells]))
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _title(metric: MetricInfo) -> str:
+    arrow = "↑" if metric.higher_is_better else "↓"
+    unit = f", {metric.unit}" if metric.unit and metric.unit not in ("%", "MOS") else ""
+    return f"{TITLES.get(metric.name, metric.name)}{unit} {arrow}"
+
+
+def _cells(summary: Summary, metrics: Sequence[MetricInfo]) -> tuple[Cell, ...]:
+    cells = [Cell("–" if summary.kbps is None or summary.codec == "original" else number(summary.kbps))]
+    for metric in metrics:
+        score = summary.scores.get(metric.name)
+        cells.append(_interval(score and score.mean, metric, f"{score.failed} failed" if score and score.failed else ""))
+    coded = summary.codec != "original"
+    cells += [Cell(f"{speed:.0f} ×" if speed and coded else "–") for speed in (summary.encode_speed, summary.decode_speed)]
+    cells.append(Cell(f"{summary.peak_memory / 1e6:.0f} MB" if summary.peak_memory and coded else "–"))
+    return (*cells, Cell(f"{summary.failed} of {summary.clips}" if summary.failed else "0"))
+
+
+def _interval(interval: Interval | None, metric: MetricInfo, note: str = "", signed: bool = False) -> Cell:
+    if interval is None:
+        return Cell("–", note=note)
+    sign = "+" if signed and interval.value > 0 else ""
+    ends = (
+        ""
+        if interval.low is None or interval.high is None
+        else f"[{number(interval.low, metric.unit)}, {number(interval.high, metric.unit)}]"
+    )
+    return Cell(sign + number(interval.value, metric.unit), ends, note)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """A name that cannot end its cell or become a tag."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

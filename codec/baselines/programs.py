@@ -1,0 +1,159 @@
+"""Classical codecs run as programs of their own, on 16-bit samples, with lists of arguments and never a shell."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from codec.audio import resample
+from codec.baselines.interface import Encoded
+from codec.errors import AudioError, CodecError
+from codec.limits import is_sample_rate
+
+TIMEOUT = 600
+"""Seconds that a program may take for one clip."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a program wrote.
+
+    Attributes:
+        data: its file, for its decoder.
+        bits: of the audio in it, without the file format.
+    """
+
+    data: bytes
+    bits: int
+
+
+class Coder(Protocol):
+    """A pair of programs at one operating point."""
+
+    @property
+    def sample_rate(self) -> int:
+        """That it takes, in Hz."""
+        ...
+
+    @property
+    def bitrate(self) -> float:
+        """Nominal, in bits per second."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Of the program."""
+        ...
+
+    def compress(self, pcm: np.ndarray) -> Packed:
+        """``(samples,)`` int16, not empty, at ``sample_rate``."""
+        ...
+
+    def expand(self, data: bytes) -> tuple[np.ndarray, int]:
+        """Back to ``(samples,)`` int16 and their sample rate; neither shifted nor cut beyond what the file declares."""
+        ...
+
+
+class ProgramCodec:
+    """A `Reconstructor` made of programs.
+
+    Args:
+        name: as it was asked for.
+        coder: the programs.
+    """
+
+    trained = True
+
+    def __init__(self, name: str, coder: Coder) -> None:
+        self.name, self._coder = name, coder
+        self.version, self.sample_rate, self.bitrate = coder.version, coder.sample_rate, coder.bitrate
+
+    def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+        """Resamples, rounds to 16 bit and runs the encoder."""
+        clean = checked(wave, sample_rate)
+        narrow = resample(clean[None], sample_rate, self.sample_rate)[0]
+        pcm = np.rint(np.clip(narrow, -1, 1) * 32767).astype("<i2")
+        packed = self._coder.compress(pcm) if len(pcm) else Packed(b"", 0)
+        return Encoded(packed.bits, len(clean), sample_rate, packed.data)
+
+    def decode(self, encoded: Encoded) -> np.ndarray:
+        """Runs the decoder and resamples back; the end is cut or filled with zeros to the input's length."""
+        assert isinstance(encoded.payload, bytes)
+        if not encoded.payload:
+            return np.zeros(encoded.samples, np.float32)
+        pcm, rate = self._coder.expand(encoded.payload)
+        return fit(resample(pcm.astype(np.float32)[None] / 32768, rate, encoded.sample_rate)[0], encoded.samples)
+
+
+def checked(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    """``(samples,)`` float32 without NaN.
+
+    Raises:
+        AudioError: another shape, or an impossible sample rate.
+    """
+    if wave.ndim != 1:
+        raise AudioError(f"audio of shape {wave.shape}: (samples,) is expected")
+    if not is_sample_rate(sample_rate):
+        raise AudioError(f"sample rate {sample_rate} Hz is outside 1 kHz … 768 kHz")
+    return np.nan_to_num(wave.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def fit(wave: np.ndarray, samples: int) -> np.ndarray:
+    """Cuts or fills the end with zeros."""
+    return np.pad(wave, (0, max(0, samples - len(wave))))[:samples].astype(np.float32)
+
+
+def find(program: str, package: str) -> str:
+    """Path of a program.
+
+    Raises:
+        CodecError: it is not installed; names the Debian package.
+    """
+    path = shutil.which(program)
+    if path is None:
+        raise CodecError(f"the program {program} is not installed: apt-get install {package}")
+    return path
+
+
+def run(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
+    """Runs a program on standard input.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        CodecError: it failed or hung; with the last line that it wrote.
+    """
+    name = Path(arguments[0]).name
+    try:
+        done = subprocess.run(list(arguments), input=data, capture_output=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise CodecError(f"{name} did not finish within {TIMEOUT} s") from error
+    except OSError as error:
+        raise CodecError(f"{name}: {error.strerror}") from error
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        raise CodecError(f"{name} failed with exit code {done.returncode}: {lines[-1]}")
+    return done.stdout
+
+
+@functools.cache
+def version_line(path: str, option: str = "--version") -> str:
+    """First line of what a program says about itself."""
+    done = subprocess.run([path, option], capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
+    lines = (done.stdout + done.stderr).decode("utf-8", "replace").strip().splitlines() or [path]
+    return lines[0].strip()
+
+
+@functools.cache
+def file_version(path: str) -> str:
+    """Name and hash of a program that does not tell its version."""
+    return f"{Path(path).name} sha256:{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]}"

@@ -1,0 +1,62 @@
+"""Codecs of tokens as the evaluation sees them, and our own among them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codec.audio import resample
+from codec.baselines.interface import AudioCodec, Encoded
+from codec.baselines.names import CodecName
+from codec.baselines.programs import checked, fit
+from codec.tokens import Tokens
+
+
+class TokenReconstructor:
+    """A `Reconstructor` made of an `AudioCodec`.
+
+    Bits are those of fixed-length codes: frames × bits of a frame, without a container.
+
+    Args:
+        name: as it was asked for.
+        codec: at its operating point.
+        version: of its weights.
+        trained: its weights are not random.
+        semantic_only: only the first stream is sent.
+    """
+
+    def __init__(self, name: str, codec: AudioCodec, version: str, trained: bool, semantic_only: bool = False) -> None:
+        self.name, self.version, self.trained = name, version, trained
+        self._codec, self._semantic_only = codec, semantic_only
+        self.sample_rate = codec.sample_rate
+        self.bitrate = self._send(np.zeros(0, np.float32), codec.sample_rate).bitrate
+
+    def _send(self, wave: np.ndarray, sample_rate: int) -> Tokens:
+        tokens = self._codec.encode(wave, sample_rate)
+        return tokens.semantic_only() if self._semantic_only else tokens
+
+    def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+        """Tokens of one clip."""
+        clean = checked(wave, sample_rate)
+        tokens = self._send(clean, sample_rate)
+        return Encoded(int(tokens.frames[0]) * tokens.bits_per_frame, len(clean), sample_rate, tokens, tokens.codes[0])
+
+    def decode(self, encoded: Encoded) -> np.ndarray:
+        """Decodes and resamples to the input's rate."""
+        assert isinstance(encoded.payload, Tokens)
+        wave = self._codec.decode(encoded.payload)[0].numpy()
+        return fit(resample(wave[None], self.sample_rate, encoded.sample_rate)[0], encoded.samples)
+
+
+def open_semcodec(name: CodecName) -> TokenReconstructor:
+    """``semcodec@50``: tokens per second; ``vocab=32768``, ``semantic`` alone, ``semcodec:FOLDER@50`` for another model."""
+    from codec.hub import load_codec
+
+    words = list(name.values)
+    semantic_only = "semantic" in words[1:]
+    if semantic_only:
+        words.remove("semantic")
+    if len(words) != 1 or not words[0].isdecimal() or set(name.options) - {"vocab"}:
+        raise name.refuse("write semcodec@ and 25, 50 or 100, then ,vocab=32768 or ,semantic as needed")
+    vocab = name.integer("vocab", 0, 2, 1 << 24) if "vocab" in name.options else None
+    model = load_codec(name.folder, int(words[0]), vocab)
+    return TokenReconstructor(name.text, model, model.fingerprint, True, semantic_only)

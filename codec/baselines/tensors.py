@@ -1,0 +1,24 @@
+"""Weights that their publisher only has as ``torch.save`` files, read as plain tensors."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+
+from codec.errors import ModelError
+
+
+def load_tensors(network: torch.nn.Module, path: Path) -> None:
+    """Fills a network from a state dict; nothing in the file is executed.
+
+    Raises:
+        ModelError: damaged, not plain tensors, or weights of something else.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except (OSError, RuntimeError, ValueError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{path}: not weights of {type(network).__name__} ({first})") from error

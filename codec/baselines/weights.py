@@ -1,0 +1,91 @@
+"""Published weights: where their publishers keep them, and where they lie on this machine."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from codec.errors import ModelError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One file of a publisher.
+
+    Attributes:
+        file: its name, also on this machine.
+        url: public address.
+        licence: as its publisher states it.
+        sha256: where the publisher states one; otherwise what came first is trusted, recorded beside it and said.
+    """
+
+    file: str
+    url: str
+    licence: str
+    sha256: str | None = None
+
+
+def _hub(repository: str, licence: str, file: str = "model.safetensors") -> Weights:
+    return Weights(Path(file).name, f"https://huggingface.co/{repository}/resolve/main/{file}", licence)
+
+
+# Safetensors where the publisher has them; the two others are read as plain tensors (weights_only), never unpickled.
+WEIGHTS: dict[str, Weights] = {
+    "encodec_24khz": _hub("facebook/encodec_24khz", "not stated by its repository"),
+    "encodec_48khz": _hub("facebook/encodec_48khz", "MIT"),
+    "dac_16khz": _hub("descript/dac_16khz", "MIT"),
+    "dac_24khz": _hub("descript/dac_24khz", "MIT"),
+    "dac_44khz": _hub("descript/dac_44khz", "MIT"),
+    "mimi": _hub("kyutai/mimi", "CC-BY-4.0"),
+    "snac_24khz": _hub("hubertsiuzdak/snac_24khz", "MIT", "pytorch_model.bin"),
+    "speechtokenizer": _hub("fnlp/SpeechTokenizer", "Apache-2.0", "speechtokenizer_hubert_avg/SpeechTokenizer.pt"),
+    "xcodec2": _hub("HKUSTAudio/xcodec2-hf", "see its model card"),
+}
+
+
+def models_folder() -> Path:
+    """``$SEMCODEC_MODELS`` or ``~/.cache/semcodec/models``."""
+    chosen = os.environ.get("SEMCODEC_MODELS")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "semcodec" / "models"
+
+
+def weights_path(family: str) -> Path:
+    """Where the weights of a codec belong, there or not."""
+    return models_folder() / family / WEIGHTS[family].file
+
+
+def how_to_get(family: str) -> str:
+    """One line for who lacks them."""
+    return f"codec models --fetch {family} (from {WEIGHTS[family].url}), or put them at {weights_path(family)}"
+
+
+def require_weights(family: str) -> Path:
+    """The file.
+
+    Raises:
+        ModelError: not on this machine; says how to get it.
+    """
+    path = weights_path(family)
+    if not path.is_file():
+        raise ModelError(f"{family}: its weights are not on this machine: {how_to_get(family)}")
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file, in hexadecimal digits."""
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.cache
+def _sha256(path: Path, size: int, modified: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

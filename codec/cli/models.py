@@ -1,0 +1,48 @@
+"""``codec models``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as jsonlib
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+def show_models(json: bool) -> None:
+    """Prints the codecs that can be named: models that `codec.load` takes, then programs."""
+    from codec.baselines import known_codecs
+    from codec.hub import ModelEntry, models
+
+    others = [codec for codec in known_codecs() if not codec.tokens]
+    entries = [*models(), *(ModelEntry(codec.example, codec.about, codec.ready, codec.missing) for codec in others)]
+    if json:
+        for entry in entries:
+            print(jsonlib.dumps(dataclasses.asdict(entry)))
+        return
+    table = Table("name", "here", "about", "what is missing", box=None)
+    for entry in entries:
+        table.add_row(entry.name, "yes" if entry.ready else "no", entry.about, entry.missing)
+    Console().print(table, highlight=False)
+
+
+def fetch_weights(name: str, json: bool) -> None:
+    """Downloads the weights of a published codec and prints where they lie.
+
+    Raises:
+        CodecError: unknown, unreachable, broken off or damaged.
+    """
+    from codec.baselines.fetch import fetch
+
+    family = name.partition("@")[0]
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(family, total=None)
+        done = fetch(family, lambda have, total: bar.update(task, completed=have, total=total))
+    if json:
+        print(jsonlib.dumps(dataclasses.asdict(done) | {"path": str(done.path)}))
+        return
+    trust = "as its publisher states" if done.pinned else "trusted on first use and recorded beside the file"
+    print(f"{done.path} {'fetched' if done.new else 'already here'}; sha256 {done.sha256}, {trust}")

@@ -1,0 +1,1 @@
+"""Our codec inside other people's evaluations: VERSA, Codec-SUPERB, codecscope."""

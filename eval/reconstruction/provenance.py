@@ -1,0 +1,112 @@
+"""Where figures come from: versions, machine, settings, data, date."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from codec import __version__
+
+PACKAGES = (
+    *("torch", "torchaudio", "numpy", "soxr", "soundfile", "pesq", "pystoi", "visqol-python"),
+    *("librosa", "speechmos", "distillmos", "Resemblyzer", "jiwer", "whisper-normalizer", "pocketsphinx"),
+    *("faster-whisper", "transformers", "encodec", "descript-audio-codec"),
+)
+"""Whose versions change figures."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All that is needed to make the same figures again.
+
+    Attributes:
+        semcodec: version of this package.
+        revision: of its source, ``+changes`` if there were any; None outside a checkout.
+        packages: version by package, of those installed.
+        python: version.
+        machine: processor and system.
+        cpus: that this process may use.
+        workers: processes that measured at the same time.
+        seed: of everything random.
+        config: what was asked for.
+        data: where clips come from.
+        clips: how many.
+        data_hash: of names and content of all clips.
+        date: of the end of the run, UTC.
+    """
+
+    semcodec: str
+    revision: str | None
+    packages: dict[str, str]
+    python: str
+    machine: str
+    cpus: int
+    workers: int
+    seed: int
+    config: dict[str, Any]
+    data: str
+    clips: int
+    data_hash: str
+    date: str
+
+
+def trace(config: Mapping[str, Any], data: str, hashes: Sequence[tuple[str, str]], workers: int, seed: int) -> Provenance:
+    """The provenance of a run that ends now.
+
+    Args:
+        config: what was asked for.
+        data: where clips come from.
+        hashes: name and content hash of every clip.
+        workers: processes.
+        seed: of everything random.
+    """
+    digest = hashlib.sha256()
+    for name, clip_hash in hashes:
+        digest.update(f"{name}\0{clip_hash}\n".encode())
+    return Provenance(
+        semcodec=__version__,
+        revision=_revision(Path(__file__).parent),
+        packages=installed(PACKAGES),
+        python=platform.python_version(),
+        machine=f"{platform.machine()} {platform.system()}",
+        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        workers=workers,
+        seed=seed,
+        config=dict(config),
+        data=data,
+        clips=len(hashes),
+        data_hash=digest.hexdigest(),
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def installed(packages: Sequence[str]) -> dict[str, str]:
+    """Versions of those packages that are there."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _revision(folder: Path) -> str | None:
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        status = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=folder, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if status.stdout.strip() else "")

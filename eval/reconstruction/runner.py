@@ -1,0 +1,126 @@
+"""Every codec on every clip with every metric: parallel, cached, resumable, and not stopped by what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from codec.baselines.interface import Reconstructor
+from codec.errors import CodecError
+from eval.reconstruction.cache import Cache, cache_key
+from eval.reconstruction.pool import execute
+from eval.reconstruction.provenance import PACKAGES, installed, trace
+from eval.reconstruction.results import CodecInfo, MetricInfo, Results, Row
+from eval.reconstruction.worker import Clip, Job, Setup, hash_clip, one_line
+
+
+def run(
+    codecs: Sequence[str],
+    clips: Sequence[Clip],
+    setup: Setup,
+    cache: Cache,
+    workers: int = 2,
+    data: str = "",
+    config: Mapping[str, Any] | None = None,
+    wanted: Callable[[str, Clip], bool] = lambda codec, clip: True,
+) -> Results:
+    """Measures.
+
+    Args:
+        codecs: names that ``setup.open_codec`` knows.
+        clips: with unique names.
+        setup: how workers open codecs and metrics.
+        cache: rows measured before.
+        workers: processes, each with one thread; 0: in this process.
+        data: where the clips come from, for the provenance.
+        config: what was asked for, for the provenance.
+        wanted: whether a codec is to run on a clip.
+
+    Raises:
+        CodecError: no clips, two of one name, or an impossible choice of metrics.
+    """
+    names = [clip.name for clip in clips]
+    if not clips:
+        raise CodecError("no clips to measure")
+    if len(set(names)) < len(names):
+        raise CodecError(f"two clips are called {next(name for name in names if names.count(name) > 1)!r}")
+    metrics = [MetricInfo(m.name, m.unit, m.higher_is_better, m.cite, m.ratio) for m in setup.make_metrics()]
+    hashes, seconds, unreadable = _read(clips)
+    infos, refused = _inspect(list(dict.fromkeys(codecs)), setup.open_codec)
+    code = metrics_version(metrics, setup)
+    jobs = [
+        Job(info.name, info.version, clip, hashes[clip.name], seconds[clip.name],
+            cache_key(hashes[clip.name], info.name, info.version, code))
+        for info in infos
+        for clip in clips
+        if clip.name in hashes and wanted(info.name, clip)
+    ]  # fmt: skip
+    rows = _measure(jobs, setup, cache, workers)
+    provenance = trace(
+        {**(config or {}), **setup.settings},
+        data,
+        [(name, hashes[name]) for name in names if name in hashes],
+        workers,
+        setup.seed,
+    )
+    return Results(tuple(rows), tuple(infos), tuple(metrics), refused, unreadable, provenance)
+
+
+def metrics_version(metrics: Sequence[MetricInfo], setup: Setup) -> str:
+    """Of all that a value depends on besides clip and codec: the metrics, their settings, their packages and their source."""
+    source = [path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+    packages = sorted(installed(PACKAGES).items())
+    settings = sorted(setup.settings.items())
+    return cache_key(str([m.name for m in metrics]), str(settings), str(setup.seed), str(packages), *source)
+
+
+def _read(clips: Sequence[Clip]) -> tuple[dict[str, str], dict[str, float], dict[str, str]]:
+    """Content hash and seconds by clip, and reasons for those that cannot be read."""
+    hashes, seconds, unreadable = {}, {}, {}
+    for clip in clips:
+        try:
+            wave, sample_rate = clip.load()
+        except (CodecError, OSError) as error:
+            unreadable[clip.name] = one_line(str(error))
+            continue
+        if not len(wave):
+            unreadable[clip.name] = "no samples"
+            continue
+        hashes[clip.name], seconds[clip.name] = hash_clip(clip, wave, sample_rate), len(wave) / sample_rate
+    return hashes, seconds, unreadable
+
+
+def _inspect(names: Sequence[str], open_codec: Callable[[str], Reconstructor]) -> tuple[list[CodecInfo], dict[str, str]]:
+    """Codecs that can be run, and reasons for those that cannot."""
+    infos, refused = [], {}
+    for name in names:
+        try:
+            codec = open_codec(name)
+        except Exception as error:  # a foreign package may fail in any way; the other codecs go on
+            refused[name] = one_line(str(error) if isinstance(error, CodecError) else f"{type(error).__name__}: {error}")
+            continue
+        if codec.trained:
+            infos.append(CodecInfo(name, codec.version, codec.sample_rate, codec.bitrate))
+        else:
+            refused[name] = "its weights are random: figures would mean nothing"
+    return infos, refused
+
+
+def _measure(jobs: Sequence[Job], setup: Setup, cache: Cache, workers: int) -> list[Row]:
+    """Rows in the order of jobs; clips of the same content are measured once."""
+    rows = {job.key: row for job in jobs if (row := cache.get(job.key))}
+    left = {job.key: job for job in jobs if job.key not in rows}
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("measuring", total=len(rows) + len(left), completed=len(rows))
+        for job, row in execute(list(left.values()), setup, workers):
+            cache.put(job.key, row)
+            rows[job.key] = row
+            bar.update(task, advance=1, description=job.codec)
+    return [replace(rows[job.key], clip=job.clip.name) for job in jobs]

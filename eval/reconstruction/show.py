@@ -1,0 +1,113 @@
+"""Results on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from eval.reconstruction.results import MetricInfo, Results, Row
+from eval.reconstruction.statistics import Interval
+from eval.reconstruction.summary import Summary, metric_names
+
+CODEC_WIDTH, CELL_WIDTH, PIPE_WIDTH = 58, 18, 200
+
+
+def show(results: Results, summaries: Sequence[Summary], reference: str | None = None) -> None:
+    """Prints the figures of every domain, and with a reference the paired differences from it."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    at_once = max(1, (console.width - CODEC_WIDTH) // CELL_WIDTH)
+    for domain in results.domains:
+        infos = [results.metric(name) for name in metric_names(results, domain)]
+        rows = [summary for summary in summaries if summary.domain == domain]
+        for start in range(0, max(1, len(infos)), at_once):
+            part = infos[start : start + at_once]
+            console.print(_figures(rows, part, f"{domain}, {rows[0].clips} clips"))
+            if reference and part:
+                compared = [row for row in rows if row.codec != reference]
+                console.print(_differences(compared, part, f"{domain}, codec minus {reference} on the same clips"))
+
+
+def complain(results: Results) -> None:
+    """Names on standard error what failed, and why."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    for problem in problems(results):
+        console.print(problem)
+
+
+def problems(results: Results) -> list[str]:
+    """Everything that failed, with reasons, one line each; what failed alike is counted together."""
+    found = [f"{codec} was not run: {reason}" for codec, reason in results.refused.items()]
+    found += [f"{clip} cannot be read: {reason}" for clip, reason in results.unreadable.items()]
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for row in results.rows:
+        if row.error:
+            alike.setdefault((f"{row.codec} failed", row.error), []).append(row)
+        for metric, reason in row.failed.items():
+            alike.setdefault((f"{metric} has no value", reason), []).append(row)
+    return found + [f"{what} on {_where(rows)}: {reason}" for (what, reason), rows in alike.items()]
+
+
+def _where(rows: Sequence[Row]) -> str:
+    clips, codecs = (list(dict.fromkeys(values)) for values in ([row.clip for row in rows], [row.codec for row in rows]))
+    which = f"clip {clips[0]}" if len(clips) == 1 else f"{len(clips)} clips ({clips[0]}, …)"
+    return (
+        which
+        if len(codecs) == 1 and codecs[0] == rows[0].codec and len(rows) == len(clips) and rows[0].error
+        else (f"{which} of {codecs[0] if len(codecs) == 1 else f'{len(codecs)} codecs'}")
+    )
+
+
+def number(value: float, unit: str = "") -> str:
+    """Three digits that matter, and no more than three after the point.
+
+    Example:
+        >>> number(0.8123), number(3.456), number(12.34), number(25.03, "%")
+        ('0.812', '3.46', '12.3', '25.0%')
+    """
+    size = round(abs(value), 3)
+    digits = 3 if size < 1 else 2 if size < 10 else 1
+    value = round(value, 1 if unit == "%" else digits) + 0.0  # −0.0 becomes 0.0
+    return f"{value:.1f}%" if unit == "%" else f"{value:.{digits}f}"
+
+
+def _figures(rows: Sequence[Summary], infos: Sequence[MetricInfo], title: str) -> Table:
+    table = _table(title, infos, "kbit/s", "enc ×", "dec ×", "failed")
+    for row in rows:
+        scores = [row.scores[info.name] for info in infos]
+        cells = [_cell(s.mean, i, f"{s.failed} failed" if s.failed else "") for s, i in zip(scores, infos, strict=True)]
+        coded = row.codec != "original"
+        kbps = number(row.kbps) if row.kbps is not None and coded else "–"
+        speeds = [f"{speed:.0f}" if speed is not None and coded else "–" for speed in (row.encode_speed, row.decode_speed)]
+        table.add_row(row.codec, *cells, kbps, *speeds, str(row.failed))
+    return table
+
+
+def _differences(rows: Sequence[Summary], infos: Sequence[MetricInfo], title: str) -> Table:
+    table = _table(title, infos)
+    for row in rows:
+        table.add_row(row.codec, *(_cell(row.scores[info.name].difference, info, signed=True) for info in infos))
+    return table
+
+
+def _table(title: str, infos: Sequence[MetricInfo], *more: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.add_column("codec", no_wrap=True)
+    for info in infos:
+        table.add_column(f"{info.name} {'↑' if info.higher_is_better else '↓'}", justify="right", no_wrap=True)
+    for name in more:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _cell(interval: Interval | None, info: MetricInfo, note: str = "", signed: bool = False) -> str:
+    lines = ["–"]
+    if interval is not None:
+        lines = [("+" if signed and interval.value > 0 else "") + number(interval.value, info.unit)]
+        if interval.low is not None and interval.high is not None:
+            lines.append(f"{number(interval.low, info.unit)} … {number(interval.high, info.unit)}")
+    return "\n".join([*lines, *filter(None, [note])])

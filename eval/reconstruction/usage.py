@@ -1,0 +1,65 @@
+"""How much of its codebooks a codec uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.errors import CodecError
+
+
+@dataclass(frozen=True)
+class StreamUsage:
+    """Of one stream of tokens over a set of clips.
+
+    Attributes:
+        codebook_size: tokens that could occur.
+        tokens: that were seen.
+        used: share of the codebook that occurred, 0 … 1; no more than ``tokens / codebook_size`` can.
+        entropy: of the tokens' distribution, in bits; at most ``log2(codebook_size)``, and, being estimated from counts, too
+            low when there are not many more tokens than codewords.
+    """
+
+    codebook_size: int
+    tokens: int
+    used: float
+    entropy: float
+
+
+def usage(codes: Iterable[np.ndarray], codebook_sizes: Sequence[int]) -> list[StreamUsage]:
+    """Counts the tokens of many clips.
+
+    Args:
+        codes: ``(S, N)`` integers, one array a clip.
+        codebook_sizes: of the S streams.
+
+    Returns:
+        One entry a stream.
+
+    Raises:
+        CodecError: no tokens, another number of streams, or a token outside its codebook.
+
+    Example:
+        >>> [stream] = usage([np.array([[0, 1, 0, 1]])], [4])
+        >>> stream.used, stream.entropy
+        (0.5, 1.0)
+    """
+    counts = [np.zeros(size, np.int64) for size in codebook_sizes]
+    for clip in codes:
+        if len(clip) != len(counts):
+            raise CodecError(f"{len(clip)} streams of tokens, {len(counts)} codebooks")
+        for count, stream in zip(counts, clip, strict=True):
+            if len(stream) and not 0 <= np.min(stream) <= np.max(stream) < len(count):
+                raise CodecError(f"tokens from {np.min(stream)} to {np.max(stream)} with a codebook of {len(count)}")
+            count += np.bincount(stream, minlength=len(count))
+    if not counts or not all(count.any() for count in counts):
+        raise CodecError("no tokens to count")
+    return [_stream(count) for count in counts]
+
+
+def _stream(count: np.ndarray) -> StreamUsage:
+    share = count[count > 0] / count.sum()
+    entropy = max(0.0, float(-(share * np.log2(share)).sum()))
+    return StreamUsage(len(count), int(count.sum()), float(np.mean(count > 0)), entropy)

@@ -1,0 +1,207 @@
+"""One clip through one codec and every metric: what a worker process does."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from codec.baselines.interface import Encoded, Reconstructor
+from eval.reconstruction.cost import measure, release_memory
+from eval.reconstruction.interface import Domain, Metric, Pair, Scores
+from eval.reconstruction.results import Row
+
+
+class Clip(Protocol):
+    """A recording to judge codecs by.
+
+    Attributes:
+        name: unique among the clips of a run.
+        domain: speech, music or sound.
+        text: what is said, where it is known.
+        language: of ``text``, as in ``en``.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def domain(self) -> Domain: ...
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def language(self) -> str | None: ...
+
+    def load(self) -> tuple[np.ndarray, int]:
+        """``(samples,)`` float32 and its sample rate in Hz."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure.
+
+    Attributes:
+        codec: name, as it is opened.
+        version: of the codec.
+        clip: to send through it.
+        clip_hash: of the clip.
+        seconds: of the clip.
+        key: under which the row is cached.
+    """
+
+    codec: str
+    version: str
+    clip: Clip
+    clip_hash: str
+    seconds: float
+    key: str
+
+    def failed(self, reason: str) -> Row:
+        """A row without values."""
+        return Row(
+            self.codec, self.version, self.clip.name, self.clip_hash, self.clip.domain, self.seconds, error=one_line(reason)
+        )
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every worker process needs; all of it can be pickled.
+
+    Attributes:
+        open_codec: codec by name.
+        make_metrics: the metrics, with their models.
+        score: what they say of a pair.
+        settings: of the metrics, for example which recogniser; rows are cached under them.
+        seed: of anything random, set before every clip.
+    """
+
+    open_codec: Callable[[str], Reconstructor]
+    make_metrics: Callable[[], Sequence[Metric]]
+    score: Callable[[Pair, Sequence[Metric]], Scores]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+
+
+class Worker:
+    """Holds the metrics, and one codec at a time.
+
+    Args:
+        setup: what to open and how.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._metrics: Sequence[Metric] | None = None
+        self._codec: tuple[str, Reconstructor, int | None] | None = None
+
+    def run(self, job: Job) -> Row:
+        """Measures; whatever goes wrong becomes the row's reason, since the codecs are other people's code."""
+        try:
+            return self._run(job)
+        except Exception as error:
+            return job.failed(f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+
+    def _run(self, job: Job) -> Row:
+        seed_all(self._setup.seed)
+        codec, loaded = self._open(job.codec)
+        wave, sample_rate = job.clip.load()
+        encoding = measure(lambda: codec.encode(wave, sample_rate))
+        decoding = measure(lambda: codec.decode(encoding.value))
+        output = checked(decoding.value, encoding.value, len(wave))
+        if self._metrics is None:
+            self._metrics = self._setup.make_metrics()
+        pair = Pair(wave, output, sample_rate, job.clip.domain, job.clip.text, job.clip.language)
+        scores = self._setup.score(pair, self._metrics)
+        memory = [encoding.memory, decoding.memory]
+        return Row(
+            codec=job.codec,
+            version=job.version,
+            clip=job.clip.name,
+            clip_hash=job.clip_hash,
+            domain=job.clip.domain,
+            seconds=job.seconds,
+            bits=int(encoding.value.bits),
+            encode_seconds=encoding.seconds,
+            decode_seconds=decoding.seconds,
+            peak_memory=None if loaded is None or None in memory else loaded + max(m for m in memory if m is not None),
+            values={name: float(value) for name, value in scores.values.items()},
+            failed={name: one_line(reason) for name, reason in scores.failed.items()},
+        )
+
+    def _open(self, name: str) -> tuple[Reconstructor, int | None]:
+        if self._codec is None or self._codec[0] != name:
+            self._codec = None
+            release_memory()
+            opening = measure(lambda: self._setup.open_codec(name))
+            self._codec = (name, opening.value, opening.memory)
+        return self._codec[1], self._codec[2]
+
+
+def checked(output: np.ndarray, encoded: Encoded, samples: int) -> np.ndarray:
+    """A codec's output, if it is one.
+
+    Raises:
+        ValueError: NaN, or not exactly as long as the input.
+    """
+    output = np.asarray(output)
+    if output.shape != (samples,):
+        raise ValueError(f"the output has shape {output.shape}, the input ({samples},)")
+    if not np.isfinite(output).all():
+        raise ValueError(f"the output has {np.count_nonzero(~np.isfinite(output))} samples that are not finite")
+    if encoded.bits < 0:
+        raise ValueError(f"the clip is said to take {encoded.bits} bits")
+    return output.astype(np.float32, copy=False)
+
+
+def hash_clip(clip: Clip, wave: np.ndarray, sample_rate: int) -> str:
+    """Of all that figures can depend on; not of the clip's name."""
+    about = f"{sample_rate}\0{clip.domain}\0{clip.text}\0{clip.language}\0".encode()
+    return hashlib.sha256(about + np.ascontiguousarray(wave, "<f4").tobytes()).hexdigest()
+
+
+def seed_all(seed: int) -> None:
+    """Of Python, NumPy and PyTorch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def one_line(text: str) -> str:
+    """Without line breaks, and not longer than a table bears."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 300 else flat[:299] + "…"
+
+
+_worker: Worker | None = None
+
+
+def start(setup: Setup) -> None:
+    """Makes this process a worker: one thread, so that speeds can be compared and processes do not fight."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees it too, and ends its workers in order
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    torch.set_num_threads(1)
+    _worker = Worker(setup)
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    """Ends this process when its parent is gone, even if that was killed and could not say so."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def work(job: Job) -> Row:
+    """Runs a job in a process that was started as a worker."""
+    assert _worker is not None
+    return _worker.run(job)

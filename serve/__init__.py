@@ -1,0 +1,1 @@
+"""The codec as an HTTP and WebSocket service: ``codec serve``."""

@@ -1,0 +1,218 @@
+"""The routes: files in, files out, and live streams."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel
+from starlette.background import BackgroundTask
+
+from codec import __version__
+from codec.errors import CodecError, ModelError
+from codec.files import FileReport, decode_file, encode_file
+from codec.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+from codec.model import Codec
+from serve.limits import Gate, Limits, RefusedError, Watch
+from serve.live import stream_tokens
+from serve.metrics import Metrics
+
+
+class Problem(BaseModel):
+    """Why a request was not served."""
+
+    detail: str
+
+
+class Health(BaseModel):
+    """That the server is up, and with which model."""
+
+    status: str
+    model: str
+    version: str
+
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "Unusable audio, container or arguments"},
+    413: {"model": Problem, "description": "Larger or longer than this server takes"},
+    429: {"model": Problem, "description": "All places are taken"},
+    503: {"model": Problem, "description": "Not done in time"},
+}
+Rate = Annotated[int | None, Query(description="Tokens per second; default: the model's.")]
+Vocab = Annotated[int | None, Query(description="Semantic vocabulary; default: the model's.")]
+SampleRate = Annotated[int, Query(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE, description="In Hz.")]
+
+
+def _body(about: str) -> dict[str, Any]:
+    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    return {"requestBody": {"required": True, "description": about, "content": content}}
+
+
+def _returns(media: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {media: {"schema": {"type": "string", "format": "binary"}}}}, **_PROBLEMS}
+
+
+def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
+    """A server for one model.
+
+    Args:
+        model: loaded, shared by all workers.
+        limits: what it takes on.
+    """
+    limits = limits or Limits()
+    gate, metrics = Gate(limits), Metrics()
+    metrics.inside.set_function(lambda: gate.inside)
+    app = FastAPI(title="semcodec", version=__version__, description="Audio to tokens and back.")
+
+    @app.exception_handler(RefusedError)
+    async def refuse(request: Request, error: RefusedError) -> JSONResponse:
+        headers = {"Retry-After": "1"} if error.status in (429, 503) else None
+        return JSONResponse({"detail": error.reason}, error.status, headers)
+
+    @app.exception_handler(CodecError)
+    async def explain(request: Request, error: CodecError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 400)
+
+    @app.middleware("http")
+    async def count(request: Request, proceed: Callable[[Request], Any]) -> Response:
+        started = time.monotonic()
+        response: Response = await proceed(request)
+        route = request.scope.get("route")
+        path = getattr(route, "path", "other")  # names that clients make up must not become labels
+        metrics.requests.labels(path, response.status_code).inc()
+        metrics.duration.labels(path).observe(time.monotonic() - started)
+        return response
+
+    @app.get("/healthz")
+    async def healthz() -> Health:
+        """Whether the server is up."""
+        return Health(status="ok", model=model.fingerprint, version=__version__)
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+    async def numbers() -> Response:
+        """Numbers for Prometheus."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.post(
+        "/encode", response_class=Response, responses=_returns("application/octet-stream"), openapi_extra=_body("Audio file")
+    )
+    async def encode(
+        request: Request, rate: Rate = None, vocab: Vocab = None, semantic_only: bool = False, entropy: bool = False
+    ) -> FileResponse:
+        """Turns an audio file into a ``.sct`` container."""
+        if entropy:
+            _need_entropy(model)
+        work = partial(encode_file, model, rate=rate, vocab=vocab, semantic_only=semantic_only, entropy=entropy)
+        return await _serve(request, work, "tokens.sct", "application/octet-stream")
+
+    @app.post("/decode", response_class=Response, responses=_returns("audio/wav"), openapi_extra=_body(".sct container"))
+    async def decode(
+        request: Request,
+        sample_rate: Annotated[int | None, Query(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE, description="In Hz.")] = None,
+        conceal: bool = False,
+    ) -> FileResponse:
+        """Turns a ``.sct`` container into a wav file of the original length."""
+        work = partial(decode_file, model, sample_rate=sample_rate, conceal=conceal)
+        return await _serve(request, work, "audio.wav", "audio/wav")
+
+    async def _serve(request: Request, work: Callable[..., FileReport], name: str, media: str) -> FileResponse:
+        deadline = time.monotonic() + limits.timeout
+        async with gate.place():
+            folder = Path(tempfile.mkdtemp(prefix="codec-serve-"))
+            try:
+                await _receive(request, folder / "body", limits, deadline)
+                async with gate.turn(deadline):
+                    watch = Watch(limits, deadline)
+                    await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
+            except CodecError as error:
+                shutil.rmtree(folder)
+                raise CodecError(str(error).replace(f"{folder}/body", "body").replace(str(folder), "")) from error
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+        metrics.audio.labels(request.url.path).inc(watch.seconds)
+        return FileResponse(folder / name, media_type=media, filename=name, background=BackgroundTask(shutil.rmtree, folder))
+
+    open_streams = 0
+
+    @asynccontextmanager
+    async def stream_place() -> AsyncIterator[None]:
+        nonlocal open_streams
+        if open_streams >= limits.streams:
+            raise RefusedError(429, "all streams are taken")
+        open_streams += 1
+        metrics.streams.set(open_streams)
+        try:
+            yield
+        finally:
+            open_streams -= 1
+            metrics.streams.set(open_streams)
+
+    @app.websocket("/stream")
+    async def stream(
+        socket: WebSocket,
+        sample_rate: SampleRate = 16_000,
+        channels: Annotated[int, Query(ge=1, le=MAX_CHANNELS)] = 1,
+        rate: Rate = None,
+        vocab: Vocab = None,
+        low_latency: bool = True,
+    ) -> None:
+        """16-bit samples in binary messages in, bytes of a container out; the text message ``end`` finishes it."""
+        await socket.accept()
+        try:
+            async with stream_place():
+                await stream_tokens(model, socket, limits, sample_rate, channels, rate, vocab, low_latency)
+                await socket.close()
+        except (CodecError, RefusedError) as error:
+            await socket.close(1013 if isinstance(error, RefusedError) else 1008, str(error)[:120])
+        except WebSocketDisconnect:
+            pass
+
+    return app
+
+
+def _need_entropy(model: Codec) -> None:
+    try:
+        _ = model.entropy
+    except ModelError as error:
+        # The library's message names a folder of this server.
+        raise CodecError("this server's model has no entropy tables") from error
+
+
+async def _receive(request: Request, path: Path, limits: Limits, deadline: float) -> None:
+    """Writes a body to disk.
+
+    Raises:
+        RefusedError: 413, it is too large; 503, it comes too slowly.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limits.max_bytes:
+        raise RefusedError(413, f"more than {limits.max_bytes} bytes")
+    size = 0
+    with path.open("wb") as handle:
+        async for block in request.stream():
+            size += len(block)
+            if size > limits.max_bytes:
+                raise RefusedError(413, f"more than {limits.max_bytes} bytes")
+            if time.monotonic() > deadline:
+                raise RefusedError(503, f"not received within {limits.timeout:g} s")
+            handle.write(block)
+
+
+async def _in_thread(work: Callable[[], FileReport]) -> None:
+    """Waits for the end even if the client goes away: a worker that still works is not free, nor is its folder done with."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise

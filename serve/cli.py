@@ -1,0 +1,39 @@
+"""``codec serve``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codec.errors import CodecError
+
+
+def serve(
+    model: Annotated[str, typer.Option("--model", "-m", help="default, a folder, or a .safetensors file.")] = "default",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Requests worked on at the same time, one thread each.")] = 2,
+    queue: Annotated[int, typer.Option(min=0, help="Requests that wait; further ones get 429.")] = 16,
+    streams: Annotated[int, typer.Option(min=0, help="WebSocket streams at the same time.")] = 8,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="Largest body; larger ones get 413.")] = 64.0,
+    max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest audio; longer gets 413.")] = 120.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds a request may wait and work; then it gets 503.")] = 120.0,
+) -> None:
+    """Serve POST /encode, POST /decode, WS /stream, /healthz, /metrics; the API is described at /docs."""
+    try:
+        import uvicorn
+
+        from serve.app import create_app
+        from serve.limits import Limits
+    except ImportError as error:
+        raise CodecError(f"the service needs {error.name}: pip install semcodec[serve]") from error
+    import torch
+
+    from codec.hub import load
+
+    torch.set_num_threads(1)
+    limits = Limits(workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout)
+    app = create_app(load(model), limits)
+    # On SIGTERM: no new connections, what runs may finish, then exit.
+    uvicorn.run(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=round(timeout), ws_max_size=1 << 20)

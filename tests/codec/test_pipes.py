@@ -1,0 +1,145 @@
+import io
+import struct
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec.bitstream import ContainerReader
+from codec.errors import AudioError, CodecError
+from codec.files import decode_file, encode_file
+from codec.model import Codec
+from codec.pipes import PcmFormat, decode_stream, encode_stream, pcm_blocks, read_wav_header
+
+
+def wav(wave: np.ndarray, sample_rate: int, subtype: str = "PCM_16") -> bytes:
+    """``(channels, n)`` as a wav file."""
+    sink = io.BytesIO()
+    soundfile.write(sink, wave.T, sample_rate, subtype, format="WAV")
+    return sink.getvalue()
+
+
+def noise(seconds: float, sample_rate: int, channels: int = 1) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((channels, int(seconds * sample_rate))).astype(np.float32) * 0.1
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "channels", "subtype"), [(16_000, 1, "PCM_16"), (44_100, 2, "FLOAT"), (8_000, 3, "PCM_32")]
+)
+def test_a_stream_gives_the_file(tiny: Codec, tmp_path, sample_rate: int, channels: int, subtype: str) -> None:
+    data = wav(noise(23, sample_rate, channels), sample_rate, subtype)
+    (tmp_path / "x.wav").write_bytes(data)
+    encode_file(tiny, str(tmp_path / "x.wav"), str(tmp_path / "x.sct"))
+    sink = io.BytesIO()
+    report = encode_stream(tiny, io.BytesIO(data), sink)
+    assert sink.getvalue() == (tmp_path / "x.sct").read_bytes()
+    assert report.bytes == len(sink.getvalue())
+    decode_file(tiny, str(tmp_path / "x.sct"), str(tmp_path / "back.wav"))
+    back = io.BytesIO()
+    decode_stream(tiny, io.BytesIO(sink.getvalue()), back)
+    pcm = read_wav_header(source := io.BytesIO(back.getvalue()))
+    assert (pcm.info.sample_rate, pcm.info.channels, pcm.bytes) == (sample_rate, channels, None)
+    streamed = np.concatenate(list(pcm_blocks(source, pcm)), axis=1)
+    np.testing.assert_allclose(streamed, soundfile.read(tmp_path / "back.wav", always_2d=True)[0].T, atol=1.01 / 32768)
+    raw = io.BytesIO()
+    decode_stream(tiny, io.BytesIO(sink.getvalue()), raw, raw=True)
+    assert raw.getvalue() == back.getvalue()[44:]
+
+
+def test_raw_samples_and_low_latency(tiny: Codec) -> None:
+    wave = noise(3, 16_000)
+    samples = np.round(wave * 32767).astype("<i2").tobytes()
+    sink = io.BytesIO()
+    encode_stream(tiny, io.BytesIO(samples), sink, PcmFormat.parse("16000"), low_latency=True)
+    reader = ContainerReader(io.BytesIO(sink.getvalue()))
+    sizes = {chunk.shape[2] for chunk in reader.chunks()}
+    assert reader.header.chunk_frames == 2
+    assert sizes <= {1, 2}
+    back = io.BytesIO()
+    report = decode_stream(tiny, io.BytesIO(sink.getvalue()), back, raw=True, low_latency=True)
+    assert len(back.getvalue()) == len(samples)
+    assert report.seconds == 3
+
+
+def test_chunks_come_before_the_end(tiny_folder) -> None:
+    """Through real pipes: while the input is still open, tokens and sound are already there."""
+    options = ["--stream", "-", "--low-latency", "--model", str(tiny_folder)]
+    run = [sys.executable, "-m", "codec"]
+    with (
+        subprocess.Popen([*run, "encode", *options, "--vocab", "32", "--raw", "16000"], stdin=-1, stdout=-1) as encoder,
+        subprocess.Popen([*run, "decode", *options, "--raw"], stdin=encoder.stdout, stdout=-1) as decoder,
+    ):
+        assert encoder.stdin
+        assert decoder.stdout
+        guard = threading.Timer(120, lambda: (encoder.kill(), decoder.kill()))
+        guard.start()
+        second = np.zeros(16_000, "<i2").tobytes()
+        encoder.stdin.write(second)
+        encoder.stdin.flush()
+        early = decoder.stdout.read(8_000)
+        assert len(early) == 8_000  # a quarter of a second, heard before the second second was said
+        encoder.stdin.write(second)
+        encoder.stdin.close()
+        rest = decoder.stdout.read()
+        guard.cancel()
+    assert len(early) + len(rest) == 2 * len(second)
+    assert encoder.returncode == decoder.returncode == 0
+
+
+@given(st.binary(max_size=120))
+def test_arbitrary_wav_headers_never_do_more_than_raise(data: bytes) -> None:
+    for stream in (data, b"RIFF\xff\xff\xff\xffWAVE" + data, b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0" + data):
+        source = io.BytesIO(stream)
+        try:
+            pcm = read_wav_header(source)
+            assert sum(block.size for block in pcm_blocks(source, pcm)) <= len(stream)
+        except AudioError:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not RATE"),
+        ("16000:", None),
+        ("16000:0", "channels"),
+        ("1:1", "Hz"),
+        ("-5", "not RATE"),
+        ("9" * 30, "not RATE"),
+        ("1e3", "not"),
+    ],
+)
+def test_raw_formats(text: str, message: str | None) -> None:
+    if message is None:
+        assert PcmFormat.parse(text).info.channels == 1
+        return
+    with pytest.raises(AudioError, match=message):
+        PcmFormat.parse(text)
+
+
+def test_unusable_streams(tiny: Codec) -> None:
+    for data, message in [
+        (b"", "empty"),
+        (b"RIFFxxxx", "inside its header"),
+        (b"fLaC" + bytes(40), "not wav"),
+        (wav(noise(0.1, 16_000), 16_000, "PCM_U8"), "8 bits"),
+        (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "without a format"),
+        (b"RIFF\0\0\0\0WAVEjunk" + struct.pack("<I", 2**31), "header of"),
+        (wav(noise(0, 16_000), 16_000), "no samples"),
+    ]:
+        with pytest.raises(CodecError, match=message):
+            encode_stream(tiny, io.BytesIO(data), io.BytesIO())
+
+
+def test_a_wav_that_breaks_off_is_encoded_as_far_as_it_goes(tiny: Codec) -> None:
+    data = wav(noise(2, 16_000), 16_000)
+    sink = io.BytesIO()
+    assert encode_stream(tiny, io.BytesIO(data[: len(data) // 2 + 1]), sink).seconds == pytest.approx(1, abs=0.01)
+    reader = ContainerReader(io.BytesIO(sink.getvalue()))
+    assert torch.cat(list(reader.chunks()), 2).shape[1] == 2

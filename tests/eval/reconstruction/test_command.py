@@ -1,0 +1,113 @@
+"""``codec eval reconstruct``, ``codec eval versa`` and ``codec sweep``, as they are called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from codec.cli.main import main
+from eval.reconstruction.cache import Cache
+from eval.reconstruction.command import recogniser_name
+from eval.reconstruction.original import Original
+from eval.reconstruction.results import read_results
+from eval.reconstruction.runner import run
+from eval.reconstruction.show import number, show
+from eval.reconstruction.summary import summarise
+from tests.eval.reconstruction.doubles import SETUP, Tone
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as error:
+        main(list(arguments))
+    return int(error.value.code or 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, speech: np.ndarray) -> Path:
+    data = tmp_path / "data"
+    data.mkdir()
+    soundfile.write(data / "a.wav", speech[0, :24_000], 16_000)
+    return data
+
+
+def options(folder: Path, *more: str) -> list[str]:
+    return ["--data", str(folder), "-o", str(folder.parent / "out"), "--cache", str(folder.parent / "cache"), *more]
+
+
+def test_reconstruct_writes_and_says_what_it_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = options(folder, "--metrics", "mel_distance,wer", "--workers", "1", "--reference", "original", "--json")
+    assert call("eval", "reconstruct", "--codecs", "original,semcodec@50,vocab=4096", *chosen) == 0
+    out, err = capsys.readouterr()
+    original, ours = (json.loads(line) for line in out.splitlines())
+    assert original["scores"]["mel_distance"]["mean"]["value"] == pytest.approx(0, abs=1e-6)
+    assert ours["codec"] == "semcodec@50,vocab=4096"
+    assert ours["kbps"] == pytest.approx(0.625, rel=0.05)
+    assert ours["scores"]["mel_distance"]["difference"]["value"] > 0
+    assert "wer has no value on clip a.wav of 2 codecs: " in err
+    results = read_results(folder.parent / "out")
+    assert results.provenance.data == f"{folder.parent.name}/data", "not where this machine keeps it"
+    assert [row.codec for row in results.rows] == ["original", "semcodec@50,vocab=4096"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--codecs", "original", "--metrics", "loudness"], "no metric loudness"),
+        (["--codecs", "original", "--reference", "opus@6"], "the reference opus@6 is not among the codecs"),
+        (["--codecs", ""], "no codecs"),
+    ],
+)
+@pytest.mark.parametrize("command", [("eval", "reconstruct"), ("sweep",)])
+def test_impossible_requests_are_one_line(
+    command: tuple[str, ...], arguments: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*command, *options(folder), *arguments) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not (folder.parent / "out").exists()
+
+
+def test_all_codecs_refused_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("eval", "reconstruct", "--codecs", "nosuch@3", *options(folder, "--metrics", "mel_distance")) == 1
+    assert "nosuch@3 was not run: " in capsys.readouterr().err
+    assert read_results(folder.parent / "out").rows == ()
+
+
+def test_versa(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--codec", "semcodec@25", "--data", str(folder), "-o", str(folder.parent / "versa")]
+    assert call("eval", "versa", *arguments) == 0
+    assert "1 pairs" in capsys.readouterr().out
+    assert (folder.parent / "versa" / "pred.scp").read_text().startswith("00000-a.wav ")
+
+
+def test_original_is_its_own_copy(speech: np.ndarray) -> None:
+    original = Original()
+    encoded = original.encode(speech[0], 16_000)
+    assert np.array_equal(original.decode(encoded), speech[0])
+    assert encoded.bitrate == 256_000
+
+
+def test_recogniser_names_hold_no_path(tmp_path: Path) -> None:
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper" / "model.bin").write_bytes(b"abc")
+    name = recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}")
+    assert name.startswith("faster-whisper:whisper ")
+    assert str(tmp_path) not in name
+    (tmp_path / "whisper" / "model.bin").write_bytes(b"abcd")
+    assert recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}") != name
+    assert [recogniser_name(n) for n in ("pocketsphinx", "transformers:a/b")] == ["pocketsphinx", "transformers:a/b"]
+
+
+def test_tables_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clips = [Tone("clip0", text="x"), Tone("clip1"), Tone("drum", "sound")]
+    results = run(["bits@4", "bits@8"], clips, SETUP, Cache(tmp_path), workers=0)
+    show(results, summarise(results, "bits@8"), "bits@8")
+    out = capsys.readouterr().out
+    for text in ("speech, 2 clips", "sound, 1 clips", "25.0%", "1 failed", "bits@4", "codec minus bits@8"):
+        assert text in out
+    assert number(-0.5) == "-0.500"

@@ -1,0 +1,77 @@
+import json
+
+import numpy as np
+import pytest
+
+from codec.errors import CodecError
+from eval.reconstruction.interface import MetricError, Pair
+from eval.reconstruction.words import TextErrors, metrics, recogniser, text_errors
+
+
+@pytest.fixture(scope="module")
+def rates():
+    return metrics()
+
+
+def test_edits_by_hand() -> None:
+    assert text_errors("the cat sat", "a cat sat down") == TextErrors(2, 3, 8, 11)  # the→a, +down; the→a is 3 characters
+    assert text_errors("left, right", "") == TextErrors(2, 2, 10, 10)
+    assert text_errors("It's twenty-one, Mr. Grey!", "it is 21 mister gray").word_errors == 0
+    assert text_errors("Perché no?", "perche no", "it").words == 2
+
+
+@pytest.mark.parametrize("text", ["", "…", "?!"])
+def test_a_transcript_without_words(text) -> None:
+    with pytest.raises(MetricError, match="no words"):
+        text_errors(text, "something")
+
+
+def test_the_recording_is_understood_word_by_word(rates, make_pair, speech) -> None:
+    wer, cer = rates
+    assert wer.ratio == ("word_errors", "words")
+    first = wer.function(make_pair())
+    assert first == {"wer": 0, "word_errors": 0, "words": 18}
+    noise = 0.02 * np.random.default_rng(0).standard_normal(speech.shape[1])
+    noisy = make_pair(speech[0] + noise)
+    heard = wer.function(noisy)
+    assert heard["wer"] == pytest.approx(100 * heard["word_errors"] / 18)
+    assert heard["word_errors"] > 0
+    assert cer.function(noisy)["chars"] == 81
+    wer.function(make_pair())
+    assert wer.function(make_pair(speech[0] + noise)) == heard, "a clip's words depend on the clips before it"
+
+
+def test_no_transcript_and_a_foreign_one(rates, speech) -> None:
+    for text, language, reason in ((None, None, "no transcript"), ("ciao", "it", "English only")):
+        with pytest.raises(MetricError, match=reason):
+            rates[0].function(Pair(speech[0], speech[0], 16_000, "speech", text, language))
+
+
+@pytest.mark.parametrize("name", ["sphinx", "pocketsphinx:en", "faster-whisper", "transformers:"])
+def test_unknown_recognisers(name) -> None:
+    with pytest.raises(CodecError, match="no recogniser"):
+        recogniser(name)
+
+
+def test_a_folder_that_is_no_model(tmp_path) -> None:
+    with pytest.raises(CodecError, match="transformers cannot open"):
+        recogniser(f"transformers:{tmp_path}")
+
+
+def test_transformers_reads_a_model_from_a_folder(tmp_path, speech) -> None:
+    """A recogniser of random weights, saved and opened as a trained one is; its letters mean nothing."""
+    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC, set_seed
+
+    set_seed(0)
+    vocab = {token: i for i, token in enumerate(["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGH"])}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
+    Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json")).save_pretrained(tmp_path)
+    Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
+    config = Wav2Vec2Config(
+        vocab_size=len(vocab), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        conv_dim=(8,) * 7, num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, do_stable_layer_norm=False,
+    )  # fmt: skip
+    Wav2Vec2ForCTC(config).save_pretrained(tmp_path)
+    heard = recogniser(f"transformers:{tmp_path}")(speech[0, :16000], "en")
+    assert isinstance(heard, str)
+    assert set(heard) <= set("ABCDEFGH <unk>/s")

@@ -1,0 +1,196 @@
+import asyncio
+import io
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import schemathesis
+import soundfile
+import websockets.sync.client
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from websockets.exceptions import ConnectionClosed
+
+from codec.bitstream import ContainerReader
+from codec.files import encode_file
+from codec.model import Codec
+from codec.pipes import PcmFormat, encode_stream
+from serve.limits import Limits
+
+
+def wav(seconds: float, sample_rate: int = 16_000, channels: int = 1) -> bytes:
+    sink = io.BytesIO()
+    wave = np.random.default_rng(0).standard_normal((int(seconds * sample_rate), channels)) * 0.1
+    soundfile.write(sink, wave, sample_rate, "PCM_16", format="WAV")
+    return sink.getvalue()
+
+
+def test_there_and_back_is_what_the_library_does(server: str, tiny: Codec, tmp_path) -> None:
+    data = wav(3, 22_050, 2)
+    (tmp_path / "x.wav").write_bytes(data)
+    encode_file(tiny, str(tmp_path / "x.wav"), str(tmp_path / "x.sct"), rate=25, vocab=64)
+    answer = httpx.post(f"{server}/encode", params={"rate": 25, "vocab": 64}, content=data)
+    assert answer.status_code == 200
+    assert answer.content == (tmp_path / "x.sct").read_bytes()
+    back = httpx.post(f"{server}/decode", content=answer.content)
+    assert back.headers["content-type"] == "audio/wav"
+    wave, sample_rate = soundfile.read(io.BytesIO(back.content))
+    assert wave.shape == (3 * 22_050, 2)
+    assert sample_rate == 22_050
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "body", "status", "detail"),
+    [
+        ("encode", {}, b"", 400, "empty"),
+        ("encode", {}, b"not audio at all", 400, "body"),
+        ("encode", {"rate": 33}, wav(0.1), 400, "rate 33"),
+        ("encode", {"vocab": 33}, wav(0.1), 400, "vocabulary 33"),
+        ("encode", {"entropy": True}, wav(0.1), 400, "entropy tables"),
+        ("encode", {}, wav(45), 413, "40 s"),
+        ("encode", {}, bytes(2_000_001), 413, "2000000 bytes"),
+        ("decode", {}, b"", 400, "truncated"),
+        ("decode", {}, b"RIFF" + bytes(100), 400, "not a .sct"),
+        ("decode", {"sample_rate": 1}, b"", 422, None),
+    ],
+)
+def test_refusals(server: str, path: str, params: dict[str, object], body: bytes, status: int, detail: str | None) -> None:
+    answer = httpx.post(f"{server}/{path}", params=params, content=body)
+    assert answer.status_code == status
+    if detail:
+        assert detail in answer.json()["detail"]
+    assert "/tmp" not in answer.text
+
+
+def test_health_metrics_and_description(server: str, tiny: Codec) -> None:
+    httpx.post(f"{server}/encode", content=b"")
+    assert httpx.get(f"{server}/healthz").json()["model"] == tiny.fingerprint
+    httpx.get(f"{server}/made/up/by/a/client")
+    numbers = httpx.get(f"{server}/metrics").text
+    assert 'codec_requests_total{path="/encode",status="400"}' in numbers
+    assert "made" not in numbers
+    paths = httpx.get(f"{server}/openapi.json").json()["paths"]
+    assert set(paths) == {"/encode", "/decode", "/healthz", "/metrics"}
+    assert {"200", "400", "413", "422", "429", "503"} == set(paths["/encode"]["post"]["responses"])
+
+
+def test_a_late_answer_is_503(serve: Callable[[Limits], str]) -> None:
+    address = serve(Limits(timeout=0.0))
+    answer = httpx.post(f"{address}/encode", content=wav(1))
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+
+
+def test_a_stream_gives_the_container(server: str, tiny: Codec) -> None:
+    samples = (np.random.default_rng(0).standard_normal(3 * 16_000) * 3000).astype("<i2").tobytes()
+    expected = io.BytesIO()
+    encode_stream(tiny, io.BytesIO(samples), expected, PcmFormat.parse("16000"), low_latency=True)
+    with websockets.sync.client.connect(f"{server.replace('http', 'ws')}/stream?sample_rate=16000") as client:
+        received = client.recv()  # the header comes before any audio
+        for at in range(0, len(samples) // 2, 1001):
+            client.send(samples[at : min(at + 1001, len(samples) // 2)])
+        while len(received) < len(expected.getvalue()) // 4:
+            received += client.recv(timeout=60)  # tokens of the first half, before the second is sent
+        client.send(samples[len(samples) // 2 :])
+        client.send("end")
+        for message in client:
+            received += message
+    assert received == expected.getvalue()
+
+
+def test_streams_are_limited_and_checked(server: str) -> None:
+    address = f"{server.replace('http', 'ws')}/stream"
+    with websockets.sync.client.connect(address) as one, websockets.sync.client.connect(address) as two:
+        assert one.recv()
+        assert two.recv()
+        with websockets.sync.client.connect(address) as three, pytest.raises(ConnectionClosed, match="all streams are taken"):
+            three.recv(timeout=60)
+        one.send("what?")
+        with pytest.raises(ConnectionClosed, match="16-bit samples"):
+            one.recv(timeout=60)
+    with websockets.sync.client.connect(f"{address}?rate=7") as four, pytest.raises(ConnectionClosed, match="rate 7"):
+        four.recv(timeout=60)
+
+
+def test_a_thousand_at_once_are_served_or_refused(server: str) -> None:
+    body = wav(0.5)
+    leftovers = set(Path(tempfile.gettempdir()).glob("codec-serve-*"))
+
+    async def storm(requests: int) -> Counter[int]:
+        limits = httpx.Limits(max_connections=requests)
+        async with httpx.AsyncClient(limits=limits, timeout=120) as client:
+            answers = await asyncio.gather(*(client.post(f"{server}/encode", content=body) for _ in range(requests)))
+        assert all(answer.status_code == 429 or answer.content.startswith(b"\x8bSCT") for answer in answers)
+        return Counter(answer.status_code for answer in answers)
+
+    counts = asyncio.run(storm(1000))
+    after = psutil.Process().memory_info().rss
+    asyncio.run(storm(300))
+    assert psutil.Process().memory_info().rss - after < 30e6
+    assert set(counts) == {200, 429}
+    assert counts[200] >= 6
+    assert sum(counts.values()) == 1000
+    numbers = httpx.get(f"{server}/metrics").text
+    assert "codec_requests_inside 0.0" in numbers
+    assert httpx.post(f"{server}/encode", content=body).status_code == 200
+    for _ in range(100):  # the last answer's folder goes right after the answer
+        if not (left := set(Path(tempfile.gettempdir()).glob("codec-serve-*")) - leftovers):
+            break
+        time.sleep(0.1)
+    assert not left
+
+
+def test_the_service_does_what_its_description_says(server: str) -> None:
+    """Schemathesis: requests made up from the description, valid and not; every answer must be a described one."""
+    schema = schemathesis.openapi.from_url(f"{server}/openapi.json")
+    for operation in schema.get_all_operations():
+
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(operation.ok().as_strategy())
+        def check(case: schemathesis.Case) -> None:
+            # A schema can say "bytes", not "bytes that are audio": those others are refused with 400.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+        check()
+
+
+def test_shutdown_lets_what_runs_finish(tiny_folder) -> None:
+    """SIGTERM while a request is worked on: it is answered, and the process ends cleanly."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = (
+        "import sys; from serve.cli import serve; serve(model=sys.argv[1], host='127.0.0.1', port=int(sys.argv[2]), "
+        "workers=1, queue=4, streams=1, max_mb=64, max_minutes=60, timeout=60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tiny_folder), str(port)], stderr=subprocess.DEVNULL) as process:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                httpx.get(f"{address}/healthz")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(timeout=120) as client:
+                waiting = asyncio.ensure_future(client.post(f"{address}/encode", content=wav(120)))
+                while "codec_requests_inside 1.0" not in (await client.get(f"{address}/metrics")).text:
+                    await asyncio.sleep(0.01)
+                process.send_signal(signal.SIGTERM)
+                return await waiting
+
+        answer = asyncio.run(ask())
+        assert process.wait(120) in (0, -signal.SIGTERM)
+    assert answer.status_code == 200
+    assert len(list(ContainerReader(io.BytesIO(answer.content)).skim())) == 12

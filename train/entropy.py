@@ -1,0 +1,166 @@
+"""Tables for entropy coding: counts over tokens of the training clips, smoothed, as integer frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from codec.entropy import FILE, EntropyModel, RateTables, save_entropy
+from codec.header import CHUNK_SECONDS
+from codec.hub import load
+from codec.model import Codec
+from quantizers import ans
+from train.config import TrainConfig
+from train.corpora.store import SAMPLE_RATE, Corpus, Entry
+
+CLASSES = 128
+STRENGTH = 8.0
+"""How many observations the coarser context's distribution counts as."""
+DOMAINS = ("speech", "music", "sound")
+
+
+def make_tables(config: TrainConfig) -> EntropyModel:
+    """Encodes training clips with the exported model and writes ``entropy.safetensors`` beside its weights."""
+    folder = config.folder("model")
+    model = load(folder)
+    corpus = Corpus(config.folder("corpus"))
+    rng = np.random.default_rng(config.seed)
+    waves = [corpus.wave(entry) for domain in DOMAINS for entry in _draw(corpus, domain, config.entropy.hours, rng)]
+    codes = encode_all(model, waves, rng)
+    networks = model.networks
+    rates = {}
+    for stack in networks.config.stacks:
+        rate = networks.config.sample_rate / networks.config.hop_length / stack
+        codewords = networks.codebook(stack).table(model.vocabs[0]).numpy()
+        chunk = round(CHUNK_SECONDS * rate)
+        rates[round(rate * 1000)] = fit(codes[stack], codewords, model.vocabs[-1], networks.config.acoustic.levels, chunk)
+    return save_entropy(rates, model.fingerprint, folder / FILE)
+
+
+def _draw(corpus: Corpus, domain: str, hours: float, rng: np.random.Generator) -> list[Entry]:
+    """Random training clips of a domain, without copies, up to so many hours."""
+    entries = [entry for entry in corpus.select("train", domain) if entry.speed == 1.0]
+    chosen = [entries[index] for index in rng.permutation(len(entries))]
+    ends = np.cumsum([entry.samples for entry in chosen])
+    return chosen[: int(np.searchsorted(ends, hours * 3600 * SAMPLE_RATE)) + 1]
+
+
+@torch.inference_mode()
+def encode_all(model: Codec, waves: Sequence[np.ndarray], rng: np.random.Generator) -> dict[int, list[np.ndarray]]:
+    """Codes ``(2, N)`` of every clip at every stack: semantic of the largest vocabulary, acoustic beside a random one."""
+    networks = model.networks
+    codes: dict[int, list[np.ndarray]] = {stack: [] for stack in networks.config.stacks}
+    hop = networks.config.hop_length * max(networks.config.stacks)
+    piece = hop * 256
+    for wave in track(waves, "entropy tables"):
+        vocab = int(rng.choice(model.vocabs))
+        for start in range(0, len(wave), piece):
+            part = wave[start : start + piece]
+            mel = networks.mel(torch.from_numpy(np.pad(part, (0, -len(part) % hop))).unsqueeze(0))
+            feats = networks.semantic(mel)
+            for stack, found in codes.items():
+                fine = networks.feats_to_semantic(feats, stack, model.vocabs[-1]).codes
+                values = networks.codebook(stack).decode(fine // (model.vocabs[-1] // vocab), vocab)
+                found.append(torch.cat([fine, networks.mel_to_acoustic(mel, values, stack).codes]).numpy())
+    return codes
+
+
+def fit(
+    codes: Sequence[np.ndarray], codewords: np.ndarray, vocab: int, levels: Sequence[int], chunk: int, classes: int = CLASSES
+) -> RateTables:
+    """Tables of one rate.
+
+    Args:
+        codes: ``(2, N)`` of each clip, semantic codes of the largest vocabulary.
+        codewords: ``(V, D)`` of the coarse vocabulary.
+        vocab: the largest vocabulary.
+        levels: of the acoustic quantiser.
+        chunk: frames after which contexts begin anew, as in a container.
+        classes: groups of coarse codes.
+    """
+    pieces = [clip[:, at : at + chunk] for clip in codes for at in range(0, clip.shape[1], chunk)]
+    count = len(codewords)
+    branches = vocab // count
+    usage = np.bincount(np.concatenate([piece[0] for piece in pieces]) // branches, minlength=count) + 0.3
+    group = cluster(codewords, usage, min(classes, max(2, count // 4)))
+    total = int(group.max()) + 1
+    coarse = np.concatenate([piece[0] // branches for piece in pieces])
+    before = np.concatenate([np.concatenate([[-1], piece[0][:-1] // branches]) for piece in pieces])
+    context = np.where(before >= 0, group[before], total)
+    repeats = coarse == before
+    new = ~repeats
+    used = np.bincount(coarse[new], minlength=count) + 0.3
+    members = np.zeros(count, np.int64)
+    for index in range(total):
+        members[group == index] = to_frequencies(used[group == index])
+    children = np.bincount(np.concatenate([piece[0] for piece in pieces]), minlength=vocab).reshape(count, branches)
+    return RateTables(
+        classes=group,
+        repeats=to_frequencies(_smooth([context], repeats.astype(np.int64), (total + 1,), 2)),
+        follows=to_frequencies(_smooth([context[new]], group[coarse[new]], (total + 1,), total)),
+        members=members,
+        children=to_frequencies(children + 0.5),
+        digits=_digits(pieces, levels),
+    )
+
+
+def _digits(pieces: Sequence[np.ndarray], levels: Sequence[int]) -> tuple[np.ndarray, ...]:
+    tables = []
+    stride, left, lefts = 1, np.zeros(sum(piece.shape[1] for piece in pieces), np.int64), 1
+    for level in levels:
+        digits = [piece[1] // stride % level for piece in pieces]
+        last = np.concatenate([np.concatenate([[level], digit[:-1]]) for digit in digits])
+        older = np.concatenate([np.concatenate([[level, level], digit[:-2]])[: len(digit)] for digit in digits])
+        symbol = np.concatenate(digits)
+        shape = (level + 1, lefts, level + 1)
+        smooth = _smooth([last, left, older], symbol, shape, level).reshape(*shape, level)
+        tables.append(to_frequencies(smooth.transpose(0, 2, 1, 3)))
+        stride, left, lefts = stride * level, symbol, level
+    return tuple(tables)
+
+
+def _smooth(contexts: Sequence[np.ndarray], symbol: np.ndarray, sizes: Sequence[int], symbols: int) -> np.ndarray:
+    """``(contexts, symbols)`` probabilities; every context leans on the one with one part less."""
+    chance = (np.bincount(symbol, minlength=symbols) + 0.5)[None]
+    chance = chance / chance.sum()
+    where = np.zeros(len(symbol), np.int64)
+    for context, size in zip(contexts, sizes, strict=True):
+        where = where * size + context
+        parent = np.repeat(chance, size, axis=0)
+        counts = np.bincount(where * symbols + symbol, minlength=len(parent) * symbols).reshape(-1, symbols)
+        chance = (counts + STRENGTH * parent) / (counts.sum(1, keepdims=True) + STRENGTH)
+    return chance
+
+
+def to_frequencies(weights: np.ndarray) -> np.ndarray:
+    """Positive weights ``(…, symbols)`` → integers of at least 1 that add up to `ans.TOTAL` along the last axis.
+
+    Example:
+        >>> to_frequencies(np.array([3.0, 1.0, 1e-9])).tolist()
+        [49151, 16384, 1]
+    """
+    symbols = weights.shape[-1]
+    shares = weights / weights.sum(-1, keepdims=True) * (ans.TOTAL - symbols)
+    frequencies = np.floor(shares).astype(np.int64) + 1
+    missing = ans.TOTAL - frequencies.sum(-1)
+    largest = shares.argmax(-1)
+    np.put_along_axis(
+        frequencies, largest[..., None], np.take_along_axis(frequencies, largest[..., None], -1) + missing[..., None], -1
+    )
+    return frequencies
+
+
+def cluster(codewords: np.ndarray, usage: np.ndarray, count: int, iterations: int = 15) -> np.ndarray:
+    """``(V,)`` class of each codeword: weighted k-means, classes without members left out."""
+    rng = np.random.default_rng(0)
+    centroids = codewords[rng.choice(len(codewords), count, replace=False, p=usage / usage.sum())]
+    for _ in range(iterations):
+        nearest = ((codewords[:, None] - centroids[None]) ** 2).sum(-1).argmin(1)
+        kept, nearest = np.unique(nearest, return_inverse=True)
+        sums = np.zeros((len(kept), codewords.shape[1]))
+        np.add.at(sums, nearest, codewords * usage[:, None])
+        centroids = sums / np.bincount(nearest, usage)[:, None]
+    return nearest.astype(np.int64)
