@@ -49,7 +49,6 @@ def open_untrained(name: str) -> Embedder | None:
         CodecError: it is one, and something else is missing.
     """
     from codec.baselines.registry import is_known, load_tokenizer
-
     from eval.semantics.embeddings.tokens import codec_vectors
 
     return codec_vectors(load_tokenizer(name, trained_only=False), name) if is_known(name) else None
