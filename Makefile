@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint integ docs sweep clean
+.PHONY: demo demo-page test lint integ docs sweep clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
@@ -34,6 +34,11 @@ sweep: $(VENV)/.eval $(CORPUS)/clips.jsonl
 	  --metrics visqol,mel_distance,stft_distance,stoi,pesq_nb,wer,delay --reference semcodec@50,vocab=32768
 	cp $(SWEEP)/overview.png docs/images/sweep.png
 	cp $(SWEEP)/overview.svg docs/images/sweep.svg
+
+# A page of held-out clips of that corpus, the original beside every codec; opus-tools and codec2 are Debian's.
+demo-page: $(VENV)/.dev $(CORPUS)/clips.jsonl
+	rm -rf demo-page
+	$(BIN)/codec eval demo --data $(CORPUS) -o demo-page --codecs semcodec@100,semcodec@50,semcodec@25,opus@6,codec2@1300
 
 %/corpus/clips.jsonl: | $(VENV)/.eval
 	$(BIN)/codec train corpus --config train/configs/nano.yaml root=$*

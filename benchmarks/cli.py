@@ -33,24 +33,6 @@ def speed(
 
 
 @app.command()
-def quality(
-    corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
-    model: Annotated[str, typer.Option("--model", "-m")] = "default",
-    split: Annotated[str, typer.Option(help="valid for choosing, test for reporting.")] = "valid",
-    clips: Annotated[int, typer.Option(help="Clips per domain.")] = 40,
-    asr: Annotated[str | None, typer.Option(help="faster-whisper model name or folder, for word error rates.")] = None,
-    peers: Annotated[bool, typer.Option(help="Also run Codec2 and Opus, where installed.")] = True,
-    vocab: Annotated[int, typer.Option()] = 32768,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
-) -> None:
-    """Quality on held-out clips of the free corpus, beside classical codecs."""
-    from benchmarks.quality import main
-    from codec.hub import load_codec
-
-    main(load_codec(model, vocab=vocab), corpus, split, clips, asr, output, peers, vocab)
-
-
-@app.command()
 def codes(
     corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "default",
@@ -83,6 +65,21 @@ def kmeans(
     if unknown:
         raise CodecError(f"no library {', '.join(sorted(unknown))}; known are {', '.join(LIBRARIES)}")
     compare(chosen, n, dim, k, iterations, output)
+
+
+@app.command()
+def official(
+    rate: Annotated[int, typer.Option(help="Tokens per second: 25, 50 or 100.")] = 100,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: as many as there are.")] = 0,
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Seconds to decode 10.24 s with the published SemantiCodec: as the reference does it, and as we do."""
+    from benchmarks.official import main
+    from codec.official.config import RATES
+
+    if rate not in RATES:
+        raise CodecError(f"rate {rate} is not one of {', '.join(map(str, RATES))} tokens/s")
+    main(rate, threads, json)
 
 
 def sweep(

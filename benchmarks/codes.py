@@ -14,44 +14,27 @@ from rich.table import Table
 
 from codec.atomic import atomic_write
 from codec.model import Codec
+from eval.reconstruction.usage import StreamUsage, usage
 from train.corpora import Corpus
 
 
 @dataclass(frozen=True)
-class Usage:
-    """Of one codebook.
+class Codebook:
+    """One codebook and its usage.
 
     Attributes:
         rate: tokens per second.
         stream: semantic or acoustic.
-        size: codes in the codebook.
-        frames: that were counted.
-        used: share of the codes that occur.
-        entropy: bits per code.
+        usage: counts over the audio.
     """
 
     rate: int
     stream: str
-    size: int
-    frames: int
-    used: float
-    entropy: float
-
-
-def usage(codes: np.ndarray, size: int, rate: int, stream: str) -> Usage:
-    """Counts ``(frames,)`` codes.
-
-    Example:
-        >>> usage(np.array([0, 1, 0, 1]), 4, 50, "semantic").entropy
-        1.0
-    """
-    counts = np.bincount(codes, minlength=size)
-    share = counts[counts > 0] / len(codes)
-    return Usage(rate, stream, size, len(codes), float((counts > 0).mean()), float(-(share * np.log2(share)).sum()))
+    usage: StreamUsage
 
 
 @torch.inference_mode()
-def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[Usage]:
+def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[Codebook]:
     """Encodes unperturbed training clips in random order until ``hours`` are full, at every rate.
 
     A code of the largest vocabulary holds those of the smaller ones in its leading bits, so one pass counts all.
@@ -67,8 +50,9 @@ def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[U
             model.encode(corpus.wave(entry), model.sample_rate, rate, largest).codes[0].numpy()
             for entry in track(chosen, f"{rate} tokens/s", transient=True)
         ], axis=1)  # fmt: skip
-        found += [usage(codes[0] // (largest // vocab), vocab, rate, "semantic") for vocab in model.vocabs]
-        found.append(usage(codes[1], model.codebook_sizes[1], rate, "acoustic"))
+        coarser = np.stack([codes[0] // (largest // vocab) for vocab in model.vocabs] + [codes[1]])
+        streams = usage([coarser], [*model.vocabs, model.codebook_sizes[1]])
+        found += [Codebook(rate, "semantic", stream) for stream in streams[:-1]] + [Codebook(rate, "acoustic", streams[-1])]
     return found
 
 
@@ -77,10 +61,9 @@ def main(model: Codec, corpus: str, hours: float, output: Path | None) -> None:
     rows = measure(model, Corpus(corpus), hours)
     table = Table("tokens/s", "stream", "codes", "used", "entropy", "of")
     for row in rows:
-        bits = np.log2(row.size)
-        table.add_row(
-            str(row.rate), row.stream, str(row.size), f"{row.used:.1%}", f"{row.entropy:.2f} bit", f"{row.entropy / bits:.1%}"
-        )
+        size, entropy = row.usage.codebook_size, row.usage.entropy
+        cells = (f"{row.usage.used:.1%}", f"{entropy:.2f} bit", f"{entropy / np.log2(size):.1%}")
+        table.add_row(str(row.rate), row.stream, str(size), *cells)
     Console().print(table)
     if output:
         report = {"model": model.fingerprint, "hours": hours, "codebooks": [asdict(row) for row in rows]}

@@ -10,39 +10,44 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from eval.reconstruction.results import read_results
+from eval.reconstruction.summary import Summary, summarise
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", ROOT / "codec" / "weights" / "default" / "README.md")
 COLUMNS = {
-    "speech": {"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "wer": "WER", "mel": "mel distance"},
-    "music": {"visqol": "ViSQOL", "mel": "mel distance"},
-    "sound": {"visqol": "ViSQOL", "mel": "mel distance"},
+    "speech": {"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "wer": "WER", "mel_distance": "mel distance"},
+    "music": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
+    "sound": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
 }
 
 
 def quality() -> str:
-    """Speech in full, then music and sound side by side."""
-    report = json.loads((RESULTS / "quality.json").read_text())
-    scores = {(row["codec"], row["domain"]): row for row in report["scores"]}
-    names = list(dict.fromkeys(row["codec"] for row in report["scores"]))
-    clips = {domain: next(row["clips"] for row in report["scores"] if row["domain"] == domain) for domain in COLUMNS}
-    lines = [f"Speech ({clips['speech']} clips of the {report['split']} split), semantic vocabulary {report['vocab']}:", ""]
-    lines += _table(["codec", "kbps", *COLUMNS["speech"].values()])
+    """Speech in full, then music and sound side by side, from the sweep's results."""
+    results = read_results(RESULTS / "sweep")
+    found = {(row.codec, row.domain): row for row in summarise(results)}
+    names = [codec.name for codec in results.codecs]
+    clips = {domain: max(row.clips for key, row in found.items() if key[1] == domain) for domain in COLUMNS}
+    lines = [f"Speech, {clips['speech']} clips of the test split:", ""]
+    lines += _table(["codec", "kbit/s", *COLUMNS["speech"].values(), "delay"])
     for name in names:
-        row = scores[name, "speech"]
-        lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech")]))
-    lines += ["", f"Music ({clips['music']}) and sound ({clips['sound']}), ViSQOL in its 48 kHz audio mode:", ""]
-    lines += _table(["codec", "kbps", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
+        row = found[name, "speech"]
+        lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech"), _cell(row, "delay")]))
+    lines += ["", f"Music ({clips['music']} clips) and sound ({clips['sound']}), ViSQOL in its 48 kHz audio mode:", ""]
+    lines += _table(["codec", "kbit/s", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
     for name in names:
-        if (name, "music") in scores:
-            music, sound = scores[name, "music"], scores[name, "sound"]
+        if (name, "music") in found:
+            music, sound = found[name, "music"], found[name, "sound"]
             lines.append(_row([_name(name), _kbps(music), *_cells(music, "music"), *_cells(sound, "sound")]))
-    failures = {f"{r['codec']} {r['domain']} {m}": n for r in report["scores"] for m, n in r["failed"].items()}
+    failures = [
+        f"{row.codec} {row.domain} {metric} {score.failed}"
+        for row in found.values()
+        for metric, score in row.scores.items()
+        if score.failed and metric in (*COLUMNS["speech"], "delay")
+    ]
     if failures:
-        lines += [
-            "",
-            "Clips on which a metric failed, left out of its mean: " + ", ".join(f"{k} {n}" for k, n in failures.items()),
-        ]
+        lines += ["", f"Clips on which a metric failed, left out of its mean: {', '.join(failures)}."]
     return "\n".join(lines)
 
 
@@ -58,20 +63,26 @@ def _speed_cells(row: dict[str, str | float]) -> list[str]:
 
 
 def _name(name: str) -> str:
-    return f"**{name}**" if name.startswith("semcodec") else name
+    short = name.replace(",vocab=32768", "")
+    return f"**{short}**" if name.startswith("semcodec") else short
 
 
-def _kbps(row: dict[str, float]) -> str:
-    return f"{row['kbps']:.2f}" if row["kbps"] else "–"
+def _kbps(row: Summary) -> str:
+    return "–" if row.kbps is None or row.codec == "original" else f"{row.kbps:.2f}"
 
 
-def _cells(row: dict[str, dict[str, float]], domain: str) -> list[str]:
-    values = row["metrics"]
-    text = {
-        key: f"{value:.1%}" if key == "wer" else f"{value:.3f}" if key == "mel" else f"{value:.2f}"
-        for key, value in values.items()
-    }
-    return [text.get(column, "–") for column in COLUMNS[domain]]
+def _cells(row: Summary, domain: str) -> list[str]:
+    return [_cell(row, metric) for metric in COLUMNS[domain]]
+
+
+def _cell(row: Summary, metric: str) -> str:
+    score = row.scores.get(metric)
+    if score is None or score.mean is None:
+        return "–"
+    value = score.mean.value
+    if metric == "wer":
+        return f"{value:.1f}%"
+    return f"{value:.0f} ms" if metric == "delay" else f"{value:.2f}"
 
 
 def _table(header: list[str]) -> list[str]:

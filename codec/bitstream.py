@@ -28,6 +28,8 @@ VERSION = 1
 CHUNK_SECONDS = 10.24
 MAX_CODEBOOK = 1 << 24
 MAX_CHUNK_BYTES = 1 << 20
+MAX_EXTRA_FRAMES = 9
+"""A model may fill up the last block of several frames: the published SemantiCodec adds up to this many."""
 _FIXED = struct.Struct("<4sBB8sIBBIH")  # magic, version, flags, model, sample rate, channels, streams, mHz, chunk frames
 _CHUNK = struct.Struct("<HI")  # frames, CRC-32 of that number and the payload
 _TRAILER = struct.Struct("<HIQ")  # 0, CRC-32 of the samples field, samples
@@ -220,7 +222,8 @@ class ContainerReader:
         (samples,) = struct.unpack("<Q", length)
         if zlib.crc32(length) != checksum:
             raise ContainerError("damaged end: checksum does not match")
-        if count_frames(samples, self.header.sample_rate, self.header.frame_rate) != frames:
+        needed = count_frames(samples, self.header.sample_rate, self.header.frame_rate)
+        if not needed <= frames <= needed + MAX_EXTRA_FRAMES:
             raise ContainerError(f"{frames} frames do not make {samples} samples")
         if self._source.read(1):
             raise ContainerError("there is data behind the end")
@@ -291,8 +294,11 @@ def read(path: str | os.PathLike[str]) -> Tokens:
     header = reader.header
     assert reader.samples is not None
     empty = torch.zeros(header.channels, len(header.codebook_sizes), 0, dtype=torch.int64)
+    whole = torch.cat([empty, *codes], dim=2)
+    needed = count_frames(reader.samples, header.sample_rate, header.frame_rate)
     return Tokens(
-        codes=torch.cat([empty, *codes], dim=2),
+        codes=whole,
+        counts=None if whole.shape[2] == needed else torch.full((header.channels,), whole.shape[2]),
         lengths=torch.full((header.channels,), reader.samples),
         sample_rate=header.sample_rate,
         frame_rate=header.frame_rate,

@@ -20,6 +20,7 @@ from codec.config import ModelConfig
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
 from codec.networks import Networks
+from codec.official.published import NAME, PublishedFiles, how_to_get, is_published
 
 DEFAULT = Path(__file__).parent / "weights" / "default"
 MAX_CONFIG_BYTES = 1 << 20
@@ -46,27 +47,49 @@ def models() -> list[ModelEntry]:
     """Models known by name: our own, then published codecs of tokens."""
     about = "speech, music and sound, 16 kHz; 25, 50, 100 tokens/s; semantic vocabularies 4096 … 32768"
     own = ModelEntry("default", about, (DEFAULT / "model.safetensors").is_file())
-    return [own, *(ModelEntry(c.example, c.about, c.ready, c.missing) for c in known_codecs() if c.tokens)]
+    files = PublishedFiles.of(NAME)
+    missing = "" if files.rates() else how_to_get(50)
+    paper = ModelEntry(
+        NAME, "SemantiCodec as published; the same rates and vocabularies, decodes by diffusion", not missing, missing
+    )
+    return [own, paper, *(ModelEntry(c.example, c.about, c.ready, c.missing) for c in known_codecs() if c.tokens)]
 
 
 @overload
-def load(name: Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu") -> Codec: ...
+def load(
+    name: Path | None = None,
+    rate: int | None = None,
+    vocab: int | None = None,
+    device: str | torch.device = "cpu",
+    compat: bool = True,
+) -> Codec: ...
 
 
 @overload
-def load(name: str, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu") -> AudioCodec: ...
+def load(
+    name: str,
+    rate: int | None = None,
+    vocab: int | None = None,
+    device: str | torch.device = "cpu",
+    compat: bool = True,
+) -> AudioCodec: ...
 
 
 def load(
-    name: str | Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu"
+    name: str | Path | None = None,
+    rate: int | None = None,
+    vocab: int | None = None,
+    device: str | torch.device = "cpu",
+    compat: bool = True,
 ) -> AudioCodec:
     """Loads any codec of tokens; never touches the network.
 
     Args:
         name: of a published codec at an operating point, as in ``"encodec_24khz@1.5"``, or what `load_codec` takes.
-        rate: default tokens per second, of our own models only, as are the next two.
+        rate: default tokens per second, as `load_codec` takes it; so are the next three.
         vocab: default semantic vocabulary.
         device: where the networks run.
+        compat: for the published SemantiCodec.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
@@ -77,22 +100,28 @@ def load(
         1300.0
     """
     if not (isinstance(name, str) and is_known(name)):
-        return load_codec(name, rate, vocab, device)
-    if (rate, vocab, str(device)) != (50, None, "cpu"):
+        return load_codec(name, rate, vocab, device, compat)
+    if (rate, vocab, str(device)) != (None, None, "cpu"):
         raise CodecError(f"{name}: rate, vocab and device are knobs of our own models; write for example encodec_24khz@1.5")
     return load_tokenizer(name)
 
 
 def load_codec(
-    name: str | Path | None = None, rate: int = 50, vocab: int | None = None, device: str | torch.device = "cpu"
+    name: str | Path | None = None,
+    rate: int | None = None,
+    vocab: int | None = None,
+    device: str | torch.device = "cpu",
+    compat: bool = True,
 ) -> Codec:
-    """Loads a model of our own.
+    """Loads a model of our own, or the published SemantiCodec.
 
     Args:
-        name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``.
-        rate: default tokens per second of the returned codec.
+        name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``;
+            ``"haoheliu/SemantiCodec"``, or a folder with its files, for the published SemantiCodec.
+        rate: default tokens per second of the returned codec; 50 if left out.
         vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
         device: where the networks run.
+        compat: for the published SemantiCodec: exactly the reference's tokens and sound, or its quirks repaired.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
@@ -101,6 +130,11 @@ def load_codec(
     """
     if isinstance(name, str) and is_known(name):
         raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, .sct files do not")
+    if is_published(name):
+        from codec.official.model import load_published
+
+        return load_published(str(name), rate, vocab, device, compat)
+    rate = 50 if rate is None else rate
     folder = DEFAULT if name in (None, "default") else Path(str(name))
     weights = folder / "model.safetensors"
     if folder.suffix == ".safetensors":

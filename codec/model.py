@@ -227,7 +227,7 @@ class Codec:
             lengths=torch.zeros(channels, dtype=torch.int64),
             sample_rate=sample_rate,
             frame_rate=rate / 2,
-            codebook_sizes=(vocab, self.networks.acoustic_quantizer.codebook_size),
+            codebook_sizes=(vocab, self.codebook_sizes[1]),
             model=self.fingerprint,
         )
 

@@ -24,6 +24,7 @@ class Tokens:
         codebook_sizes: of each stream.
         model: fingerprint of the model that made them.
         model_rate: sample rate that this model works at, in Hz; a frame is ``model_rate / frame_rate`` of its samples.
+        counts: ``(B,)`` frames of each item, of a model that makes more than the length needs.
     """
 
     codes: Tensor
@@ -33,6 +34,7 @@ class Tokens:
     codebook_sizes: tuple[int, ...]
     model: str
     model_rate: int = 16_000
+    counts: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 3 or self.codes.shape[1] != len(self.codebook_sizes):
@@ -58,6 +60,8 @@ class Tokens:
     @property
     def frames(self) -> Tensor:
         """``(B,)`` number of frames that each item really has."""
+        if self.counts is not None:
+            return self.counts
         counts = [count_frames(int(n), self.sample_rate, self.frame_rate, self.model_rate) for n in self.lengths]
         return torch.tensor(counts, dtype=torch.int64)
 
@@ -68,7 +72,9 @@ class Tokens:
     def item(self, index: int) -> Tokens:
         """One item, without padding."""
         frames = int(self.frames[index])
-        return replace(self, codes=self.codes[index : index + 1, :, :frames], lengths=self.lengths[index : index + 1])
+        one = slice(index, index + 1)
+        counts = None if self.counts is None else self.counts[one]
+        return replace(self, codes=self.codes[one, :, :frames], lengths=self.lengths[one], counts=counts)
 
 
 def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: int = 16_000) -> int:

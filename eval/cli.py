@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
+from eval.listening.cli import app as listen
+from eval.listening.cli import demo
+
 app = typer.Typer(help="Measure a codec: how close its output is, what its tokens mean.", no_args_is_help=True)
+app.add_typer(listen, name="listen")
+app.command()(demo)
 
 Codecs = Annotated[
     str, typer.Option(help="Names, comma-separated: original, semcodec@50, semcodec@50,vocab=32768, opus@6, codec2@700C, …")

@@ -19,7 +19,7 @@ from tests.conftest import DATA
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "codec" / "weights" / "default" / "README.md"]
-LONG = ("codec train ", "codec bench ", "codec export ", "codec eval ", "codec sweep ")
+LONG = ("codec train ", "codec bench ", "codec export ", "codec eval ", "codec sweep ", "codec models --fetch", "codec ui")
 
 
 def blocks(language: str) -> list[tuple[str, str]]:

@@ -1,6 +1,8 @@
-"""How late the output comes."""
+"""How late the output comes: reported, and taken out before other metrics compare it with the reference."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,10 +14,12 @@ WINDOW_LENGTH = 256
 HOP_LENGTH = 16
 LIMIT_SECONDS = 0.5
 MIN_CORRELATION = 0.2
+WORTH_MS, WORTH_GAIN = 2.0, 1.1
+"""Shorter delays, and those at which the correlation is hardly higher than without them, are left where they are."""
 
 
 def delay(pair: Pair) -> float:
-    """Delay of the output against the reference in ms, positive if it is late; measured, never taken out.
+    """Delay of the output against the reference in ms, positive if it is late.
 
     The peak, within ±0.5 s, of the cross-correlation of log-spectrograms with a hop of 1 ms. Waveforms of vocoders do not
     correlate with their input; the envelopes of their bands do.
@@ -23,6 +27,29 @@ def delay(pair: Pair) -> float:
     Raises:
         MetricError: too short, or no clear peak, as in silence and in steady tones.
     """
+    return _delay_and_gain(pair)[0]
+
+
+def without_delay(pair: Pair) -> Pair:
+    """The pair with the output moved to where it belongs, both cut to what they share; as it is where that is unclear.
+
+    Metrics that compare sample by sample or frame by frame would call a late codec a bad one.
+    """
+    try:
+        late, gain = _delay_and_gain(pair)
+    except MetricError:
+        return pair
+    if abs(late) < WORTH_MS or gain < WORTH_GAIN:
+        return pair
+    lag = round(late * pair.sample_rate / 1000)
+    reference, output = pair.reference, pair.output
+    if lag > 0:
+        return replace(pair, reference=reference[:-lag], output=output[lag:])
+    return replace(pair, reference=reference[-lag:], output=output[:lag])
+
+
+def _delay_and_gain(pair: Pair) -> tuple[float, float]:
+    """Delay in ms, and the correlation there over that without a delay."""
     pair = pair.at(SAMPLE_RATE)
     if len(pair.reference) < 2 * WINDOW_LENGTH:
         raise MetricError("too short to measure a delay")
@@ -36,7 +63,8 @@ def delay(pair: Pair) -> float:
     peak = int(lags.argmax())
     if not power or lags[peak] < MIN_CORRELATION * power:
         raise MetricError("output and reference do not correlate: no delay to be found")
-    return float((peak - limit + _vertex(lags, peak)) * HOP_LENGTH * 1000 / SAMPLE_RATE)
+    late = float((peak - limit + _vertex(lags, peak)) * HOP_LENGTH * 1000 / SAMPLE_RATE)
+    return late, float(lags[peak] / max(lags[limit], 1e-9 * power))
 
 
 def _envelopes(wave: np.ndarray) -> np.ndarray:

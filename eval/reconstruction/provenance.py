@@ -16,8 +16,9 @@ from typing import Any
 from codec import __version__
 
 PACKAGES = (
-    *("torch", "torchaudio", "numpy", "soxr", "soundfile", "pesq", "pystoi", "visqol-python", "jiwer", "speechmos"),
-    *("distillmos", "Resemblyzer", "pocketsphinx", "faster-whisper", "transformers", "encodec", "descript-audio-codec"),
+    *("torch", "torchaudio", "numpy", "soxr", "soundfile", "pesq", "pystoi", "visqol-python"),
+    *("librosa", "speechmos", "distillmos", "Resemblyzer", "jiwer", "whisper-normalizer", "pocketsphinx"),
+    *("faster-whisper", "transformers", "encodec", "descript-audio-codec"),
 )
 """Whose versions change figures."""
 

@@ -71,6 +71,7 @@ def number(value: float, unit: str = "") -> str:
     """
     size = round(abs(value), 3)
     digits = 3 if size < 1 else 2 if size < 10 else 1
+    value = round(value, 1 if unit == "%" else digits) + 0.0  # −0.0 becomes 0.0
     return f"{value:.1f}%" if unit == "%" else f"{value:.{digits}f}"
 
 
@@ -79,8 +80,9 @@ def _figures(rows: Sequence[Summary], infos: Sequence[MetricInfo], title: str) -
     for row in rows:
         scores = [row.scores[info.name] for info in infos]
         cells = [_cell(s.mean, i, f"{s.failed} failed" if s.failed else "") for s, i in zip(scores, infos, strict=True)]
-        kbps = "–" if row.kbps is None else number(row.kbps)
-        speeds = ["–" if speed is None else f"{speed:.0f}" for speed in (row.encode_speed, row.decode_speed)]
+        coded = row.codec != "original"
+        kbps = number(row.kbps) if row.kbps is not None and coded else "–"
+        speeds = [f"{speed:.0f}" if speed is not None and coded else "–" for speed in (row.encode_speed, row.decode_speed)]
         table.add_row(row.codec, *cells, kbps, *speeds, str(row.failed))
     return table
 

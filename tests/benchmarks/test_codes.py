@@ -5,17 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.codes import main, usage
+from benchmarks.codes import main
 from codec import Codec
 from train.corpora import build
 from train.corpora.folder import folder_clips
-
-
-def test_usage_of_known_codes() -> None:
-    even = usage(np.arange(64) % 16, 16, 100, "semantic")
-    assert (even.used, even.entropy) == (1.0, 4.0)
-    assert usage(np.zeros(10, int), 8, 100, "acoustic").entropy == 0.0
-    assert usage(np.array([0, 1, 1, 0]), 8, 100, "acoustic").used == 0.25
 
 
 def test_one_pass_counts_every_vocabulary(tiny: Codec, tmp_path: Path, speech: np.ndarray) -> None:
@@ -30,7 +23,7 @@ def test_one_pass_counts_every_vocabulary(tiny: Codec, tmp_path: Path, speech: n
     assert len(report["codebooks"]) == len(tiny.rates) * (len(tiny.vocabs) + 1)
     for rate in tiny.rates:
         rows = [row for row in report["codebooks"] if row["rate"] == rate]
-        assert len({row["frames"] for row in rows}) == 1
-        entropies = [row["entropy"] for row in rows if row["stream"] == "semantic"]
+        assert len({row["usage"]["tokens"] for row in rows}) == 1
+        entropies = [row["usage"]["entropy"] for row in rows if row["stream"] == "semantic"]
         assert entropies == pytest.approx(sorted(entropies))
-        assert all(0 < row["used"] <= 1 for row in rows)
+        assert all(0 < row["usage"]["used"] <= 1 for row in rows)

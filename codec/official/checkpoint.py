@@ -1,0 +1,208 @@
+"""Published weights → safetensors, once → networks. Nothing in a checkpoint is ever executed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from codec.errors import ModelError
+from codec.official.conditioning import Codebooks
+from codec.official.config import PublishedConfig
+from codec.official.convert import State, convert_decoder, convert_encoder
+from codec.official.decoder import Decoder
+from codec.official.encoder import Encoder
+from codec.official.networks import build_unet, build_vae, build_vocoder
+from codec.official.sampler import Schedule
+
+LAYOUT = 1
+"""Of the converted files; a new number makes them anew."""
+SHARD_BYTES = 1 << 28
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def load_encoder(checkpoint: Path, config: PublishedConfig) -> Encoder:
+    """The encoder; its weights stay in the file until they are used.
+
+    Raises:
+        ModelError: not a checkpoint of this rate.
+    """
+    with torch.device("meta"):
+        encoder = Encoder(config)
+    return _fill(encoder, _load(converted(checkpoint, "encoder"), "encoder"), checkpoint, config)
+
+
+def load_decoder(checkpoint: Path, config: PublishedConfig) -> Decoder:
+    """The decoder.
+
+    Raises:
+        ModelError: not a checkpoint of this rate.
+        CodecError: diffusers or transformers are not installed.
+    """
+    folder = converted(checkpoint, "decoder")
+    with torch.device("meta"):
+        unet, vae, vocoder = build_unet(config), build_vae(config), build_vocoder(config)
+    for name, network in (("unet", unet), ("vae", vae), ("vocoder", vocoder)):
+        _fill(network, _load(folder, name), checkpoint, config)
+    buffers = _load(folder, "schedule")
+    scale_factor = float(buffers.pop("scale_factor"))
+    return Decoder(config, unet, vae, vocoder, Schedule(**buffers), scale_factor)
+
+
+def load_codebooks(checkpoint: Path, centroids: Path, vocab: int, config: PublishedConfig) -> Codebooks:
+    """Vectors of both kinds of token; of the encoder's checkpoint only its codebook is read.
+
+    Raises:
+        ModelError: a file is damaged or of another rate or vocabulary.
+    """
+    folder = converted(checkpoint, "encoder")
+    for shard in sorted(folder.glob("encoder-*.safetensors")):
+        with safe_open(shard, "pt") as tensors:
+            if "acoustic.codebook" in tensors.keys():  # noqa: SIM118 - not a mapping
+                acoustic = tensors.get_tensor("acoustic.codebook")
+    if acoustic.shape != (config.codebook_size, config.feature_dim):
+        raise ModelError(_misfit(checkpoint, config, f"codebook of shape {tuple(acoustic.shape)}"))
+    return Codebooks(load_centroids(centroids, vocab, config), acoustic)
+
+
+def load_centroids(path: Path, vocab: int, config: PublishedConfig) -> Tensor:
+    """``(vocab, F)`` of a ``.npy`` file.
+
+    Raises:
+        ModelError: not an array of that shape.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ModelError(f"{path}: not an array of numbers ({_line(error)})") from error
+    if not isinstance(array, np.ndarray) or array.shape != (vocab, config.feature_dim) or array.dtype.kind != "f":
+        shape = getattr(array, "shape", "several arrays")
+        raise ModelError(f"{path}: {shape}, not ({vocab}, {config.feature_dim}): another rate's or vocabulary's codebook")
+    return torch.from_numpy(array.astype(np.float32, copy=False))
+
+
+def fingerprint(checkpoint: Path) -> str:
+    """Of an encoder: what its tokens carry, 16 hexadecimal digits."""
+    return str(json.loads((converted(checkpoint, "encoder") / "config.json").read_text("utf-8"))["fingerprint"])
+
+
+def converted(checkpoint: Path, kind: str) -> Path:
+    """The folder of safetensors files that a checkpoint became; made on first use.
+
+    Args:
+        checkpoint: a published ``.ckpt``.
+        kind: ``encoder`` or ``decoder``.
+
+    Raises:
+        ModelError: not a checkpoint of this kind.
+    """
+    state = checkpoint.stat()
+    key = hashlib.sha256(f"{LAYOUT}|{kind}|{checkpoint.resolve()}|{state.st_size}|{state.st_mtime_ns}".encode()).hexdigest()[
+        :16
+    ]
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "semcodec" / "semanticodec"
+    folder = cache / f"{kind}-{key}"
+    if folder.is_dir():
+        return folder
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=cache))
+        try:
+            _convert(read_checkpoint(checkpoint), kind, temporary, checkpoint)
+            if not folder.is_dir():  # another process may have been faster
+                temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise ModelError(f"cannot write converted weights to {cache}: {error.strerror}") from error
+    return folder
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
+    """Reads a flat state dict.
+
+    Raises:
+        ModelError: it holds more than tensors, or is damaged.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except pickle.UnpicklingError as error:
+        raise ModelError(f"{path}: refused, it is not plain tensors but may run code when read, or is damaged") from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise ModelError(f"{path}: not a readable checkpoint ({_line(error)})") from error
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise ModelError(f"{path}: not a flat dictionary of tensors")
+    return state
+
+
+def _convert(state: Mapping[str, Tensor], kind: str, folder: Path, source: Path) -> None:
+    try:
+        parts = {"encoder": convert_encoder(state)} if kind == "encoder" else convert_decoder(state)
+    except (ModelError, IndexError, ValueError) as error:
+        raise ModelError(f"{source}: {_line(error)}") from error
+    digest = hashlib.sha256()
+    for name, part in parts.items():
+        for number, shard in enumerate(_shards(part)):
+            whole = {key: value.float().contiguous().clone() for key, value in shard.items()}
+            for key, value in whole.items():
+                digest.update(key.encode())
+                digest.update(value.numpy().data)
+            save_file(whole, folder / f"{name}-{number}.safetensors")
+    description = {"fingerprint": digest.hexdigest()[:16], "source": source.name, "bytes": source.stat().st_size}
+    (folder / "config.json").write_text(json.dumps(description) + "\n", "utf-8")
+
+
+def _shards(part: State) -> list[State]:
+    """Parts of a quarter of a gigabyte, so that converting needs little more memory than that."""
+    shards: list[State] = [{}]
+    size = 0
+    for key, value in sorted(part.items()):
+        if size > SHARD_BYTES:
+            shards.append({})
+            size = 0
+        shards[-1][key] = value
+        size += value.numel() * 4
+    return shards
+
+
+def _load(folder: Path, name: str) -> State:
+    state: State = {}
+    try:
+        for shard in sorted(folder.glob(f"{name}-*.safetensors")):
+            state |= load_file(shard)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{folder}: damaged ({_line(error)}); delete this folder, and it is made anew") from error
+    return state
+
+
+def _fill(network: Network, state: State, source: Path, config: PublishedConfig) -> Network:
+    try:
+        network.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError as error:
+        raise ModelError(_misfit(source, config, str(error).splitlines()[-1].strip())) from error
+    return network.eval().requires_grad_(False)
+
+
+def _misfit(source: Path, config: PublishedConfig, reason: str) -> str:
+    return f"{source}: not the weights of SemantiCodec at {config.rate} tokens/s ({reason})"
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(2) == b"PK"
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,246 @@
+"""``codec eval listen analyse``: ratings → report, plot and tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codec.atomic import atomic_path, atomic_write
+from codec.errors import CodecError
+from eval.listening.results import Participation, Rating, Results, collect
+from eval.listening.screening import Screening, screen
+from eval.listening.statistics import ALL, Comparison, Effect, Mean, compare, means, mixed_model, prefer
+from eval.listening.study import REFERENCE, Study, load_study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCALES = {"mushra": (0, 100, "MUSHRA score"), "ab": (0, 1, "share of preferences"), "acr": (1, 5, "opinion score (MOS)")}
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that is said about a study.
+
+    Attributes:
+        study: what was heard.
+        results: what was rated, by everybody.
+        screening: verdicts; empty for tests that have no hidden reference beside the others.
+        kept: ratings after screening.
+        means: by condition and domain.
+        comparisons: of every two conditions.
+        effects: of the mixed model.
+        model_note: why there is no mixed model, if there is none.
+    """
+
+    study: Study
+    results: Results
+    screening: tuple[Screening, ...]
+    kept: tuple[Rating, ...]
+    means: tuple[Mean, ...]
+    comparisons: tuple[Comparison, ...]
+    effects: tuple[Effect, ...]
+    model_note: str
+
+
+def analyse(folder: Path) -> Analysis:
+    """Reads, screens and counts.
+
+    Raises:
+        CodecError: no study, no ratings, or nobody left after screening.
+    """
+    study = load_study(folder)
+    results = collect(study, folder)
+    verdicts = tuple(screen(results.ratings)) if study.mode == "mushra" else ()
+    left_out = {verdict.rater for verdict in verdicts if not verdict.kept}
+    kept = tuple(rating for rating in results.ratings if rating.rater not in left_out)
+    if not kept:
+        raise CodecError(f"{folder}: screening left nobody: {verdicts[0].rater}: {verdicts[0].reason}")
+    names = [condition.name for condition in study.conditions]
+    comparisons = prefer(kept, names) if study.mode == "ab" else compare(kept, names)
+    effects: list[Effect] = []
+    note = ""
+    if study.mode != "ab":
+        try:
+            effects = mixed_model(kept, REFERENCE)
+        except CodecError as error:
+            note = str(error)
+    table = tuple(means(kept, names, study.domains))
+    return Analysis(study, results, verdicts, kept, table, tuple(comparisons), tuple(effects), note)
+
+
+def write_analysis(analysis: Analysis, folder: Path, parquet: bool = False) -> list[Path]:
+    """Writes ``report.md``, ``plot.png``, ``means.csv``, ``comparisons.csv`` and ``ratings.csv`` (or ``.parquet``)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {rating.rater for rating in analysis.kept}
+    rows = [{**asdict(rating), "kept": rating.rater in kept} for rating in analysis.results.ratings]
+    ratings = folder / ("ratings.parquet" if parquet else "ratings.csv")
+    if parquet:
+        _write_parquet(rows, ratings)
+    else:
+        _write_csv(rows, ratings)
+    _write_csv([asdict(mean) for mean in analysis.means], folder / "means.csv")
+    _write_csv([asdict(comparison) for comparison in analysis.comparisons], folder / "comparisons.csv")
+    with atomic_path(folder / "plot.png") as path:
+        plot(analysis).savefig(path, dpi=110, format="png")
+    with atomic_write(folder / "report.md") as handle:
+        handle.write(report(analysis).encode())
+    return [folder / "report.md", folder / "plot.png", folder / "means.csv", folder / "comparisons.csv", ratings]
+
+
+def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [f.name for f in fields(Comparison)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _safe_cell(value) for key, value in row.items()} for row in rows)
+    with atomic_write(path) as handle:
+        handle.write(text.getvalue().encode())
+
+
+def _safe_cell(value: object) -> object:
+    """Names come from strangers: a spreadsheet must not take them for formulas."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t" else value
+
+
+def _write_parquet(rows: list[dict[str, Any]], path: Path) -> None:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise CodecError("Parquet needs pyarrow: pip install semcodec[stats]") from error
+    with atomic_path(path) as temporary:
+        parquet.write_table(pyarrow.Table.from_pylist(rows), temporary)
+
+
+def plot(analysis: Analysis) -> Figure:
+    """Means with 95 % intervals, one panel for each domain.
+
+    Raises:
+        CodecError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise CodecError("plots need matplotlib: pip install semcodec[plot]") from error
+    domains = list(dict.fromkeys(mean.domain for mean in analysis.means))
+    names = [c.name for c in analysis.study.conditions if any(m.condition == c.name for m in analysis.means)]
+    low, high, label = SCALES[analysis.study.mode]
+    figure = Figure(figsize=(2.2 + 2.3 * len(domains), 1.4 + 0.36 * len(names)), layout="constrained")
+    axes = figure.subplots(1, len(domains), sharey=True, squeeze=False)[0]
+    for axis, domain in zip(axes, domains, strict=True):
+        for mean in (m for m in analysis.means if m.domain == domain):
+            kind = analysis.study.condition(mean.condition).kind
+            colour = {"reference": "#1b1d24", "anchor": "#8a8f9e", "codec": "#3d4db7"}[kind]
+            margin = mean.margin if mean.margin == mean.margin else 0.0
+            axis.errorbar(mean.mean, names.index(mean.condition), xerr=margin, fmt="o", color=colour, capsize=3, markersize=5)
+        axis.set_title("all domains" if domain == ALL else domain, fontsize=10)
+        axis.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
+        axis.set_ylim(len(names) - 0.5, -0.5)
+        axis.grid(axis="x", color="#dddddd", linewidth=0.8)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(length=0)
+    axes[0].set_yticks(range(len(names)), names)
+    figure.supxlabel(f"{label}, mean and 95 % interval", fontsize=9)
+    return figure
+
+
+def report(analysis: Analysis) -> str:
+    """Everything in words and tables, as Markdown."""
+    study = analysis.study
+    finished = sum(p.finished == p.planned for p in analysis.results.raters)
+    out = [
+        f"# {_plain(study.title)}",
+        "",
+        f"{_METHODS[study.mode]}. {len(study.trials)} trials over {', '.join(study.domains)}; "
+        f"seed {study.seed}; made {study.made}.",
+        f"{len(analysis.results.raters)} raters joined, {finished} finished; "
+        f"{len({r.rater for r in analysis.kept})} are in the figures below, with {len(analysis.kept)} ratings.",
+        "Of raters who stopped half-way the finished trials count.",
+        "",
+        "![means with 95 % intervals](plot.png)",
+        "",
+        "## Means",
+        "",
+        *_means_table(analysis),
+        "",
+        "Mean ± half of the 95 % interval (Student's t over ratings).",
+        "",
+        "## Comparisons",
+        "",
+        *_comparison_table(analysis),
+        "",
+    ]
+    if study.mode != "ab":
+        out += ["## Mixed model", "", *_effects_table(analysis), ""]
+    out += ["## Raters", "", *_raters_table(analysis), ""]
+    notes = (*study.notes, *analysis.results.notes)
+    if notes:
+        out += ["## Notes", "", *(f"- {_plain(note)}" for note in notes), ""]
+    return "\n".join(out)
+
+
+_METHODS = {
+    "mushra": "MUSHRA (ITU-R BS.1534-3) with hidden reference, 3.5 kHz and 7 kHz anchors",
+    "ab": "Preference of two, beside the reference",
+    "acr": "Absolute category rating (ITU-T P.800)",
+}
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _means_table(analysis: Analysis) -> list[str]:
+    domains = list(dict.fromkeys(mean.domain for mean in analysis.means))
+    cells = {(m.condition, m.domain): f"{m.mean:.2f} ± {m.margin:.2f}".replace("nan", "–") for m in analysis.means}
+    rows = [
+        [c.name, f"{c.kbps:.2f}" if c.kbps else "–", *(cells.get((c.name, domain), "–") for domain in domains)]
+        for c in analysis.study.conditions
+    ]
+    return _table(["condition", "kbps", *domains], rows)
+
+
+def _comparison_table(analysis: Analysis) -> list[str]:
+    ab = analysis.study.mode == "ab"
+    head = ["first", "second", "prefer first" if ab else "difference", "pairs", "p", "p (Holm)"]
+    rows = [
+        [c.first, c.second, f"{c.difference:.0%}" if ab else f"{c.difference:+.2f}", str(c.n), f"{c.p:.2g}", f"{c.p_holm:.2g}"]
+        for c in analysis.comparisons
+    ]
+    test = "Sign test, ties left out" if ab else "Wilcoxon signed-rank test over pairs of one rater and clip"
+    return [*_table(head, rows), "", f"{test}; all comparisons corrected by Holm."]
+
+
+def _effects_table(analysis: Analysis) -> list[str]:
+    if not analysis.effects:
+        return [f"None: {_plain(analysis.model_note)}."]
+    rows = [[e.condition, f"{e.difference:+.2f}", f"{e.low:+.2f} … {e.high:+.2f}", f"{e.p:.2g}"] for e in analysis.effects]
+    table = _table(["condition", "difference from the reference", "95 % interval", "p"], rows)
+    return [*table, "", "Random intercepts for raters and for clips within raters."]
+
+
+def _raters_table(analysis: Analysis) -> list[str]:
+    verdicts = {verdict.rater: verdict for verdict in analysis.screening}
+
+    def row(person: Participation) -> list[str]:
+        verdict = verdicts.get(person.rater)
+        said = "kept" if verdict is None or verdict.kept else f"left out: {verdict.reason}"
+        said = said if person.finished else "finished no trial"
+        return [_plain(person.rater), f"{person.finished}/{person.planned}", person.headphones or "–", said]
+
+    rule = (
+        "Left out by BS.1534-3: hidden reference below 90, or 7 kHz anchor above 90, in more than 15 % of the trials."
+        if analysis.study.mode == "mushra"
+        else "No screening: this kind of test has no hidden reference beside the sounds."
+    )
+    rows = [row(person) for person in analysis.results.raters]
+    return [*_table(["rater", "trials", "headphones", "screening"], rows), "", rule]
+
+
+def _plain(text: str) -> str:
+    """Names and titles come from strangers: they must not become markup."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#!" else c for c in text.replace("\n", " "))

@@ -1,0 +1,166 @@
+"""``codec eval listen``, ``codec eval demo`` and ``codec ui``."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codec.errors import CodecError
+
+if TYPE_CHECKING:
+    from codec.baselines.interface import Reconstructor
+    from eval.datasets import Clip
+
+app = typer.Typer(help="Listening tests in a browser: MUSHRA, preference of two, opinion scores.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder that listen make wrote.")]
+Codecs = Annotated[list[str], typer.Option("--codecs", "-c", help="semcodec@50, opus@6, …; comma-separated.")]
+Data = Annotated[
+    list[str],
+    typer.Option("--data", "-d", help="Folder with speech/, music/, sound/, a manifest, libritts:FOLDER, …; repeatable."),
+]
+Host = Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 for the whole network.")]
+
+
+def _open(names: list[str]) -> list[Reconstructor]:
+    from codec.baselines import open_codec
+    from eval.reconstruction.names import split_codecs
+
+    return [open_codec(name) for name in split_codecs(" ".join(names))]
+
+
+def _clips(data: list[str]) -> list[Clip]:
+    from eval.datasets import clips_of
+
+    return [clip for source in data for clip in clips_of(source)]
+
+
+@app.command()
+def make(
+    codecs: Codecs,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Study folder to write.")],
+    clips: Annotated[
+        str, typer.Option(help="Clips of each domain, as in speech=3,music=2; default: as in SemantiCodec's paper.")
+    ] = "speech=30,music=25,sound=50",
+    mode: Annotated[
+        str, typer.Option(help="mushra (0–100 beside a reference), ab (preference of two) or acr (1–5).")
+    ] = "mushra",
+    title: Annotated[str, typer.Option(help="Shown to raters.")] = "Listening test",
+    per_rater: Annotated[int | None, typer.Option(help="Trials of one rater; default: all.")] = None,
+    days: Annotated[float | None, typer.Option(help="Until links expire; default: never.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+) -> None:
+    """Pick clips, run every codec, add hidden reference and anchors, match loudness, write a study folder."""
+    from typing import cast, get_args
+
+    from eval.listening.make import Recipe, make_study
+    from eval.listening.study import Mode
+
+    if mode not in get_args(Mode):
+        raise CodecError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")
+    closes = datetime.now(timezone.utc) + timedelta(days=days) if days is not None else None
+    recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes)
+    study = make_study(output, _clips(data), _open(codecs), recipe, say=typer.echo)
+    sounds = len(study.conditions)
+    typer.echo(f"{output}: {len(study.trials)} trials, {study.per_rater} a rater, {sounds} conditions")
+    typer.echo(f"next: codec eval listen serve {output}")
+
+
+def parse_clips(text: str) -> dict[str, int]:
+    """``speech=3,music=2`` → numbers by domain.
+
+    Raises:
+        CodecError: it reads otherwise.
+
+    Example:
+        >>> parse_clips("speech=3,sound=1")
+        {'speech': 3, 'sound': 1}
+    """
+    from eval.listening.make import DOMAINS
+
+    found: dict[str, int] = {}
+    for part in text.split(","):
+        domain, _, number = part.strip().partition("=")
+        counts = number.isascii() and number.isdigit() and 0 < int(number[:6]) < 10_000
+        if domain not in DOMAINS or domain in found or not counts:
+            raise CodecError(f"clips {text!r}: write for example speech=3,music=2 with domains out of {', '.join(DOMAINS)}")
+        found[domain] = int(number)
+    return found
+
+
+@app.command()
+def serve(
+    study: Folder,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="To serve on.")] = 8000,
+) -> None:
+    """Serve a study folder; prints the invitation. Ratings are on disk at once; stop and start again at any time."""
+    from eval.listening.server import make_app
+    from eval.listening.study import load_study
+    from eval.listening.web import run_server
+
+    server = make_app(study)
+    invite = load_study(study).invite
+    shown = "this machine's address" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    run_server(server, host, port, ready=lambda: typer.echo(f"invite raters with: http://{shown}:{port}/#join={invite}"))
+
+
+@app.command()
+def analyse(
+    study: Folder,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write; default: STUDY/analysis.")] = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Ratings as Parquet instead of CSV.")] = False,
+) -> None:
+    """Screen raters, compute means, intervals and tests; write a report, a plot and tables."""
+    from eval.listening.analyse import analyse, write_analysis
+
+    for path in write_analysis(analyse(study), output or study / "analysis", parquet):
+        typer.echo(str(path))
+
+
+@app.command()
+def export(study: Folder, output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]) -> None:
+    """Write the page for hosting without a server; raters save a file, which belongs in STUDY/results/."""
+    from eval.listening.export import export_study
+
+    export_study(study, output)
+    typer.echo(f"{output}: put it on any web server; put the files that raters send into {study / 'results'}")
+
+
+def demo(
+    codecs: Codecs,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    clips: Annotated[str, typer.Option(help="Clips of each domain, as in speech=3,music=2.")] = "speech=3,music=3,sound=3",
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "semcodec",
+    seed: Annotated[int, typer.Option(help="Of the choice of clips.")] = 0,
+) -> None:
+    """Write a static page: clips of each domain, the original beside every codec, with spectrograms."""
+    from eval.listening.demo import write_demo
+
+    write_demo(output, _clips(data), _open(codecs), parse_clips(clips), title, seed, say=typer.echo)
+    typer.echo(f"{output / 'index.html'}")
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="To serve on, on this machine only.")] = 8765,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+) -> None:
+    """Try codecs on your own sounds: record or drop a file, switch in place, see spectrograms and tokens."""
+    import webbrowser
+
+    from eval.listening.ui import make_ui
+    from eval.listening.web import run_server
+
+    address = f"http://127.0.0.1:{port}"
+
+    def ready() -> None:
+        typer.echo(f"open {address} in a browser; Ctrl-C ends")
+        if browser:
+            webbrowser.open(address)
+
+    run_server(make_ui(), "127.0.0.1", port, ready)

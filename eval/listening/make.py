@@ -1,0 +1,271 @@
+"""``codec eval listen make``: recordings and codecs → a study folder."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from codec.errors import CodecError
+from eval.listening.stimuli import Excerpt, align, fade, low_pass, match_loudness, take_excerpt
+from eval.listening.study import (
+    LOW_ANCHOR,
+    MID_ANCHOR,
+    REFERENCE,
+    Condition,
+    Mode,
+    Stimulus,
+    Study,
+    Trial,
+    new_id,
+    save_study,
+)
+
+if TYPE_CHECKING:
+    from codec.baselines.interface import Reconstructor
+    from eval.datasets import Clip
+
+DOMAINS = ("speech", "music", "sound")
+PAPER_CLIPS = {"speech": 30, "music": 25, "sound": 50}
+"""Of SemantiCodec's listening test."""
+MAX_STIMULI = 12
+"""In one MUSHRA trial (BS.1534-3)."""
+MAX_DELAY = 0.1
+"""Of a codec, in seconds; it is taken out."""
+_CUTOFFS = {LOW_ANCHOR: 3500.0, MID_ANCHOR: 7000.0}
+_TRIES = 3
+"""Clips of one domain in a row that a codec may fail on before making stops."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to make.
+
+    Attributes:
+        clips: how many of each domain.
+        mode: kind of test.
+        title: shown to raters.
+        seed: of every random choice.
+        per_rater: trials of one rater; None is all of them.
+        closes: when links expire.
+    """
+
+    clips: dict[str, int] = field(default_factory=lambda: dict(PAPER_CLIPS))
+    mode: Mode = "mushra"
+    title: str = "Listening test"
+    seed: int = 0
+    per_rater: int | None = None
+    closes: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """One clip in every condition, ready to be heard.
+
+    Attributes:
+        clip: its name.
+        domain: speech, music or sound.
+        waves: ``(samples,)`` by condition, all of one length.
+        sample_rate: in Hz.
+    """
+
+    clip: str
+    domain: str
+    waves: dict[str, np.ndarray]
+    sample_rate: int
+
+
+def make_study(
+    folder: Path,
+    data: Sequence[Clip],
+    codecs: Sequence[Reconstructor],
+    recipe: Recipe,
+    say: Callable[[str], None] = lambda line: None,
+) -> Study:
+    """Writes a study folder, whole or not at all.
+
+    Args:
+        folder: to write; must not exist, or be empty.
+        data: recordings to choose from.
+        codecs: under test.
+        recipe: what to make of them.
+        say: told what was cut or left out, and how far it is.
+
+    Raises:
+        CodecError: not enough clips, a codec that fails again and again or has random weights, too many conditions.
+    """
+    conditions = _conditions(codecs, recipe)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CodecError(f"{folder}: exists and is not empty")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".listen-", dir=folder.parent) as scratch:
+        root = Path(scratch) / "study"
+        (root / "audio").mkdir(parents=True)
+        study = _fill(root, data, codecs, conditions, recipe, say)
+        save_study(study, root)
+        root.replace(folder)
+    return study
+
+
+def _fill(
+    root: Path,
+    data: Sequence[Clip],
+    codecs: Sequence[Reconstructor],
+    conditions: tuple[Condition, ...],
+    recipe: Recipe,
+    say: Callable[[str], None],
+) -> Study:
+    notes: list[str] = []
+
+    def note(line: str) -> None:
+        notes.append(line)
+        say(line)
+
+    trials: list[Trial] = []
+    training: Trial | None = None
+    for number, (domain, count) in enumerate(recipe.clips.items()):
+        rng = np.random.default_rng([recipe.seed, 3, number])
+        clips = prepare(data, domain, codecs, rng, note, anchors=recipe.mode == "mushra")
+        for done in range(count):
+            sounds = next(clips, None)
+            if sounds is None:
+                raise CodecError(f"{count} {domain} clips asked for, only {done} usable ones found")
+            say(f"{domain} {done + 1}/{count}: {sounds.clip}")
+            trials += _trials(root, sounds, recipe.mode)
+        if training is None and (spare := next(clips, None)):
+            training = _trials(root, spare, recipe.mode)[0]
+    if training is None:
+        note("no clip to spare for training: the first one is heard twice")
+        first = trials[0]
+        training = Trial(new_id(), first.clip, first.domain, first.reference, first.stimuli, first.seconds)
+    per_rater = min(recipe.per_rater or len(trials), len(trials))
+    return Study(
+        title=recipe.title,
+        mode=recipe.mode,
+        seed=recipe.seed,
+        conditions=conditions,
+        trials=tuple(trials),
+        training=training,
+        per_rater=per_rater,
+        invite=secrets.token_urlsafe(16),
+        closes=recipe.closes.isoformat() if recipe.closes else None,
+        made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        notes=tuple(notes),
+    )
+
+
+def _conditions(codecs: Sequence[Reconstructor], recipe: Recipe) -> tuple[Condition, ...]:
+    names = [codec.name for codec in codecs]
+    twice = sorted({name for name in names if names.count(name) > 1 or name in (REFERENCE, *_CUTOFFS)})
+    if twice:
+        raise CodecError(f"codec {twice[0]!r} is named twice")
+    if not codecs or sum(recipe.clips.values()) < 1 or min(recipe.clips.values()) < 0:
+        raise CodecError("a listening test needs at least one codec and one clip")
+    for codec in codecs:
+        if not codec.trained:
+            raise CodecError(f"{codec.name} has random weights: nobody should have to listen to it")
+    if recipe.per_rater is not None and recipe.per_rater < 1:
+        raise CodecError("a rater needs at least one trial")
+    tested = tuple(Condition(c.name, "codec", c.bitrate / 1000, c.version) for c in codecs)
+    if recipe.mode == "ab":
+        if len(codecs) < 2:
+            raise CodecError("a preference test needs at least two codecs")
+        return tested
+    anchors = tuple(Condition(name, "anchor") for name in (LOW_ANCHOR, MID_ANCHOR)) if recipe.mode == "mushra" else ()
+    conditions = (Condition(REFERENCE, "reference"), *tested, *anchors)
+    if recipe.mode == "mushra" and len(conditions) > MAX_STIMULI:
+        raise CodecError(f"{len(conditions)} sounds in a trial are more than raters can compare; {MAX_STIMULI} at most")
+    return conditions
+
+
+def prepare(
+    clips: Sequence[Clip],
+    domain: str,
+    codecs: Sequence[Reconstructor],
+    rng: np.random.Generator,
+    note: Callable[[str], None],
+    anchors: bool = False,
+) -> Iterator[Sounds]:
+    """Usable clips of a domain in random order, each through every codec, equally loud and long.
+
+    Args:
+        clips: to choose from.
+        domain: speech, music or sound.
+        codecs: at their operating points.
+        rng: decides the order, and the excerpts of long clips.
+        note: told what was cut or left out, and why.
+        anchors: add those of MUSHRA.
+
+    Raises:
+        CodecError: no clips of this domain, or a codec that fails again and again.
+    """
+    candidates = sorted((clip for clip in clips if clip.domain == domain), key=lambda clip: clip.name)
+    if not candidates:
+        raise CodecError(f"no {domain} clips; in a folder they belong below {domain}/")
+    failures: dict[str, int] = {}
+    for index in rng.permutation(len(candidates)):
+        name = candidates[index].name
+        try:
+            excerpt = take_excerpt(*candidates[index].load(), rng)
+        except CodecError as error:
+            note(f"{name}: left out: {error}")
+            continue
+        if excerpt.note:
+            note(f"{name}: {excerpt.note}")
+        waves = {REFERENCE: excerpt.wave}
+        try:
+            for codec in codecs:
+                waves[codec.name] = _through(codec, excerpt)
+                failures[codec.name] = 0
+        except CodecError as error:
+            failures[codec.name] = failures.get(codec.name, 0) + 1
+            if failures[codec.name] >= _TRIES:
+                raise CodecError(f"{error}; it failed on {_TRIES} {domain} clips in a row") from error
+            note(f"{name}: left out: {error}")
+            continue
+        for anchor, cutoff in _CUTOFFS.items() if anchors else ():
+            waves[anchor] = low_pass(excerpt.wave, excerpt.sample_rate, cutoff)
+        matched = match_loudness(waves, excerpt.sample_rate)
+        yield Sounds(name, domain, {k: fade(w, excerpt.sample_rate) for k, w in matched.items()}, excerpt.sample_rate)
+
+
+def _through(codec: Reconstructor, excerpt: Excerpt) -> np.ndarray:
+    """An excerpt through a codec, delay taken out.
+
+    Raises:
+        CodecError: it failed, whatever the reason, or gave something that cannot be played.
+    """
+    try:
+        wave = codec.decode(codec.encode(excerpt.wave, excerpt.sample_rate))
+    except Exception as error:  # other people's codecs fail in their own ways
+        raise CodecError(f"{codec.name} failed ({type(error).__name__}: {error})") from error
+    if wave.ndim != 1 or not len(wave) or not np.isfinite(wave).all():
+        raise CodecError(f"{codec.name} failed (output of shape {wave.shape} or not finite)")
+    return align(wave, excerpt.wave, round(MAX_DELAY * excerpt.sample_rate))
+
+
+def _trials(root: Path, sounds: Sounds, mode: Mode) -> list[Trial]:
+    """What is rated of one clip: everything at once, every pair, or every sound alone."""
+    rate = sounds.sample_rate
+    rated = [
+        Stimulus(_write(root, wave, rate), name) for name, wave in sounds.waves.items() if mode != "ab" or name != REFERENCE
+    ]
+    # The open reference is a file of its own: with the name of the hidden one it would give it away.
+    reference = None if mode == "acr" else _write(root, sounds.waves[REFERENCE], rate)
+    groups = {"mushra": [tuple(rated)], "ab": list(combinations(rated, 2)), "acr": [(stimulus,) for stimulus in rated]}[mode]
+    seconds = len(sounds.waves[REFERENCE]) / rate
+    return [Trial(new_id(), sounds.clip, sounds.domain, reference, group, seconds) for group in groups]
+
+
+def _write(root: Path, wave: np.ndarray, sample_rate: int) -> str:
+    name = new_id()
+    soundfile.write(root / "audio" / f"{name}.flac", wave, sample_rate, subtype="PCM_16")
+    return name

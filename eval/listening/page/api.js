@@ -1,0 +1,166 @@
+// Where ratings go. To the server, one by one and again until it has them; or, on a page without a server, into this
+// browser's own storage and at the end into a file.
+
+import { notify } from "./dom.js";
+
+export class Refused extends Error {}
+
+const hex = (bytes) => [...crypto.getRandomValues(new Uint8Array(bytes))].map((b) => b.toString(16).padStart(2, "0")).join("");
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** One request; asks again as long as nobody answers. Raises Refused with the server's reason. */
+async function ask(path, options = {}) {
+  for (let pause = 250; ; pause = Math.min(pause * 2, 4000)) {
+    let answer = null;
+    try {
+      answer = await fetch(path, options);
+    } catch {
+      // Nobody there; the notice below says so.
+    }
+    if (answer && answer.status < 500) {
+      notify("");
+      if (answer.ok) return answer;
+      const { detail } = await answer.json().catch(() => ({}));
+      throw new Refused(typeof detail === "string" ? detail : `The server refused this (${answer.status}).`);
+    }
+    notify("No connection. Your ratings are kept here and will be sent.");
+    await wait(pause);
+  }
+}
+
+const post = (path, body, headers = {}) =>
+  ask(path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
+
+/** A rater's link is #r=…, an invitation #join=… */
+export function readLink() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  return { token: link.get("r"), invite: link.get("join") };
+}
+
+export class ServerStore {
+  #queue;
+  #sending = null;
+
+  constructor(token) {
+    this.token = token;
+    this.headers = { authorization: `Bearer ${token}` };
+    this.name = `queue ${token.slice(0, 12)}`;
+    this.#queue = JSON.parse(localStorage.getItem(this.name) ?? "[]");
+  }
+
+  /** Joins and returns a store; whoever joined in this browser before is let in again. */
+  static async join(invite, name) {
+    const memory = `join ${invite}`;
+    const key = localStorage.getItem(`${memory} key`) ?? hex(16);
+    localStorage.setItem(`${memory} key`, key);
+    const answer = await post("api/join", { invite, name, key });
+    const { token } = await answer.json();
+    localStorage.setItem(memory, token);
+    return new ServerStore(token);
+  }
+
+  static known(invite) {
+    return localStorage.getItem(`join ${invite}`);
+  }
+
+  async session() {
+    await this.flush();
+    return (await ask("api/session", { headers: this.headers })).json();
+  }
+
+  async audio(id) {
+    return (await ask(`audio/${id}.flac`, { headers: this.headers })).arrayBuffer();
+  }
+
+  setUp(setup) {
+    return post("api/setup", setup, this.headers);
+  }
+
+  /** Remembers a rating before it is sent, so that closing the page loses nothing. */
+  rate(trial, scores) {
+    this.#queue.push({ trial, scores, stamp: Date.now() });
+    this.#keep();
+    return this.flush();
+  }
+
+  /** Resolves when everything has arrived. */
+  flush() {
+    this.#sending ??= this.#send().finally(() => (this.#sending = null));
+    return this.#sending;
+  }
+
+  async #send() {
+    while (this.#queue.length) {
+      try {
+        await post("api/ratings", this.#queue[0], this.headers);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        notify(error.message);
+      }
+      this.#queue.shift();
+      this.#keep();
+    }
+  }
+
+  #keep() {
+    localStorage.setItem(this.name, JSON.stringify(this.#queue));
+  }
+
+  async finish(trial, seconds) {
+    await this.flush();
+    await post("api/done", { trial, seconds }, this.headers);
+  }
+}
+
+export class DownloadStore {
+  constructor(study, state) {
+    Object.assign(this, { study, state });
+  }
+
+  static async open() {
+    const study = await (await fetch("session.json")).json();
+    const plan = Math.floor(Math.random() * study.plans.length);
+    const fresh = { study: study.study, rater: hex(8), plan, name: "", setup: null, scores: {}, finished: {} };
+    const kept = JSON.parse(localStorage.getItem(`study ${study.study}`) ?? "null");
+    return new DownloadStore(study, kept ?? fresh);
+  }
+
+  join(name) {
+    this.state.name = name;
+    this.#keep();
+  }
+
+  session() {
+    const { title, mode, training, trials, plans } = this.study;
+    const mine = plans[this.state.plan].map(({ trial, stimuli }) => ({ ...trials[trial], stimuli }));
+    return { title, mode, training, trials: mine, ...this.state };
+  }
+
+  async audio(id) {
+    return (await fetch(`audio/${id}.flac`)).arrayBuffer();
+  }
+
+  setUp(setup) {
+    this.state.setup = setup;
+    this.#keep();
+  }
+
+  rate(trial, scores) {
+    this.state.scores[trial] = { ...this.state.scores[trial], ...scores };
+    this.#keep();
+  }
+
+  finish(trial, seconds) {
+    this.state.finished[trial] = seconds;
+    this.#keep();
+  }
+
+  /** The file that `codec eval listen analyse` takes. */
+  file() {
+    return new Blob([JSON.stringify(this.state, null, 1)], { type: "application/json" });
+  }
+
+  #keep() {
+    localStorage.setItem(`study ${this.study.study}`, JSON.stringify(this.state));
+  }
+}

@@ -1,0 +1,177 @@
+"""What raters said: from the database of a server, and from files that raters of an exported page sent in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from codec.errors import CodecError
+from eval.listening.store import FILE, Store
+from eval.listening.study import Study, Trial
+
+MAX_FILE = 10_000_000
+PLANS = 60
+"""Of an exported page, which takes one of them at random."""
+BOUNDS = {"mushra": (0.0, 100.0), "ab": (0.0, 1.0), "acr": (1.0, 5.0)}
+"""Of a score, by mode."""
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One score of a finished trial.
+
+    Attributes:
+        rater: name.
+        trial: id; several trials of a preference test share a clip.
+        clip: which recording.
+        domain: speech, music or sound.
+        condition: what it was.
+        score: 0–100, 1–5, or 1, 0.5, 0 for better, no difference, worse.
+        seconds: that the trial took.
+    """
+
+    rater: str
+    trial: str
+    clip: str
+    domain: str
+    condition: str
+    score: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Participation:
+    """How far a rater came.
+
+    Attributes:
+        rater: name.
+        finished: trials.
+        planned: trials.
+        headphones: what the check found, ``6/6`` for example; empty if it was not done.
+    """
+
+    rater: str
+    finished: int
+    planned: int
+    headphones: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Of a study.
+
+    Attributes:
+        ratings: of all finished trials; scores of unfinished ones are left out.
+        raters: everybody who joined.
+        notes: files that were left out, and why.
+    """
+
+    ratings: tuple[Rating, ...]
+    raters: tuple[Participation, ...]
+    notes: tuple[str, ...] = ()
+
+
+def collect(study: Study, folder: Path) -> Results:
+    """Reads ``ratings.sqlite`` and ``results/*.json`` of a study folder; a server may be running meanwhile.
+
+    Raises:
+        CodecError: nobody has finished a trial.
+    """
+    ratings: list[Rating] = []
+    raters: list[Participation] = []
+    notes: list[str] = []
+    if (folder / FILE).is_file():
+        store = Store(folder)
+        for rater in store.raters():
+            finished, scores = store.finished(rater), store.scores(rater)
+            plan = study.plan(rater.index)
+            ratings += _ratings(rater.name, plan, finished, scores)
+            raters.append(Participation(rater.name, len(finished), len(plan), _headphones(rater.setup)))
+        store.close()
+    seen: dict[str, str] = {}
+    for path in sorted((folder / "results").glob("*.json")):
+        try:
+            sheet = _read_sheet(path, study)
+        except CodecError as error:
+            notes.append(f"{path.name}: left out: {error}")
+            continue
+        if sheet.rater in seen:
+            notes.append(f"{path.name}: left out: the same rater as {seen[sheet.rater]}")
+            continue
+        seen[sheet.rater] = path.name
+        name = sheet.name if sheet.name not in {r.rater for r in raters} else f"{sheet.name} ({sheet.rater[:4]})"
+        plan = study.plan(sheet.plan)
+        ratings += _ratings(name, plan, sheet.finished, sheet.scores)
+        raters.append(Participation(name, len(sheet.finished), len(plan), _headphones(sheet.setup)))
+    if not ratings:
+        raise CodecError(f"{folder}: nobody has finished a trial yet{''.join('; ' + note for note in notes[:1])}")
+    return Results(tuple(ratings), tuple(raters), tuple(notes))
+
+
+def _ratings(
+    rater: str, plan: tuple[Trial, ...], finished: dict[str, float], scores: dict[str, dict[str, float]]
+) -> list[Rating]:
+    return [
+        Rating(rater, trial.id, trial.clip, trial.domain, s.condition, scores[trial.id][s.id], finished[trial.id])
+        for trial in plan
+        if trial.id in finished
+        for s in trial.stimuli
+    ]
+
+
+def _headphones(setup: dict[str, object] | None) -> str:
+    if not setup:
+        return ""
+    return f"{setup['right']}/{setup['of']}" if setup.get("of") else str(setup["device"])
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """The file of an exported page."""
+
+    study: str
+    rater: str
+    plan: int
+    name: str
+    setup: dict[str, object] | None
+    scores: dict[str, dict[str, float]]
+    finished: dict[str, float]
+
+
+def _read_sheet(path: Path, study: Study) -> _Sheet:
+    """Reads and checks a file that came from outside.
+
+    Raises:
+        CodecError: it is not of this study, or holds what the page cannot have written.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise CodecError("too large")
+        sheet = TypeAdapter(_Sheet).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CodecError(f"not a file of results ({'.'.join(map(str, first['loc']))}: {first['msg']})") from error
+    except OSError as error:
+        raise CodecError(error.strerror or "cannot be read") from error
+    if sheet.study != study_id(study):
+        raise CodecError("of another study")
+    low, high = BOUNDS[study.mode]
+    trials = {trial.id: trial for trial in study.plan(sheet.plan)} if 0 <= sheet.plan < PLANS else {}
+    setup = sheet.setup
+    if setup is not None and not ({"device", "right", "of"} <= setup.keys()):
+        raise CodecError("the headphone check is incomplete")
+    for trial, seconds in sheet.finished.items():
+        if trial not in trials or not (math.isfinite(seconds) and seconds >= 0):
+            raise CodecError(f"trial {trial[:20]!r} was not planned")
+        scores = sheet.scores.get(trial, {})
+        if scores.keys() != {s.id for s in trials[trial].stimuli} or not all(low <= v <= high for v in scores.values()):
+            raise CodecError(f"scores of trial {trial[:20]!r} are incomplete or out of range")
+    return sheet
+
+
+def study_id(study: Study) -> str:
+    """Names a study without giving anything away."""
+    return study.trials[0].id

@@ -1,0 +1,191 @@
+"""Means with intervals, paired tests, preferences, and a mixed model of ratings."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from codec.errors import CodecError
+from eval.listening.results import Rating
+
+ALL = "all"
+"""Over the domains."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Of the ratings of a condition.
+
+    Attributes:
+        condition: its name.
+        domain: speech, music, sound, or `ALL`.
+        mean: of all ratings.
+        margin: half of the 95 % interval by Student's t (BS.1534-3); NaN for a single rating.
+        median: of all ratings.
+        n: ratings.
+    """
+
+    condition: str
+    domain: str
+    mean: float
+    margin: float
+    median: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Of two conditions over the trials in which the same rater heard the same clip in both.
+
+    Attributes:
+        first, second: conditions.
+        difference: mean of first − second; in preference tests the share that prefers first, ties counting half.
+        p: of the test, two-sided.
+        p_holm: corrected for all comparisons of the table (Holm).
+        n: pairs.
+    """
+
+    first: str
+    second: str
+    difference: float
+    p: float
+    p_holm: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Of a condition in the mixed model.
+
+    Attributes:
+        condition: its name.
+        difference: from the base condition.
+        low, high: 95 % interval.
+        p: two-sided.
+    """
+
+    condition: str
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def means(ratings: Sequence[Rating], conditions: Sequence[str], domains: Sequence[str]) -> list[Mean]:
+    """Of every condition in every domain, then over all domains if there are several."""
+    from scipy import stats
+
+    table = []
+    for domain in (*domains, *([ALL] if len(domains) > 1 else [])):
+        for condition in conditions:
+            scores = np.array([r.score for r in ratings if r.condition == condition and domain in (r.domain, ALL)])
+            if not len(scores):
+                continue
+            n = len(scores)
+            margin = float(stats.t.ppf(0.975, n - 1) * scores.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+            table.append(Mean(condition, domain, float(scores.mean()), margin, float(np.median(scores)), n))
+    return table
+
+
+def pairs(ratings: Iterable[Rating], key: str = "clip") -> dict[tuple[str, str], dict[str, float]]:
+    """Scores by condition of every rater and clip (or trial)."""
+    found: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for rating in ratings:
+        found[rating.rater, getattr(rating, key)][rating.condition] = rating.score
+    return found
+
+
+def compare(ratings: Sequence[Rating], conditions: Sequence[str]) -> list[Comparison]:
+    """Wilcoxon signed-rank test of every two conditions, corrected by Holm.
+
+    Pairs are a rater's scores of one clip. Those of one rater are not independent of each other; the mixed model is the
+    one that knows.
+    """
+    from scipy import stats
+
+    together = pairs(ratings).values()
+    rows = []
+    for first, second in combinations(conditions, 2):
+        differences = np.array([scores[first] - scores[second] for scores in together if first in scores and second in scores])
+        if not len(differences):
+            continue
+        p = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
+        rows.append((first, second, float(differences.mean()), p, len(differences)))
+    return _corrected(rows)
+
+
+def prefer(ratings: Sequence[Rating], conditions: Sequence[str]) -> list[Comparison]:
+    """Share of preferences of every two conditions, and the sign test, which leaves ties out; corrected by Holm."""
+    from scipy import stats
+
+    together = pairs(ratings, "trial").values()
+    rows = []
+    for first, second in combinations(conditions, 2):
+        scores = [votes[first] for votes in together if votes.keys() == {first, second}]
+        decided = [score for score in scores if score != 0.5]
+        if not scores:
+            continue
+        p = float(stats.binomtest(sum(s == 1 for s in decided), len(decided)).pvalue) if decided else 1.0
+        rows.append((first, second, float(np.mean(scores)), p, len(scores)))
+    return _corrected(rows)
+
+
+def _corrected(rows: Sequence[tuple[str, str, float, float, int]]) -> list[Comparison]:
+    corrected = holm([row[3] for row in rows])
+    return [Comparison(a, b, d, p, q, n) for (a, b, d, p, n), q in zip(rows, corrected, strict=True)]
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number by Holm's step-down method.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    corrected = [0.0] * len(values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        highest = max(highest, min(1.0, (len(values) - rank) * values[index]))
+        corrected[index] = highest
+    return corrected
+
+
+def mixed_model(ratings: Sequence[Rating], base: str) -> list[Effect]:
+    """Differences from a base condition, with random intercepts for raters and for clips within raters.
+
+    Raises:
+        CodecError: statsmodels is not installed, or there are too few ratings.
+    """
+    try:
+        import pandas
+        import statsmodels.formula.api as smf
+    except ImportError as error:
+        raise CodecError(f"the mixed model needs {error.name}: pip install semcodec[stats]") from error
+    import warnings
+
+    rows = [(r.rater, r.clip, r.condition, r.score) for r in ratings]
+    frame = pandas.DataFrame(rows, columns=["rater", "clip", "condition", "score"])
+    others = sorted(set(frame["condition"]) - {base})
+    if frame["rater"].nunique() < 2 or base not in set(frame["condition"]) or not others:
+        raise CodecError("the mixed model needs at least two raters and two conditions")
+    frame["condition"] = pandas.Categorical(frame["condition"], [base, *others])
+    several = frame.groupby("rater")["clip"].nunique().max() > 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of variances at zero, which are an answer
+        try:
+            fit = smf.mixedlm(
+                "score ~ condition", frame, groups="rater", vc_formula={"clip": "0 + C(clip)"} if several else None
+            ).fit()
+        except (np.linalg.LinAlgError, ValueError) as error:
+            raise CodecError(f"the mixed model has no solution ({error})") from error
+    interval = fit.conf_int()
+    names = {name: f"condition[T.{name}]" for name in others}
+    return [
+        Effect(name, float(fit.params[row]), float(interval.loc[row, 0]), float(interval.loc[row, 1]), float(fit.pvalues[row]))
+        for name, row in names.items()
+    ]

@@ -1,0 +1,84 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from codec.errors import CodecError
+from codec.official import checkpoint
+from codec.official.config import SAMPLE_RATE, PublishedConfig
+from codec.official.published import PublishedFiles
+from train.corpora.store import Corpus
+from train.crops import FRAME, Crops
+from train.diffusion.config import DiffusionConfig
+from train.diffusion.model import DiffusionModel, Frozen, prepare
+from train.diffusion.schedule import zero_terminal_cosine
+from train.parallel import average_gradients, join, mean_over_processes
+from train.progress import Steps
+from train.run import LOG_EVERY, Average, Run, check_finite
+
+
+def load_frozen(folder: str, config: PublishedConfig, vocabs: tuple[int, ...]) -> Frozen:
+    """The parts of a published checkpoint that stay as they are.
+
+    Raises:
+        ModelError: files are missing or of another rate.
+    """
+    files = PublishedFiles.of(folder)
+    decoder = checkpoint.load_decoder(files.decoder(config.rate), config)
+    centroids = {v: checkpoint.load_centroids(files.centroids(config.rate, v), v, config) for v in vocabs}
+    audiomae = checkpoint.load_encoder(files.encoder(config.rate), config).audiomae
+    return Frozen(audiomae, decoder.vae, centroids, decoder.scale_factor)
+
+
+def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Path:
+    """Trains to the end, or goes on from the last checkpoint; returns the run's folder.
+
+    Args:
+        config: the run.
+        frozen: networks that are not trained.
+        sizes: of the networks.
+
+    Raises:
+        CodecError: a crop does not hold whole blocks of tokens.
+    """
+    _, covered = sizes.block
+    samples = round(config.seconds * SAMPLE_RATE)
+    if samples % covered:
+        raise CodecError(f"crops of {config.seconds} s do not hold whole blocks of {covered / SAMPLE_RATE} s")
+    torch.manual_seed(config.seed)
+    place = join()
+    model = DiffusionModel(sizes, zero_terminal_cosine(), config.drop).to(place.device)
+    frozen.audiomae.to(place.device)
+    frozen.vae.to(place.device)
+    average = Average(model, config.average_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
+    share = place.share(config.batch_size)
+    data = Crops(
+        Corpus(config.corpus), "train", config.weights, samples // FRAME, config.batch_size, seed=config.seed, share=share
+    )
+    parts = {"model": model, "average": average, "optimizer": optimizer}
+    run = Run(config.root, config, parts, matters=("rate", "vocabs", "seed"), main=place.main)
+    steps = Steps("diffusion", data, run.resume(), config.steps, place)
+    for step, batch in steps:
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * min(1.0, (step + 1) / config.warmup)
+        # The vocabulary is every process's; noise is each one's own.
+        shared = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+        vocab = config.vocabs[int(torch.randint(len(config.vocabs), (), generator=shared))]
+        own = torch.Generator().manual_seed((config.seed * 1_000_003 + step) * 4096 + (share.start or 0))
+        features, latents = prepare(batch.wave, frozen, sizes)
+        loss, codes = model(features, latents, frozen.centroids[vocab].to(place.device), own)
+        check_finite(loss, step, run)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(model.parameters())
+        optimizer.step()
+        average.update(model, step)
+        if (step + 1) % LOG_EVERY == 0 or step + 1 == config.steps:
+            run.log(step + 1, {"loss": mean_over_processes(loss), "codes": len(codes.unique()), "speed": steps.speed})
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            run.save(step + 1)
+    return run.folder
