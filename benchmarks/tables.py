@@ -16,6 +16,8 @@ from eval.reconstruction.summary import Summary, summarise
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", ROOT / "codec" / "weights" / "default" / "README.md")
+VOCAB = ",vocab=32768"
+"""Of all our rows: said once, above the table."""
 COLUMNS = {
     "speech": {"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "wer": "WER", "mel_distance": "mel distance"},
     "music": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
@@ -41,7 +43,7 @@ def quality() -> str:
             music, sound = found[name, "music"], found[name, "sound"]
             lines.append(_row([_name(name), _kbps(music), *_cells(music, "music"), *_cells(sound, "sound")]))
     failures = [
-        f"{row.codec} {row.domain} {metric} {score.failed}"
+        f"{row.codec.replace(VOCAB, '')} {row.domain} {metric} {score.failed}"
         for row in found.values()
         for metric, score in row.scores.items()
         if score.failed and metric in (*COLUMNS["speech"], "delay")
@@ -63,7 +65,7 @@ def _speed_cells(row: dict[str, str | float]) -> list[str]:
 
 
 def _name(name: str) -> str:
-    short = name.replace(",vocab=32768", "")
+    short = name.replace(VOCAB, "")
     return f"**{short}**" if name.startswith("semcodec") else short
 
 
@@ -82,7 +84,7 @@ def _cell(row: Summary, metric: str) -> str:
     value = score.mean.value
     if metric == "wer":
         return f"{value:.1f}%"
-    return f"{value:.0f} ms" if metric == "delay" else f"{value:.2f}"
+    return f"{round(value)} ms" if metric == "delay" else f"{value:.2f}"
 
 
 def _table(header: list[str]) -> list[str]:

@@ -162,7 +162,8 @@ def metrics(asr: str = "pocketsphinx") -> list[Metric]:
         raise CodecError(f"word error rates need {error.name}: pip install semcodec[eval]") from error
     normaliser("en")
     errors = Once(partial(_listen, recognise=recogniser(asr)))
-    cite = f"words heard by {asr}, Whisper's text normalisation (arXiv 2212.04356)"
+    listener = asr.rstrip("/").rpartition("/")[2]  # of a folder its name alone, which means something elsewhere, too
+    cite = f"words heard by {listener}, Whisper's text normalisation (arXiv 2212.04356)"
 
     def rate(name: str, count: str, total: str) -> Metric:
         def function(pair: Pair) -> Mapping[str, float]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,15 @@ def test_task_definitions_add_up() -> None:
     assert all(bool(task.splits) != bool(task.folds) for task in TASKS)
 
 
+@pytest.fixture
+def own_threads() -> Iterator[None]:
+    """X-ARES sets the number of threads for the whole process whenever a task is made."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("own_threads")
 def test_task_definitions_agree_with_the_package() -> None:
     from importlib import import_module
     from pkgutil import iter_modules
