@@ -28,6 +28,7 @@ from codec.official.frontend import (
 from codec.official.published import EXACT, PublishedFiles
 from codec.official.sampler import Sampling
 from codec.official.streaming import WholeDecoder, WholeEncoder
+from codec.streaming import WHOLE, Grid
 from codec.tokens import Tokens, model_samples
 
 MAX_BATCH = 4
@@ -187,14 +188,24 @@ class OfficialCodec(Codec):
         return acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
 
     def stream_encoder(  # type: ignore[override]
-        self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None
+        self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
     ) -> WholeEncoder:
-        """An encoder to push audio into; it needs all of it before the first token."""
+        """An encoder to push audio into; it needs all of it before the first token.
+
+        Raises:
+            CodecError: a grid for live audio is asked for.
+        """
+        _refuse_live(grid)
         self.describe(sample_rate, rate, vocab)
         return WholeEncoder(lambda wave: self.encode(wave, sample_rate, rate, vocab).codes, channels)
 
-    def stream_decoder(self, tokens: Tokens | None = None) -> WholeDecoder:  # type: ignore[override]
-        """A decoder to push codes into; it gives sound when all of them are there."""
+    def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> WholeDecoder:  # type: ignore[override]
+        """A decoder to push codes into; it gives sound when all of them are there.
+
+        Raises:
+            CodecError: a grid for live audio is asked for.
+        """
+        _refuse_live(grid)
         like = tokens or self.describe(SAMPLE_RATE)
         per_pair = self.configs[round(2 * like.frame_rate)].samples_per_pair
 
@@ -310,3 +321,8 @@ def load_published(
     """
     place = str(name).removesuffix(EXACT)
     return OfficialCodec(PublishedFiles.of(place), rate, vocab, device, compat and place == str(name))
+
+
+def _refuse_live(grid: Grid) -> None:
+    if grid is not WHOLE:
+        raise CodecError("the published SemantiCodec hears a whole window of 10.24 s at a time: it has no low-latency mode")

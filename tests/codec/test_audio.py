@@ -115,8 +115,8 @@ def test_truncated_flac_is_an_error_or_the_samples_before(tmp_path: Path) -> Non
 def test_arbitrary_bytes_never_do_more_than_raise(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "x.wav"
     path.write_bytes(data)
-    with pytest.raises(AudioError):
-        assert read_audio(path)[0].shape[1] < 0
+    with contextlib.suppress(AudioError):
+        assert np.isfinite(read_audio(path)[0]).all()  # a few bytes can be a whole format's header, of no samples
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, speech: np.ndarray) -> None:

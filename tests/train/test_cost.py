@@ -9,7 +9,7 @@ from train.config import TrainConfig
 from train.cost import COUNTED_FRAMES, costs, count
 from train.cost import main as print_costs
 
-CONFIGS = sorted((Path(__file__).parents[2] / "train" / "configs").glob("*.yaml"))
+CONFIGS = [Path(__file__).parents[2] / "train" / "configs" / f"{name}.yaml" for name in ("nano", "base", "paper")]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -25,7 +25,10 @@
         before.pause();
       }
       self.current = index;
-      return after.play();
+      // A second press may stop it before it begins: no error, only a change of mind.
+      return after.play().catch((error) => {
+        if (error.name !== "AbortError") throw error;
+      });
     }
     cells.forEach((cell, i) => cell.addEventListener("click", () => (i === self.current && self.playing() ? stop() : play(i))));
     sounds.forEach((sound) => {
