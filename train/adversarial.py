@@ -16,6 +16,7 @@ from train.corpora.store import Corpus
 from train.crops import Crops, open_features
 from train.discriminator import MultiResolutionDiscriminator, adversarial_loss, discriminator_loss, feature_loss
 from train.losses import ReconstructionLoss
+from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
 from train.run import LOG_EVERY, Average, Run, check_finite, cosine
@@ -26,14 +27,15 @@ def train(config: TrainConfig, networks: Networks) -> Path:
 
     Args:
         config: the run.
-        networks: from `train.codebooks.assemble`; trained weights of the codec stage are loaded into them.
+        networks: from `train.codebooks.assemble`; the codec stage's weights are loaded into them. Where that stage has
+            not run, ``config.init`` is polished as it is.
 
     Raises:
-        CodecError: the codec stage has not run.
+        CodecError: the codec stage has not run, and there is no ``config.init``.
     """
     torch.manual_seed(config.seed)
     stage, place = config.adversarial, join()
-    if not load_averaged(config, networks, "codec"):
+    if not load_averaged(config, networks, "codec") and not config.init:
         raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
     networks.to(place.device)
     corpus, share = Corpus(config.folder("corpus")), place.share(stage.batch_size)
@@ -45,9 +47,11 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     judge = MultiResolutionDiscriminator(stage.n_ffts, stage.channels).to(place.device)
     average = Average(model, stage.average_decay)
     criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
+    meaning = MeaningLoss(networks, config.precision) if stage.meaning else None
     generator = torch.optim.AdamW(model.decoder.parameters(), lr=stage.learning_rate, betas=(0.8, 0.98), weight_decay=0.01)
     critic = torch.optim.AdamW(judge.parameters(), lr=stage.discriminator_rate, betas=(0.8, 0.98))
-    balancer = Balancer({"mel": stage.mel, "adversarial": stage.adversarial, "feature": stage.feature})
+    shares = {"mel": stage.mel, "adversarial": stage.adversarial, "feature": stage.feature, "meaning": stage.meaning}
+    balancer = Balancer(shares)
     parts = {"model": model, "judge": judge, "average": average, "generator": generator, "critic": critic, "balancer": balancer}
     matters = ("codec", "adversarial", "model", "seed", "precision")
     run = Run(config.folder("adversarial"), config, parts, matters, main=place.main)
@@ -68,6 +72,8 @@ def train(config: TrainConfig, networks: Networks) -> Path:
             critic.step()
             recent["discriminator"] = mean_over_processes(loss)
         losses = _generator_losses(config, judge, criterion, output, batch.wave)
+        if meaning:
+            losses["meaning"] = meaning(output, batch.wave)
         check_finite(torch.stack(list(losses.values())).sum(), step, run)
         generator.zero_grad(set_to_none=True)
         balancer.backward(losses, output)

@@ -19,8 +19,9 @@ class CorpusConfig(Config):
     """Where audio comes from.
 
     Attributes:
-        sources: ``debian`` for the free corpus, a folder of audio files, ``webdataset:FOLDER`` for shards, or
-            ``LAYOUT:FOLDER`` for a published dataset: libritts, gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
+        sources: ``debian`` for the free corpus, ``synthetic`` for sentences that flite speaks, a folder of audio files,
+            ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a published dataset: libritts, gigaspeech,
+            audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
         rerecorded: share of these copies that also get another tone, room and noise.
     """
@@ -98,7 +99,8 @@ class AdversarialStage(Config):
 
     Attributes:
         steps: 0 leaves the stage out.
-        mel, adversarial, feature: shares of the gradient that each loss sends into the wave.
+        mel, adversarial, feature, meaning: shares of the gradient that each loss sends into the wave; 0 leaves
+            ``meaning`` out.
         crop_frames: short crops suffice, since encoders and codebooks stand still.
         discriminator_every: generator steps per discriminator step.
     """
@@ -111,6 +113,7 @@ class AdversarialStage(Config):
     mel: float = 4.0
     adversarial: float = 1.0
     feature: float = 2.0
+    meaning: float = 0.0
     discriminator_every: int = 2
     n_ffts: tuple[int, ...] = (2048, 1024, 512)
     channels: int = 16

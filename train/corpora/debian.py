@@ -46,20 +46,27 @@ def fetch(folder: Path) -> None:
     Raises:
         CodecError: apt-get is missing or cannot reach a package.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for package in PACKAGES:
-        if (folder / package).is_dir():
-            continue
-        try:
-            subprocess.run(["apt-get", "download", "-q", package], cwd=folder, check=True, capture_output=True)
-            (archive,) = folder.glob(f"{package}_*.deb")
-            subprocess.run(["dpkg-deb", "-x", str(archive), str(folder / f".{package}")], check=True)
-        except (OSError, subprocess.CalledProcessError, ValueError) as error:
-            raise CodecError(
-                f"cannot fetch Debian package {package} (needs Debian or Ubuntu, apt-get update): {error}"
-            ) from error
-        (folder / f".{package}").rename(folder / package)
-        archive.unlink()
+        fetch_package(folder, package)
+
+
+def fetch_package(folder: Path, package: str) -> None:
+    """Downloads and unpacks one package into ``folder/<package>/``, if it is not there.
+
+    Raises:
+        CodecError: apt-get is missing or cannot reach it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / package).is_dir():
+        return
+    try:
+        subprocess.run(["apt-get", "download", "-q", package], cwd=folder, check=True, capture_output=True)
+        (archive,) = folder.glob(f"{package}_*.deb")
+        subprocess.run(["dpkg-deb", "-x", str(archive), str(folder / f".{package}")], check=True)
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise CodecError(f"cannot fetch Debian package {package} (needs Debian or Ubuntu, apt-get update): {error}") from error
+    (folder / f".{package}").rename(folder / package)
+    archive.unlink()
 
 
 def clips(folder: Path) -> Iterator[Clip]:

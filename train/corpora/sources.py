@@ -10,10 +10,11 @@ from train.corpora.clip import Clip
 from train.corpora.folder import folder_clips
 from train.corpora.layouts import LAYOUTS, layout_clips
 from train.corpora.shards import shard_clips
+from train.corpora.synthetic import synthetic_clips
 
 
 def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Clip]:
-    """Clips of ``debian``, ``FOLDER``, ``webdataset:FOLDER`` or ``LAYOUT:FOLDER``.
+    """Clips of ``debian``, ``synthetic``, ``FOLDER``, ``webdataset:FOLDER`` or ``LAYOUT:FOLDER``.
 
     Args:
         source: as in the config.
@@ -27,6 +28,8 @@ def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Clip]:
     if source == "debian":
         debian.fetch(packages)
         return debian.clips(packages)
+    if source == "synthetic":
+        return synthetic_clips(packages)
     if colon and layout == "webdataset":
         return shard_clips(Path(path), scratch)
     if colon and layout in LAYOUTS:
