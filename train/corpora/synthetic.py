@@ -1,7 +1,8 @@
-"""Synthetic English speech: sentences of Debian's ``fortunes`` spoken by flite's recorded-voice models.
+"""Synthetic English speech: sentences of Debian's ``fortunes``, spoken by flite and espeak-ng.
 
-The free corpus has one English speaker. Flite's CLUSTERGEN voices (awb, rms, slt of CMU ARCTIC) and the diphone voice
-kal16 read whole sentences, so that the codec hears other throats and every sound of English next to every other.
+The free corpus has one English speaker. Flite's CLUSTERGEN voices (awb, rms, slt of CMU ARCTIC) and its diphone voice
+kal16 read whole sentences, so that the codec hears other throats and every sound of English next to every other;
+espeak-ng is a formant synthesiser whose variants cross pitch, formants and accent more freely than recordings do.
 """
 
 from __future__ import annotations
@@ -12,38 +13,51 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from codec.errors import CodecError
 from train.corpora.clip import Clip
 from train.corpora.debian import fetch_package
 
-VOICES = ("awb", "rms", "slt", "kal16")
-SENTENCES = 2000
+FLITE = ("awb", "rms", "slt", "kal16")
+FLITE_SENTENCES = 2000
 """Of about 4 s each, dealt out among the voices: a little over 2 hours."""
+ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-us", "en-gb-x-rp")
+VARIANTS = (
+    *("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Alex", "Alicia", "Andrea", "Andy"),
+    *("Annie", "Denis", "Gene", "Michael", "belinda", "david", "edward", "grandma", "john", "linda", "rob", "steph"),
+)
+PITCHES = (25, 40, 50, 60, 80)
+"""Of espeak-ng's 0 to 99; 50 is the variant's own."""
+ESPEAK_SENTENCES = 1200
 _SENTENCE = re.compile(r"[A-Z][a-z' ,;]+(?:[A-Za-z',; -])*[.?!]")
 
 
-def synthetic_clips(packages: Path, count: int = SENTENCES) -> Iterator[Clip]:
+def synthetic_clips(packages: Path, flite: int = FLITE_SENTENCES, espeak: int = ESPEAK_SENTENCES) -> Iterator[Clip]:
     """Speaks what is not yet spoken into ``packages/synthetic``, then yields every sentence as a clip with its text.
 
     Args:
         packages: where Debian packages are kept.
-        count: number of sentences.
+        flite: number of sentences spoken by flite.
+        espeak: by espeak-ng, other ones.
 
     Raises:
-        CodecError: flite is missing, or the text cannot be fetched.
+        CodecError: flite or espeak-ng is missing, or the text cannot be fetched.
     """
-    if not shutil.which("flite"):
-        raise CodecError("source 'synthetic' needs flite: apt-get install flite")
+    for program in ("flite", "espeak-ng"):
+        if not shutil.which(program):
+            raise CodecError(f"source 'synthetic' needs {program}: apt-get install {program}")
     fetch_package(packages, "fortunes")
     folder = packages / "synthetic"
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [(text, VOICES[index % len(VOICES)]) for index, text in enumerate(sentences(packages / "fortunes", count))]
+    texts = sentences(packages / "fortunes", flite + espeak)
+    voices = [f"flite-{FLITE[i % len(FLITE)]}" for i in range(flite)]
+    voices += [f"espeak-{ACCENTS[i % len(ACCENTS)]}+{VARIANTS[i % len(VARIANTS)]}" for i in range(espeak)]
     with ThreadPoolExecutor(2) as pool:
-        paths = pool.map(lambda line: _speak(*line, folder), lines)
-        for (text, voice), path in zip(lines, paths, strict=True):
-            labels = {"speaker": f"flite-{voice}", "language": "en", "text": text}
+        paths = pool.map(partial(_speak, folder), texts, voices)
+        for text, voice, path in zip(texts, voices, paths, strict=True):
+            labels = {"speaker": voice, "language": "en", "text": text}
             yield Clip(str(path), f"synthetic/{text}", "speech", "synthetic", labels)
 
 
@@ -67,13 +81,20 @@ def sentences(folder: Path, count: int) -> list[str]:
     return sorted(found, key=lambda text: hashlib.sha256(text.encode()).digest())[:count]
 
 
-def _speak(text: str, voice: str, folder: Path) -> Path:
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}-{voice}.wav"
+def _speak(folder: Path, text: str, voice: str) -> Path:
+    digest = hashlib.sha256(text.encode()).digest()
+    path = folder / f"{digest.hex()[:16]}-{voice}.wav"
     if not path.exists():
         staged = path.with_suffix(".part")
+        program, _, name = voice.partition("-")
+        pitch = str(PITCHES[digest[0] % len(PITCHES)])
+        if program == "flite":
+            command = ["flite", "-voice", name, "-t", text, "-o", str(staged)]
+        else:
+            command = ["espeak-ng", "-v", name, "-p", pitch, "-w", str(staged), "--", text]
         try:
-            subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(staged)], check=True, capture_output=True)
+            subprocess.run(command, check=True, capture_output=True)
         except subprocess.CalledProcessError as error:
-            raise CodecError(f"flite cannot speak as {voice}: {error.stderr.decode(errors='replace').strip()}") from error
+            raise CodecError(f"{program} cannot speak as {name}: {error.stderr.decode(errors='replace').strip()}") from error
         staged.rename(path)
     return path
