@@ -51,5 +51,9 @@ class Steps:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Networks in bfloat16 if the config says so; losses and quantisers stay outside."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    """Networks in bfloat16 if the config says so and the device gains; losses and quantisers stay outside.
+
+    A processor without bfloat16 instructions emulates them, a hundred times slower than single precision.
+    """
+    gains = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16" and gains)

@@ -20,6 +20,7 @@ from codec.errors import CodecError
 from train.corpora.clip import Clip
 from train.corpora.debian import fetch_package
 
+ORIGIN = "synthetic"
 FLITE = ("awb", "rms", "slt", "kal16")
 FLITE_SENTENCES = 2000
 """Of about 4 s each, dealt out among the voices: a little over 2 hours."""
@@ -58,7 +59,7 @@ def synthetic_clips(packages: Path, flite: int = FLITE_SENTENCES, espeak: int = 
         paths = pool.map(partial(_speak, folder), texts, voices)
         for text, voice, path in zip(texts, voices, paths, strict=True):
             labels = {"speaker": voice, "language": "en", "text": text}
-            yield Clip(str(path), f"synthetic/{text}", "speech", "synthetic", labels)
+            yield Clip(str(path), f"synthetic/{text}", "speech", ORIGIN, labels)
 
 
 def sentences(folder: Path, count: int) -> list[str]:
