@@ -147,6 +147,14 @@ def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, ca
     assert before.encode(wave, 16_000).codes[:, 0].equal(after.encode(wave, 16_000).codes[:, 0])
     first = metrics(tmp_path / "codec")[0]
     assert first["valid_speech_100"] < 1.1 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
+    polished = tmp_path / "polished"
+    polished.mkdir()
+    for name in ("corpus", "features"):
+        (polished / name).symlink_to(tmp_path / name)
+    run("adversarial", trained, *given, f"root={polished}", "adversarial.meaning=1", "adversarial.steps=6")
+    parts = torch.load(polished / "adversarial" / "checkpoint.pt", weights_only=True)["parts"]
+    assert parts["balancer"]["meaning"] > 0
+    assert parts["model"]["acoustic.rate"].half().equal(before.networks.acoustic.rate.half())
     with pytest.raises(SystemExit):
         main(["train", "codec", "--config", str(trained / "config.yaml"), *given, "model.hop_length=160"])
     assert "other sizes than the config's" in capsys.readouterr().err
