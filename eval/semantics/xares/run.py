@@ -54,7 +54,14 @@ class Round:
 
 
 def run_task(
-    task: TaskDefinition, folder: Path, embedder: Embedder, heads: Sequence[HeadName], mode: Mode, suite: Suite, seed: int = 42
+    task: TaskDefinition,
+    folder: Path,
+    embedder: Embedder,
+    heads: Sequence[HeadName],
+    mode: Mode,
+    suite: Suite,
+    seed: int = 42,
+    embed: Callable[[Sequence[Path], TaskDefinition, Embedder, Mode], list[Example]] = embed_tars,
 ) -> list[Score]:
     """Scores one embedder on one task.
 
@@ -66,6 +73,7 @@ def run_task(
         mode: compatible or corrected.
         suite: that the scores are filed under.
         seed: of first weights and order.
+        embed: `embed_tars`, or one that remembers.
 
     Raises:
         CodecError: the task cannot be scored; says which file or split is to blame.
@@ -80,7 +88,7 @@ def run_task(
     parts: dict[tuple[Path, ...], list[Example]] = {}
     for paths in tars.values():
         if tuple(paths) not in parts:
-            parts[tuple(paths)] = embed_tars(paths, task, embedder, mode)
+            parts[tuple(paths)] = embed(paths, task, embedder, mode)
     splits = {name: parts[tuple(paths)] for name, paths in tars.items()}
     rounds = list(_rounds(splits, task, mode))
     names = class_names(rounds, task)

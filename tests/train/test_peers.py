@@ -1,0 +1,94 @@
+"""Training of other codecs' architectures: shrunk, for seconds, and then probed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from codec.baselines import dac, encodec
+from codec.errors import CodecError
+from eval.semantics.embeddings import open_embedder
+from tests.conftest import DATA
+from train.corpora import build
+from train.corpora.folder import folder_clips
+from train.peers import EncodecPeer, PeerConfig, peer, train
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("peers")
+    wave, rate = soundfile.read(DATA / "speech.flac", dtype="float32")
+    (folder / "audio").mkdir()
+    for number, part in enumerate(np.array_split(wave, 12)):
+        soundfile.write(folder / "audio" / f"{number}.wav", part, rate)
+    build(folder_clips(folder / "audio"), folder / "corpus")
+    return folder / "corpus"
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    little = {"encoder_hidden_size": 4, "decoder_hidden_size": 64}
+    monkeypatch.setitem(dac.SHAPES, "dac_16khz", dataclasses.replace(dac.SHAPES["dac_16khz"], **little))
+    few = {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16}
+    monkeypatch.setitem(encodec.SHAPES, "encodec_24khz", dataclasses.replace(encodec.SHAPES["encodec_24khz"], **few))
+
+
+def config(family: str, steps: int) -> PeerConfig:
+    raw = {"family": family, "steps": steps, "batch_size": 4, "crop_frames": 16, "learning_rate": 2e-3, "save_every": 10}
+    return PeerConfig.model_validate(raw | {"weights": {"speech": 1.0, "music": 1.0, "sound": 1.0}})
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("family", ["encodec_24khz", "dac_16khz"])
+def test_a_peer_is_trained_resumed_and_probed(family: str, corpus: Path, tmp_path: Path) -> None:
+    output = tmp_path / "little"
+    train(config(family, 10), corpus, output)
+    train(config(family, 30), corpus, output)
+    card = json.loads((output / "peer.json").read_text())
+    assert (card["family"], card["steps"], card["streams"]) == (family, 30, 2)
+    embedder = open_embedder(f"peer:{output}")
+    assert (embedder.name, embedder.trained) == ("peer:little", True)
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    vectors = embedder.embed([wave, wave[:4_000]], 16_000)
+    assert [len(part) for part in vectors] == [round(1 / embedder.hop_seconds), round(0.25 / embedder.hop_seconds)]
+    assert np.unique(vectors[0], axis=0).shape[0] > 1
+
+
+@pytest.mark.usefixtures("_small")
+def test_what_is_learned_reconstructs_better() -> None:
+    """Gradients reach encoder and decoder, and codewords move to where vectors are."""
+    torch.manual_seed(0)
+    model = peer(config("encodec_24khz", 1)).train()
+    assert isinstance(model, EncodecPeer)
+    wave = 0.3 * torch.sin(torch.arange(4_800) / 9).repeat(2, 1).unsqueeze(1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(40):
+        output, commitment = model(wave)
+        loss = (output - wave).square().mean() + 0.25 * commitment
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(parameter.grad is not None for parameter in model.network.encoder.parameters())
+
+
+def test_what_is_no_peer(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match=r"peer\.json: No such file"):
+        open_embedder(f"peer:{tmp_path}")
+    (tmp_path / "peer.json").write_text('{"family": "mp3", "streams": 2}')
+    with pytest.raises(CodecError, match=r"model\.safetensors: not there"):
+        open_embedder(f"peer:{tmp_path}")
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(CodecError, match="unknown family 'mp3'"):
+        open_embedder(f"peer:{tmp_path}")
+    (tmp_path / "peer.json").write_text("[]")
+    with pytest.raises(CodecError, match="not the card of a trained peer"):
+        open_embedder(f"peer:{tmp_path}")
