@@ -2,7 +2,8 @@
 
 ``python -m train.peers encodec_24khz --corpus runs/nano/corpus --output runs/peers/encodec --minutes 60`` writes
 ``peer.json`` and ``model.safetensors``; ``codec probe run -c peer:runs/peers/encodec`` reads them. The recipe is short:
-multi-scale mel loss and commitment, no discriminator.
+multi-scale mel loss and commitment, no discriminator. A quarter of the published width is about what ours has and what a
+processor can train; ``--width 1`` is the published network. ``--minutes 0`` writes random weights, and every table says so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from codec.atomic import atomic_write
-from codec.baselines import dac, encodec
+from codec.baselines.narrow import narrowed
 from codec.config import Config
 from codec.errors import CodecError
 from train.corpora.store import SAMPLE_RATE, Corpus
@@ -39,6 +40,7 @@ class PeerConfig(Config):
     Attributes:
         family: whose architecture.
         streams: codebooks in use.
+        width: of the layers, as a share of the published ones.
         weights: share of each domain, as in our codec stage.
         crop_frames: of 20 ms.
         steps: at most.
@@ -47,11 +49,12 @@ class PeerConfig(Config):
 
     family: Family
     streams: Literal[2, 4, 8] = 2
+    width: Literal[1, 0.5, 0.25] = 0.25
     weights: dict[str, float] = {"speech": 0.6, "music": 0.28, "sound": 0.12}
     crop_frames: Annotated[int, Field(ge=8)] = 48
     batch_size: Annotated[int, Field(ge=1)] = 8
     steps: Annotated[int, Field(ge=1)] = 1_000_000
-    minutes: Annotated[float, Field(gt=0)] = 60
+    minutes: Annotated[float, Field(ge=0)] = 60
     learning_rate: float = 3e-4
     save_every: int = 200
     seed: int = 0
@@ -123,9 +126,8 @@ class DacPeer(nn.Module):
 
 def peer(config: PeerConfig) -> EncodecPeer | DacPeer:
     """An untrained one."""
-    if config.family == "dac_16khz":
-        return DacPeer(dac.network(config.family, None).requires_grad_(True), config.streams)
-    return EncodecPeer(encodec.network(config.family, None).requires_grad_(True), config.streams)
+    network = narrowed(config.family, config.width, None).requires_grad_(True)
+    return DacPeer(network, config.streams) if config.family == "dac_16khz" else EncodecPeer(network, config.streams)
 
 
 def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
@@ -140,10 +142,10 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
     model = peer(config).to(place.device).train()
     criterion = MultiScaleMelLoss(model.sample_rate).to(place.device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
-    run = Run(output, config, {"model": model, "optimizer": optimizer}, matters=("family", "streams", "seed"))
+    run = Run(output, config, {"model": model, "optimizer": optimizer}, matters=("family", "streams", "width", "seed"))
     done = run.resume()
     steps = Steps(config.family, data, done, config.steps, place)
-    for step, batch in steps:
+    for step, batch in steps if config.minutes else ():
         wave = _resampled(batch.wave, model.sample_rate)
         result, commitment = model(wave)
         shared = min(result.shape[-1], wave.shape[-1])
@@ -161,7 +163,8 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
             run.save(done)
         if run.seconds > 60 * config.minutes:
             break
-    run.save(done)
+    if config.minutes:
+        run.save(done)
     return export(config, model, output, done, run.seconds)
 
 
@@ -171,6 +174,7 @@ def export(config: PeerConfig, model: EncodecPeer | DacPeer, output: Path, steps
     about = {
         "family": config.family,
         "streams": config.streams,
+        "width": config.width,
         "steps": steps,
         "minutes": round(seconds / 60, 1),
         "hours_of_audio": round(steps * config.batch_size * config.crop_frames / 50 / 3600, 2),
@@ -190,15 +194,16 @@ def main(
     family: Annotated[str, typer.Argument(help="encodec_24khz or dac_16khz.")],
     corpus: Annotated[Path, typer.Option(help="A folder made by codec train corpus.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run and its weights.")],
-    minutes: Annotated[float, typer.Option(help="Of training.")] = 60,
+    minutes: Annotated[float, typer.Option(help="Of training; 0: random weights.")] = 60,
     streams: Annotated[int, typer.Option(help="Codebooks in use.")] = 2,
+    width: Annotated[float, typer.Option(help="Of the layers: 1, 0.5 or 0.25 of the published ones.")] = 0.25,
     steps: Annotated[int, typer.Option(help="At most.")] = 1_000_000,
 ) -> None:
     """Train another codec's architecture on our corpus."""
     from pydantic import ValidationError
 
     try:
-        raw = {"family": family, "minutes": minutes, "streams": streams, "steps": steps}
+        raw = {"family": family, "minutes": minutes, "streams": streams, "width": width, "steps": steps}
         train(PeerConfig.model_validate(raw), corpus, output)
     except ValidationError as error:
         first = error.errors()[0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,8 +20,6 @@ from eval.semantics.scores import Mode
 from eval.semantics.xares.examples import Example, embed_tars
 from eval.semantics.xares.tasks import TaskDefinition
 
-Embed = Callable[[Sequence[Path], TaskDefinition, Embedder, Mode], list[Example]]
-"""Like `embed_tars`."""
 FOLDER = ".embeddings"
 FORMAT = 1
 
@@ -75,7 +74,7 @@ def _read(path: Path) -> list[Example] | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             vectors, ends, rows = stored["vectors"], stored["ends"], json.loads(str(stored["rows"]))
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     parts = np.split(vectors, ends[:-1])
     examples = []

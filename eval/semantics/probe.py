@@ -10,11 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from codec.errors import CodecError
-from eval.semantics.cache import Cache, Embed
+from eval.semantics.cache import Cache
 from eval.semantics.interface import CARD_NAME, Embedder
 from eval.semantics.scores import Failure, HeadName, Mode, Results, Score, Suite
 from eval.semantics.xares.examples import embed_tars
-from eval.semantics.xares.run import run_majority, run_task
+from eval.semantics.xares.run import Embed, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
 
 HEADS: tuple[HeadName, ...] = ("knn", "mlp")
@@ -172,7 +172,7 @@ def _majorities(tasks: Sequence[Path], results: Results, json: bool) -> None:
 def _tell(results: Results, found: Score | Failure, json: bool) -> None:
     if isinstance(found, Failure):
         results.failures.append(found)
-        print(f"{found.embedder}, task {found.task}: {found.reason}", file=sys.stderr)
+        print(f"{found.embedder}: {found.reason}", file=sys.stderr)
         return
     results.scores.append(found)
     if json:

@@ -33,9 +33,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    little = {"encoder_hidden_size": 4, "decoder_hidden_size": 64}
+    little = {"encoder_hidden_size": 16, "decoder_hidden_size": 256}
     monkeypatch.setitem(dac.SHAPES, "dac_16khz", dataclasses.replace(dac.SHAPES["dac_16khz"], **little))
-    few = {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16}
+    few = {"num_filters": 16, "hidden_size": 16, "codebook_dim": 16}
     monkeypatch.setitem(encodec.SHAPES, "encodec_24khz", dataclasses.replace(encodec.SHAPES["encodec_24khz"], **few))
 
 
@@ -61,6 +61,12 @@ def test_a_peer_is_trained_resumed_and_probed(family: str, corpus: Path, tmp_pat
 
 
 @pytest.mark.usefixtures("_small")
+def test_without_training_it_says_so(corpus: Path, tmp_path: Path) -> None:
+    train(config("encodec_24khz", 1).model_copy(update={"minutes": 0}), corpus, tmp_path / "random")
+    assert not open_embedder(f"peer:{tmp_path / 'random'}").trained
+
+
+@pytest.mark.usefixtures("_small")
 def test_what_is_learned_reconstructs_better() -> None:
     """Gradients reach encoder and decoder, and codewords move to where vectors are."""
     torch.manual_seed(0)
@@ -83,7 +89,7 @@ def test_what_is_learned_reconstructs_better() -> None:
 def test_what_is_no_peer(tmp_path: Path) -> None:
     with pytest.raises(CodecError, match=r"peer\.json: No such file"):
         open_embedder(f"peer:{tmp_path}")
-    (tmp_path / "peer.json").write_text('{"family": "mp3", "streams": 2}')
+    (tmp_path / "peer.json").write_text('{"family": "mp3", "streams": 2, "width": 1, "steps": 0}')
     with pytest.raises(CodecError, match=r"model\.safetensors: not there"):
         open_embedder(f"peer:{tmp_path}")
     (tmp_path / "model.safetensors").write_bytes(b"x")

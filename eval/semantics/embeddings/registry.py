@@ -76,9 +76,11 @@ def open_embedder(name: str, model: str | Path | None = None) -> Embedder:
     """
     plain, bar, words = name.partition("|")
     if bar:
-        return with_options(open_embedder(plain, model), words.split(","), name)
+        inner = open_embedder(plain, model)
+        return with_options(inner, words.split(","), f"{inner.name}|{words}")
     if "+" in name:
-        return Ensemble([open_embedder(part, model) for part in name.split("+")], name)
+        members = [open_embedder(part, model) for part in name.split("+")]
+        return Ensemble(members, "+".join(member.name for member in members))
     family, colon, rest = name.partition(":")
     head, at, rate = family.partition("@")
     if not head or (colon and not rest) or (at and not rate):

@@ -32,6 +32,8 @@ from eval.semantics.xares.examples import Example, embed_tars
 from eval.semantics.xares.frames import score_frames
 from eval.semantics.xares.tasks import TaskDefinition
 
+Embed = Callable[[Sequence[Path], TaskDefinition, Embedder, Mode], list[Example]]
+"""Like `embed_tars`."""
 HELD_OUT = 10
 """One of so many training clips goes to validation where a task has no validation split of its own."""
 
@@ -61,7 +63,7 @@ def run_task(
     mode: Mode,
     suite: Suite,
     seed: int = 42,
-    embed: Callable[[Sequence[Path], TaskDefinition, Embedder, Mode], list[Example]] = embed_tars,
+    embed: Embed = embed_tars,
 ) -> list[Score]:
     """Scores one embedder on one task.
 
@@ -78,6 +80,23 @@ def run_task(
     Raises:
         CodecError: the task cannot be scored; says which file or split is to blame.
     """
+    try:
+        return _run(task, folder, embedder, heads, mode, suite, seed, embed)
+    except CodecError as error:
+        named = str(error).startswith(f"task {task.name}: ")
+        raise CodecError(str(error) if named else f"task {task.name}: {error}") from error
+
+
+def _run(
+    task: TaskDefinition,
+    folder: Path,
+    embedder: Embedder,
+    heads: Sequence[HeadName],
+    mode: Mode,
+    suite: Suite,
+    seed: int,
+    embed: Embed,
+) -> list[Score]:
     if task.kind == "retrieval" and mode == "compatible":
         return []  # X-ARES cuts captions up with BERT's tokenizer, we into words.
     if task.kind == "asr":
