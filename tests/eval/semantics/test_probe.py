@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from codec.errors import CodecError
-from eval.semantics.cli import app
+from eval.semantics.cli import _embedders, app
 from eval.semantics.interface import Embedder
 from eval.semantics.probe import find_tasks, run_hear, run_probes
 from eval.semantics.report import page, write
@@ -191,6 +191,32 @@ def test_page() -> None:
     assert "| drum | logmel | a/b |" in rows
     assert "Not measured here" in text
     assert "| audiocodec (ByteDance) | 0.865 | 0.868 | 0.792 | 0.792 |" in rows
+
+
+def test_variants_stand_beside_what_they_are_made_from() -> None:
+    rows = [
+        ("semcodec:features", "word", 0.5),
+        ("semcodec:features", "drum", 0.7),
+        ("logmel", "word", 0.2),
+        ("logmel", "drum", 0.4),
+    ]
+    rows += [("semcodec:features|dc", "word", 0.6), ("semcodec:features|dc", "drum", 0.7)]
+    rows += [("semcodec:features+logmel", "word", 0.5), ("semcodec:features+logmel", "drum", 0.6)]
+    rows += [("tuned:word-digit", "word", 0.9), ("tuned:word-digit", "drum", 0.8)]
+    text = page(Results([score(embedder=name, task=task, value=value) for name, task, value in rows]), [], {})
+    main, _, ablated = text.partition("### The challenge winner's ideas")
+    assert "|dc" not in main.replace("| dc", "")
+    assert "tuned" not in main
+    assert "| semcodec:features | 50.0% | 70.0% | 60.0% | – |" in ablated
+    assert r"| semcodec:features\|dc | 60.0% | 70.0% | 65.0% | +5.0 |" in ablated
+    assert "| semcodec:features+logmel | 50.0% | 60.0% | 55.0% | -5.0 |" in ablated
+    # What it was tuned on does not count.
+    assert "| tuned:word-digit | (90.0%) | 80.0% | – | +10.0 |" in ablated
+
+
+def test_names_with_commas_of_their_own() -> None:
+    text = "logmel|silence,dc,semcodec@50,vocab=4096:semantic,logmel+semcodec:features"
+    assert _embedders(text) == ["logmel|silence,dc", "semcodec@50,vocab=4096:semantic", "logmel+semcodec:features"]
 
 
 def test_plots_and_language_tables(tmp_path: Path) -> None:
