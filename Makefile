@@ -10,6 +10,7 @@ CORPUS ?= runs/nano/corpus
 PROBE ?= runs/probe
 MODEL ?= default
 PEER_MINUTES ?= 0
+LM_STEPS ?= 60
 TUNED := $(PROBE)/tuned/word-language-instrument_family
 COMMA := ,
 joined = $(subst $() $(),$(COMMA),$(strip $(1)))
@@ -48,8 +49,8 @@ probe: $(VENV)/.dev
 	-$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes compatible -o benchmarks/results/compatible \
 		-c logmel,semcodec:features,semcodec@50:both
 	-$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results/ablation \
-		-c "$(call joined,$(VARIANTS))"
-	$(BIN)/codec probe lm -o benchmarks/results/lm.json --corpus $(CORPUS) -m $(MODEL) --minutes 12 --steps 40 \
+		--only drum,taunt,object_word,letter_or_digit,prompt -c "$(call joined,$(VARIANTS))"
+	$(BIN)/codec probe lm -o benchmarks/results/lm.json --corpus $(CORPUS) -m $(MODEL) --minutes 12 --steps $(LM_STEPS) \
 		--labels $(PROBE)/tasks/word --labels $(PROBE)/tasks/language
 	$(BIN)/codec probe report benchmarks/results/probe.json benchmarks/results/compatible/probe.json \
 		benchmarks/results/ablation/probe.json benchmarks/results/lm.json -o docs/semantics.md

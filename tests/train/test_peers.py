@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,8 @@ def test_a_peer_is_trained_resumed_and_probed(family: str, corpus: Path, tmp_pat
     embedder = open_embedder(f"peer:{output}")
     assert (embedder.name, embedder.trained) == ("peer:little", True)
     wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-    vectors = embedder.embed([wave, wave[:4_000]], 16_000)
-    assert [len(part) for part in vectors] == [round(1 / embedder.hop_seconds), round(0.25 / embedder.hop_seconds)]
+    vectors = embedder.embed([wave, wave[:4_800]], 16_000)
+    assert [len(part) for part in vectors] == [round(1 / embedder.hop_seconds), math.ceil(0.3 / embedder.hop_seconds - 1e-6)]
     assert np.unique(vectors[0], axis=0).shape[0] > 1
 
 
@@ -67,23 +68,21 @@ def test_without_training_it_says_so(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_small")
-def test_what_is_learned_reconstructs_better() -> None:
-    """Gradients reach encoder and decoder, and codewords move to where vectors are."""
+def test_codewords_go_where_vectors_are_and_gradients_past_them() -> None:
     torch.manual_seed(0)
     model = peer(config("encodec_24khz", 1)).train()
     assert isinstance(model, EncodecPeer)
-    wave = 0.3 * torch.sin(torch.arange(4_800) / 9).repeat(2, 1).unsqueeze(1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(40):
+    wave = 0.3 * torch.sin(torch.arange(9_600) / 9).repeat(2, 1).unsqueeze(1) + 0.1 * torch.randn(2, 1, 9_600)
+    distances = []
+    for _ in range(20):
         output, commitment = model(wave)
-        loss = (output - wave).square().mean() + 0.25 * commitment
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
-    assert all(parameter.grad is not None for parameter in model.network.encoder.parameters())
+        distances.append(commitment.item())
+    assert output.shape == wave.shape
+    assert distances[-1] < 0.1 * distances[0]
+    output.square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.network.encoder.parameters())
+    before = model.eval()(wave)[1].item()
+    assert model(wave)[1].item() == before
 
 
 def test_what_is_no_peer(tmp_path: Path) -> None:
