@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 import typer
 from pydantic import Field
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from codec.atomic import atomic_write
+from codec.atomic import atomic_path, atomic_write
 from codec.baselines.narrow import narrowed
 from codec.config import Config
 from codec.errors import CodecError
@@ -142,7 +143,7 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
     model = peer(config).to(place.device).train()
     criterion = MultiScaleMelLoss(model.sample_rate).to(place.device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
-    run = Run(output, config, {"model": model, "optimizer": optimizer}, matters=("family", "streams", "width", "seed"))
+    run = Run(output / "run", config, {"model": model, "optimizer": optimizer}, matters=("family", "streams", "width", "seed"))
     done = run.resume()
     steps = Steps(config.family, data, done, config.steps, place)
     for step, batch in steps if config.minutes else ():
@@ -170,7 +171,9 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
 
 def export(config: PeerConfig, model: EncodecPeer | DacPeer, output: Path, steps: int, seconds: float) -> Path:
     """Writes what ``codec probe`` opens as ``peer:FOLDER``."""
-    model.network.save_pretrained(output)
+    state = {key: value.detach().cpu().contiguous().clone() for key, value in model.network.state_dict().items()}
+    with atomic_path(output / "model.safetensors") as staged:
+        save_file(state, staged)
     about = {
         "family": config.family,
         "streams": config.streams,
