@@ -3,13 +3,23 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-# make probe: what the tokens mean, into docs/semantics.md. WHISPER=FOLDER of a faster-whisper model adds its encoder.
+# make probe: what the tokens mean, into docs/semantics.md. WHISPER=FOLDER of a faster-whisper model adds its encoder;
+# PEER_MINUTES=60 trains EnCodec's and DAC's architectures for an hour each, or else their rows are random, and say so.
+# Embeddings are kept in $(PROBE)/tasks/.embeddings: what was interrupted goes on.
 CORPUS ?= runs/nano/corpus
 PROBE ?= runs/probe
 MODEL ?= default
+PEER_MINUTES ?= 0
+LM_STEPS ?= 60
+TUNED := $(PROBE)/tuned/word-language-instrument_family
 COMMA := ,
+joined = $(subst $() $(),$(COMMA),$(strip $(1)))
 OURS := $(foreach rate,25 50 100,$(foreach stream,semantic acoustic both,semcodec@$(rate):$(stream)))
-EMBEDDERS ?= logmel semcodec:features $(OURS) encodec_24khz@1.5 dac_16khz@n=2 $(if $(WHISPER),whisper-ct2:$(WHISPER))
+ENCODER := $(if $(WHISPER),whisper-ct2:$(WHISPER))
+EMBEDDERS ?= logmel semcodec:features $(OURS) peer:$(PROBE)/peers/encodec peer:$(PROBE)/peers/dac $(ENCODER)
+FEATURES := semcodec:features
+VARIANTS ?= $(FEATURES) $(FEATURES)|silence $(FEATURES)|silence,dc $(FEATURES)|silence,dc,level $(FEATURES)|padded \
+	$(FEATURES)|padded-dropped logmel $(FEATURES)+logmel $(ENCODER) $(if $(WHISPER),$(FEATURES)+$(ENCODER)) tuned:$(TUNED)
 
 .PHONY: demo demo-page test lint integ docs probe sweep clean
 
@@ -32,10 +42,18 @@ docs: $(VENV)/.dev
 
 probe: $(VENV)/.dev
 	$(BIN)/codec probe tasks --corpus $(CORPUS) -o $(PROBE)/tasks
-	-$(BIN)/codec probe run --untrained -t $(PROBE)/tasks -o benchmarks/results -m $(MODEL) -c $(subst $() $(),$(COMMA),$(strip $(EMBEDDERS)))
-	$(BIN)/codec probe lm -o benchmarks/results/lm.json --corpus $(CORPUS) -m $(MODEL) \
+	$(BIN)/python -m train.peers encodec_24khz --corpus $(CORPUS) -o $(PROBE)/peers/encodec --minutes $(PEER_MINUTES)
+	$(BIN)/python -m train.peers dac_16khz --corpus $(CORPUS) -o $(PROBE)/peers/dac --minutes $(PEER_MINUTES)
+	$(BIN)/codec probe tune --on word,language,instrument_family -t $(PROBE)/tasks -m $(MODEL) -o $(TUNED)
+	-$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results -c "$(call joined,$(EMBEDDERS))"
+	-$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes compatible -o benchmarks/results/compatible \
+		-c logmel,semcodec:features,semcodec@50:both
+	-$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results/ablation \
+		--only drum,taunt,object_word,letter_or_digit,prompt -c "$(call joined,$(VARIANTS))"
+	$(BIN)/codec probe lm -o benchmarks/results/lm.json --corpus $(CORPUS) -m $(MODEL) --minutes 12 --steps $(LM_STEPS) \
 		--labels $(PROBE)/tasks/word --labels $(PROBE)/tasks/language
-	$(BIN)/codec probe report benchmarks/results/probe.json benchmarks/results/lm.json -o docs/semantics.md
+	$(BIN)/codec probe report benchmarks/results/probe.json benchmarks/results/compatible/probe.json \
+		benchmarks/results/ablation/probe.json benchmarks/results/lm.json -o docs/semantics.md
 
 # Quality of ours and of classical codecs (apt-get install codec2 opus-tools speex lame ffmpeg) on held-out clips of the free
 # corpus, which is fetched if it is not there. Another corpus, more clips, another recogniser: make sweep CORPUS=… CLIPS=… ASR=…

@@ -67,14 +67,18 @@ def run(
     untrained: Untrained = False,
     model: Model = "default",
     seed: Seed = 42,
+    cache: Annotated[Path | None, typer.Option(help="Of embeddings; if left out, a hidden folder beside the tasks.")] = None,
     json: Json = False,
 ) -> None:
     """Score embedders on tasks: our own offline runner of X-ARES. A task that fails is reported, the others go on."""
+    from eval.semantics.cache import FOLDER
     from eval.semantics.probe import HEADS, MODES, find_tasks, run_probes
 
     chosen = _among(heads, HEADS), _among(modes, MODES)
     folders = find_tasks(tasks, _listed(only))
-    results = run_probes(_listed(codecs), _opener(model, untrained), folders, *chosen, output, seed, json)
+    results = run_probes(
+        _embedders(codecs), _opener(model, untrained), folders, *chosen, output, seed, json, cache or tasks / FOLDER
+    )
     if results.failures:
         raise typer.Exit(1)
 
@@ -97,11 +101,11 @@ def xares(
 
     chosen = find_tasks(tasks, _listed(only))
     if prepare:
-        encoders, files = real.prepare(output, _listed(codecs), chosen)
+        encoders, files = real.prepare(output, _embedders(codecs), chosen)
         for encoder in encoders.values():
             print(f"cd {output} && python -m xares.run {encoder} {' '.join(files.values())} --max-jobs 0")
         return
-    for score in real.run_real(output, _listed(codecs), chosen):
+    for score in real.run_real(output, _embedders(codecs), chosen):
         text = f"{score.task:24} {score.embedder:32} MLP {score.mlp:6.1%}  kNN {score.knn:6.1%}"
         print(jsonlib.dumps(asdict(score)) if json else text)
 
@@ -119,7 +123,7 @@ def hear(
     """Score embedders with HEAR's probe, on its published task folders."""
     from eval.semantics.probe import run_hear
 
-    if run_hear(_listed(codecs), _opener(model, untrained), tasks, output, seed, json).failures:
+    if run_hear(_embedders(codecs), _opener(model, untrained), tasks, output, seed, json).failures:
         raise typer.Exit(1)
 
 
@@ -149,6 +153,29 @@ def lm(
 
 
 @app.command()
+def tune(
+    on: Annotated[str, typer.Option(help="Names of tasks whose labels are learned, comma-separated.")],
+    tasks: Tasks,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the tuned model; probe it as tuned:FOLDER.")],
+    steps: Annotated[int, typer.Option(help="Of training.", min=1)] = 300,
+    model: Model = "default",
+    seed: Annotated[int, typer.Option(help="Of heads and order.")] = 0,
+) -> None:
+    """Fine-tune our semantic encoder on the labels of some tasks, then freeze it; probe it on the others."""
+    from eval.semantics.probe import find_tasks
+    from eval.semantics.tuning import Tuning, tune
+
+    names = _listed(on)
+    if not names:
+        raise CodecError("--on: name the tasks to learn from")
+
+    def told(step: int, value: float) -> None:
+        print(f"step {step}: {value:.1%} right on the validation splits", flush=True)
+
+    tune(model, find_tasks(tasks, names), output, Tuning(steps=steps, seed=seed), told)
+
+
+@app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(metavar="JSON...", help="Files of codec probe run, hear and lm.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Markdown file; plots go beside it.")],
@@ -172,6 +199,19 @@ def _opener(model: str, untrained: bool) -> Callable[[str], Embedder]:
 
 def _listed(text: str) -> list[str]:
     return [part for part in text.split(",") if part]
+
+
+def _embedders(text: str) -> list[str]:
+    """Names of embedders: ``logmel|dc,level`` and ``semcodec@50,vocab=4096:semantic`` hold commas of their own."""
+    from eval.semantics.options import OPTIONS
+
+    names: list[str] = []
+    for part in _listed(text):
+        if names and (part in OPTIONS or part.startswith("vocab=")):
+            names[-1] += f",{part}"
+        else:
+            names.append(part)
+    return names
 
 
 def _numbers(text: str) -> list[int]:

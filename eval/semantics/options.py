@@ -79,6 +79,7 @@ class Cleaned:
         self._embedder, self._cleaning, self.name = embedder, cleaning, name
         self.dim, self.hop_seconds = embedder.dim, embedder.hop_seconds
         self.trained, self.bitrate = embedder.trained, embedder.bitrate
+        self.version: str | None = getattr(embedder, "version", None)
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """See `Embedder.embed`; a clip that lost its silence has fewer frames than its length says."""
@@ -107,6 +108,8 @@ class Ensemble:
         self.trained = all(member.trained for member in members)
         bitrates = [member.bitrate for member in members if member.bitrate is not None]
         self.bitrate = sum(bitrates) if len(bitrates) == len(members) else None
+        versions = [getattr(member, "version", None) for member in members]
+        self.version = None if None in versions else " + ".join(versions)
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """See `Embedder.embed`."""
@@ -138,6 +141,7 @@ class Padded:
         self._embedder, self._keep, self.name = embedder, keep, name
         self.dim, self.hop_seconds = embedder.dim, embedder.hop_seconds
         self.trained, self.bitrate = embedder.trained, embedder.bitrate
+        self.version: str | None = getattr(embedder, "version", None)
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """Unlike `Embedder.embed`, what comes out depends on the other clips of the call."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from codec.atomic import atomic_path
 from codec.errors import CodecError
-from eval.semantics.scores import Results, Score
+from eval.semantics.scores import Results, Score, is_variant
 
 MOST_LINES = 7
 HEADS = {"knn": "k-NN", "mlp": "trained head"}
@@ -32,6 +32,7 @@ def draw(results: Results, folder: Path) -> dict[str, str]:
     files: dict[str, str] = {}
     for suite in dict.fromkeys(score.suite for score in results.scores):
         scores = [s for s in results.scores if s.suite == suite and s.mode == "corrected" and s.head != "majority"]
+        scores = [s for s in scores if not is_variant(s.embedder)]
         if not scores:
             continue
         files[f"{suite} bars"] = f"probe-{suite}-bars.png"

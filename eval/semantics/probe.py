@@ -10,9 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from codec.errors import CodecError
+from eval.semantics.cache import Cache
 from eval.semantics.interface import CARD_NAME, Embedder
 from eval.semantics.scores import Failure, HeadName, Mode, Results, Score, Suite
-from eval.semantics.xares.run import run_majority, run_task
+from eval.semantics.xares.examples import embed_tars
+from eval.semantics.xares.run import Embed, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
 
 HEADS: tuple[HeadName, ...] = ("knn", "mlp")
@@ -76,6 +78,7 @@ def run_probes(
     output: Path,
     seed: int,
     json: bool = False,
+    cache: Path | None = None,
 ) -> Results:
     """Scores every embedder on every task and writes ``<output>/probe.json`` after each.
 
@@ -88,7 +91,9 @@ def run_probes(
         output: folder.
         seed: of the heads.
         json: print a JSON line for each score instead of a table's row.
+        cache: folder for embeddings; None: nothing is kept.
     """
+    embed: Embed = embed_tars if cache is None else Cache(cache)
     results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
     results.tasks = {folder.name: facts for folder in tasks if (facts := _facts(folder))}
     for name in embedders:
@@ -98,7 +103,7 @@ def run_probes(
             _tell(results, Failure("tasks", EVERYTHING, name, str(error)), json)
             continue
         for folder in tasks:
-            for found in _score(folder, embedder, heads, modes, seed, results):
+            for found in _score(folder, embedder, heads, modes, seed, embed):
                 _tell(results, found, json)
             results.write(output / "probe.json")
     _majorities(tasks, results, json)
@@ -136,13 +141,13 @@ def run_hear(
 
 
 def _score(
-    folder: Path, embedder: Embedder, heads: Sequence[HeadName], modes: Sequence[Mode], seed: int, results: Results
+    folder: Path, embedder: Embedder, heads: Sequence[HeadName], modes: Sequence[Mode], seed: int, embed: Embed
 ) -> Iterator[Score | Failure]:
     suite: Suite = "tasks"
     try:
         task, suite = definition_of(folder)
         for mode in modes:
-            yield from run_task(task, folder, embedder, heads, mode, suite, seed)
+            yield from run_task(task, folder, embedder, heads, mode, suite, seed, embed)
     except CodecError as error:
         yield Failure(suite, folder.name, embedder.name, str(error))
 
@@ -167,7 +172,7 @@ def _majorities(tasks: Sequence[Path], results: Results, json: bool) -> None:
 def _tell(results: Results, found: Score | Failure, json: bool) -> None:
     if isinstance(found, Failure):
         results.failures.append(found)
-        print(f"{found.embedder}, task {found.task}: {found.reason}", file=sys.stderr)
+        print(f"{found.embedder}: {found.reason}", file=sys.stderr)
         return
     results.scores.append(found)
     if json:

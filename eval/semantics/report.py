@@ -11,7 +11,9 @@ import numpy as np
 
 from codec.atomic import atomic_write
 from codec.errors import CodecError
-from eval.semantics.scores import Failure, Results, Score, Suite, read_results, weighted_average
+from eval.semantics.ablations import ablations
+from eval.semantics.scores import Failure, Results, Score, Suite, is_variant, read_results, weighted_average
+from eval.semantics.tables import table
 from eval.semantics.xares.published import BASELINES, LEADERBOARD
 from eval.semantics.xares.tasks import BY_NAME
 
@@ -23,7 +25,7 @@ SUITES: dict[Suite, str] = {
 }
 MAJORITY = "majority class"
 OURS, FEATURES, LOG_MEL = "semcodec@", "semcodec:features", "logmel"
-LIKE_OTHERS = ("encodec", "dac")
+LIKE_OTHERS = ("encodec", "dac", "peer:")
 RELATIVE_LOSS = 0.1
 """That semantic tokens may lose against the features that they quantise."""
 
@@ -52,12 +54,14 @@ def page(results: Results, modelled: Sequence[dict[str, Any]], drawn: dict[str, 
     """The whole page in Markdown."""
     parts = [_HEAD]
     for suite, title in SUITES.items():
-        scores = [score for score in results.scores if score.suite == suite]
+        everything = [score for score in results.scores if score.suite == suite]
+        scores = [score for score in everything if not is_variant(score.embedder)]
         if scores:
             parts += [f"## {title}", *_suite(scores, results.tasks)]
             parts += [f"![{title}: {kind.split()[1]}](images/{file})" for kind, file in drawn.items() if kind.startswith(suite)]
             parts += _side_by_side(scores)
             parts += _goals(scores) if suite == "tasks" else []
+        parts += ablations(everything)
     parts += _failures(results.failures)
     for report in modelled:
         parts += _language(report)
@@ -91,7 +95,7 @@ def _described(scores: Sequence[Score], tasks: Sequence[str], facts: Mapping[str
         words = [str(about.get(key) or "–") for key in ("classes", "source", "held_out", "seen")]
         rows.append([task.replace("_", " "), words[0], score.metric, f"{score.train} + {score.test}", *words[1:]])
     header = ["task", "classes", "metric", "clips to train, to test", "from", "new in test", "heard by our model in training"]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:
@@ -108,7 +112,7 @@ def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:
         means = (_mean(values, name, tasks), weighted_average(own))
         complete = len(own) == len(tasks)  # Means over different tasks must not stand below each other.
         rows.append([_label(own[0]), _kbps(own[0]), *cells, *(f"{mean:.1%}" if complete else "–" for mean in means)])
-    return _table(["embedder", "kbps", *(task.replace("_", " ") for task in tasks), "mean", "weighted"], rows)
+    return table(["embedder", "kbps", *(task.replace("_", " ") for task in tasks), "mean", "weighted"], rows)
 
 
 def _mean(values: dict[tuple[str, str], Score], name: str, tasks: Sequence[str]) -> float:
@@ -141,7 +145,7 @@ def _side_by_side(scores: Sequence[Score]) -> Iterable[str]:
         header = ["embedder"]
         for track in ("B (k-NN)", "A (trained head)"):
             header += [f"{track} corrected", "X-ARES", "difference"]
-        yield _table(header, rows)
+        yield table(header, rows)
 
 
 def _goals(scores: Sequence[Score]) -> Iterable[str]:
@@ -171,7 +175,7 @@ def _goals(scores: Sequence[Score]) -> Iterable[str]:
             ]
         )
     yield "### Goals"
-    yield _table(
+    yield table(
         [
             "task (k-NN)",
             "our best tokens",
@@ -191,7 +195,7 @@ def _verdict(value: float | None, reached: Callable[[float], bool]) -> str:
 def _failures(failures: Sequence[Failure]) -> Iterable[str]:
     if failures:
         yield "## Not scored"
-        yield _table(["task", "embedder", "why"], [[f.task, f.embedder, f.reason.replace("|", "/")] for f in failures])
+        yield table(["task", "embedder", "why"], [[f.task, f.embedder, f.reason.replace("|", "/")] for f in failures])
 
 
 def _language(report: dict[str, Any]) -> Iterable[str]:
@@ -221,7 +225,7 @@ def _language(report: dict[str, Any]) -> Iterable[str]:
         )
     grams = list(report["modelled"][0]["ngrams"]) if rows else []
     header = ["stream", "tokens/s", "vocabulary", "nominal", *(f"{n}-gram" for n in grams), "transformer"]
-    yield _table([*header, "perplexity", "used", "entropy", "training tokens"], rows)
+    yield table([*header, "perplexity", "used", "entropy", "training tokens"], rows)
     if report["labelled"]:
         yield (
             "How much a single semantic token says of the label of its clip: PNMI (share of the label's entropy that it takes "
@@ -239,7 +243,7 @@ def _language(report: dict[str, Any]) -> Iterable[str]:
             for row in report["labelled"]
         ]
         header = ["label", "tokens/s", "vocabulary", "PNMI", "by chance", "adjusted", "purity", "by chance"]
-        yield _table(header, rows)
+        yield table(header, rows)
 
 
 def _adjusted(agreement: dict[str, Any]) -> float:
@@ -265,9 +269,9 @@ def _published() -> str:
             "Not measured here, on other tasks than ours above, and not comparable with them. ICME 2025 Audio Encoder "
             f"Capability Challenge, {len(BY_NAME)} tasks of which {public} are public; *recomputed* is the weighted average "
             "of the published scores of single tasks.",
-            _table(["team", "track A", "recomputed", "track B", "recomputed"], rows),
+            table(["team", "track A", "recomputed", "track B", "recomputed"], rows),
             "Baselines in the README of X-ARES:",
-            _table(["encoder", "public tasks, MLP", "public, k-NN", "all, MLP", "all, k-NN"], base),
+            table(["encoder", "public tasks, MLP", "public, k-NN", "all, MLP", "all, k-NN"], base),
         ]
     )
 
@@ -303,7 +307,3 @@ def _cell(score: Score | None, best: float) -> str:
         return "–"
     text = f"{score.value:.1%}"
     return f"**{text}**" if score.value == best and score.embedder != MAJORITY else text
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])

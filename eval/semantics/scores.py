@@ -112,6 +112,16 @@ def read_results(paths: Iterable[str | Path]) -> Results:
     return Results(list(scores.values()), list(failures.values()), about, tasks)
 
 
+def is_variant(embedder: str) -> bool:
+    """Whether a name is that of another embedder with something done to it: an option, an ensemble, tuning.
+
+    Example:
+        >>> [is_variant(name) for name in ("logmel", "logmel|dc", "logmel+semcodec:features")]
+        [False, True, True]
+    """
+    return "|" in embedder or "+" in embedder or embedder.startswith("tuned:")
+
+
 def weighted_average(scores: Sequence[Score]) -> float:
     """Σ value·weight / Σ weight, as X-ARES averages over tasks.
 

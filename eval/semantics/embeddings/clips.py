@@ -29,6 +29,7 @@ class ClipEmbedder:
         shortest: samples that the encoder needs; only a clip that is shorter still is filled up with zeros.
         trained: False for random weights.
         bitrate: of the tokens behind the vectors, in bits per second.
+        version: of weights and settings; None where nothing tells it, and then embeddings are not kept.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class ClipEmbedder:
         shortest: int = 1,
         trained: bool = True,
         bitrate: float | None = None,
+        version: str | None = None,
     ) -> None:
+        self.version = version
         self.name, self.dim, self.trained, self.bitrate = name, dim, trained, bitrate
         self.hop_seconds = hop / sample_rate
         self._run, self._rate, self._window, self._shortest = run, sample_rate, window, shortest

@@ -35,6 +35,8 @@ EXAMPLES = (
     "dasheng:base",
     "audiomae:FILE",
     "beats:FILE",
+    "peer:FOLDER",
+    "tuned:FOLDER",
 )
 """One name of every kind."""
 OURS = "semcodec"
@@ -50,6 +52,8 @@ ENCODERS = {
     "dasheng": ("dasheng", "dasheng"),
     "audiomae": ("audiomae", "audiomae"),
     "beats": ("beats", "beats"),
+    "peer": ("peer", "peer"),
+    "tuned": ("tokens", "tuned_features"),
 }
 """Family → module, function, and what comes before the weights' name. Imported when asked for: some take seconds."""
 
@@ -72,9 +76,11 @@ def open_embedder(name: str, model: str | Path | None = None) -> Embedder:
     """
     plain, bar, words = name.partition("|")
     if bar:
-        return with_options(open_embedder(plain, model), words.split(","), name)
+        inner = open_embedder(plain, model)
+        return with_options(inner, words.split(","), f"{inner.name}|{words}")
     if "+" in name:
-        return Ensemble([open_embedder(part, model) for part in name.split("+")], name)
+        members = [open_embedder(part, model) for part in name.split("+")]
+        return Ensemble(members, "+".join(member.name for member in members))
     family, colon, rest = name.partition(":")
     head, at, rate = family.partition("@")
     if not head or (colon and not rest) or (at and not rate):
@@ -94,9 +100,10 @@ def open_embedder(name: str, model: str | Path | None = None) -> Embedder:
 
 
 def _ours(name: str, rate: str, what: str, model: str | Path | None) -> Embedder:
-    if rate and not rate.isdecimal():
-        raise CodecError(f"embedder {name!r}: the rate of {OURS} is a whole number of tokens per second")
-    ours = load_codec(model, rate=int(rate or 50))
+    rate, _, vocab = rate.partition(",vocab=")
+    if (rate and not rate.isdecimal()) or (vocab and not vocab.isdecimal()):
+        raise CodecError(f"embedder {name!r}: rate and vocabulary of {OURS} are whole numbers, as in {OURS}@50,vocab=32768")
+    ours = load_codec(model, rate=int(rate or 50), vocab=int(vocab) if vocab else None)
     if what == "features":
         return tokens.our_features(ours, name)
     if what == "ids":

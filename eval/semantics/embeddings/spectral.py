@@ -21,4 +21,4 @@ def logmel() -> ClipEmbedder:
     def run(wave: np.ndarray) -> np.ndarray:
         return mel(torch.from_numpy(whole_hops(wave, mel.hop_length))[None])[0].numpy()
 
-    return ClipEmbedder("logmel", run, mel.mel.n_mels, mel.hop_length)
+    return ClipEmbedder("logmel", run, mel.mel.n_mels, mel.hop_length, version="80 bands")

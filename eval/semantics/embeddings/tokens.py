@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from codec.baselines.interface import AudioCodec
+from codec.hub import load_codec
 from codec.model import Codec, Stream
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
+from eval.semantics.embeddings.columns import Columns
 
 
 def codec_vectors(codec: AudioCodec, name: str) -> ClipEmbedder:
@@ -29,15 +33,16 @@ def codec_ids(codec: AudioCodec, name: str) -> ClipEmbedder:
     return _of_codec(codec, name, run, codec.bitrate)
 
 
-def our_vectors(codec: Codec, name: str, stream: Stream) -> ClipEmbedder:
+def our_vectors(codec: Codec, name: str, stream: Stream) -> ClipEmbedder | Columns:
     """Our k-means codewords, acoustic values, or both side by side, at the codec's rate and vocabulary."""
-
-    def run(wave: np.ndarray) -> np.ndarray:
-        return codec.embed(codec.encode(wave, codec.sample_rate), stream)[0].float().cpu().numpy()
-
+    both = codec_vectors(codec, f"{name.rpartition(':')[0] or name}:both" if stream != "both" else name)
+    if stream == "both":
+        return both
     semantic = codec.describe(codec.sample_rate).semantic_only().bitrate
-    bitrate = {"semantic": semantic, "acoustic": codec.bitrate - semantic, "both": codec.bitrate}[stream]
-    return _of_codec(codec, name, run, bitrate)
+    width = codec.embed(codec.encode(np.zeros(codec.sample_rate, np.float32), codec.sample_rate), "semantic").shape[2]
+    if stream == "semantic":
+        return Columns(name, both, slice(0, width), semantic)
+    return Columns(name, both, slice(width, both.dim), codec.bitrate - semantic)
 
 
 def our_features(codec: Codec, name: str) -> ClipEmbedder:
@@ -49,7 +54,16 @@ def our_features(codec: Codec, name: str) -> ClipEmbedder:
         padded = torch.from_numpy(whole_hops(wave, config.hop_length)).to(device)
         return networks.semantic(networks.mel(padded[None]))[0].float().cpu().numpy()
 
-    return ClipEmbedder(name, run, config.semantic.n_features, config.hop_length, config.sample_rate)
+    return ClipEmbedder(name, run, config.semantic.n_features, config.hop_length, config.sample_rate, version=codec.fingerprint)
+
+
+def tuned_features(folder: str | Path) -> ClipEmbedder:
+    """`our_features` of an encoder that ``codec probe tune`` trained on labels and froze.
+
+    Raises:
+        CodecError: no model there.
+    """
+    return our_features(load_codec(folder), f"tuned:{Path(folder).resolve().name}")
 
 
 def _of_codec(codec: AudioCodec, name: str, run: Run, bitrate: float) -> ClipEmbedder:
@@ -63,4 +77,5 @@ def _of_codec(codec: AudioCodec, name: str, run: Run, bitrate: float) -> ClipEmb
         codec.sample_rate,
         trained=getattr(codec, "trained", True),
         bitrate=bitrate,
+        version=codec.fingerprint,
     )

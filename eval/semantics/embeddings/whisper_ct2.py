@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from codec.baselines.weights import sha256_of
 from codec.errors import CodecError
 from eval.semantics.embeddings.clips import SAMPLE_RATE, ClipEmbedder, first_line, whole_hops
 
@@ -41,4 +42,6 @@ def whisper_ct2(folder: str | Path) -> ClipEmbedder:
         return np.array(model.encode(ctranslate2.StorageView.from_array(frames)))[0]
 
     dim = run(np.zeros(SAMPLE_RATE, np.float32)).shape[1]
-    return ClipEmbedder(f"whisper-ct2:{folder}", run, dim, HOP, window=WINDOW, shortest=HOP)
+    version = sha256_of(Path(folder) / "model.bin")[:16]
+    name = f"whisper-ct2:{Path(folder).resolve().name}"  # Results do not tell where on a machine it lay.
+    return ClipEmbedder(name, run, dim, HOP, window=WINDOW, shortest=HOP, version=version)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 IGNORED = -100
+GROUP = 64
+"""Codewords that are told apart in the second softmax."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +43,47 @@ class Size:
 
 
 class TokenTransformer(nn.Module):
-    """Pre-norm blocks with learned positions; input and output share their embedding."""
+    """Pre-norm blocks with learned positions; a token is predicted as a group of codewords and then a codeword of it.
+
+    Two short softmaxes instead of one over the whole vocabulary: cost hardly grows with it, and the codewords of a group
+    are neighbours, since those of a nested codebook stand beside their siblings. Input and output share their embedding.
+    """
 
     def __init__(self, vocab: int, size: Size) -> None:
         super().__init__()
-        # One more than there are codewords: what every sequence starts with.
-        self.embedding = nn.Embedding(vocab + 1, size.dim)
+        self.vocab, self.group_size = vocab, min(GROUP, vocab)
+        groups = -(-vocab // self.group_size)
+        # After the codewords comes what every sequence starts with; the last group may be filled up.
+        self.embedding = nn.Embedding(groups * self.group_size + 1, size.dim)
         self.positions = nn.Parameter(torch.zeros(size.context, size.dim))
         nn.init.normal_(self.embedding.weight, std=0.02)
         layer = nn.TransformerEncoderLayer(size.dim, size.heads, 4 * size.dim, 0.1, "gelu", batch_first=True, norm_first=True)
         self.blocks = nn.TransformerEncoder(layer, size.layers, nn.LayerNorm(size.dim), enable_nested_tensor=False)
-        self.bias = nn.Parameter(torch.zeros(vocab))
+        self.groups = nn.Linear(size.dim, groups)
+        self.bias = nn.Parameter(torch.zeros(groups, self.group_size))
+        nothing = torch.arange(groups * self.group_size).view(groups, self.group_size) >= vocab
+        self.register_buffer("nothing", nothing, persistent=False)
+
+    @property
+    def start(self) -> int:
+        """What every sequence starts with."""
+        return self.embedding.num_embeddings - 1
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """``(B, T)`` → logits ``(B, T, vocab)`` of the token after each one."""
+        """``(B, T)`` → hidden states ``(B, T, dim)``, each of which knows its token and those before."""
         length = tokens.shape[1]
         mask = nn.Transformer.generate_square_subsequent_mask(length)
-        hidden = self.blocks(self.embedding(tokens) + self.positions[:length], mask=mask, is_causal=True)
-        return hidden @ self.embedding.weight[:-1].T + self.bias
+        hidden: Tensor = self.blocks(self.embedding(tokens) + self.positions[:length], mask=mask, is_causal=True)
+        return hidden
+
+    def nats(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """``(N, dim)`` hidden states and the ``(N,)`` tokens after them → ``(N,)`` −ln of their probabilities."""
+        group, member = targets // self.group_size, targets % self.group_size
+        table = self.embedding.weight[:-1].view(*self.bias.shape, -1)
+        logits = torch.einsum("nd,nmd->nm", hidden, table[group]) + self.bias[group]
+        logits = logits.masked_fill(self.get_buffer("nothing")[group], -math.inf)
+        first = F.cross_entropy(self.groups(hidden), group, reduction="none")
+        return first + F.cross_entropy(logits, member, reduction="none")
 
 
 def train(sequences: Sequence[Sequence[int]], valid: Sequence[Sequence[int]], vocab: int, size: Size) -> TokenTransformer:
@@ -69,13 +94,14 @@ def train(sequences: Sequence[Sequence[int]], valid: Sequence[Sequence[int]], vo
         model = TokenTransformer(vocab, size)
         optimizer = torch.optim.AdamW(model.parameters(), lr=size.learning_rate, weight_decay=0.01)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, size.steps)
-        rows = [torch.tensor([vocab, *sequence]) for sequence in sequences if len(sequence)]
+        rows = [torch.tensor([model.start, *sequence]) for sequence in sequences if len(sequence)]
         weights = torch.tensor([float(len(row)) for row in rows])
         best, best_state = math.inf, model.state_dict()
         for step in range(1, size.steps + 1):
             chosen = torch.multinomial(weights, size.batch_size, replacement=True, generator=generator)
             inputs, targets = _windows([rows[i] for i in chosen], size.context, generator)
-            loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+            counted = targets != IGNORED
+            loss = model.nats(model(inputs)[counted], targets[counted]).mean()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -94,17 +120,17 @@ def bits(model: TokenTransformer, sequences: Sequence[Sequence[int]], size: Size
     """That sequences take; every token is predicted from at least half a context, where the sequence has as much."""
     training = model.training
     model.eval()
-    vocab, half = len(model.bias), size.context // 2
+    half = size.context // 2
     total = 0.0
     for sequence in sequences:
-        row = torch.tensor([vocab, *sequence])
+        row = torch.tensor([model.start, *sequence])
         done = 0
         while done < len(sequence):
             start = max(0, done - half)
             inputs, targets = row[start : start + size.context][None], row[start + 1 : start + 1 + size.context]
             inputs = inputs[:, : len(targets)]
-            logits = model(inputs)[0, done - start :]
-            total += float(F.cross_entropy(logits, targets[done - start :], reduction="sum")) / math.log(2)
+            hidden = model(inputs)[0, done - start :]
+            total += float(model.nats(hidden, targets[done - start :]).sum()) / math.log(2)
             done = start + len(targets)
     model.train(training)
     return total

@@ -16,8 +16,10 @@ from eval.semantics.tasks.item import Item, without_repeats
 from eval.semantics.tasks.programs import QUIET, WORKERS, read_mono, run, to_int16
 
 SAMPLE_RATE = 16_000
-SPACING, HELD, KEPT = 3.0, 1.0, 1.5
+SPACING, HELD, KEPT = 3.0, 0.8, 1.0
 """Seconds from note to note, of a key held down, and of a clip."""
+NOTES = 8
+"""Of each program in the task of families."""
 TICKS = 480  # a beat; at 120 beats a minute 960 ticks are a second
 FAMILIES = (
     *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensemble", "brass"),
@@ -45,7 +47,7 @@ class Note:
 def instrument_family(soundfont: Path, seed: int) -> list[Item]:
     """Which of 16 families of instruments plays, by instruments never heard, over pitches and velocities."""
     random = np.random.default_rng(seed)
-    played = {program: _random_notes(random, 12) for program in range(8 * len(FAMILIES))}
+    played = {program: _random_notes(random, NOTES) for program in range(8 * len(FAMILIES))}
     waves = render_all(soundfont, played)
     items: list[Item] = []
     for number, family in enumerate(FAMILIES):
@@ -96,7 +98,7 @@ def render(soundfont: Path, program: int, notes: Sequence[Note]) -> list[np.ndar
     """Plays notes one after the other, without reverb and chorus.
 
     Returns:
-        ``(24000,)`` int16 at 16 kHz for each.
+        ``(16000,)`` int16 at 16 kHz for each.
 
     Raises:
         CodecError: SoundFont, fluidsynth or mido missing.

@@ -62,7 +62,7 @@ def language(clips: Clips, seed: int) -> list[Item]:
     """Which of twenty languages a number is read in, by one synthesiser: nothing but the language tells them apart."""
     random = np.random.default_rng(seed)
     numbers = iter(random.permutation(9_000) + 1_000)
-    clips_per_language = {"train": 32, "valid": 6, "test": 16}
+    clips_per_language = {"train": 20, "valid": 4, "test": 10}
     items = []
     for split, count in clips_per_language.items():
         voices = cycle(_espeak(split))

@@ -32,6 +32,8 @@ from eval.semantics.xares.examples import Example, embed_tars
 from eval.semantics.xares.frames import score_frames
 from eval.semantics.xares.tasks import TaskDefinition
 
+Embed = Callable[[Sequence[Path], TaskDefinition, Embedder, Mode], list[Example]]
+"""Like `embed_tars`."""
 HELD_OUT = 10
 """One of so many training clips goes to validation where a task has no validation split of its own."""
 
@@ -54,7 +56,14 @@ class Round:
 
 
 def run_task(
-    task: TaskDefinition, folder: Path, embedder: Embedder, heads: Sequence[HeadName], mode: Mode, suite: Suite, seed: int = 42
+    task: TaskDefinition,
+    folder: Path,
+    embedder: Embedder,
+    heads: Sequence[HeadName],
+    mode: Mode,
+    suite: Suite,
+    seed: int = 42,
+    embed: Embed = embed_tars,
 ) -> list[Score]:
     """Scores one embedder on one task.
 
@@ -66,10 +75,28 @@ def run_task(
         mode: compatible or corrected.
         suite: that the scores are filed under.
         seed: of first weights and order.
+        embed: `embed_tars`, or one that remembers.
 
     Raises:
         CodecError: the task cannot be scored; says which file or split is to blame.
     """
+    try:
+        return _run(task, folder, embedder, heads, mode, suite, seed, embed)
+    except CodecError as error:
+        named = str(error).startswith(f"task {task.name}: ")
+        raise CodecError(str(error) if named else f"task {task.name}: {error}") from error
+
+
+def _run(
+    task: TaskDefinition,
+    folder: Path,
+    embedder: Embedder,
+    heads: Sequence[HeadName],
+    mode: Mode,
+    suite: Suite,
+    seed: int,
+    embed: Embed,
+) -> list[Score]:
     if task.kind == "retrieval" and mode == "compatible":
         return []  # X-ARES cuts captions up with BERT's tokenizer, we into words.
     if task.kind == "asr":
@@ -80,7 +107,7 @@ def run_task(
     parts: dict[tuple[Path, ...], list[Example]] = {}
     for paths in tars.values():
         if tuple(paths) not in parts:
-            parts[tuple(paths)] = embed_tars(paths, task, embedder, mode)
+            parts[tuple(paths)] = embed(paths, task, embedder, mode)
     splits = {name: parts[tuple(paths)] for name, paths in tars.items()}
     rounds = list(_rounds(splits, task, mode))
     names = class_names(rounds, task)

@@ -58,6 +58,14 @@ def test_ours_are_what_the_codec_says(tiny_folder: Path, tiny: Codec, speech: np
     torch.testing.assert_close(torch.from_numpy(features), expected)
 
 
+def test_vocabularies_can_be_chosen(tiny_folder: Path) -> None:
+    small, large = (open_embedder(f"semcodec@50,vocab={vocab}:semantic", tiny_folder) for vocab in (16, 128))
+    assert small.bitrate == pytest.approx(4 * 25)
+    assert large.bitrate == pytest.approx(7 * 25)
+    with pytest.raises(CodecError, match="whole numbers, as in"):
+        open_embedder("semcodec@50,vocab=many:semantic", tiny_folder)
+
+
 def test_any_codec_of_tokens(tiny: Codec) -> None:
     """Through the protocol alone, as another codec would come."""
     vectors, ids = codec_vectors(tiny, "other"), codec_ids(tiny, "other:ids")

@@ -105,6 +105,18 @@ def test_transformer_sees_only_the_past_and_counts_each_token_once() -> None:
     assert bits(model, chain(4, 3, 21), SMALL) == pytest.approx(63 * math.log2(5), rel=1e-5)
 
 
+def test_two_softmaxes_are_one_distribution() -> None:
+    """Also where the last group of codewords is not full."""
+    torch.manual_seed(0)
+    model = TokenTransformer(130, SMALL).eval()
+    with torch.inference_mode():
+        hidden = model(torch.tensor([[model.start, 3, 129]]))[0, -1:].expand(130, -1)
+        nats = model.nats(hidden, torch.arange(130))
+    assert nats.isfinite().all()
+    assert torch.exp(-nats).sum() == pytest.approx(1, rel=1e-5)
+    assert nats.std() > 1e-3
+
+
 def test_agreement_with_labels() -> None:
     random = np.random.default_rng(0)
     labels = ["a", "b", "c"] * 20

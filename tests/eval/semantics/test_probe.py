@@ -4,20 +4,23 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from codec.errors import CodecError
-from eval.semantics.cli import app
+from eval.semantics.cli import _embedders, app
 from eval.semantics.interface import Embedder
 from eval.semantics.probe import find_tasks, run_hear, run_probes
 from eval.semantics.report import page, write
 from eval.semantics.scores import Failure, Results, Score, read_results
-from tests.eval.semantics.folders import Spectrum, tone_task
+from tests.eval.semantics.folders import Spectrum, flac, tone, tone_samples, tone_task, write_tar
 from tests.eval.semantics.test_hear import hear_folder
 
+PAGES = ("probe.json", "compatible/probe.json", "ablation/probe.json", "lm.json")
 STRANGE = ('{"scores": [{"suite": 1}], "failures": [], "about": {}, "tasks": {}}', '{"scores": []}')
 
 
@@ -50,6 +53,73 @@ def test_what_fails_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys: pyt
     read = read_results([tmp_path / "out" / "probe.json"])
     assert read.tasks["a_good"] == {"classes": 3, "source": "synthetic", "held_out": "seeds", "seen": ""}
     assert (read.scores, read.failures) == (results.scores, results.failures)
+
+
+def no_split(folder: Path) -> None:
+    (folder / "wds-audio-valid-000000.tar").unlink()
+
+
+def strange_class(folder: Path) -> None:
+    write_tar(folder / "wds-audio-test-000001.tar", [("odd", flac(tone(99, 1, 1)), {"label": "yodel"})])
+
+
+def no_audio(folder: Path) -> None:
+    write_tar(folder / "wds-audio-train-000001.tar", [("odd", b"no audio", {"label": "low"})])
+
+
+def other_rate(folder: Path) -> None:
+    write_tar(folder / "wds-audio-train-000001.tar", [("odd", flac(tone(99, 1, 1), 8000), {"label": "low"})])
+
+
+def nine_clips(folder: Path) -> None:
+    write_tar(folder / "wds-audio-train-000000.tar", tone_samples("train", 9))
+
+
+@pytest.mark.parametrize(
+    ("damage", "file"),
+    [
+        (no_split, "wds-audio-valid-*.tar"),
+        (strange_class, "wds-audio-test-000001.tar: odd.flac"),
+        (no_audio, "wds-audio-train-000001.tar: odd.flac"),
+        (other_rate, "wds-audio-train-000001.tar: odd.flac"),
+        (nine_clips, "9 training clips"),
+    ],
+)
+def test_a_bad_task_is_named_with_its_file_and_the_next_one_is_scored(
+    damage: Callable[[Path], None], file: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "tasks"
+    damage(tone_task(root, "a_bad"))
+    tone_task(root, "b_good")
+    results = run_probes(["spectrum"], open_spectrum, find_tasks(root), ["knn"], ["corrected"], tmp_path / "out", 1)
+    assert [f.task for f in results.failures] == ["a_bad"]
+    assert results.failures[0].reason.startswith("task a_bad: ")
+    assert file in results.failures[0].reason
+    assert {s.task for s in results.scores} == {"b_good"}
+
+
+@pytest.mark.parametrize("wrong", ["shape", "NaN"])
+def test_an_encoder_that_fails_on_one_task_is_named_with_the_clip(wrong: str, tmp_path: Path) -> None:
+    class Sometimes(Spectrum):
+        calls = 0
+
+        def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
+            self.calls += 1
+            good = super().embed(waves, sample_rate)
+            if self.calls > 1:
+                return good
+            return [v[:, :3] for v in good] if wrong == "shape" else [v * np.nan for v in good]
+
+    root = tmp_path / "tasks"
+    for name in ("a", "b"):
+        tone_task(root, name)
+    made = Sometimes()
+    results = run_probes(["spectrum"], lambda _: made, find_tasks(root), ["knn"], ["corrected"], tmp_path / "out", 1)
+    (failure,) = results.failures
+    assert failure.reason.startswith("task a: spectrum: ")
+    assert wrong in failure.reason
+    assert "wds-audio-train-000000.tar: train-0.flac" in failure.reason
+    assert {s.task for s in results.scores} == {"b"}
 
 
 def test_the_card_must_be_the_folders(tmp_path: Path) -> None:
@@ -123,6 +193,32 @@ def test_page() -> None:
     assert "| audiocodec (ByteDance) | 0.865 | 0.868 | 0.792 | 0.792 |" in rows
 
 
+def test_variants_stand_beside_what_they_are_made_from() -> None:
+    rows = [
+        ("semcodec:features", "word", 0.5),
+        ("semcodec:features", "drum", 0.7),
+        ("logmel", "word", 0.2),
+        ("logmel", "drum", 0.4),
+    ]
+    rows += [("semcodec:features|dc", "word", 0.6), ("semcodec:features|dc", "drum", 0.7)]
+    rows += [("semcodec:features+logmel", "word", 0.5), ("semcodec:features+logmel", "drum", 0.6)]
+    rows += [("tuned:word-digit", "word", 0.9), ("tuned:word-digit", "drum", 0.8)]
+    text = page(Results([score(embedder=name, task=task, value=value) for name, task, value in rows]), [], {})
+    main, _, ablated = text.partition("### The challenge winner's ideas")
+    assert "|dc" not in main.replace("| dc", "")
+    assert "tuned" not in main
+    assert "| semcodec:features | 50.0% | 70.0% | 60.0% | – |" in ablated
+    assert r"| semcodec:features\|dc | 60.0% | 70.0% | 65.0% | +5.0 |" in ablated
+    assert "| semcodec:features+logmel | 50.0% | 60.0% | 55.0% | -5.0 |" in ablated
+    # What it was tuned on does not count.
+    assert "| tuned:word-digit | (90.0%) | 80.0% | – | +10.0 |" in ablated
+
+
+def test_names_with_commas_of_their_own() -> None:
+    text = "logmel|silence,dc,semcodec@50,vocab=4096:semantic,logmel+semcodec:features"
+    assert _embedders(text) == ["logmel|silence,dc", "semcodec@50,vocab=4096:semantic", "logmel+semcodec:features"]
+
+
 def test_plots_and_language_tables(tmp_path: Path) -> None:
     scores = [score(task=task, head=head) for task in ("a", "b", "c") for head in ("knn", "mlp")]
     Results(scores).write(tmp_path / "probe.json")
@@ -171,8 +267,8 @@ def test_build_command_tells_what_it_made(tmp_path: Path) -> None:
 
 def test_the_page_in_the_docs_says_what_was_measured() -> None:
     root = Path(__file__).parents[3]
-    files = [root / "benchmarks" / "results" / name for name in ("probe.json", "lm.json")]
+    files = [root / "benchmarks" / "results" / name for name in PAGES]
     images = {f"tasks {kind}": f"probe-tasks-{kind}.png" for kind in ("bars", "radar")}
-    made = page(read_results(files[:1]), [json.loads(files[1].read_text())], images)
+    made = page(read_results(files[:-1]), [json.loads(files[-1].read_text())], images)
     assert (root / "docs" / "semantics.md").read_text("utf-8") == made
     assert all((root / "docs" / "images" / image).is_file() for image in images.values())

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from codec.errors import CodecError
+from eval.semantics.cli import app
+from eval.semantics.embeddings import open_embedder
+from eval.semantics.tuning import Tuning, tune
+from tests.eval.semantics.folders import flac, tone, tone_task, write_tar
+
+
+def test_labels_are_learned_and_only_features_change(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tone_task(tmp_path / "tasks")
+    seen: list[float] = []
+    settings = Tuning(steps=60, batch_size=6, learning_rate=3e-3, every=20)
+    for output in ("a", "b"):
+        tune(str(tiny_folder), [folder], tmp_path / output, settings, lambda step, value: seen.append(value))
+    assert max(seen) > 0.6
+    wave = [tone(900, 0.5, 1)]
+    names = ("semcodec:features", f"tuned:{tmp_path / 'a'}")
+    before, after = (open_embedder(name, tiny_folder).embed(wave, 16_000)[0] for name in names)
+    assert before.shape == after.shape
+    assert np.abs(before - after).max() > 1e-3
+    again = open_embedder(f"tuned:{tmp_path / 'b'}")
+    np.testing.assert_array_equal(again.embed(wave, 16_000)[0], after)
+    assert again.name == "tuned:b"
+
+
+def test_what_cannot_be_learned_from(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tone_task(tmp_path / "tasks")
+    write_tar(folder / "wds-audio-train-000001.tar", [("odd", flac(tone(99, 1, 1)), {"label": "yodel"})])
+    with pytest.raises(CodecError, match=r"task tones: .*odd\.flac: label 'yodel'"):
+        tune(str(tiny_folder), [folder], tmp_path / "out", Tuning(steps=1))
+    nothing = CliRunner().invoke(app, ["tune", "--on", ",", "-t", str(tmp_path), "-o", str(tmp_path / "out")])
+    assert isinstance(nothing.exception, CodecError)

@@ -1,0 +1,99 @@
+"""Training of other codecs' architectures: shrunk, for seconds, and then probed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from codec.baselines import dac, encodec
+from codec.errors import CodecError
+from eval.semantics.embeddings import open_embedder
+from tests.conftest import DATA
+from train.corpora import build
+from train.corpora.folder import folder_clips
+from train.peers import EncodecPeer, PeerConfig, peer, train
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("peers")
+    wave, rate = soundfile.read(DATA / "speech.flac", dtype="float32")
+    (folder / "audio").mkdir()
+    for number, part in enumerate(np.array_split(wave, 12)):
+        soundfile.write(folder / "audio" / f"{number}.wav", part, rate)
+    build(folder_clips(folder / "audio"), folder / "corpus")
+    return folder / "corpus"
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    little = {"encoder_hidden_size": 16, "decoder_hidden_size": 256}
+    monkeypatch.setitem(dac.SHAPES, "dac_16khz", dataclasses.replace(dac.SHAPES["dac_16khz"], **little))
+    few = {"num_filters": 16, "hidden_size": 16, "codebook_dim": 16}
+    monkeypatch.setitem(encodec.SHAPES, "encodec_24khz", dataclasses.replace(encodec.SHAPES["encodec_24khz"], **few))
+
+
+def config(family: str, steps: int) -> PeerConfig:
+    raw = {"family": family, "steps": steps, "batch_size": 2, "crop_frames": 16, "learning_rate": 2e-3, "save_every": 2}
+    return PeerConfig.model_validate(raw | {"weights": {"speech": 1.0, "music": 1.0, "sound": 1.0}})
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("family", ["encodec_24khz", "dac_16khz"])
+def test_a_peer_is_trained_resumed_and_probed(family: str, corpus: Path, tmp_path: Path) -> None:
+    output = tmp_path / "little"
+    train(config(family, 2), corpus, output)
+    train(config(family, 5), corpus, output)
+    card = json.loads((output / "peer.json").read_text())
+    assert (card["family"], card["steps"], card["streams"]) == (family, 5, 2)
+    embedder = open_embedder(f"peer:{output}")
+    assert (embedder.name, embedder.trained) == ("peer:little", True)
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    vectors = embedder.embed([wave, wave[:4_800]], 16_000)
+    assert [len(part) for part in vectors] == [round(1 / embedder.hop_seconds), math.ceil(0.3 / embedder.hop_seconds - 1e-6)]
+    assert all(np.isfinite(part).all() for part in vectors)
+
+
+@pytest.mark.usefixtures("_small")
+def test_without_training_it_says_so(corpus: Path, tmp_path: Path) -> None:
+    train(config("encodec_24khz", 1).model_copy(update={"minutes": 0}), corpus, tmp_path / "random")
+    assert not open_embedder(f"peer:{tmp_path / 'random'}").trained
+
+
+@pytest.mark.usefixtures("_small")
+def test_codewords_go_where_vectors_are_and_gradients_past_them() -> None:
+    torch.manual_seed(0)
+    model = peer(config("encodec_24khz", 1)).train()
+    assert isinstance(model, EncodecPeer)
+    wave = 0.3 * torch.sin(torch.arange(9_600) / 9).repeat(2, 1).unsqueeze(1) + 0.1 * torch.randn(2, 1, 9_600)
+    distances = []
+    for _ in range(20):
+        output, commitment = model(wave)
+        distances.append(commitment.item())
+    assert output.shape == wave.shape
+    assert distances[-1] < 0.1 * distances[0]
+    output.square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.network.encoder.parameters())
+    before = model.eval()(wave)[1].item()
+    assert model(wave)[1].item() == before
+
+
+def test_what_is_no_peer(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match=r"peer\.json: No such file"):
+        open_embedder(f"peer:{tmp_path}")
+    (tmp_path / "peer.json").write_text('{"family": "mp3", "streams": 2, "width": 1, "steps": 0}')
+    with pytest.raises(CodecError, match=r"model\.safetensors: not there"):
+        open_embedder(f"peer:{tmp_path}")
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(CodecError, match="unknown family 'mp3'"):
+        open_embedder(f"peer:{tmp_path}")
+    (tmp_path / "peer.json").write_text("[]")
+    with pytest.raises(CodecError, match="not the card of a trained peer"):
+        open_embedder(f"peer:{tmp_path}")
