@@ -115,6 +115,11 @@ class Decoder(nn.Module):
         Returns:
             ``(B, T · stack · hop_length)`` samples.
         """
+        wave: Tensor = self.head(self.frames(semantic, acoustic, stack, keep))
+        return wave
+
+    def frames(self, semantic: Tensor, acoustic: Tensor | None, stack: int, keep: Tensor | None = None) -> Tensor:
+        """All but the head: ``(B, T · stack, dim)``, of what `forward` takes."""
         index = self.stacks.index(stack)
         x = rearrange(self.semantic[index](semantic), "b t (k d) -> b (t k) d", k=stack) + self.rate[index]
         if acoustic is None:
@@ -122,5 +127,5 @@ class Decoder(nn.Module):
         else:
             detail = rearrange(self.acoustic[index](acoustic), "b t (k d) -> b (t k) d", k=stack)
             x = x + (detail if keep is None else torch.where(keep[:, None, None], detail, self.no_acoustic.to(detail.dtype)))
-        wave: Tensor = self.head(self.backbone(x))
-        return wave
+        frames: Tensor = self.backbone(x)
+        return frames

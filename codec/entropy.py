@@ -100,6 +100,12 @@ class RateTables:
             raise ValueError(f"entropy tables know no vocabulary of {vocab}")
         return self.children.reshape(count, wanted, -1).sum(-1)
 
+    @cached_property
+    def member_codes(self) -> list[list[int]]:
+        """Codes of `member_table` as lists, for decoding."""
+        codes: list[list[int]] = self.member_table[1].tolist()
+        return codes
+
     @lru_cache(maxsize=8)  # noqa: B019 - tables live as long as their model
     def lists(self, vocab: int) -> tuple[list[list[int]], ...]:
         """Cumulative frequencies as lists, which decoding reads one at a time: faster than arrays."""
@@ -260,8 +266,8 @@ def _read(decoder: ans.Decoder, tables: RateTables, frames: int, codebook_sizes:
     """One channel ``(S, frames)``."""
     vocab = codebook_sizes[0]
     repeats, follows, members, children, *digits = tables.lists(vocab)
-    member_codes, classes = tables.member_table[1].tolist(), tables.classes.tolist()
-    branches, single = vocab // len(classes), vocab == len(classes)
+    member_codes = tables.member_codes
+    branches, single = vocab // len(tables.classes), vocab == len(tables.classes)
     steps = [(table, levels, full.shape[2]) for table, levels, full in zip(digits, tables.levels, tables.digits, strict=True)]
     context, code = len(repeats) - 1, 0
     last, older = list(tables.levels), list(tables.levels)
