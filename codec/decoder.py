@@ -12,6 +12,7 @@ from codec.config import DecoderConfig
 from codec.convnext import ConvNeXt
 
 MAX_LOG_MAGNITUDE = 6.0
+MAX_PERIOD = 64
 
 
 class ISTFTHead(nn.Module):
@@ -36,6 +37,8 @@ class ISTFTHead(nn.Module):
 
     def __init__(self, dim: int, n_fft: int, hop_length: int) -> None:
         super().__init__()
+        if n_fft > MAX_PERIOD * hop_length:
+            raise ValueError(f"n_fft {n_fft} must be at most {MAX_PERIOD} times hop_length {hop_length}")
         if n_fft % hop_length or (n_fft - hop_length) % 2:
             raise ValueError(f"n_fft {n_fft} must be a multiple of hop_length {hop_length}, and their difference even")
         self.n_fft, self.hop_length = n_fft, hop_length
