@@ -25,11 +25,25 @@ def speed(
     json: Annotated[bool, typer.Option("--json")] = False,
     seconds: Annotated[int, typer.Option(min=1, help="Length of the clip.")] = 60,
     peers: Annotated[bool, typer.Option(help="Also run EnCodec and DAC on it: minutes, and semcodec[baselines].")] = True,
+    onnx: Annotated[Path | None, typer.Option(help="Folder of codec export --onnx: onnxruntime beside torch.")] = None,
 ) -> None:
     """Encode and decode speed of a clip beside EnCodec and DAC, start-up times, and memory of a one-hour file."""
     from benchmarks.speed import main
 
-    main(model, threads, hour, json, seconds, peers)
+    main(model, threads, hour, json, seconds, peers, onnx)
+
+
+@app.command()
+def onnx(
+    folder: Annotated[Path, typer.Argument(help="Made by codec export --onnx FOLDER --int8.")],
+    clips: Annotated[list[Path], typer.Argument(help="Recordings, for example tests/data/*.flac.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="That the folder was made from.")] = "default",
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """What ONNX and 8 bits keep of tokens and sound, beside torch, and their size."""
+    from benchmarks.portable import main
+
+    main(folder, clips, model, json)
 
 
 @app.command()

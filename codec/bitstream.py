@@ -23,7 +23,7 @@ from codec.entropy import EntropyModel
 from codec.errors import CodecError, ContainerError
 from codec.header import MAX_EXTRA_FRAMES, Header
 from codec.tokens import Tokens, count_frames
-from quantizers.packing import bits_for, unpack_bits
+from quantizers.packing import bits_for, packed_size
 
 _CHUNK = struct.Struct("<HI")  # frames, CRC-32 of that number, the length and the payload
 _LENGTH = struct.Struct("<H")  # bytes of the payload, where it is entropy-coded
@@ -297,8 +297,11 @@ def unpack_frames(payload: bytes, frames: int, channels: int, codebook_sizes: tu
         ValueError: unused bits are set, or a code lies outside its codebook.
     """
     widths = [bits_for(size) for size in codebook_sizes]
-    flat = unpack_bits(payload, frames * channels * sum(widths), 1).astype(np.uint8)
-    table = flat.reshape(frames, channels, sum(widths)).transpose(1, 0, 2)
+    count = frames * channels * sum(widths)
+    flat = np.unpackbits(np.frombuffer(payload, np.uint8))
+    if len(payload) != packed_size(count, 1) or flat[count:].any():
+        raise ValueError("unused bits are not zero")
+    table = flat[:count].reshape(frames, channels, sum(widths)).transpose(1, 0, 2)
     codes = np.zeros((channels, len(widths), frames), np.int64)
     for stream, (size, stop) in enumerate(zip(codebook_sizes, np.cumsum(widths), strict=True)):
         width = widths[stream]

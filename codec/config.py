@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from codec.limits import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 
 # Bounds keep a stranger's config from asking for absurd amounts of memory.
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -27,7 +29,7 @@ class MelConfig(Config):
 
     n_fft: Window = 1024
     hop_length: Window = 160
-    n_mels: Width = 80
+    n_mels: Annotated[int, Field(ge=1, le=512)] = 80
 
 
 class SemanticConfig(Config):
@@ -68,7 +70,7 @@ class ModelConfig(Config):
         semantic_dims: width of the clustered space for each stack.
     """
 
-    sample_rate: int = 16_000
+    sample_rate: Annotated[int, Field(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)] = 16_000
     hop_length: Window = 320
     stacks: Stacks = (1, 2, 4)
     vocabs: Vocabs = (4096, 8192, 16384, 32768)
@@ -77,3 +79,15 @@ class ModelConfig(Config):
     semantic: SemanticConfig = SemanticConfig()
     acoustic: AcousticConfig = AcousticConfig()
     decoder: DecoderConfig = DecoderConfig()
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> ModelConfig:
+        """What the code takes for granted of lengths that belong together."""
+        mel, base = self.mel, 2 * self.sample_rate // self.hop_length
+        if self.sample_rate % self.hop_length or any(base % stack for stack in self.stacks):
+            raise ValueError("a second must hold a whole number of tokens of every rate")
+        if any(stack & (stack - 1) for stack in self.stacks) or len(set(self.stacks)) < len(self.stacks):
+            raise ValueError("stacks must be different powers of two")
+        if self.hop_length != 2 * mel.hop_length or mel.n_fft < mel.hop_length or (mel.n_fft - mel.hop_length) % 2:
+            raise ValueError("a frame must hold two hops of the log-mel, each centred in its window")
+        return self

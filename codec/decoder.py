@@ -12,6 +12,7 @@ from codec.config import DecoderConfig
 from codec.convnext import ConvNeXt
 
 MAX_LOG_MAGNITUDE = 6.0
+MAX_PERIOD = 64
 
 
 class ISTFTHead(nn.Module):
@@ -36,6 +37,8 @@ class ISTFTHead(nn.Module):
 
     def __init__(self, dim: int, n_fft: int, hop_length: int) -> None:
         super().__init__()
+        if n_fft > MAX_PERIOD * hop_length:
+            raise ValueError(f"n_fft {n_fft} must be at most {MAX_PERIOD} times hop_length {hop_length}")
         if n_fft % hop_length or (n_fft - hop_length) % 2:
             raise ValueError(f"n_fft {n_fft} must be a multiple of hop_length {hop_length}, and their difference even")
         self.n_fft, self.hop_length = n_fft, hop_length
@@ -115,6 +118,11 @@ class Decoder(nn.Module):
         Returns:
             ``(B, T · stack · hop_length)`` samples.
         """
+        wave: Tensor = self.head(self.frames(semantic, acoustic, stack, keep))
+        return wave
+
+    def frames(self, semantic: Tensor, acoustic: Tensor | None, stack: int, keep: Tensor | None = None) -> Tensor:
+        """All but the head: ``(B, T · stack, dim)``, of what `forward` takes."""
         index = self.stacks.index(stack)
         x = rearrange(self.semantic[index](semantic), "b t (k d) -> b (t k) d", k=stack) + self.rate[index]
         if acoustic is None:
@@ -122,5 +130,5 @@ class Decoder(nn.Module):
         else:
             detail = rearrange(self.acoustic[index](acoustic), "b t (k d) -> b (t k) d", k=stack)
             x = x + (detail if keep is None else torch.where(keep[:, None, None], detail, self.no_acoustic.to(detail.dtype)))
-        wave: Tensor = self.head(self.backbone(x))
-        return wave
+        frames: Tensor = self.backbone(x)
+        return frames

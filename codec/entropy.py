@@ -24,10 +24,13 @@ from safetensors import SafetensorError, safe_open
 
 from codec.atomic import atomic_path
 from codec.errors import ModelError
+from codec.limits import check_file
 from quantizers import ans
 
 FILE = "entropy.safetensors"
-MAX_FILE_BYTES = 16 << 20
+MAX_FILE_BYTES = 4 << 20
+MAX_MEMBERS = 1 << 20
+"""Classes times members of the largest: a small file must not unfold into gigabytes."""
 _HOW = "make them with: codec train entropy"
 
 
@@ -66,6 +69,8 @@ class RateTables:
             before = levels
         if not fine:
             raise ValueError("entropy tables of impossible shapes")
+        if count * int(np.bincount(self.classes).max()) > MAX_MEMBERS:
+            raise ValueError("entropy tables of too many members")
         within = np.bincount(self.classes, self.members, count)[np.unique(self.classes)]
         tables = (self.repeats, self.follows, self.children, *self.digits)
         if not all((table > 0).all() and (table.sum(-1) == ans.TOTAL).all() for table in tables):
@@ -99,6 +104,12 @@ class RateTables:
         if wanted * count != vocab or branches % wanted:
             raise ValueError(f"entropy tables know no vocabulary of {vocab}")
         return self.children.reshape(count, wanted, -1).sum(-1)
+
+    @cached_property
+    def member_codes(self) -> list[list[int]]:
+        """Codes of `member_table` as lists, for decoding."""
+        codes: list[list[int]] = self.member_table[1].tolist()
+        return codes
 
     @lru_cache(maxsize=8)  # noqa: B019 - tables live as long as their model
     def lists(self, vocab: int) -> tuple[list[list[int]], ...]:
@@ -164,8 +175,7 @@ def load_entropy(folder: Path, model: str) -> EntropyModel:
     """
     path = folder / FILE
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelError(f"{path}: too large for entropy tables")
+        check_file(path, MAX_FILE_BYTES)
         with safe_open(path, "np") as handle:
             owner = (handle.metadata() or {}).get("model", "")
             arrays = {name: handle.get_tensor(name) for name in sorted(handle.keys())}
@@ -174,7 +184,7 @@ def load_entropy(folder: Path, model: str) -> EntropyModel:
         raise ModelError(f"{folder}: this model has no entropy tables; {_HOW}") from error
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from error
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (SafetensorError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: not entropy tables ({error})") from error
     if owner != model:
         raise ModelError(f"{path}: entropy tables of model {owner or 'unknown'}, not of {model}; {_HOW}")
@@ -260,8 +270,8 @@ def _read(decoder: ans.Decoder, tables: RateTables, frames: int, codebook_sizes:
     """One channel ``(S, frames)``."""
     vocab = codebook_sizes[0]
     repeats, follows, members, children, *digits = tables.lists(vocab)
-    member_codes, classes = tables.member_table[1].tolist(), tables.classes.tolist()
-    branches, single = vocab // len(classes), vocab == len(classes)
+    member_codes = tables.member_codes
+    branches, single = vocab // len(tables.classes), vocab == len(tables.classes)
     steps = [(table, levels, full.shape[2]) for table, levels, full in zip(digits, tables.levels, tables.digits, strict=True)]
     context, code = len(repeats) - 1, 0
     last, older = list(tables.levels), list(tables.levels)

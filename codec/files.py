@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Literal
 
@@ -29,6 +30,8 @@ from codec.model import Codec
 from codec.streaming import WHOLE, Grid, StreamEncoder
 from codec.tokens import Tokens, model_samples
 
+DECODE_FRAMES = 256
+"""That are decoded at once."""
 Format = Literal["sct", "npy", "jsonl"]
 Progress = Callable[[float], None]
 """Called with seconds of audio done since the last call."""
@@ -189,19 +192,29 @@ def decoded_blocks(
     stream = model.stream_decoder(tokens, grid)
     resampler = Resampler(model.sample_rate, out_rate, len(tokens.codes))
     ready = 0
-    for codes in reader.chunks():
-        # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
-        block = resampler.push(np.ascontiguousarray(stream.push(codes).numpy().T))
-        ready += len(block)
-        if len(block):
-            yield np.clip(block, -1, 1)
+    for chunk in reader.chunks():
+        # A chunk may be hours of many channels, to be resampled to 48 times the rate: in pieces, so that memory stays flat.
+        for codes in chunk.split(DECODE_FRAMES, dim=2):
+            # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
+            for block in _resampled(stream.push(codes), resampler):
+                ready += len(block)
+                yield np.clip(block, -1, 1)
     assert reader.samples is not None
     # The original's length at its own rate, expressed at the output's.
     total = reader.samples if out_rate == tokens.sample_rate else model_samples(reader.samples, tokens.sample_rate, out_rate)
-    rest = stream.flush().numpy().T.reshape(-1, len(tokens.codes))
+    rest = stream.flush().reshape(len(tokens.codes), -1)
     missing = max(0, total - ready)
-    end = np.concatenate([resampler.push(np.ascontiguousarray(rest)), resampler.flush()])[:missing]
-    yield np.clip(np.pad(end, ((0, missing - len(end)), (0, 0))), -1, 1)
+    for block in chain(_resampled(rest, resampler), map(Resampler.flush, [resampler])):  # flushed only when it gets there
+        yield np.clip(block[:missing], -1, 1)
+        missing -= len(block[:missing])
+    yield np.zeros((missing, len(tokens.codes)), np.float32)
+
+
+def _resampled(wave: Tensor, resampler: Resampler) -> Iterator[np.ndarray]:
+    """``(channels, n)`` → blocks ``(n, channels)``, none of them large."""
+    for piece in wave.split(BLOCK_SAMPLES // len(wave), dim=1):
+        if len(block := resampler.push(np.ascontiguousarray(piece.numpy().T))):
+            yield block
 
 
 def _is_huge(source: str, header: Header, sample_rate: int) -> bool:

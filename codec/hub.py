@@ -10,8 +10,8 @@ from typing import overload
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from codec.atomic import atomic_path, atomic_write
 from codec.baselines import is_known, known_codecs, load_tokenizer
@@ -19,12 +19,14 @@ from codec.baselines.interface import AudioCodec
 from codec.config import ModelConfig
 from codec.entropy import EntropyModel, load_entropy
 from codec.errors import CodecError, ModelError
+from codec.limits import check_file
 from codec.model import Codec
 from codec.networks import Networks
 from codec.official.published import NAME, PublishedFiles, how_to_get, is_published
 
 DEFAULT = Path(__file__).parent / "weights" / "default"
 MAX_CONFIG_BYTES = 1 << 20
+MAX_WEIGHTS_BYTES = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,7 @@ def load_codec(
         )
     config, fingerprint = _read_config(folder)
     try:
-        networks = Networks(config)
-        state = load_file(weights)
-        missing, unexpected = networks.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
-        strange = [key for key in [*missing, *unexpected] if not key.startswith("mel.")]
-        if strange:
-            raise ModelError(f"{folder}: weights and config.json do not fit each other ({strange[0]})")
+        networks = _read_networks(config, weights)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{weights}: cannot be read ({error})") from error
     except ModelError:
@@ -159,6 +156,42 @@ def load_codec(
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error).splitlines()[0]})") from error
     return Codec(networks.to(device), str(name or "default"), fingerprint, rate, vocab, folder)
+
+
+def _read_networks(config: ModelConfig, path: Path) -> Networks:
+    """Networks with the weights of a file; nothing is allocated before the file is seen to hold what the config asks for.
+
+    Raises:
+        ModelError: it does not, or holds what is no finite number.
+        ValueError: an impossible config.
+    """
+    check_file(path, MAX_WEIGHTS_BYTES)
+    with path.open("rb") as handle:
+        if int.from_bytes(handle.read(8), "little") > MAX_CONFIG_BYTES:
+            raise ModelError(f"{path}: its list of tensors is too long")
+    with torch.device("meta"):
+        wanted = {key: list(value.shape) for key, value in Networks(config).state_dict().items() if not _follows(key)}
+    with safe_open(path, "pt") as tensors:
+        found = [key for key in tensors.keys() if not _follows(key)]  # noqa: SIM118 - not a mapping
+        for key in sorted(wanted.keys() ^ set(found)):
+            raise ModelError(f"{path}: weights and config.json do not fit each other ({key})")
+        for key in found:
+            part = tensors.get_slice(key)
+            if part.get_shape() != wanted[key]:
+                raise ModelError(f"{path}: weights and config.json do not fit each other (shape of {key})")
+            if part.get_dtype() not in ("F16", "BF16", "F32", "F64"):
+                raise ModelError(f"{path}: {key} holds {part.get_dtype()}, not floating point numbers")
+        networks = Networks(config)
+        state = networks.state_dict()
+        for key in found:
+            if not state[key].copy_(tensors.get_tensor(key)).isfinite().all():
+                raise ModelError(f"{path}: {key} holds what is not a finite number")
+    return networks
+
+
+def _follows(key: str) -> bool:
+    """Filter banks and windows follow from the config."""
+    return key.startswith("mel.")
 
 
 def load_entropy_of(name: str | Path) -> EntropyModel:
@@ -174,8 +207,7 @@ def load_entropy_of(name: str | Path) -> EntropyModel:
 def _read_config(folder: Path) -> tuple[ModelConfig, str]:
     path = folder / "config.json"
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ModelError(f"{path}: too large for a config")
+        check_file(path, MAX_CONFIG_BYTES)
         raw = json.loads(path.read_text("utf-8"))
         fingerprint = bytes.fromhex(raw["fingerprint"])
         config = ModelConfig.model_validate(raw["model"])
@@ -200,8 +232,7 @@ def export(networks: Networks, folder: str | Path) -> str:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().half().contiguous() for key, value in networks.state_dict().items()}
-    # Filter banks and windows follow from the config.
-    state = {key: value for key, value in state.items() if not key.startswith("mel.")}
+    state = {key: value for key, value in state.items() if not _follows(key)}
     config = networks.config.model_dump(mode="json")
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for key in sorted(state):

@@ -1,5 +1,12 @@
 """What is accepted from outside, wherever it comes from: files, headers, arguments."""
 
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from codec.errors import ModelError
+
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
 """In Hz."""
 MAX_CHANNELS = 64
@@ -8,3 +15,21 @@ MAX_CHANNELS = 64
 def is_sample_rate(sample_rate: int) -> bool:
     """Whether a sample rate in Hz can be worked with."""
     return MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE
+
+
+def check_file(path: Path, largest: int) -> None:
+    """Refuses what would block or never end when it is read: pipes, devices, files of absurd size.
+
+    Args:
+        path: of a file, or a link to one.
+        largest: size in bytes.
+
+    Raises:
+        ModelError: not a regular file, or too large.
+        OSError: not there, or not readable.
+    """
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise ModelError(f"{path}: not a file")
+    if state.st_size > largest:
+        raise ModelError(f"{path}: larger than {largest >> 20} MiB")

@@ -55,7 +55,7 @@ class Codec:
         self.rate = rate
         self.vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs else self.vocabs[0]
         self.rate, self.vocab = self._choose(rate, vocab)
-        self._folder = folder
+        self.folder = folder
 
     @cached_property
     def entropy(self) -> EntropyModel:
@@ -64,9 +64,9 @@ class Codec:
         Raises:
             ModelError: the model comes without them.
         """
-        if self._folder is None:
+        if self.folder is None:
             raise ModelError(f"{self.name}: a model that was not loaded from a folder has no entropy tables")
-        return load_entropy(self._folder, self.fingerprint)
+        return load_entropy(self.folder, self.fingerprint)
 
     @property
     def sample_rate(self) -> int:

@@ -49,7 +49,12 @@ def per_item(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
     and there is no speed in batching windows of this length there.
     """
     if batch.device.type == "cpu":
-        return torch.cat([function(row.unsqueeze(0)) for row in batch])
+        first = function(batch[:1])
+        output = first.new_empty(len(batch), *first.shape[1:])
+        output[:1] = first
+        for index in range(1, len(batch)):
+            output[index] = function(batch[index : index + 1])[0]
+        return output
     return function(batch)
 
 
@@ -193,12 +198,13 @@ class StreamDecoder:
         if self._codes is None:
             return torch.zeros(0, 0)
         hop, context = self._networks.config.hop_length, self._networks.decoder_context
-        parts = [torch.zeros(len(self._codes), 0)]
+        parts: list[Tensor] = []
         while True:
             total = self._start + self._codes.shape[2] * self._stack
             start, stop = self._next_frame, self._next_frame + self._grid.core
             if (start >= total) if final else (stop + self._ahead > total):
-                return torch.cat(parts, dim=1)
+                # One part needs no copy: with many channels it is large.
+                return parts[0] if len(parts) == 1 else torch.cat([torch.zeros(len(self._codes), 0), *parts], dim=1)
             left, stop, right = max(0, start - context), min(stop, total), min(stop + self._ahead, total)
             window = self._codes[:, :, (left - self._start) // self._stack : (right - self._start) // self._stack]
             wave = per_item(self._window_wave, window.to(next(self._networks.parameters()).device)).cpu()

@@ -1,0 +1,76 @@
+"""Writes a model as a Hugging Face folder: `codec.load` reads it, and so does ``AutoModel`` with remote code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from codec.atomic import atomic_write
+from codec.errors import CodecError
+from codec.hub import export
+from codec.model import Codec
+
+REMOTE_CODE = Path(__file__).with_name("modeling_semcodec.py")
+CARD = """---
+license: mit
+library_name: semcodec
+pipeline_tag: feature-extraction
+tags: [audio, codec, speech, tokens]
+---
+
+# A semcodec model
+
+A neural audio codec with meaning in its tokens: {rates} tokens/s, semantic vocabularies {vocabs}, {sample_rate} Hz.
+Fingerprint `{fingerprint}`: files carry it, and only this model decodes them.
+
+```python
+import codec
+
+model = codec.load("FOLDER")
+tokens = model.encode(wave, sample_rate=24000, rate=50)
+wave = model.decode(tokens)
+```
+
+or, with semcodec and transformers installed:
+
+```python
+from transformers import AutoModel
+
+model = AutoModel.from_pretrained("FOLDER", trust_remote_code=True)
+codes = model(wave, sampling_rate=24000).codes
+```
+"""
+
+
+def write_folder(model: Codec, folder: Path) -> None:
+    """Writes ``config.json``, ``model.safetensors``, a model card, the file that ``AutoModel`` runs, and entropy tables if any.
+
+    Raises:
+        CodecError: not a model of our own, or the folder cannot be written.
+    """
+    if type(model) is not Codec:
+        raise CodecError(f"{model.name}: only models of our own can be exported")
+    try:
+        fingerprint = export(model.networks, folder)
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config |= {
+            "model_type": "semcodec",
+            "architectures": ["SemcodecModel"],
+            "auto_map": {name: f"{REMOTE_CODE.stem}.Semcodec{name[4:]}" for name in ("AutoConfig", "AutoModel")},
+        }
+        with atomic_write(folder / "config.json") as handle:
+            handle.write((json.dumps(config, indent=1) + "\n").encode())
+        shutil.copyfile(REMOTE_CODE, folder / REMOTE_CODE.name)
+        if model.folder and fingerprint == model.fingerprint and (model.folder / "entropy.safetensors").is_file():
+            shutil.copyfile(model.folder / "entropy.safetensors", folder / "entropy.safetensors")
+        text = CARD.format(
+            rates=", ".join(map(str, sorted(model.rates))),
+            vocabs=", ".join(map(str, model.vocabs)),
+            sample_rate=model.sample_rate,
+            fingerprint=fingerprint,
+        )
+        with atomic_write(folder / "README.md") as handle:
+            handle.write(text.encode())
+    except OSError as error:
+        raise CodecError(f"cannot write {folder}: {error.strerror}") from error
