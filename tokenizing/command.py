@@ -95,8 +95,8 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
     if options.device == "cuda" and not options.ray and not torch.cuda.is_available():
         raise CodecError("device 'cuda': no GPU here")
     model = load_codec(options.model, options.rate, options.vocab)
-    streams = 1 if options.semantic_only else 2
-    settings = Settings(model.fingerprint, model.rate, model.vocab, streams, formats, options.shard_rows)
+    sizes = model.codebook_sizes[:1] if options.semantic_only else model.codebook_sizes
+    settings = Settings(model.fingerprint, model.rate, model.vocab, sizes, formats, options.shard_rows)
     root, rows = read_source(options.source, options.kind)
     plan = Plan(settings, rows, root)
     prepare(options.output, plan, options.source)

@@ -20,7 +20,7 @@ class Settings:
         model: fingerprint.
         rate: tokens per second.
         vocab: semantic vocabulary.
-        streams: 2, or 1 for semantic tokens only.
+        codebook_sizes: of the streams; only the first for semantic tokens alone.
         formats: ``parquet``, ``webdataset``.
         shard_rows: rows of a shard; the last may have fewer.
     """
@@ -28,7 +28,7 @@ class Settings:
     model: str
     rate: int
     vocab: int
-    streams: int
+    codebook_sizes: tuple[int, ...]
     formats: tuple[str, ...]
     shard_rows: int
 
@@ -62,5 +62,5 @@ class Plan:
         digest = hashlib.sha256()
         for row in self.rows:
             digest.update(json.dumps(asdict(row), sort_keys=True).encode() + b"\n")
-        settings = asdict(self.settings) | {"formats": list(self.settings.formats)}
+        settings = json.loads(json.dumps(asdict(self.settings)))  # lists for tuples, as it is read back
         return {"version": VERSION, **settings, "rows": len(self.rows), "rows_sha256": digest.hexdigest()}

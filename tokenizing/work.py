@@ -122,8 +122,6 @@ def load_report(output: Path, shard: int) -> Report | None:
 
 @lru_cache(maxsize=1)
 def _model(name: str, rate: int, vocab: int, device: str) -> Codec:
-    # Results must not depend on how many threads a worker happens to get, and workers are as many as there are processors.
-    torch.set_num_threads(1)
     return load_codec(name, rate, vocab, device)
 
 
@@ -133,6 +131,16 @@ def work(setup: Setup, task: Task, device: str) -> Report:
     Raises:
         CodecError: the shard cannot be written, or the model not be loaded. Rows never raise: they are listed.
     """
+    # Results must not depend on how many threads a worker happens to get, and workers are as many as there are processors.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _make(setup, task, device)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _make(setup: Setup, task: Task, device: str) -> Report:
     started = time.perf_counter()
     settings, output = setup.settings, Path(setup.output)
     model = _model(setup.model, settings.rate, settings.vocab, device)
@@ -168,7 +176,7 @@ def file_hash(path: Path) -> str:
 
 
 def _encode(model: Codec, setup: Setup, task: Task) -> tuple[dict[int, Encoded], dict[int, str]]:
-    encoder = BatchEncoder(model, setup.settings.streams)
+    encoder = BatchEncoder(model, len(setup.settings.codebook_sizes))
     found: dict[int, Encoded] = {}
     failures: dict[int, str] = {}
     for index, row in enumerate(task.rows):
@@ -201,8 +209,8 @@ def _token_row(row: Row, encoded: Encoded, model: Codec, settings: Settings) -> 
     return TokenRow(
         row.key,
         encoded.codes,
-        settings.rate * settings.streams / 2,
-        model.codebook_sizes[: settings.streams],
+        settings.rate * len(settings.codebook_sizes) / 2,
+        settings.codebook_sizes,
         encoded.sample_rate,
         encoded.samples,
         model.fingerprint,

@@ -28,21 +28,32 @@ def webdataset_rows(source: Path) -> Iterator[Row]:
 
 
 def _shard_rows(path: Path, name: str) -> Iterator[Row]:
-    sample: list[tarfile.TarInfo] = []
     try:
         with path.open("rb") as handle, tarfile.open(fileobj=handle, mode="r:") as archive:
-            for member in archive:
-                if not member.isfile():
-                    continue
-                if sample and _key(sample[0].name) != _key(member.name):
-                    yield _row(name, sample, archive)
-                    sample = []
-                sample.append(member)
-            if sample:
+            for sample in _samples(archive):
                 yield _row(name, sample, archive)
     except (tarfile.TarError, EOFError, OSError) as error:
         # What came before the damage has been found, and is used.
         yield Row(name, name, problem=one_line(f"not a whole, uncompressed tar file ({error})"))
+
+
+def _samples(archive: tarfile.TarFile) -> Iterator[list[tarfile.TarInfo]]:
+    sample: list[tarfile.TarInfo] = []
+    damage = None
+    try:
+        for member in archive:
+            if not member.isfile():
+                continue
+            if sample and _key(sample[0].name) != _key(member.name):
+                yield sample
+                sample = []
+            sample.append(member)
+    except tarfile.TarError as error:
+        damage = error
+    if sample:
+        yield sample  # cut short, perhaps: whoever reads it finds out
+    if damage:
+        raise damage
 
 
 def _key(member: str) -> str:
