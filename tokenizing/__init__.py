@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tokenizing.command import Options as Options
+    from tokenizing.command import tokenize as tokenize
     from tokenizing.dataset import TokenDataset as TokenDataset
     from tokenizing.dataset import TokenStream as TokenStream
     from tokenizing.dataset import collate as collate
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 
 # Imported on first use, so that `codec --help` does not wait for torch.
 _HOMES = {
+    "Options": "tokenizing.command",
     "Pattern": "tokenizing.patterns",
     "TokenDataset": "tokenizing.dataset",
     "TokenRow": "tokenizing.token_row",
     "TokenStream": "tokenizing.dataset",
     "collate": "tokenizing.dataset",
+    "tokenize": "tokenizing.command",
 }
-__all__ = ["Pattern", "TokenDataset", "TokenRow", "TokenStream", "collate"]
+__all__ = ["Options", "Pattern", "TokenDataset", "TokenRow", "TokenStream", "collate", "tokenize"]
 
 
 def __getattr__(name: str) -> Any:
