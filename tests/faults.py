@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 
@@ -20,13 +21,15 @@ def codec(*words: object) -> list[str]:
 
 
 def kill_when(command: Sequence[str], ready: Callable[[], bool]) -> None:
-    """Starts a command and kills it outright as soon as ``ready``; it must not have ended by itself."""
+    """Starts a command and kills it outright as soon as ``ready``; its children must end by themselves then."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         while not ready():
             assert process.poll() is None, "it ended before it could be killed"
-            time.sleep(0.001)
+            time.sleep(0.005)
+        children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
+        assert not psutil.wait_procs(children, timeout=120)[1]
 
 
 def in_small_folder(

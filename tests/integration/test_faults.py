@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,12 +75,7 @@ def test_a_killed_folder_encode_goes_on(corpus: Path, tiny_folder: Path, tmp_pat
 def test_a_killed_tokenize_goes_on(corpus: Path, tiny_folder: Path, undisturbed: dict[str, Any], tmp_path: Path) -> None:
     output = tmp_path / "out"
     words = ["tokenize", corpus, "-o", output, "--model", tiny_folder, "--vocab", 32, "--shard-rows", 10, "--workers", 1]
-    before = set(psutil.pids())
     kill_when(codec(*words), lambda: len(list((output / "shards").glob("[!.]*.json"))) > 1)
-    for _ in range(600):  # its worker notices, and ends
-        if not [p for p in set(psutil.pids()) - before if psutil.pid_exists(p) and _works_for(p, output)]:
-            break
-        time.sleep(0.1)
     done = {path.name for path in (output / "shards").glob("[!.]*.json")}
     assert 1 < len(done) < 12
     assert not (output / "manifest.json").exists()
@@ -92,13 +86,6 @@ def test_a_killed_tokenize_goes_on(corpus: Path, tiny_folder: Path, undisturbed:
     left = {path.name for path in output.rglob(".*")}
     assert left == {".codec-of-another-machine"}
     assert sorted(item["key"] for item in TokenDataset(output)) == [f"{number:03d}" for number in range(120)]
-
-
-def _works_for(process: int, output: Path) -> bool:
-    try:
-        return "multiprocessing" in " ".join(psutil.Process(process).cmdline())
-    except psutil.Error:
-        return False
 
 
 def test_a_killed_worker_is_replaced(corpus: Path, tiny_folder: Path, undisturbed: dict[str, Any], tmp_path: Path) -> None:
@@ -126,7 +113,7 @@ def commands(corpus: Path, tiny_folder: Path, output: Path) -> dict[str, list[st
 @pytest.mark.parametrize("name", ["encode", "tokenize"])
 def test_a_full_disk(name: str, corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
     """The disk has room for the first files, not for all."""
-    done = in_small_folder(commands(corpus, tiny_folder, tmp_path)[name], tmp_path, "32k")
+    done = in_small_folder(commands(corpus, tiny_folder, tmp_path)[name], tmp_path, "16k")
     assert done.returncode == 2, done.stderr
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
@@ -147,9 +134,9 @@ def test_a_read_only_output(name: str, corpus: Path, tiny_folder: Path, tmp_path
 def test_a_shard_that_does_not_fit_is_made_once_there_is_room(
     corpus: Path, tiny_folder: Path, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Without mounting anything: no file may grow beyond 4 KB, which a shard needs and a plan does not."""
+    """Without mounting anything: no file may grow beyond 2 KB, which a shard needs and a plan does not."""
     words = ["tokenize", corpus, "-o", tmp_path / "out", "--model", tiny_folder, "--vocab", 32, "--workers", 0]
-    limit: Callable[[], None] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
+    limit: Callable[[], None] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))  # noqa: E731
     done = subprocess.run(codec(*words, "--shard-rows", 10), preexec_fn=limit, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("File too large")

@@ -116,7 +116,7 @@ def test_a_folder_of_other_tokens_is_refused(run: Callable, mixed: Path, tmp_pat
 def test_exit_codes(mixed: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def call(*words: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:
-            main(["tokenize", *map(str, words), "--workers", "0", "--model", str(tiny_folder), "--vocab", "32"])
+            main(["tokenize", "--workers", "0", "--model", str(tiny_folder), "--vocab", "32", *map(str, words)])
         output = capsys.readouterr()
         return int(caught.value.code or 0), output.out, output.err
 
