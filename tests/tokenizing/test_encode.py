@@ -33,7 +33,7 @@ def test_rows_of_equal_length_share_a_batch_and_long_ones_do_not_wait(tiny: Code
     monkeypatch.setattr(tokenizing.encode, "LONG_SECONDS", 1)
     batches = []
     stream_encoder = tiny.stream_encoder
-    monkeypatch.setattr(tiny, "stream_encoder", lambda rate, n=1: batches.append(n) or stream_encoder(rate, n))
+    monkeypatch.setattr(tiny, "stream_encoder", lambda rate, n=1, *rest: batches.append(n) or stream_encoder(rate, n, *rest))
     encoder = BatchEncoder(tiny, streams=1)
     # 0.5 s at either rate; the third is of another length, the fourth is long
     for index, (samples, rate) in enumerate([(8_000, 16_000), (4_000, 8_000), (5_000, 16_000)]):
