@@ -99,6 +99,7 @@ def finish(
             reports[task.shard] = report
             made += report.tokens
         progress(Progress(len(reports), plan.shards, sum(r.hours for r in reports.values()), deaths.total()))
+    remove_leftovers(output / SHARDS)  # of workers that died in this run
     seconds = time.perf_counter() - started
     manifest = _manifest(plan, [reports[n] for n in range(plan.shards)], made, seconds, deaths.total())
     _write_json(output / MANIFEST, manifest)
