@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import re
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -22,7 +25,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise CodecError(f"{path}: is a folder")
     try:
-        handle, name = tempfile.mkstemp(prefix=".codec-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".codec-{_here()}-{os.getpid()}-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise CodecError(f"cannot write {path}: {error.strerror}") from error
     os.close(handle)
@@ -44,3 +47,26 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Opens a binary file that appears under ``path`` only when everything was written."""
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
         yield handle
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Deletes temporary files in ``folder`` whose process was killed before it could; those of other machines stay."""
+    pattern = re.compile(rf"\.codec-{_here()}-(\d+)-")
+    for path in folder.glob(".codec-*"):
+        found = pattern.match(path.name)
+        if found and not _is_running(int(found[1])):
+            path.unlink(missing_ok=True)
+
+
+def _here() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # someone else's
+    return True

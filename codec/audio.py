@@ -151,6 +151,21 @@ class AudioReader:
         while len(block := read(size)):
             yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
+    def skip(self, samples: int) -> None:
+        """Goes past ``samples`` of every channel without decoding them where the format can; beyond the end, nothing is left.
+
+        Raises:
+            AudioError: the file is damaged there.
+        """
+        if self._process is None:
+            try:
+                self._handle.seek(min(samples, self._handle.frames))
+            except (soundfile.SoundFileError, RuntimeError) as error:
+                raise AudioError(f"{self.name}: damaged audio ({error})") from error
+            return
+        while samples and (passed := len(self._read_ffmpeg(min(samples, BLOCK_SAMPLES)))):
+            samples -= passed
+
     def _read_sndfile(self, size: int) -> np.ndarray:
         try:
             return self._handle.read(size, dtype="float32", always_2d=True)

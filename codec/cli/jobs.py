@@ -15,6 +15,7 @@ from typing import get_args
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from codec.atomic import remove_leftovers
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
 from codec.files import FileReport, Format, decode_file, encode_file
@@ -151,6 +152,8 @@ def run(
     Raises:
         CodecError: the only job failed, or some of several.
     """
+    for folder in {Path(job.target).parent for job in jobs if job.resumable}:
+        _clean(folder)
     todo = [job for job in jobs if overwrite or not (job.resumable and Path(job.target).exists())]
     skipped = len(jobs) - len(todo)
     failures: list[str] = []
@@ -188,6 +191,13 @@ def run(
         for line in failures:
             print(f"codec: {' '.join(line.split())}", file=sys.stderr)
         raise CodecError(f"{len(failures)} of {len(todo)} files failed")
+
+
+def _clean(folder: Path) -> None:
+    try:
+        remove_leftovers(folder)
+    except OSError as error:
+        raise CodecError(f"cannot write {folder}: {error.strerror}") from error
 
 
 def _make_parent(job: Job) -> None:
