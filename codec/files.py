@@ -194,7 +194,7 @@ def decoded_blocks(
     ready = 0
     for chunk in reader.chunks():
         # A chunk may be hours of many channels, to be resampled to 48 times the rate: in pieces, so that memory stays flat.
-        for codes in chunk.split(DECODE_FRAMES, dim=2):
+        for codes in torch.split(chunk, DECODE_FRAMES, dim=2):
             # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
             for block in _resampled(stream.push(codes), resampler):
                 ready += len(block)
@@ -212,7 +212,7 @@ def decoded_blocks(
 
 def _resampled(wave: Tensor, resampler: Resampler) -> Iterator[np.ndarray]:
     """``(channels, n)`` → blocks ``(n, channels)``, none of them large."""
-    for piece in wave.split(BLOCK_SAMPLES // len(wave), dim=1):
+    for piece in torch.split(wave, BLOCK_SAMPLES // len(wave), dim=1):
         if len(block := resampler.push(np.ascontiguousarray(piece.numpy().T))):
             yield block
 

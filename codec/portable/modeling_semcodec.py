@@ -16,21 +16,21 @@ from codec.model import Codec
 from codec.tokens import Tokens
 
 
-class SemcodecConfig(PretrainedConfig):
+class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is not followed
     """``model`` and ``fingerprint`` are semcodec's own ``config.json``."""
 
     model_type = "semcodec"
 
 
 @dataclass
-class SemcodecOutput(ModelOutput):
+class SemcodecOutput(ModelOutput):  # type: ignore[misc]  # transformers is not followed
     """``codes`` is ``(B, 2, N)``: semantic, acoustic; ``lengths`` the samples of each item."""
 
     codes: torch.Tensor | None = None
     lengths: torch.Tensor | None = None
 
 
-class SemcodecModel(PreTrainedModel):
+class SemcodecModel(PreTrainedModel):  # type: ignore[misc]  # transformers is not followed
     """A `codec.Codec` as a transformers model; ``encode``, ``decode`` and ``embed`` are the codec's own."""
 
     config_class = SemcodecConfig
