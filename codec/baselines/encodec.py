@@ -122,7 +122,8 @@ class EncodecStereo:
         chunks, _, streams, frames = payload.audio_codes.shape
         codes = payload.audio_codes[:, 0].transpose(0, 1).reshape(streams, -1)
         codes = codes[:, : chunks * frames - payload.last_frame_pad_length]
-        return Encoded(codes.numel() * 10 + chunks * SCALE_BITS, len(clean), sample_rate, payload, codes)
+        bits = codes.numel() * 10 + chunks * SCALE_BITS
+        return Encoded(bits, len(clean), sample_rate, payload, codes, (1024,) * streams)
 
     @torch.no_grad()
     def decode(self, encoded: Encoded) -> np.ndarray:
