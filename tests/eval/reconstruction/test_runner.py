@@ -84,6 +84,8 @@ def test_damaged_cache_is_measured_again(tmp_path: Path) -> None:
         ("raises", "RuntimeError: the model went away"),
         ("nan", "1 samples that are not finite"),
         ("short", "the output has shape (799,), the input (800,)"),
+        ("half the rate", "the output has shape (400,), the input (800,)"),
+        ("stereo", "the output has shape (2, 800), the input (800,)"),
     ],
 )
 def test_a_codec_that_fails_on_every_clip_is_named_and_the_rest_goes_on(tmp_path: Path, name: str, reason: str) -> None:
