@@ -234,14 +234,14 @@ def test_sizes_are_the_published_ones() -> None:
 
 
 def test_configurations_are_those_that_transformers_documents_for_the_published_weights() -> None:
-    """Its defaults are those of facebook/encodec_24khz, descript/dac_16khz, kyutai/mimi and HKUSTAudio/xcodec2-hf."""
+    """Its defaults are those of facebook/encodec_24khz, descript/dac_44khz, kyutai/mimi and HKUSTAudio/xcodec2-hf."""
     import transformers
 
     from codec.baselines import dac, encodec, mimi, xcodec2
 
     for ours, default in (
         (transformers.EncodecConfig(**vars(encodec.SHAPES["encodec_24khz"])), transformers.EncodecConfig()),
-        (transformers.DacConfig(**vars(dac.SHAPES["dac_16khz"])), transformers.DacConfig()),
+        (transformers.DacConfig(**vars(dac.SHAPES["dac_44khz"])), transformers.DacConfig(sampling_rate=44_100)),
         (mimi.config(), transformers.MimiConfig()),
         (xcodec2.config(), transformers.Xcodec2Config()),
     ):
