@@ -67,6 +67,7 @@ sweep: $(VENV)/.eval $(CORPUS)/clips.jsonl
 	  --metrics visqol,mel_distance,stft_distance,stoi,pesq_nb,wer,delay --reference semcodec@50,vocab=32768
 	cp $(SWEEP)/overview.png docs/images/sweep.png
 	cp $(SWEEP)/overview.svg docs/images/sweep.svg
+	$(BIN)/python -m benchmarks.tables
 
 # A page of held-out clips of that corpus, the original beside every codec; opus-tools and codec2 are Debian's.
 demo-page: $(VENV)/.dev $(CORPUS)/clips.jsonl

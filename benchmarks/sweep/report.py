@@ -63,6 +63,7 @@ def render(
     plots: dict[Panel, str],
     tables: Sequence[Table],
     differences: Sequence[Table],
+    used: Sequence[Table],
     examples: Sequence[Example],
     paper: bool,
 ) -> str:
@@ -74,6 +75,7 @@ def render(
         plots: SVG by panel.
         tables: of figures.
         differences: paired, from one codec.
+        used: how much of their codebooks codecs use.
         examples: to listen to.
         paper: whether published points are drawn in.
 
@@ -99,6 +101,7 @@ def render(
         plots={panel: _svg(svg) for panel, svg in plots.items()},
         tables=tables,
         differences=differences,
+        used=used,
         problems=problems(results),
         examples=[_shown(example) for example in examples],
         citation=CITATION if paper else "",

@@ -9,11 +9,12 @@ from benchmarks.sweep.plots import TITLES
 from benchmarks.sweep.points import OURS
 from eval.reconstruction.interface import Domain
 from eval.reconstruction.results import MetricInfo, Results
-from eval.reconstruction.show import number
+from eval.reconstruction.show import number, token_cells
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
 
 HEADER = ("codec", "kbit/s")
+USAGE = ("codec", "tokens", "codebooks", "used", "entropy, bits")
 FOOTER = ("encode", "decode", "memory", "failed")
 
 
@@ -90,6 +91,20 @@ def build_differences(results: Results, summaries: Sequence[Summary], reference:
         if rows:
             columns = (f"minus {reference}", *(_title(metric) for metric in metrics))
             tables.append(Table(domain, max(s.clips for s in chosen), columns, rows))
+    return tables
+
+
+def build_usage(results: Results, summaries: Sequence[Summary]) -> list[Table]:
+    """How much of their codebooks codecs of tokens use, stream by stream."""
+    tables = []
+    for domain in results.domains:
+        chosen = [s for s in summaries if s.domain == domain and s.streams]
+        rows = tuple(
+            TableRow(s.codec, s.codec.partition("@")[0] == OURS, tuple(Cell(text) for text in token_cells(s.streams)))
+            for s in chosen
+        )
+        if rows:
+            tables.append(Table(domain, max(s.clips for s in chosen), USAGE, rows))
     return tables
 
 

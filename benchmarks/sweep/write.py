@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.sweep.listening import make_examples, write_sheets
 from benchmarks.sweep.plots import draw_all
 from benchmarks.sweep.report import render
-from benchmarks.sweep.tables import build_differences, build_tables, markdown
+from benchmarks.sweep.tables import build_differences, build_tables, build_usage, markdown
 from codec.atomic import atomic_write
 from codec.baselines.interface import Reconstructor
 from eval.reconstruction.results import Results
@@ -44,15 +44,17 @@ def write_sweep(
     summaries = summarise(results, reference)
     tables = build_tables(results, summaries)
     differences = build_differences(results, summaries, reference) if reference else []
+    used = build_usage(results, summaries)
     plots = draw_all(results, summaries, folder, paper)
     heard = make_examples(results, clips, open_codec, examples)
     write_sheets(heard, folder)
     overview = folder / "overview.svg"
-    page = render(results, overview.read_text("utf-8") if plots else None, plots, tables, differences, heard, paper)
+    page = render(results, overview.read_text("utf-8") if plots else None, plots, tables, differences, used, heard, paper)
     _write(folder / "report.html", page)
     failed = "".join(f"- {line}\n" for line in problems(results))
     parts = [markdown(tables)]
     parts += [f"## Paired differences\n\n{markdown(differences)}"] if differences else []
+    parts += [f"## Use of codebooks\n\n{markdown(used)}"] if used else []
     parts += [f"## What failed\n\n{failed}"] if failed else []
     _write(folder / "tables.md", "\n".join(parts))
 

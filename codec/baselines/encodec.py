@@ -1,7 +1,11 @@
-"""EnCodec (Défossez et al. 2022, arXiv 2210.13438), 24 kHz causal mono and 48 kHz stereo, through transformers."""
+"""EnCodec (Défossez et al. 2022, arXiv 2210.13438), 24 kHz causal mono and 48 kHz stereo, through transformers.
+
+Weights may be those of its repositories there, or those of the package encodec, which name the same tensors differently.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from codec.baselines.names import CodecName
 from codec.baselines.neural import Layout, NeuralCodec, origin
 from codec.baselines.pretrained import build, transformers
 from codec.baselines.programs import checked, fit
+from codec.baselines.tensors import load_tensors
 
 SCALE_BITS = 32
 """The 48 kHz model sends the loudness of every second as one float."""
@@ -59,7 +64,36 @@ SHAPES = {
 def network(family: str, path: Path | None) -> Any:
     """The whole network; all bitrates are one set of weights."""
     package = transformers()
-    return build(package.EncodecModel, package.EncodecConfig(**asdict(SHAPES[family])), path)
+    config = package.EncodecConfig(**asdict(SHAPES[family]))
+    if path is None or path.suffix == ".safetensors":
+        return build(package.EncodecModel, config, path)
+    model = build(package.EncodecModel, config, None)
+    load_tensors(model, path, renamed)
+    return model
+
+
+RENAMED = {
+    r"^(encoder|decoder)\.model\.": r"\1.layers.",
+    r"\.(?:conv|convtr)\.(?:conv|convtr)\.": ".conv.",
+    r"\.(?:conv|convtr)\.norm\.": ".norm.",
+    r"^quantizer\.vq\.": "quantizer.",
+    r"\._codebook\.": ".codebook.",
+    r"\.weight_g$": ".parametrizations.weight.original0",
+    r"\.weight_v$": ".parametrizations.weight.original1",
+}
+"""From the package's names of tensors to those of transformers."""
+
+
+def renamed(name: str) -> str:
+    """A tensor's name in transformers.
+
+    Example:
+        >>> renamed("decoder.model.3.convtr.convtr.weight_g"), renamed("quantizer.vq.layers.0._codebook.embed")
+        ('decoder.layers.3.conv.parametrizations.weight.original0', 'quantizer.layers.0.codebook.embed')
+    """
+    for pattern, replacement in RENAMED.items():
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 class Encodec:
@@ -122,7 +156,8 @@ class EncodecStereo:
         chunks, _, streams, frames = payload.audio_codes.shape
         codes = payload.audio_codes[:, 0].transpose(0, 1).reshape(streams, -1)
         codes = codes[:, : chunks * frames - payload.last_frame_pad_length]
-        return Encoded(codes.numel() * 10 + chunks * SCALE_BITS, len(clean), sample_rate, payload, codes)
+        bits = codes.numel() * 10 + chunks * SCALE_BITS
+        return Encoded(bits, len(clean), sample_rate, payload, codes, (1024,) * streams)
 
     @torch.no_grad()
     def decode(self, encoded: Encoded) -> np.ndarray:

@@ -21,6 +21,7 @@ class Encoded:
         sample_rate: of the input, in Hz.
         payload: what the decoder takes; only the codec that made it looks inside.
         codes: ``(S, N)`` int64 tokens of a codec that has them, for usage and entropy.
+        codebook_sizes: of the S streams.
     """
 
     bits: int
@@ -28,6 +29,7 @@ class Encoded:
     sample_rate: int
     payload: object
     codes: Tensor | None = None
+    codebook_sizes: tuple[int, ...] = ()
 
     @property
     def bitrate(self) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from codec.audio import resample
-from codec.baselines.weights import require_weights, sha256_of, weights_path
+from codec.baselines.weights import find_weights, require_weights, sha256_of
 from codec.errors import AudioError, CodecError, ModelError
 from codec.limits import is_sample_rate
 from codec.model import as_batch, check_lengths
@@ -79,7 +79,7 @@ def origin(family: str, trained_only: bool) -> Origin:
     Raises:
         ModelError: they are not here and must be.
     """
-    if not trained_only and not weights_path(family).is_file():
+    if not trained_only and find_weights(family) is None:
         return Origin(None, hashlib.sha256(f"random {family} {SEED}".encode()).hexdigest()[:16])
     path = require_weights(family)
     return Origin(path, sha256_of(path)[:16])

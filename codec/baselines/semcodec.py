@@ -38,7 +38,8 @@ class TokenReconstructor:
         """Tokens of one clip."""
         clean = checked(wave, sample_rate)
         tokens = self._send(clean, sample_rate)
-        return Encoded(int(tokens.frames[0]) * tokens.bits_per_frame, len(clean), sample_rate, tokens, tokens.codes[0])
+        bits = int(tokens.frames[0]) * tokens.bits_per_frame
+        return Encoded(bits, len(clean), sample_rate, tokens, tokens.codes[0], tokens.codebook_sizes)
 
     def decode(self, encoded: Encoded) -> np.ndarray:
         """Decodes and resamples to the input's rate."""

@@ -22,29 +22,32 @@ class Weights:
         url: public address.
         licence: as its publisher states it.
         sha256: where the publisher states one; otherwise what came first is trusted, recorded beside it and said.
+        original: name under which the codec's own package publishes the same weights; behind its dash are the first
+            digits of their SHA-256.
     """
 
     file: str
     url: str
     licence: str
     sha256: str | None = None
+    original: str | None = None
 
 
-def _hub(repository: str, licence: str, file: str = "model.safetensors") -> Weights:
-    return Weights(Path(file).name, f"https://huggingface.co/{repository}/resolve/main/{file}", licence)
+def _hub(repository: str, licence: str, file: str = "model.safetensors", original: str | None = None) -> Weights:
+    return Weights(Path(file).name, f"https://huggingface.co/{repository}/resolve/main/{file}", licence, original=original)
 
 
 # Safetensors where the publisher has them; the two others are read as plain tensors (weights_only), never unpickled.
 WEIGHTS: dict[str, Weights] = {
-    "encodec_24khz": _hub("facebook/encodec_24khz", "not stated by its repository"),
-    "encodec_48khz": _hub("facebook/encodec_48khz", "MIT"),
+    "encodec_24khz": _hub("facebook/encodec_24khz", "not stated by its repository", original="encodec_24khz-d7cc33bc.th"),
+    "encodec_48khz": _hub("facebook/encodec_48khz", "MIT", original="encodec_48khz-7e698e3e.th"),
     "dac_16khz": _hub("descript/dac_16khz", "MIT"),
     "dac_24khz": _hub("descript/dac_24khz", "MIT"),
     "dac_44khz": _hub("descript/dac_44khz", "MIT"),
     "mimi": _hub("kyutai/mimi", "CC-BY-4.0"),
     "snac_24khz": _hub("hubertsiuzdak/snac_24khz", "MIT", "pytorch_model.bin"),
     "speechtokenizer": _hub("fnlp/SpeechTokenizer", "Apache-2.0", "speechtokenizer_hubert_avg/SpeechTokenizer.pt"),
-    "xcodec2": _hub("HKUSTAudio/xcodec2-hf", "see its model card"),
+    "xcodec2": _hub("HKUSTAudio/xcodec2-hf", "CC-BY-NC-4.0"),
 }
 
 
@@ -70,9 +73,27 @@ def require_weights(family: str) -> Path:
     Raises:
         ModelError: not on this machine; says how to get it.
     """
-    path = weights_path(family)
-    if not path.is_file():
+    path = find_weights(family)
+    if path is None:
         raise ModelError(f"{family}: its weights are not on this machine: {how_to_get(family)}")
+    return path
+
+
+def find_weights(family: str) -> Path | None:
+    """The file as `codec models --fetch` gets it, else the one of the codec's own package; None if neither is here.
+
+    Raises:
+        ModelError: the package's file does not have the checksum in its name.
+    """
+    path, original = weights_path(family), WEIGHTS[family].original
+    if path.is_file() or original is None:
+        return path if path.is_file() else None
+    path = path.with_name(original)
+    if not path.is_file():
+        return None
+    stated = path.stem.rpartition("-")[2]
+    if not sha256_of(path).startswith(stated):
+        raise ModelError(f"{path}: damaged; its sha256 does not begin with {stated}")
     return path
 
 

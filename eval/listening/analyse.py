@@ -134,8 +134,10 @@ def plot(analysis: Analysis) -> Figure:
         for mean in (m for m in analysis.means if m.domain == domain):
             kind = analysis.study.condition(mean.condition).kind
             colour = {"reference": "#1b1d24", "anchor": "#8a8f9e", "codec": "#3d4db7"}[kind]
-            margin = mean.margin if mean.margin == mean.margin else 0.0
-            axis.errorbar(mean.mean, names.index(mean.condition), xerr=margin, fmt="o", color=colour, capsize=3, markersize=5)
+            row = names.index(mean.condition)
+            margin, wide = (value if value == value else 0.0 for value in (mean.margin, mean.margin_raters))
+            axis.errorbar(mean.mean, row, xerr=wide, fmt="none", ecolor=colour, alpha=0.35, elinewidth=5)
+            axis.errorbar(mean.mean, row, xerr=margin, fmt="o", color=colour, capsize=3, markersize=5)
         axis.set_title("all domains" if domain == ALL else domain, fontsize=10)
         axis.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
         axis.set_ylim(len(names) - 0.5, -0.5)
@@ -144,7 +146,7 @@ def plot(analysis: Analysis) -> Figure:
         axis.spines[["top", "right", "left"]].set_visible(False)
         axis.tick_params(length=0)
     axes[0].set_yticks(range(len(names)), names)
-    figure.supxlabel(f"{label}, mean and 95 % interval", fontsize=9)
+    figure.supxlabel(f"{label}, mean and 95 % interval over ratings; pale: over raters", fontsize=9)
     return figure
 
 
@@ -167,7 +169,9 @@ def report(analysis: Analysis) -> str:
         "",
         *_means_table(analysis),
         "",
-        "Mean ± half of the 95 % interval (Student's t over ratings).",
+        "Mean ± half of the 95 % interval over ratings (Student's t, as in BS.1534-3), then half of that over raters. The",
+        "first takes all ratings as independent; the second takes every rater as one observation, and says what to expect of",
+        "other raters.",
         "",
         "## Comparisons",
         "",
@@ -196,7 +200,10 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 def _means_table(analysis: Analysis) -> list[str]:
     domains = list(dict.fromkeys(mean.domain for mean in analysis.means))
-    cells = {(m.condition, m.domain): f"{m.mean:.2f} ± {m.margin:.2f}".replace("nan", "–") for m in analysis.means}
+    cells = {
+        (m.condition, m.domain): f"{m.mean:.2f} ± {m.margin:.2f}, ± {m.margin_raters:.2f}".replace("nan", "–")
+        for m in analysis.means
+    }
     rows = [
         [c.name, f"{c.kbps:.2f}" if c.kbps else "–", *(cells.get((c.name, domain), "–") for domain in domains)]
         for c in analysis.study.conditions

@@ -25,7 +25,8 @@ class Mean:
         condition: its name.
         domain: speech, music, sound, or `ALL`.
         mean: of all ratings.
-        margin: half of the 95 % interval by Student's t (BS.1534-3); NaN for a single rating.
+        margin: half of the 95 % interval by Student's t (BS.1534-3), as if all ratings were independent; NaN for one rating.
+        margin_raters: the same if other raters were asked: ratings of one rater go together; NaN for a single rater.
         median: of all ratings.
         n: ratings.
     """
@@ -34,6 +35,7 @@ class Mean:
     domain: str
     mean: float
     margin: float
+    margin_raters: float
     median: float
     n: int
 
@@ -83,13 +85,31 @@ def means(ratings: Sequence[Rating], conditions: Sequence[str], domains: Sequenc
     table = []
     for domain in (*domains, *([ALL] if len(domains) > 1 else [])):
         for condition in conditions:
-            scores = np.array([r.score for r in ratings if r.condition == condition and domain in (r.domain, ALL)])
-            if not len(scores):
+            heard = [r for r in ratings if r.condition == condition and domain in (r.domain, ALL)]
+            if not heard:
                 continue
-            n = len(scores)
+            scores, n = np.array([r.score for r in heard]), len(heard)
             margin = float(stats.t.ppf(0.975, n - 1) * scores.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
-            table.append(Mean(condition, domain, float(scores.mean()), margin, float(np.median(scores)), n))
+            apart = _margin_raters(scores, [r.rater for r in heard])
+            table.append(Mean(condition, domain, float(scores.mean()), margin, apart, float(np.median(scores)), n))
     return table
+
+
+def _margin_raters(scores: np.ndarray, raters: Sequence[str]) -> float:
+    """Half of a 95 % interval that takes each rater as one observation.
+
+    The variance of a mean over clusters of unequal size, by linearisation; where everybody rated equally often it is that of
+    the raters' means.
+    """
+    from scipy import stats
+
+    names, index = np.unique(raters, return_inverse=True)
+    count = len(names)
+    if count < 2:
+        return math.nan
+    sums = np.bincount(index, scores - scores.mean())
+    error = math.sqrt(count / (count - 1) * float(np.square(sums).sum())) / len(scores)
+    return float(stats.t.ppf(0.975, count - 1)) * error
 
 
 def pairs(ratings: Iterable[Rating], key: str = "clip") -> dict[tuple[str, str], dict[str, float]]:

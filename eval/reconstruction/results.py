@@ -31,6 +31,8 @@ class Row:
         bits: that the clip took; None where the codec failed.
         encode_seconds, decode_seconds: wall time on one thread.
         peak_memory: bytes of the codec once loaded, and of the work on this clip; None where the system does not tell.
+        codes: tokens of each stream, for a codec that has them.
+        codebook_sizes: of the streams.
         values: by metric.
         failed: reason by metric.
         error: why there are no values at all, or None.
@@ -46,6 +48,8 @@ class Row:
     encode_seconds: float | None = None
     decode_seconds: float | None = None
     peak_memory: int | None = None
+    codes: list[list[int]] = field(default_factory=list)
+    codebook_sizes: list[int] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     error: str | None = None
@@ -173,6 +177,8 @@ def as_table(rows: Sequence[Row]) -> pyarrow.Table:
             ("encode_seconds", pyarrow.float64()),
             ("decode_seconds", pyarrow.float64()),
             ("peak_memory", pyarrow.int64()),
+            ("codes", pyarrow.list_(pyarrow.list_(pyarrow.int32()))),
+            ("codebook_sizes", pyarrow.list_(pyarrow.int32())),
             ("error", pyarrow.string()),
         )
     }

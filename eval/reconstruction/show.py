@@ -11,6 +11,7 @@ from rich.table import Table
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
+from eval.reconstruction.usage import StreamUsage
 
 CODEC_WIDTH, CELL_WIDTH, PIPE_WIDTH = 58, 18, 200
 
@@ -30,6 +31,20 @@ def show(results: Results, summaries: Sequence[Summary], reference: str | None =
             if reference and part:
                 compared = [row for row in rows if row.codec != reference]
                 console.print(_differences(compared, part, f"{domain}, codec minus {reference} on the same clips"))
+        if any(row.streams for row in rows):
+            console.print(_tokens([row for row in rows if row.streams], f"{domain}, use of codebooks, stream by stream"))
+
+
+def each(values: Sequence[float], unit: str = "") -> str:
+    """A figure for every stream of tokens; of many streams the lowest and the highest.
+
+    Example:
+        >>> each([81.2, 100], "%"), each([9, 8.5, 7, 9, 9.5, 8])
+        ('81.2% 100.0%', '7.00 … 9.50')
+    """
+    if len(values) <= 4:
+        return " ".join(number(value, unit) for value in values)
+    return f"{number(min(values), unit)} … {number(max(values), unit)}"
 
 
 def complain(results: Results) -> None:
@@ -92,6 +107,24 @@ def _differences(rows: Sequence[Summary], infos: Sequence[MetricInfo], title: st
     for row in rows:
         table.add_row(row.codec, *(_cell(row.scores[info.name].difference, info, signed=True) for info in infos))
     return table
+
+
+def _tokens(rows: Sequence[Summary], title: str) -> Table:
+    table = _table(title, (), "tokens", "of", "used", "entropy, bits")
+    for row in rows:
+        table.add_row(row.codec, *token_cells(row.streams))
+    return table
+
+
+def token_cells(streams: Sequence[StreamUsage]) -> list[str]:
+    """How many tokens, out of which codebooks, the share of these that occurred, and the tokens' entropy."""
+    sizes = [stream.codebook_size for stream in streams]
+    return [
+        str(sum(stream.tokens for stream in streams)),
+        " ".join(map(str, sizes)) if len(sizes) <= 4 else f"{len(sizes)} × {sizes[0]}",
+        each([100 * stream.used for stream in streams], "%"),
+        each([stream.entropy for stream in streams]),
+    ]
 
 
 def _table(title: str, infos: Sequence[MetricInfo], *more: str) -> Table:

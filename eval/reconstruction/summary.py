@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from eval.reconstruction import statistics
 from eval.reconstruction.interface import Domain, Scores
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.statistics import Interval
+from eval.reconstruction.usage import StreamUsage, usage
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Summary:
         kbps: measured, of all clips together; None if it failed on all.
         encode_speed, decode_speed: seconds of audio per second of work on one thread.
         peak_memory: bytes, the largest of all clips; None where not measured.
+        streams: what of each codebook its tokens used; empty for a codec without tokens.
         scores: by metric.
     """
 
@@ -49,6 +53,7 @@ class Summary:
     encode_speed: float | None
     decode_speed: float | None
     peak_memory: int | None
+    streams: tuple[StreamUsage, ...]
     scores: dict[str, Score] = field(default_factory=dict)
 
 
@@ -94,8 +99,14 @@ def _summary(codec: str, domain: Domain, rows: Sequence[Row], scores: dict[str, 
         encode_speed=_speed(seconds, [row.encode_seconds for row in done]),
         decode_speed=_speed(seconds, [row.decode_seconds for row in done]),
         peak_memory=max(memory, default=None),
+        streams=_streams(done),
         scores=scores,
     )
+
+
+def _streams(rows: Sequence[Row]) -> tuple[StreamUsage, ...]:
+    coded = [row for row in rows if row.codes and row.codes[0]]
+    return tuple(usage([np.array(row.codes) for row in coded], coded[0].codebook_sizes)) if coded else ()
 
 
 def _score(rows: Sequence[Row], base: Sequence[Row], metric: MetricInfo) -> Score:

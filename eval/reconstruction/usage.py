@@ -48,15 +48,25 @@ def usage(codes: Iterable[np.ndarray], codebook_sizes: Sequence[int]) -> list[St
     """
     counts = [np.zeros(size, np.int64) for size in codebook_sizes]
     for clip in codes:
-        if len(clip) != len(counts):
-            raise CodecError(f"{len(clip)} streams of tokens, {len(counts)} codebooks")
+        check_codes(clip, codebook_sizes)
         for count, stream in zip(counts, clip, strict=True):
-            if len(stream) and not 0 <= np.min(stream) <= np.max(stream) < len(count):
-                raise CodecError(f"tokens from {np.min(stream)} to {np.max(stream)} with a codebook of {len(count)}")
             count += np.bincount(stream, minlength=len(count))
     if not counts or not all(count.any() for count in counts):
         raise CodecError("no tokens to count")
     return [_stream(count) for count in counts]
+
+
+def check_codes(codes: np.ndarray, codebook_sizes: Sequence[int]) -> None:
+    """Refuses ``(S, N)`` tokens that do not fit their codebooks.
+
+    Raises:
+        CodecError: another number of streams, or a token outside its codebook.
+    """
+    if len(codes) != len(codebook_sizes):
+        raise CodecError(f"{len(codes)} streams of tokens, {len(codebook_sizes)} codebooks")
+    for size, stream in zip(codebook_sizes, codes, strict=True):
+        if len(stream) and not 0 <= np.min(stream) <= np.max(stream) < size:
+            raise CodecError(f"tokens from {np.min(stream)} to {np.max(stream)} with a codebook of {size}")
 
 
 def _stream(count: np.ndarray) -> StreamUsage:

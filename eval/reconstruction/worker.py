@@ -20,6 +20,7 @@ from codec.baselines.interface import Encoded, Reconstructor
 from eval.reconstruction.cost import measure, release_memory
 from eval.reconstruction.interface import Domain, Metric, Pair, Scores
 from eval.reconstruction.results import Row
+from eval.reconstruction.usage import check_codes
 
 
 class Clip(Protocol):
@@ -133,6 +134,8 @@ class Worker:
             bits=int(encoding.value.bits),
             encode_seconds=encoding.seconds,
             decode_seconds=decoding.seconds,
+            codes=[] if encoding.value.codes is None else encoding.value.codes.tolist(),
+            codebook_sizes=list(encoding.value.codebook_sizes),
             peak_memory=None if loaded is None or None in memory else loaded + max(m for m in memory if m is not None),
             values={name: float(value) for name, value in scores.values.items()},
             failed={name: one_line(reason) for name, reason in scores.failed.items()},
@@ -151,7 +154,7 @@ def checked(output: np.ndarray, encoded: Encoded, samples: int) -> np.ndarray:
     """A codec's output, if it is one.
 
     Raises:
-        ValueError: NaN, or not exactly as long as the input.
+        ValueError: NaN, not exactly as long as the input, or tokens that its codebooks do not have.
     """
     output = np.asarray(output)
     if output.shape != (samples,):
@@ -160,6 +163,8 @@ def checked(output: np.ndarray, encoded: Encoded, samples: int) -> np.ndarray:
         raise ValueError(f"the output has {np.count_nonzero(~np.isfinite(output))} samples that are not finite")
     if encoded.bits < 0:
         raise ValueError(f"the clip is said to take {encoded.bits} bits")
+    if encoded.codes is not None:
+        check_codes(encoded.codes.numpy(), encoded.codebook_sizes)
     return output.astype(np.float32, copy=False)
 
 

@@ -27,7 +27,7 @@ from eval.reconstruction.summary import summarise
 from tests.eval.reconstruction.doubles import SETUP, Tone, open_codec
 
 HOSTILE = '<script src="https://evil.example/x.js">alert(1)</script>"\'|&`\n](http://x)'
-CODECS = ["bits@4", "bits@8", "short", "missing@<b>1</b>"]
+CODECS = ["bits@4", "bits@8", "short", "tokens", "missing@<b>1</b>"]
 CLIPS = [
     Tone("clip0", text="hello"),
     Tone(HOSTILE, text=f"</script></title>{HOSTILE}"),
@@ -110,11 +110,11 @@ def test_every_clip_and_codec_is_embedded(page: Page) -> None:
     players = [attributes for tag, attributes in page.tags if attributes.get("class") == "player"]
     assert len(players) == 3, "two of speech, one of sound"
     audio = [text for attributes, text in page.scripts if attributes.get("class") == "audio"]
-    assert len(audio) == 3 * 3, "reference and two codecs; the one that fails has no sound"
+    assert len(audio) == 3 * 4, "reference and three codecs; the one that fails has no sound"
     radios = [attributes for tag, attributes in page.tags if attributes.get("type") == "radio"]
     assert len(radios) == len(audio)
     lengths = [len(soundfile.read(io.BytesIO(base64.b64decode(text)))[0]) for text in audio]
-    assert lengths == [800] * 6 + [300] * 3
+    assert lengths == [800] * 8 + [300] * 4
     assert "the output has shape (799,), the input (800,)" in "".join(page.text)
 
 
@@ -143,10 +143,12 @@ def test_tables_say_what_was_measured_and_what_failed(swept: tuple[Results, Path
     results, folder = swept
     summaries = summarise(results, "bits@8")
     speech = next(table for table in build_tables(results, summaries) if table.domain == "speech")
-    assert [row.codec for row in speech.rows] == ["bits@4", "bits@8", "short"]
+    assert [row.codec for row in speech.rows] == ["bits@4", "bits@8", "short", "tokens"]
     assert "25.0%" in [cell.text for cell in speech.rows[0].cells]
     assert speech.rows[2].cells[-1].text == "3 of 3"
     assert markdown([speech]) in (folder / "tables.md").read_text()
+    assert "| tokens | 4800 | 4 8 | 50.0% 12.5% | 1.00 0.000 |" in (folder / "tables.md").read_text()
+    assert "<h2>Use of codebooks</h2>" in (folder / "report.html").read_text("utf-8")
     failed = "\n".join(problems(results))
     assert "program c2enc is missing: apt-get install codec2" in failed
     assert "unreadable cannot be read: unreadable.wav: not audio" in failed

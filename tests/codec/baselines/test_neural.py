@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import codec
 from codec.baselines import load_tokenizer, open_codec
 from codec.baselines.encodec import network as encodec_network
 from codec.baselines.interface import AudioCodec, Reconstructor
-from codec.baselines.neural import NeuralCodec
-from codec.baselines.weights import sha256_of
+from codec.baselines.neural import NeuralCodec, at_random
+from codec.baselines.weights import WEIGHTS, sha256_of
 from codec.errors import CodecError, ContainerError, ModelError
 
 # Sample rate in Hz, frames per second, bits of a frame.
@@ -160,6 +161,54 @@ def test_pickles_are_not_executed(content: bytes, tmp_path: Path) -> None:
         load_tokenizer("snac_24khz")
 
 
+def original_encodec(family: str) -> torch.nn.Module:
+    """The network of the package ``encodec`` at random weights, its codebooks told apart by direction."""
+    from encodec.model import EncodecModel
+
+    build = EncodecModel.encodec_model_24khz if family == "encodec_24khz" else EncodecModel.encodec_model_48khz
+    network = at_random(lambda: build(pretrained=False))
+    with torch.no_grad():
+        for name, buffer in network.named_buffers():
+            if name.endswith("_codebook.embed"):
+                buffer.copy_(torch.nn.functional.normalize(torch.randn(buffer.shape, generator=SEEDED), dim=-1))
+    return network
+
+
+SEEDED = torch.Generator().manual_seed(0)
+
+
+def save_original(network: torch.nn.Module, family: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """As the package publishes weights: the file's name ends with the first digits of its checksum."""
+    (folder / family).mkdir()
+    torch.save(network.state_dict(), folder / "weights")
+    path = folder / family / f"{family}-{sha256_of(folder / 'weights')[:8]}.th"
+    (folder / "weights").rename(path)
+    monkeypatch.setitem(WEIGHTS, family, dataclasses.replace(WEIGHTS[family], original=path.name))
+    return path
+
+
+@pytest.mark.parametrize("family", ["encodec_24khz", "encodec_48khz"])
+@torch.no_grad()
+def test_encodec_is_that_of_its_package(family: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The package's network and its weights in ours: the same codes, and the same sound from them."""
+    theirs = original_encodec(family)
+    theirs.set_target_bandwidth(6.0)
+    path = save_original(theirs, family, monkeypatch, tmp_path)
+    ours = open_codec(f"{family}@6")
+    assert ours.trained
+    rate = ours.sample_rate
+    wave = 0.1 * np.random.default_rng(0).standard_normal(rate // 4 // 320 * 320).astype(np.float32)
+    encoded = ours.encode(wave, rate)
+    batch = torch.from_numpy(wave).expand(theirs.channels, -1)[None]
+    frames = theirs.encode(batch)
+    assert encoded.codes is not None
+    assert encoded.codes.equal(torch.cat([codes[0] for codes, _ in frames], dim=1))
+    np.testing.assert_allclose(ours.decode(encoded), theirs.decode(frames)[0, :, : len(wave)].mean(0), atol=1e-5)
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ModelError, match="damaged; its sha256 does not begin with"):
+        open_codec(f"{family}@6")
+
+
 def count(build: object) -> float:
     """Million numbers in a network that takes no memory."""
     with torch.device("meta"):
@@ -169,8 +218,9 @@ def count(build: object) -> float:
 
 def test_sizes_are_the_published_ones() -> None:
     import transformers
+    from snac import SNAC
 
-    from codec.baselines import dac, encodec, mimi, xcodec2
+    from codec.baselines import dac, encodec, mimi, snac, xcodec2
 
     dacs = {family: transformers.DacConfig(**vars(shape)) for family, shape in dac.SHAPES.items()}
     encodec_24khz = transformers.EncodecConfig(**vars(encodec.SHAPES["encodec_24khz"]))
@@ -179,6 +229,23 @@ def test_sizes_are_the_published_ones() -> None:
     assert 14 < count(lambda: transformers.EncodecModel(encodec_24khz)) < 24
     assert 79 < count(lambda: transformers.MimiModel(mimi.config())) < 97
     assert 620 < count(lambda: transformers.Xcodec2Model(xcodec2.config())) < 640
+    # 19.8 M as its README says, and a published file of 79.5 MB.
+    assert count(lambda: SNAC(**vars(snac.SHAPE))) == pytest.approx(19.84, abs=0.01)
+
+
+def test_configurations_are_those_that_transformers_documents_for_the_published_weights() -> None:
+    """Its defaults are those of facebook/encodec_24khz, descript/dac_44khz, kyutai/mimi and HKUSTAudio/xcodec2-hf."""
+    import transformers
+
+    from codec.baselines import dac, encodec, mimi, xcodec2
+
+    for ours, default in (
+        (transformers.EncodecConfig(**vars(encodec.SHAPES["encodec_24khz"])), transformers.EncodecConfig()),
+        (transformers.DacConfig(**vars(dac.SHAPES["dac_44khz"])), transformers.DacConfig(sampling_rate=44_100)),
+        (mimi.config(), transformers.MimiConfig()),
+        (xcodec2.config(), transformers.Xcodec2Config()),
+    ):
+        assert ours.to_dict() == default.to_dict()
 
 
 def test_the_wiring_of_xcodec2() -> None:

@@ -58,6 +58,11 @@ def test_known_effects_are_found() -> None:
         found = table[condition, "all"]
         assert (found.mean - found.margin, found.mean + found.margin) == pytest.approx((low, high))
         assert found.n == 16 * 20
+        of_raters = [
+            np.mean([r.score for r in ratings if (r.rater, r.condition) == (f"rater {i}", condition)]) for i in range(16)
+        ]
+        low, high = stats.t.interval(0.95, 15, np.mean(of_raters), stats.sem(of_raters))
+        assert (found.mean - found.margin_raters, found.mean + found.margin_raters) == pytest.approx((low, high))
     comparisons = {(c.first, c.second): c for c in compare(ratings, ["a", "b", "c"])}
     assert comparisons["a", "b"].p_holm > 0.05  # equal by construction
     for pair in (("a", "c"), ("b", "c")):
@@ -73,6 +78,25 @@ def test_no_effect_is_rarely_found() -> None:
     """Of two equal codecs the test says so in about 95 % of studies; more than 8 of 60 wrong are 1 in 400."""
     found = [compare([r for r in simulated(4, seed) if r.condition in "ab"], ["a", "b"])[0].p < 0.05 for seed in range(60)]
     assert sum(found) <= 8
+
+
+def test_interval_over_raters_holds_the_truth_and_that_over_ratings_does_not() -> None:
+    """Raters who differ by more than their ratings do, and some who stopped early: of 300 studies 95 % should hold it."""
+    rng = np.random.default_rng(0)
+    hits = np.zeros(2)
+    for _ in range(300):
+        ratings = [
+            Rating(f"rater {i}", f"{k}", f"{k}", "sound", "a", 60 + shift + rng.normal(0, 5), 1.0)
+            for i, shift in enumerate(rng.normal(0, 10, 12))
+            for k in range(20 if i < 8 else 10)
+        ]
+        (mean,) = means(ratings, ["a"], ["sound"])
+        hits += [abs(mean.mean - 60) <= margin for margin in (mean.margin_raters, mean.margin)]
+    assert 0.91 <= hits[0] / 300 <= 0.985
+    assert hits[1] / 300 < 0.6
+    (alone,) = means(ratings[:20], ["a"], ["sound"])
+    assert np.isnan(alone.margin_raters)
+    assert alone.margin > 0
 
 
 def test_screening_removes_the_careless_and_no_one_else() -> None:
@@ -166,7 +190,7 @@ def test_written_files(analysis: Analysis, tmp_path: Path) -> None:
     assert all(r["rater"].startswith("'=rater") for r in rows)  # no formula for a spreadsheet
     text = paths["report.md"].read_text()
     mean = next(m for m in analysis.means if m.condition == "fine" and m.domain == "all")
-    assert f"{mean.mean:.2f} ± {mean.margin:.2f}" in text
+    assert f"{mean.mean:.2f} ± {mean.margin:.2f}, ± {mean.margin_raters:.2f}" in text
     assert "6 raters joined, 4 finished; 6 are in the figures" in text
     assert "=rater\\|0" in text  # no markup from strangers
     assert "Codecs & \\<friends\\>" in text

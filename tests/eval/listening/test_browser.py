@@ -217,6 +217,85 @@ MEASURE = """async () => {
 }"""
 
 
+def test_on_a_phone_by_touch(browser: Any, new_study: Callable[..., Path]) -> None:
+    """A trial by fingers alone; nothing is wider than the screen, every word can be read, and the focus can be seen."""
+    folder = new_study(per_rater=1)
+    study = load_study(folder)
+    context = browser.new_context(viewport={"width": 390, "height": 760}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+
+    def look() -> None:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert not page.evaluate(HARD_TO_READ), scheme
+
+    def rate_all(button: str) -> list[int]:
+        for letter in "ABCDE":
+            page.get_by_role("button", name=f"{letter} sound", exact=True).tap()
+            slider = page.get_by_role("slider", name=f"Sound {letter}:")
+            slider.scroll_into_view_if_needed()
+            box = slider.bounding_box()
+            assert box["height"] >= 44, "room for a thumb"
+            page.touchscreen.tap(box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2)
+        look()
+        scores = [int(page.get_by_role("slider", name=f"Sound {letter}:").input_value()) for letter in "ABCDE"]
+        page.get_by_role("button", name=button).tap()
+        return scores
+
+    with serving(make_app(folder)) as address:
+        page.goto(f"{address}/#join={study.invite}")
+        page.get_by_label("Your name").wait_for()
+        look()
+        page.get_by_label("Your name").focus()
+        seen = [page.keyboard.press("Tab") or page.evaluate(OUTLINE) for _ in range(2)]
+        assert min(seen) >= 2, "pixels around what has the focus"
+        take_part(page, "Ada")
+        look()
+        page.get_by_role("button", name="Play a sound").tap()
+        page.get_by_label("Loudspeakers").tap()
+        page.get_by_role("button", name="Go on to practice").tap()
+        page.get_by_role("button", name="Play", exact=True).wait_for()
+        rate_all("Start the test")
+        page.get_by_role("heading", name="Trial 1 of 1").wait_for()
+        page.get_by_role("button", name="Reference").wait_for()
+        scores = rate_all("Finish")
+        page.get_by_role("heading", name="Thank you").wait_for()
+        look()
+    assert all(60 < score < 80 for score in scores)
+    assert stored(folder) == rated(study, 0, 1, scores)
+    context.close()
+
+
+HARD_TO_READ = """() => {
+  const light = (colour) => {
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((v) => linear(v / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (node) => {
+    for (; node; node = node.parentElement) {
+      const colour = getComputedStyle(node).backgroundColor;
+      if (!/, 0\\)$/.test(colour)) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  return [...document.querySelectorAll("body *")].filter((node) => {
+    const says = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    if (!says || !node.checkVisibility() || node.closest(":disabled, .hidden, script, option")) return false;
+    const [a, b] = [light(getComputedStyle(node).color), light(ground(node))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
+  }).map((node) => node.textContent.trim());
+}"""
+"""Texts whose contrast is below the 4.5 of WCAG's level AA."""
+OUTLINE = """() => {
+  const width = (style) => (style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth));
+  const focus = document.activeElement;
+  return Math.max(width(getComputedStyle(focus)), width(getComputedStyle(focus.parentElement)));
+}"""
+
+
 @pytest.mark.parametrize("mode", ["ab", "acr"])
 def test_other_modes(page: Any, new_study: Callable[..., Path], mode: str) -> None:
     folder = new_study(mode=mode, per_rater=2)

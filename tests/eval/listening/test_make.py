@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.errors import CodecError
-from eval.datasets import Clip
+from eval.datasets import Clip, clips_of
 from eval.listening.cli import parse_clips
 from eval.listening.make import Recipe, make_study
 from eval.listening.study import LOW_ANCHOR, MID_ANCHOR, REFERENCE, Study, Trial, load_study, save_study
@@ -107,6 +107,18 @@ def test_a_clip_that_a_codec_fails_on_is_left_out_and_said(recordings: list[Clip
     (line,) = [note for note in study.notes if "left out" in note]
     assert "frail failed (RuntimeError: no such device)" in line
     assert line.split(":")[0] not in {t.clip for t in study.trials}
+
+
+def test_a_clip_too_long_is_cut_and_the_study_says_so(tmp_path: Path) -> None:
+    (tmp_path / "data" / "sound").mkdir(parents=True)
+    wave = 0.1 * np.random.default_rng(0).standard_normal(13 * 16_000)
+    soundfile.write(tmp_path / "data" / "sound" / "long.wav", wave, 16_000)
+    said: list[str] = []
+    study = make_study(tmp_path / "s", clips_of(str(tmp_path / "data")), [FINE], Recipe({"sound": 1}), said.append)
+    assert [trial.seconds for trial in study.trials] == [10.0]
+    [line] = [note for note in load_study(tmp_path / "s").notes if "cut to 10 s" in note]
+    assert line.startswith("sound/long.wav: 13.0 s, cut to 10 s from")
+    assert line in said
 
 
 def test_bad_input(recordings: list[Clip], tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ def test_reconstruct_writes_and_says_what_it_measured(folder: Path, capsys: pyte
     assert ours["codec"] == "semcodec@50,vocab=4096"
     assert ours["kbps"] == pytest.approx(0.625, rel=0.05)
     assert ours["scores"]["mel_distance"]["difference"]["value"] > 0
+    assert [stream["codebook_size"] for stream in ours["streams"]] == [4096, 8192]
+    assert all(0 < stream["entropy"] <= 12 and 0 < stream["used"] < 0.1 for stream in ours["streams"])
+    assert original["streams"] == []
     assert "wer has no value on clip a.wav of 2 codecs: " in err
     results = read_results(folder.parent / "out")
     assert results.provenance.data == f"{folder.parent.name}/data", "not where this machine keeps it"
@@ -105,9 +108,19 @@ def test_recogniser_names_hold_no_path(tmp_path: Path) -> None:
 
 def test_tables_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clips = [Tone("clip0", text="x"), Tone("clip1"), Tone("drum", "sound")]
-    results = run(["bits@4", "bits@8"], clips, SETUP, Cache(tmp_path), workers=0)
+    results = run(["bits@4", "bits@8", "tokens"], clips, SETUP, Cache(tmp_path), workers=0)
     show(results, summarise(results, "bits@8"), "bits@8")
     out = capsys.readouterr().out
-    for text in ("speech, 2 clips", "sound, 1 clips", "25.0%", "1 failed", "bits@4", "codec minus bits@8"):
+    shown = (
+        "speech, 2 clips",
+        "sound, 1 clips",
+        "25.0%",
+        "1 failed",
+        "bits@4",
+        "codec minus bits@8",
+        "50.0% 12.5%",
+        "1.00 0.000",
+    )
+    for text in shown:
         assert text in out
     assert number(-0.5) == "-0.500"

@@ -1,8 +1,13 @@
 """ViSQOL, PESQ, STOI and the networks: known values, and the package itself as the reference."""
 
+import contextlib
+
 import numpy as np
 import pystoi
 import pytest
+import torch
+from distillmos import ConvTransformerSQAModel
+from pesq import pesq as pesq_package
 from speechmos import dnsmos as dnsmos_package
 
 from codec.audio import resample
@@ -50,6 +55,37 @@ def test_stoi_is_pystoi_without_its_made_up_value(make_pair, speech) -> None:
     assert stoi(make_pair(), True) == pytest.approx(1.0)
     with pytest.raises(MetricError, match=r"0\.4 s of speech"):
         stoi(make_pair(reference=speech[0, 10_000:14_000]), False)
+
+
+def test_of_a_noisy_copy_each_says_what_its_package_says(make_pair, speech) -> None:
+    output = speech[0] + 0.02 * NOISE[: speech.shape[1]]
+    pair = make_pair(output)
+    opinion = next(metric for metric in mos.metrics() if metric.name == "distillmos")
+    similarity = SpeakerSimilarity()
+    import resemblyzer  # its first import warns, which the metric keeps quiet
+
+    encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
+    voices = [encoder.embed_utterance(resemblyzer.preprocess_wav(wave, 16_000)) for wave in (pair.reference, pair.output)]
+    with torch.inference_mode(), contextlib.redirect_stdout(None):
+        distilled = float(ConvTransformerSQAModel().eval()(torch.from_numpy(pair.output)[None]))
+    assert {
+        "wb": pesq(pair, "wb"),
+        "nb": pesq(pair, "nb"),
+        "estoi": stoi(pair, True),
+        "distillmos": opinion.function(pair),
+        "speaker": similarity(pair),
+    } == pytest.approx(
+        {
+            "wb": pesq_package(16_000, pair.reference, pair.output, "wb"),
+            "nb": pesq_package(
+                8_000, *(resample(wave[None], 16_000, 8_000)[0] for wave in (pair.reference, pair.output)), "nb"
+            ),
+            "estoi": pystoi.stoi(pair.reference, pair.output, 16_000, extended=True),
+            "distillmos": distilled,
+            "speaker": float(voices[0] @ voices[1]),
+        },
+        abs=1e-5,
+    )
 
 
 def test_si_sdr() -> None:

@@ -16,6 +16,8 @@ from codec.errors import CodecError
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.results import Results, Row, read_results
 from eval.reconstruction.runner import run
+from eval.reconstruction.summary import summarise
+from eval.reconstruction.usage import StreamUsage
 from eval.reconstruction.worker import Setup
 from tests.eval.reconstruction.doubles import SETUP, Tone, make_metrics, open_codec, score
 
@@ -82,6 +84,8 @@ def test_damaged_cache_is_measured_again(tmp_path: Path) -> None:
         ("raises", "RuntimeError: the model went away"),
         ("nan", "1 samples that are not finite"),
         ("short", "the output has shape (799,), the input (800,)"),
+        ("half the rate", "the output has shape (400,), the input (800,)"),
+        ("stereo", "the output has shape (2, 800), the input (800,)"),
     ],
 )
 def test_a_codec_that_fails_on_every_clip_is_named_and_the_rest_goes_on(tmp_path: Path, name: str, reason: str) -> None:
@@ -228,3 +232,15 @@ def test_memory_and_speed_are_measured(tmp_path: Path) -> None:
         assert row.encode_seconds is not None
         assert row.encode_seconds > 0
         assert row.peak_memory is None or row.peak_memory >= 0
+
+
+def test_use_of_codebooks_is_measured_and_written(tmp_path: Path) -> None:
+    results = run(["tokens", "bits@4"], CLIPS[:2], SETUP, Cache(tmp_path / "c"), workers=0)
+    results.write(tmp_path / "out")
+    assert read_results(tmp_path / "out") == results
+    coded, plain = summarise(results)
+    assert coded.streams == (StreamUsage(4, 1600, 0.5, 1.0), StreamUsage(8, 1600, 0.125, 0.0))
+    assert plain.streams == ()
+    assert run(["tokens"], CLIPS[:2], SETUP, Cache(tmp_path / "c"), workers=0).rows == results.rows[:2], "also from the cache"
+    [strange] = run(["strange"], CLIPS[:1], SETUP, Cache(tmp_path / "c"), workers=0).rows
+    assert strange.error == "tokens from 8 to 8 with a codebook of 8"
