@@ -205,7 +205,7 @@ def test_other_rates_and_vocabularies_of_one_model(compat: OfficialCodec, publis
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rate": 50}, r"no semanticodec_tokenrate_50/encoder\.ckpt in .*hf download"),
+        ({"rate": 50}, r"no semanticodec_tokenrate_50/encoder\.ckpt in .*codec models --fetch haoheliu/SemantiCodec@50"),
         ({"rate": 30}, "rate 30 is not one of 25, 50, 100"),
         ({"rate": 100, "vocab": 5000}, "vocabulary 5000"),
         ({"rate": 100, "vocab": 32768}, r"combine_512_audioset_dominate/codebook_16384_0\.npy"),
@@ -236,6 +236,7 @@ def test_command_line(published: Path, tmp_path: Path, monkeypatch: pytest.Monke
     (place / "abc").symlink_to(published)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "nothing"))
+    monkeypatch.setenv("SEMCODEC_MODELS", str(tmp_path / "nothing"))
     monkeypatch.setattr("codec.official.model.FAST", Sampling("dpm", steps=1))
     exact = "haoheliu/SemantiCodec@exact"
 
@@ -270,5 +271,6 @@ def test_our_own_model_does_not_wait_for_diffusers() -> None:
 def test_missing_name_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "nothing"))
-    with pytest.raises(ModelError, match="hf download haoheliu/SemantiCodec"):
+    monkeypatch.setenv("SEMCODEC_MODELS", str(tmp_path / "nothing"))
+    with pytest.raises(ModelError, match="codec models --fetch haoheliu/SemantiCodec@50"):
         codec.load("haoheliu/SemantiCodec", rate=50, vocab=16384)
