@@ -78,6 +78,7 @@ class OfficialCodec(Codec):
         if vocab is None:
             vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs or not self.vocabs else self.vocabs[0]
         self.rate, self.vocab = self._choose(rate, vocab)
+        self._folder = None  # of entropy tables: there are none
         # One of each is kept; another rate takes its place.
         self._encoder = lru_cache(maxsize=1)(self._load_encoder)
         self._decoder = lru_cache(maxsize=1)(self._load_decoder)
