@@ -54,7 +54,7 @@ class Decoder:
 
     def channels_last(self) -> Decoder:
         """Lays the U-Net's weights out so that its convolutions and its attention agree on where channels are."""
-        self.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.unet.to(memory_format=torch.channels_last)
         return self
 
     def compile(self) -> None:
