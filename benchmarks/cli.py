@@ -103,6 +103,7 @@ def kmeans(
 def official(
     rate: Annotated[int, typer.Option(help="Tokens per second: 25, 50 or 100.")] = 100,
     threads: Annotated[int, typer.Option(help="CPU threads; 0: as many as there are.")] = 0,
+    compile: Annotated[bool, typer.Option("--compile", help="Also measure the compiled U-Net: minutes of compiling.")] = False,
     json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Seconds to decode 10.24 s with the published SemantiCodec: as the reference does it, and as we do."""
@@ -111,7 +112,7 @@ def official(
 
     if rate not in RATES:
         raise CodecError(f"rate {rate} is not one of {', '.join(map(str, RATES))} tokens/s")
-    main(rate, threads, json)
+    main(rate, threads, compile, json)
 
 
 def sweep(

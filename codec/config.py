@@ -59,6 +59,26 @@ class DecoderConfig(Config):
     n_fft: Window = 1280
 
 
+class DiffusionDecoderConfig(Config):
+    """The second decoder.
+
+    Attributes:
+        dim, hidden_dim, dilations: of the denoiser.
+        vocoder_dim, vocoder_hidden_dim, vocoder_dilations: of the network that turns log-mel into sound.
+        n_fft: of the vocoder's inverse-STFT head.
+        noise_steps: levels of noise that it is trained on.
+    """
+
+    dim: Width = 256
+    hidden_dim: Width = 768
+    dilations: Dilations = (1, 2, 4, 1, 2, 4, 1, 1)
+    vocoder_dim: Width = 256
+    vocoder_hidden_dim: Width = 768
+    vocoder_dilations: Dilations = (1, 2, 1, 2, 1, 1)
+    n_fft: Window = 1280
+    noise_steps: Annotated[int, Field(ge=2, le=1 << 14)] = 1000
+
+
 class ModelConfig(Config):
     """A whole codec.
 

@@ -75,8 +75,48 @@ class ISTFTHead(nn.Module):
         return rearrange(total, "b t h -> b (t h)")
 
 
-class Decoder(nn.Module):
-    """Semantic codewords and acoustic values, or semantic codewords alone → wave.
+class TokenFrames(nn.Module):
+    """Semantic codewords and acoustic values, or semantic codewords alone → frames at 50 Hz: where every decoder begins.
+
+    Args:
+        dim: width of the frames.
+        stacks: frames per token, for each rate.
+        semantic_dims: width of semantic codewords, for each rate.
+        acoustic_dim: width of acoustic values.
+    """
+
+    def __init__(self, dim: int, stacks: Sequence[int], semantic_dims: Sequence[int], acoustic_dim: int) -> None:
+        super().__init__()
+        self.stacks = tuple(stacks)
+        self.semantic = nn.ModuleList(nn.Linear(width, stack * dim) for stack, width in zip(stacks, semantic_dims, strict=True))
+        self.acoustic = nn.ModuleList(
+            nn.Sequential(nn.Linear(acoustic_dim, dim), nn.GELU(), nn.Linear(dim, stack * dim)) for stack in stacks
+        )
+        self.no_acoustic = nn.Parameter(torch.zeros(dim))
+        self.rate = nn.Parameter(torch.zeros(len(self.stacks), dim))
+
+    def frames(self, semantic: Tensor, acoustic: Tensor | None, stack: int, keep: Tensor | None = None) -> Tensor:
+        """What the tokens say about each frame.
+
+        Args:
+            semantic: ``(B, T, D)`` codewords.
+            acoustic: ``(B, T, acoustic_dim)`` values, or None for semantic-only decoding.
+            stack: frames per token.
+            keep: ``(B,)`` bool, items whose acoustic values are used (dropout of the stream in training).
+
+        Returns:
+            ``(B, T · stack, dim)``.
+        """
+        index = self.stacks.index(stack)
+        x = rearrange(self.semantic[index](semantic), "b t (k d) -> b (t k) d", k=stack) + self.rate[index]
+        if acoustic is None:
+            return x + self.no_acoustic
+        detail = rearrange(self.acoustic[index](acoustic), "b t (k d) -> b (t k) d", k=stack)
+        return x + (detail if keep is None else torch.where(keep[:, None, None], detail, self.no_acoustic.to(detail.dtype)))
+
+
+class Decoder(TokenFrames):
+    """The fast decoder: frames → wave in one pass.
 
     Args:
         config: sizes.
@@ -89,17 +129,9 @@ class Decoder(nn.Module):
     def __init__(
         self, config: DecoderConfig, hop_length: int, stacks: Sequence[int], semantic_dims: Sequence[int], acoustic_dim: int
     ) -> None:
-        super().__init__()
-        self.stacks = tuple(stacks)
-        dim = config.dim
-        self.semantic = nn.ModuleList(nn.Linear(width, stack * dim) for stack, width in zip(stacks, semantic_dims, strict=True))
-        self.acoustic = nn.ModuleList(
-            nn.Sequential(nn.Linear(acoustic_dim, dim), nn.GELU(), nn.Linear(dim, stack * dim)) for stack in stacks
-        )
-        self.no_acoustic = nn.Parameter(torch.zeros(dim))
-        self.rate = nn.Parameter(torch.zeros(len(self.stacks), dim))
-        self.backbone = ConvNeXt(dim, config.hidden_dim, config.dilations)
-        self.head = ISTFTHead(dim, config.n_fft, hop_length)
+        super().__init__(config.dim, stacks, semantic_dims, acoustic_dim)
+        self.backbone = ConvNeXt(config.dim, config.hidden_dim, config.dilations)
+        self.head = ISTFTHead(config.dim, config.n_fft, hop_length)
 
     @property
     def reach(self) -> int:
@@ -107,28 +139,10 @@ class Decoder(nn.Module):
         return self.backbone.reach + self.head.reach
 
     def forward(self, semantic: Tensor, acoustic: Tensor | None, stack: int, keep: Tensor | None = None) -> Tensor:
-        """Decodes.
-
-        Args:
-            semantic: ``(B, T, D)`` codewords.
-            acoustic: ``(B, T, acoustic_dim)`` values, or None for semantic-only decoding.
-            stack: frames per token.
-            keep: ``(B,)`` bool, items whose acoustic values are used (dropout of the stream in training).
+        """Decodes; arguments as `frames` takes them.
 
         Returns:
             ``(B, T · stack · hop_length)`` samples.
         """
-        wave: Tensor = self.head(self.frames(semantic, acoustic, stack, keep))
+        wave: Tensor = self.head(self.backbone(self.frames(semantic, acoustic, stack, keep)))
         return wave
-
-    def frames(self, semantic: Tensor, acoustic: Tensor | None, stack: int, keep: Tensor | None = None) -> Tensor:
-        """All but the head: ``(B, T · stack, dim)``, of what `forward` takes."""
-        index = self.stacks.index(stack)
-        x = rearrange(self.semantic[index](semantic), "b t (k d) -> b (t k) d", k=stack) + self.rate[index]
-        if acoustic is None:
-            x = x + self.no_acoustic
-        else:
-            detail = rearrange(self.acoustic[index](acoustic), "b t (k d) -> b (t k) d", k=stack)
-            x = x + (detail if keep is None else torch.where(keep[:, None, None], detail, self.no_acoustic.to(detail.dtype)))
-        frames: Tensor = self.backbone(x)
-        return frames

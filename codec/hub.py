@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Literal, get_args, overload
 
 import torch
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ from codec.model import Codec
 from codec.networks import Networks
 from codec.official.published import NAME, PublishedFiles, how_to_get, is_published
 
+Way = Literal["fast", "diffusion"]
 DEFAULT = Path(__file__).parent / "weights" / "default"
 MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
@@ -65,6 +66,7 @@ def load(
     vocab: int | None = None,
     device: str | torch.device = "cpu",
     compat: bool = True,
+    decoder: Way = "fast",
 ) -> Codec: ...
 
 
@@ -75,6 +77,7 @@ def load(
     vocab: int | None = None,
     device: str | torch.device = "cpu",
     compat: bool = True,
+    decoder: Way = "fast",
 ) -> AudioCodec: ...
 
 
@@ -84,6 +87,7 @@ def load(
     vocab: int | None = None,
     device: str | torch.device = "cpu",
     compat: bool = True,
+    decoder: Way = "fast",
 ) -> AudioCodec:
     """Loads any codec of tokens; never touches the network.
 
@@ -93,6 +97,7 @@ def load(
         vocab: default semantic vocabulary.
         device: where the networks run.
         compat: for the published SemantiCodec.
+        decoder: of our own models.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
@@ -103,9 +108,9 @@ def load(
         1300.0
     """
     if not (isinstance(name, str) and is_known(name)):
-        return load_codec(name, rate, vocab, device, compat)
-    if (rate, vocab, str(device)) != (None, None, "cpu"):
-        raise CodecError(f"{name}: rate, vocab and device are knobs of our own models; write for example encodec_24khz@1.5")
+        return load_codec(name, rate, vocab, device, compat, decoder)
+    if (rate, vocab, str(device), decoder) != (None, None, "cpu", "fast"):
+        raise CodecError(f"{name}: only our own models have rate, vocab, device and decoder; write encodec_24khz@1.5")
     return load_tokenizer(name)
 
 
@@ -115,6 +120,7 @@ def load_codec(
     vocab: int | None = None,
     device: str | torch.device = "cpu",
     compat: bool = True,
+    decoder: Way = "fast",
 ) -> Codec:
     """Loads a model of our own, or the published SemantiCodec.
 
@@ -125,6 +131,7 @@ def load_codec(
         vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
         device: where the networks run.
         compat: for the published SemantiCodec: exactly the reference's tokens and sound, or its quirks repaired.
+        decoder: ``fast``, or ``diffusion`` for the one that was trained beside it; the published SemantiCodec has only that.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
@@ -133,6 +140,8 @@ def load_codec(
     """
     if isinstance(name, str) and is_known(name):
         raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, .sct files do not")
+    if decoder not in get_args(Way):
+        raise CodecError(f"decoder {decoder!r} is not one of {', '.join(get_args(Way))}")
     if is_published(name):
         from codec.official.model import load_published
 
@@ -155,7 +164,14 @@ def load_codec(
         raise
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error).splitlines()[0]})") from error
-    return Codec(networks.to(device), str(name or "default"), fingerprint, rate, vocab, folder)
+    label = str(name or "default")
+    if decoder == "fast":
+        return Codec(networks.to(device), label, fingerprint, rate, vocab, folder)
+    from codec.diffusion.files import load_diffusion
+    from codec.diffusion.model import DiffusionCodec
+
+    diffusion = load_diffusion(folder, networks, fingerprint).to(device)
+    return DiffusionCodec(diffusion, networks.to(device), label, fingerprint, rate, vocab, folder)
 
 
 def _read_networks(config: ModelConfig, path: Path) -> Networks:

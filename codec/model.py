@@ -65,7 +65,7 @@ class Codec:
             ModelError: the model comes without them.
         """
         if self.folder is None:
-            raise ModelError(f"{self.name}: a model that was not loaded from a folder has no entropy tables")
+            raise ModelError(f"{self.name} comes without entropy tables")
         return load_entropy(self.folder, self.fingerprint)
 
     @property

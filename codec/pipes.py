@@ -140,10 +140,10 @@ def encode_stream(
     tokens = model.describe(info.sample_rate, rate, vocab, info.channels)
     tokens = tokens.semantic_only() if semantic_only else tokens
     tables = model.entropy if entropy else None
+    stream = model.stream_encoder(info.sample_rate, info.channels, rate, vocab, grid)
     seconds = grid.core * model.networks.config.hop_length / model.sample_rate if low_latency else CHUNK_SECONDS
     target = _Flushing(sink)
     writer = ContainerWriter(target, Header.of(tokens, tables.id if tables else None, seconds), tables)
-    stream = model.stream_encoder(info.sample_rate, info.channels, rate, vocab, grid)
     streams = len(tokens.codebook_sizes)
     for block in pcm_blocks(source, pcm):
         writer.push(stream.push(block)[:, :streams])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from codec.atomic import atomic_write
-from codec.baselines.weights import WEIGHTS, Weights, sha256_of, weights_path
+from codec.baselines.weights import WEIGHTS, Weights, record_of, recorded, sha256_of, weights_path
 from codec.errors import CodecError, ModelError
+from codec.official.published import NAME
 
 TIMEOUT = 60
 """Seconds without a byte."""
@@ -48,24 +51,41 @@ def fetch(family: str, progress: Progress | None = None) -> Fetched:
         CodecError: no network, not there, broken off, or no room; what has arrived is kept.
     """
     if family not in WEIGHTS:
-        raise ModelError(f"no weights to fetch for {family!r}; known are {', '.join(WEIGHTS)}")
-    weights, target = WEIGHTS[family], weights_path(family)
-    record = target.with_name(f"{target.name}.sha256")
+        raise ModelError(f"no weights to fetch for {family!r}; known are {', '.join([*WEIGHTS, NAME])}")
+    return fetch_file(WEIGHTS[family], weights_path(family), family, progress)
+
+
+def fetch_file(weights: Weights, target: Path, name: str, progress: Progress | None = None) -> Fetched:
+    """Downloads one file, or goes on where an earlier try broke off, or checks the one that is here.
+
+    Args:
+        weights: what to download.
+        target: where it belongs; its checksum is recorded beside it.
+        name: of the model, for errors.
+        progress: told bytes so far and in all.
+
+    Raises:
+        ModelError: a wrong checksum.
+        CodecError: no network, not there, broken off, or no room; what has arrived is kept.
+    """
+    record = record_of(target)
     if target.is_file():
-        _check(target, weights.sha256 or _recorded(record), family)
+        _check(target, weights.sha256 or recorded(target), name)
         _record(record, target)
         return Fetched(target, sha256_of(target), weights.sha256 is not None, new=False)
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _download(weights, part, progress)
+        stated = _download(weights, part, progress)
     except urllib.error.HTTPError as error:
-        raise CodecError(f"{family}: {weights.url} answers {error.code} {error.reason}") from error
+        raise CodecError(f"{name}: {weights.url} answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise CodecError(f"{family}: {weights.url}: {reason}; what has arrived is kept, the same command goes on") from error
+        raise CodecError(f"{name}: {weights.url}: {reason}; what has arrived is kept, the same command goes on") from error
     try:
-        _check(part, weights.sha256, family)
+        # The one known here if there is one, that of an earlier download of this file, or what the server says today.
+        for expected in (weights.sha256, recorded(target), stated):
+            _check(part, expected, name)
     except ModelError:
         _forget(part)
         raise
@@ -75,22 +95,26 @@ def fetch(family: str, progress: Progress | None = None) -> Fetched:
     return Fetched(target, sha256_of(target), weights.sha256 is not None, new=True)
 
 
-def _download(weights: Weights, part: Path, progress: Progress | None) -> None:
-    """Fills ``part``; asks for what is missing only if the server still has the same file."""
+def _download(weights: Weights, part: Path, progress: Progress | None) -> str | None:
+    """Fills ``part``, asking for what is missing only if the server still has the same file.
+
+    Returns:
+        The file's sha256 if the server states it.
+    """
     tag = _tag_file(part)
     have = part.stat().st_size if part.is_file() and tag.is_file() else 0
     request = urllib.request.Request(weights.url, headers={"User-Agent": "semcodec", "Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")
         request.add_header("If-Range", tag.read_text("utf-8"))
+    redirects = _Redirects()
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+        response = urllib.request.build_opener(redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
             raise
         _forget(part)
-        _download(weights, part, progress)
-        return
+        return _download(weights, part, progress)
     with response:
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
@@ -107,6 +131,24 @@ def _download(weights: Weights, part: Path, progress: Progress | None) -> None:
                     progress(have, total)
     if total is not None and have != total:
         raise ConnectionError(f"broke off after {have} of {total} bytes")
+    return redirects.sha256 or _stated(response.headers)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows them, and remembers the checksum: the Hub states it only where it points to the file's store."""
+
+    sha256: str | None = None
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        self.sha256 = self.sha256 or _stated(headers)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _stated(headers: http.client.HTTPMessage) -> str | None:
+    found = re.fullmatch('"?([0-9a-f]{64})"?', headers.get("X-Linked-ETag", ""))
+    return found[1] if found else None
 
 
 def _remember(tag: Path, etag: str | None) -> None:
@@ -126,10 +168,6 @@ def _forget(part: Path) -> None:
     _tag_file(part).unlink(missing_ok=True)
 
 
-def _recorded(record: Path) -> str | None:
-    return record.read_text("utf-8").split()[0] if record.is_file() else None
-
-
 def _record(record: Path, target: Path) -> None:
     if not record.is_file():
         with atomic_write(record) as handle:
@@ -139,4 +177,7 @@ def _record(record: Path, target: Path) -> None:
 def _check(path: Path, expected: str | None, family: str) -> None:
     found = sha256_of(path)
     if expected is not None and found != expected:
-        raise ModelError(f"{family}: {path} has the sha256 {found}, not {expected}; delete it and fetch it again")
+        raise ModelError(
+            f"{family}: {path} has the sha256 {found}, not {expected}; delete it and fetch it again, and "
+            f"{record_of(path).name} too if its publisher changed it"
+        )

@@ -97,6 +97,17 @@ def find_weights(family: str) -> Path | None:
     return path
 
 
+def record_of(path: Path) -> Path:
+    """Where the checksum of a downloaded file is written down."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def recorded(path: Path) -> str | None:
+    """The checksum that was written down when a file was downloaded; None for one that came another way."""
+    record = record_of(path)
+    return next(iter(record.read_text("utf-8").split()), None) if record.is_file() else None
+
+
 def sha256_of(path: Path) -> str:
     """Of a file, in hexadecimal digits."""
     stat = path.stat()

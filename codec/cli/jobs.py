@@ -64,11 +64,18 @@ def encode_all(
 
 
 def decode_all(
-    inputs: list[str], output: str | None, model: str, sample_rate: int | None, conceal: bool, overwrite: bool, json: bool
+    inputs: list[str],
+    output: str | None,
+    model: str,
+    decoder: str,
+    sample_rate: int | None,
+    conceal: bool,
+    overwrite: bool,
+    json: bool,
 ) -> None:
     """Runs ``codec decode``."""
     jobs = plan(inputs, output, frozenset({".sct"}), ".wav")
-    codec = load_codec(model)
+    codec = load_codec(model, decoder=decoder)  # type: ignore[arg-type]
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)

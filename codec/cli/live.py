@@ -41,6 +41,7 @@ def decode_live(
     inputs: list[str],
     output: str | None,
     model: str,
+    decoder: str,
     sample_rate: int | None,
     conceal: bool,
     raw: bool,
@@ -49,7 +50,8 @@ def decode_live(
 ) -> None:
     """From standard input to standard output, until it ends."""
     _check_pipes(inputs, output)
-    _print(decode_stream(load_codec(model), sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
+    codec = load_codec(model, decoder=decoder)  # type: ignore[arg-type]
+    _print(decode_stream(codec, sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
 
 
 def _check_pipes(inputs: list[str], output: str | None) -> None:

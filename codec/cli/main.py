@@ -23,6 +23,9 @@ app = typer.Typer(
 )
 
 Model = Annotated[str, typer.Option("--model", "-m", help="default, a folder, or a .safetensors file.")]
+Decoder = Annotated[
+    str, typer.Option("--decoder", help="fast, or diffusion for a model that was trained with such a decoder beside it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per file on standard output, nothing else.")]
 
 
@@ -78,6 +81,7 @@ def decode(
         str | None, typer.Option("--output", "-o", help="File (.wav .flac .ogg .mp3 .opus), folder, or -.")
     ] = None,
     model: Model = "default",
+    decoder: Decoder = "fast",
     sample_rate: Annotated[int | None, typer.Option(help="Of the output in Hz; default: that of the original.")] = None,
     conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks instead of refusing the file.")] = False,
     stream: Annotated[
@@ -92,13 +96,13 @@ def decode(
     if stream:
         from codec.cli.live import decode_live
 
-        decode_live(inputs, output, model, sample_rate, conceal, raw, low_latency, json)
+        decode_live(inputs, output, model, decoder, sample_rate, conceal, raw, low_latency, json)
         return
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import decode_all
 
-    decode_all(inputs, output, model, sample_rate, conceal, overwrite, json)
+    decode_all(inputs, output, model, decoder, sample_rate, conceal, overwrite, json)
 
 
 @app.command()

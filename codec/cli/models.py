@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json as jsonlib
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from codec.baselines.fetch import Fetched
 
 
 def show_models(json: bool) -> None:
@@ -33,16 +37,29 @@ def fetch_weights(name: str, json: bool) -> None:
     Raises:
         CodecError: unknown, unreachable, broken off or damaged.
     """
+    from codec.baselines.fetch import Progress as Told
     from codec.baselines.fetch import fetch
+    from codec.official.download import fetch_published, is_fetchable
 
-    family = name.partition("@")[0]
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(family, total=None)
-        done = fetch(family, lambda have, total: bar.update(task, completed=have, total=total))
+
+        def progress(file: str) -> Told:
+            task = bar.add_task(file, total=None)
+            return lambda have, total: bar.update(task, completed=have, total=total)
+
+        if is_fetchable(name):
+            for done in fetch_published(name, progress):
+                _print(done, json)
+        else:
+            family = name.partition("@")[0]
+            _print(fetch(family, progress(family)), json)
+
+
+def _print(done: Fetched, json: bool) -> None:
     if json:
-        print(jsonlib.dumps(dataclasses.asdict(done) | {"path": str(done.path)}))
+        print(jsonlib.dumps(dataclasses.asdict(done) | {"path": str(done.path)}), flush=True)
         return
     trust = "as its publisher states" if done.pinned else "trusted on first use and recorded beside the file"
-    print(f"{done.path} {'fetched' if done.new else 'already here'}; sha256 {done.sha256}, {trust}")
+    print(f"{done.path} {'fetched' if done.new else 'already here'}; sha256 {done.sha256}, {trust}", flush=True)

@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from codec.baselines.weights import recorded, sha256_of
 from codec.errors import ModelError
 from codec.official.conditioning import Codebooks
 from codec.official.config import PublishedConfig
@@ -57,8 +59,11 @@ def load_decoder(checkpoint: Path, config: PublishedConfig) -> Decoder:
     for name, network in (("unet", unet), ("vae", vae), ("vocoder", vocoder)):
         _fill(network, _load(folder, name), checkpoint, config)
     buffers = _load(folder, "schedule")
-    scale_factor = float(buffers.pop("scale_factor"))
-    return Decoder(config, unet, vae, vocoder, Schedule(**buffers), scale_factor)
+    try:
+        scale_factor = float(buffers.pop("scale_factor"))
+        return Decoder(config, unet, vae, vocoder, Schedule(**buffers), scale_factor)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ModelError(_misfit(checkpoint, config, f"noise schedule: {_line(error)}")) from error
 
 
 def load_codebooks(checkpoint: Path, centroids: Path, vocab: int, config: PublishedConfig) -> Codebooks:
@@ -68,10 +73,14 @@ def load_codebooks(checkpoint: Path, centroids: Path, vocab: int, config: Publis
         ModelError: a file is damaged or of another rate or vocabulary.
     """
     folder = converted(checkpoint, "encoder")
-    for shard in sorted(folder.glob("encoder-*.safetensors")):
-        with safe_open(shard, "pt") as tensors:
-            if "acoustic.codebook" in tensors.keys():  # noqa: SIM118 - not a mapping
-                acoustic = tensors.get_tensor("acoustic.codebook")
+    acoustic = torch.zeros(0)
+    try:
+        for shard in sorted(folder.glob("encoder-*.safetensors")):
+            with safe_open(shard, "pt") as tensors:
+                if "acoustic.codebook" in tensors.keys():  # noqa: SIM118 - not a mapping
+                    acoustic = tensors.get_tensor("acoustic.codebook")
+    except (OSError, SafetensorError) as error:
+        raise _damaged(folder, error) from error
     if acoustic.shape != (config.codebook_size, config.feature_dim):
         raise ModelError(_misfit(checkpoint, config, f"codebook of shape {tuple(acoustic.shape)}"))
     return Codebooks(load_centroids(centroids, vocab, config), acoustic)
@@ -95,19 +104,46 @@ def load_centroids(path: Path, vocab: int, config: PublishedConfig) -> Tensor:
 
 def fingerprint(checkpoint: Path) -> str:
     """Of an encoder: what its tokens carry, 16 hexadecimal digits."""
-    return str(json.loads((converted(checkpoint, "encoder") / "config.json").read_text("utf-8"))["fingerprint"])
+    return str(_about(converted(checkpoint, "encoder"))["fingerprint"])
+
+
+def exported_sizes(checkpoint: Path) -> PublishedConfig | None:
+    """Sizes of networks that training exported; None of a published checkpoint.
+
+    Raises:
+        ModelError: they are damaged.
+    """
+    if not checkpoint.is_dir():
+        return None
+    try:
+        return PublishedConfig.model_validate(_about(checkpoint).get("sizes"))
+    except ValueError as error:
+        raise ModelError(f"{checkpoint}: does not state the sizes of its networks ({_line(error)})") from error
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        about = json.loads(path.read_text("utf-8"))
+        if not re.fullmatch("[0-9a-f]{16}", about["fingerprint"]):
+            raise ValueError("its fingerprint is not 16 hexadecimal digits")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: does not describe SemantiCodec's networks ({_line(error)})") from error
+    return dict(about)
 
 
 def converted(checkpoint: Path, kind: str) -> Path:
     """The folder of safetensors files that a checkpoint became; made on first use.
 
     Args:
-        checkpoint: a published ``.ckpt``.
+        checkpoint: a published ``.ckpt``, or a folder that training exported: such files already.
         kind: ``encoder`` or ``decoder``.
 
     Raises:
         ModelError: not a checkpoint of this kind.
     """
+    if checkpoint.is_dir():
+        return checkpoint
     state = checkpoint.stat()
     key = hashlib.sha256(f"{LAYOUT}|{kind}|{checkpoint.resolve()}|{state.st_size}|{state.st_mtime_ns}".encode()).hexdigest()[
         :16
@@ -120,6 +156,7 @@ def converted(checkpoint: Path, kind: str) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=cache))
         try:
+            _check_record(checkpoint)
             _convert(read_checkpoint(checkpoint), kind, temporary, checkpoint)
             if not folder.is_dir():  # another process may have been faster
                 temporary.rename(folder)
@@ -147,11 +184,28 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
+def _check_record(checkpoint: Path) -> None:
+    expected = recorded(checkpoint)
+    if expected is not None and sha256_of(checkpoint) != expected:
+        raise ModelError(
+            f"{checkpoint}: changed since it was fetched (its sha256 is not {expected}); delete and fetch it again"
+        )
+
+
 def _convert(state: Mapping[str, Tensor], kind: str, folder: Path, source: Path) -> None:
     try:
         parts = {"encoder": convert_encoder(state)} if kind == "encoder" else convert_decoder(state)
     except (ModelError, IndexError, ValueError) as error:
         raise ModelError(f"{source}: {_line(error)}") from error
+    write_parts(parts, folder, {"source": source.name, "bytes": source.stat().st_size})
+
+
+def write_parts(parts: Mapping[str, State], folder: Path, about: Mapping[str, object]) -> str:
+    """Writes networks as safetensors files, and a description.
+
+    Returns:
+        A fingerprint of names and weights.
+    """
     digest = hashlib.sha256()
     for name, part in parts.items():
         for number, shard in enumerate(_shards(part)):
@@ -160,8 +214,9 @@ def _convert(state: Mapping[str, Tensor], kind: str, folder: Path, source: Path)
                 digest.update(key.encode())
                 digest.update(value.numpy().data)
             save_file(whole, folder / f"{name}-{number}.safetensors")
-    description = {"fingerprint": digest.hexdigest()[:16], "source": source.name, "bytes": source.stat().st_size}
-    (folder / "config.json").write_text(json.dumps(description) + "\n", "utf-8")
+    fingerprint = digest.hexdigest()[:16]
+    (folder / "config.json").write_text(json.dumps({"fingerprint": fingerprint, **about}) + "\n", "utf-8")
+    return fingerprint
 
 
 def _shards(part: State) -> list[State]:
@@ -183,8 +238,12 @@ def _load(folder: Path, name: str) -> State:
         for shard in sorted(folder.glob(f"{name}-*.safetensors")):
             state |= load_file(shard)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{folder}: damaged ({_line(error)}); delete this folder, and it is made anew") from error
+        raise _damaged(folder, error) from error
     return state
+
+
+def _damaged(folder: Path, error: Exception) -> ModelError:
+    return ModelError(f"{folder}: damaged ({_line(error)}); if it was converted, delete it, and it is made anew")
 
 
 def _fill(network: Network, state: State, source: Path, config: PublishedConfig) -> Network:

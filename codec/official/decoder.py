@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from codec.official.compiler import require_compiler
 from codec.official.conditioning import OVERLAP, Codebooks, Context, windows
 from codec.official.config import (
     HOP_LENGTH,
@@ -50,6 +51,20 @@ class Decoder:
             network.to(device)
         self.schedule = self.schedule.to(device)
         return self
+
+    def channels_last(self) -> Decoder:
+        """Lays the U-Net's weights out so that its convolutions and its attention agree on where channels are."""
+        self.unet.to(memory_format=torch.channels_last)
+        return self
+
+    def compile(self) -> None:
+        """Compiles the U-Net on its next call, and again when the length of windows changes.
+
+        Raises:
+            CodecError: there is no compiler.
+        """
+        require_compiler(self.device)
+        self.unet.compile()
 
     @property
     def device(self) -> torch.device:
@@ -104,7 +119,7 @@ class Decoder:
                 codes = torch.stack([clips[clip][:, start : start + length] for clip, _, start, _ in batch])
                 positions = -(-length // self.config.block[0]) * self.config.block[0]
                 context = Context.of(codebooks.vectors(codes), positions)
-                waves = self._batch(context, sampling, [_generator(seed, job[1]) for job in batch])
+                waves = self._batch(context, sampling, [window_generator(seed, job[1]) for job in batch])
                 for job, wave in zip(batch, waves, strict=True):
                     parts[job[0], job[1]] = wave
         return [cross_fade([parts[clip, number] for number in range(len(plan))]) for clip, plan in enumerate(plans)]
@@ -167,6 +182,7 @@ def _guide(empty: Tensor, given: Tensor, guidance: float) -> Tensor:
     return empty + guidance * (given - empty)
 
 
-def _generator(seed: int, window: int) -> torch.Generator:
+def window_generator(seed: int, window: int) -> torch.Generator:
+    """Noise of one window, whatever is decoded beside it."""
     # The first window of every clip has the noise of the seed itself.
     return torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * window) % 2**63)

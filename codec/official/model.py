@@ -78,6 +78,7 @@ class OfficialCodec(Codec):
         if vocab is None:
             vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs or not self.vocabs else self.vocabs[0]
         self.rate, self.vocab = self._choose(rate, vocab)
+        self.folder = None  # of entropy tables: there are none
         # One of each is kept; another rate takes its place.
         self._encoder = lru_cache(maxsize=1)(self._load_encoder)
         self._decoder = lru_cache(maxsize=1)(self._load_decoder)
@@ -261,7 +262,16 @@ class OfficialCodec(Codec):
         return encoder.to(self.device)
 
     def _load_decoder(self, rate: int) -> Decoder:
-        return checkpoint.load_decoder(self.files.decoder(rate), self.configs[rate]).to(self.device)
+        decoder = checkpoint.load_decoder(self.files.decoder(rate), self.configs[rate]).to(self.device)
+        return decoder if self.compat else decoder.channels_last()
+
+    def compile(self, rate: int | None = None) -> None:
+        """Compiles the U-Net of a rate, default the model's: minutes at the first window, to be won back over hours of audio.
+
+        Raises:
+            CodecError: there is no compiler.
+        """
+        self._decoder(self._choose(rate, None)[0]).compile()
 
     def _load_codebooks(self, rate: int, vocab: int) -> Codebooks:
         files = self.files
@@ -309,7 +319,8 @@ def load_published(
     """Loads the published SemantiCodec; never touches the network.
 
     Args:
-        name: ``haoheliu/SemantiCodec`` for the Hub's cache or ``./pretrained``, or a folder with its files.
+        name: ``haoheliu/SemantiCodec`` for what was fetched, the Hub's cache or ``./pretrained``; or a folder with its files,
+            or one that ``train.diffusion`` exported.
         rate: default tokens per second.
         vocab: default semantic vocabulary.
         device: where the networks run.
@@ -320,7 +331,10 @@ def load_published(
         CodecError: unknown rate or vocabulary.
     """
     place = str(name).removesuffix(EXACT)
-    return OfficialCodec(PublishedFiles.of(place), rate, vocab, device, compat and place == str(name))
+    files = PublishedFiles.of(place)
+    exported = {each: checkpoint.exported_sizes(files.encoder(each)) for each in files.rates()}
+    configs = {each: exported.get(each) or PUBLISHED[each] for each in RATES}
+    return OfficialCodec(files, rate, vocab, device, compat and place == str(name), configs)
 
 
 def _refuse_live(grid: Grid) -> None:

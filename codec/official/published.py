@@ -1,4 +1,7 @@
-"""Where the published files lie: the Hub's cache, the reference's ``pretrained`` folder, or any folder people keep them in."""
+"""Where the published files lie: what ``codec models --fetch`` brought, the Hub's cache, or any folder people keep them in.
+
+A folder that training exported has the same layout, with folders ``encoder`` and ``decoder`` in place of the checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.baselines.weights import models_folder
 from codec.errors import ModelError
 from codec.official.config import RATES, VOCABS, PublishedConfig
 
@@ -37,8 +41,8 @@ class PublishedFiles:
 
     @staticmethod
     def of(name: str | Path) -> PublishedFiles:
-        """Of the Hub's name, which stands for its cache and for ``./pretrained``, or of a folder."""
-        folders = [_hub_cache(), Path("pretrained")] if str(name) == NAME else [Path(name)]
+        """Of the Hub's name, which stands for what was fetched, the Hub's cache and ``./pretrained``, or of a folder."""
+        folders = [fetched_folder(), _hub_cache(), Path("pretrained")] if str(name) == NAME else [Path(name)]
         return PublishedFiles(str(name), tuple(root for folder in folders for root in _roots_in(folder)))
 
     def encoder(self, rate: int) -> Path:
@@ -55,7 +59,7 @@ class PublishedFiles:
         Raises:
             ModelError: not here; says how to get it.
         """
-        return self._find(rate, [f"semanticodec_tokenrate_{rate}/decoder.ckpt", "decoder.ckpt"])
+        return self._find(rate, _decoder_names(rate))
 
     def centroids(self, rate: int, vocab: int) -> Path:
         """Codebook of a rate's semantic tokens; its file is named after half its rows.
@@ -74,7 +78,7 @@ class PublishedFiles:
         return tuple(vocab for vocab in VOCABS if self._look(_centroid_names(rate, vocab)))
 
     def _look(self, names: list[str]) -> Path | None:
-        return next((root / name for root in self.roots for name in names if (root / name).is_file()), None)
+        return next((root / name for root in self.roots for name in names if (root / name).exists()), None)
 
     def _find(self, rate: int, names: list[str]) -> Path:
         found = self._look(names)
@@ -83,8 +87,31 @@ class PublishedFiles:
         return found
 
 
+def hub_files(rate: int, vocabs: tuple[int, ...]) -> list[str]:
+    """Names on the Hub of all that a rate needs with these vocabularies."""
+    return [_encoder_names(rate)[0], _decoder_names(rate)[0], *(centroid_file(rate, vocab) for vocab in vocabs)]
+
+
 def _encoder_names(rate: int) -> list[str]:
-    return [f"semanticodec_tokenrate_{rate}/encoder.ckpt", "encoder.ckpt"]
+    return _checkpoint_names(rate, "encoder")
+
+
+def _decoder_names(rate: int) -> list[str]:
+    return _checkpoint_names(rate, "decoder")
+
+
+def _checkpoint_names(rate: int, kind: str) -> list[str]:
+    return [f"{rate_folder(rate)}/{kind}.ckpt", f"{kind}.ckpt", f"{rate_folder(rate)}/{kind}"]
+
+
+def rate_folder(rate: int) -> str:
+    """The folder that holds a rate's checkpoints."""
+    return f"semanticodec_tokenrate_{rate}"
+
+
+def centroid_file(rate: int, vocab: int) -> str:
+    """Name of a codebook on the Hub."""
+    return _centroid_names(rate, vocab)[0]
 
 
 def _centroid_names(rate: int, vocab: int) -> list[str]:
@@ -95,7 +122,13 @@ def _centroid_names(rate: int, vocab: int) -> list[str]:
 def how_to_get(rate: int) -> str:
     """The command that downloads what a rate needs."""
     window = PublishedConfig.published(rate).window
-    return f'get it: hf download {NAME} --include "semanticodec_tokenrate_{rate}/*" "codebook_idx/combine_{window}*/*"'
+    include = f'"semanticodec_tokenrate_{rate}/*" "codebook_idx/combine_{window}*/*"'
+    return f"get it: codec models --fetch {NAME}@{rate}, or hf download {NAME} --include {include}"
+
+
+def fetched_folder() -> Path:
+    """Where ``codec models --fetch`` puts the published files, laid out as on the Hub."""
+    return models_folder() / NAME
 
 
 def _hub_cache() -> Path:

@@ -147,7 +147,8 @@ def _dpm(velocity: Velocity, schedule: Schedule, x: Tensor, steps: int) -> Tenso
         trained_betas=(1 - ratios).numpy(),
         prediction_type="v_prediction",
         algorithm_type="dpmsolver++",
-        timestep_spacing="trailing",
+        # Evenly in log-SNR: evenly in time, the last step would be so long that it blurs what is nearly certain.
+        use_lu_lambdas=True,
         final_sigmas_type="zero",
     )
     solver.set_timesteps(steps)

@@ -122,7 +122,7 @@ class DecoderGraph(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         values = self.quantizer.decode(codes[:, 1])
-        return self.head(self.decoder.frames(self.table[codes[:, 0]], values, self.stack))
+        return self.head(self.decoder.backbone(self.decoder.frames(self.table[codes[:, 0]], values, self.stack)))
 
 
 class HeadGraph(nn.Module):

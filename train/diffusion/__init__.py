@@ -1,1 +1,1 @@
-"""Training of the published SemantiCodec's architecture: acoustic encoder, its quantiser and the latent-diffusion U-Net."""
+"""Training of the published SemantiCodec's architecture, and of a diffusion decoder for our own model's tokens."""

@@ -1,4 +1,4 @@
-"""``python -m train.diffusion --config train/configs/diffusion.yaml``."""
+"""``python -m train.diffusion --config train/configs/diffusion.yaml``, or ``diffusion-nano.yaml``."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from codec.errors import CodecError
 
 
 def main(config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, e.g. train/configs/diffusion.yaml.")]) -> None:
-    """Train the architecture of the published SemantiCodec."""
+    """Train the architecture of the published SemantiCodec, or a diffusion decoder for our own model's tokens."""
     import yaml
     from pydantic import ValidationError
 
     from codec.official.config import PublishedConfig
+    from train.diffusion import run, tokens
     from train.diffusion.config import DiffusionConfig
-    from train.diffusion.run import load_frozen, train
 
     try:
-        settings = DiffusionConfig.model_validate(yaml.safe_load(config.read_text("utf-8")))
-        sizes = PublishedConfig.published(settings.rate)
-        train(settings, load_frozen(settings.checkpoint, sizes, settings.vocabs), sizes)
+        raw = yaml.safe_load(config.read_text("utf-8")) or {}
+        if "model" in raw:
+            tokens.train(tokens.TokenDiffusionConfig.model_validate(raw))
+        else:
+            settings = DiffusionConfig.model_validate(raw)
+            sizes = PublishedConfig.published(settings.rate)
+            run.train(settings, run.load_frozen(settings.checkpoint, sizes, settings.vocabs), sizes)
     except ValidationError as error:
         first = error.errors()[0]
         _fail(f"{config}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except (OSError, yaml.YAMLError, CodecError) as error:
+    except (OSError, TypeError, yaml.YAMLError, CodecError) as error:
         _fail(str(error))
 
 

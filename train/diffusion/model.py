@@ -18,6 +18,7 @@ from codec.official.frontend import exact_segments
 from codec.official.networks import build_unet
 from codec.official.sampler import Schedule
 from quantizers.nearest import nearest
+from train.diffusion.schedule import add_noise
 from train.diffusion.targets import normalise, vocoder_mel
 
 
@@ -28,12 +29,14 @@ class Frozen:
     Attributes:
         audiomae: the semantic encoder.
         vae: autoencoder of log-mel pictures, as `codec.official.networks.build_vae` makes it.
+        vocoder: log-mel to wave, as `codec.official.networks.build_vocoder` makes it; training does not hear it.
         centroids: ``(vocab, F)`` by vocabulary.
         scale_factor: that latents are multiplied with, so that they have unit variance.
     """
 
     audiomae: AudioMAE
     vae: Any
+    vocoder: nn.Module
     centroids: Mapping[int, Tensor]
     scale_factor: float
 
@@ -90,12 +93,8 @@ class DiffusionModel(nn.Module):
         context = Context.of(torch.cat([acoustic, semantic], dim=-1), features.shape[1])
         hidden = float(torch.rand((), generator=generator)) < self.drop
         given = context.empty if hidden else context.given
-        steps = torch.randint(len(self.schedule.alphas_cumprod), (len(latents),), generator=generator).to(latents.device)
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
-        signal = self.schedule.sqrt_alphas_cumprod.to(latents)[steps].view(-1, 1, 1, 1)
-        rest = self.schedule.sqrt_one_minus_alphas_cumprod.to(latents)[steps].view(-1, 1, 1, 1)
-        v = signal * noise - rest * latents
-        output = self.unet(signal * latents + rest * noise, steps, encoder_hidden_states=given, return_dict=False)[0]
+        noisy, steps, v = add_noise(latents, self.schedule, generator)
+        output = self.unet(noisy, steps, encoder_hidden_states=given, return_dict=False)[0]
         return F.mse_loss(output, v) + commitment.sum(), codes
 
 

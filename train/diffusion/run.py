@@ -13,6 +13,7 @@ from codec.official.published import PublishedFiles
 from train.corpora.store import Corpus
 from train.crops import FRAME, Crops
 from train.diffusion.config import DiffusionConfig
+from train.diffusion.export import export
 from train.diffusion.model import DiffusionModel, Frozen, prepare
 from train.diffusion.schedule import zero_terminal_cosine
 from train.parallel import average_gradients, join, mean_over_processes
@@ -30,11 +31,11 @@ def load_frozen(folder: str, config: PublishedConfig, vocabs: tuple[int, ...]) -
     decoder = checkpoint.load_decoder(files.decoder(config.rate), config)
     centroids = {v: checkpoint.load_centroids(files.centroids(config.rate, v), v, config) for v in vocabs}
     audiomae = checkpoint.load_encoder(files.encoder(config.rate), config).audiomae
-    return Frozen(audiomae, decoder.vae, centroids, decoder.scale_factor)
+    return Frozen(audiomae, decoder.vae, decoder.vocoder, centroids, decoder.scale_factor)
 
 
 def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Path:
-    """Trains to the end, or goes on from the last checkpoint; returns the run's folder.
+    """Trains to the end, or goes on from the last checkpoint, and exports to ``model`` below the run's folder.
 
     Args:
         config: the run.
@@ -81,4 +82,6 @@ def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Pa
             run.log(step + 1, {"loss": mean_over_processes(loss), "codes": len(codes.unique()), "speed": steps.speed})
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             run.save(step + 1)
+    if place.main:
+        print(f"{run.folder / 'model'}: model {export(model, average.module, frozen, run.folder / 'model')}")
     return run.folder

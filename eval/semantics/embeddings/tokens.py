@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from codec.baselines.interface import AudioCodec
+from codec.errors import CodecError
 from codec.hub import load_codec
 from codec.model import Codec, Stream
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
@@ -47,6 +48,8 @@ def our_vectors(codec: Codec, name: str, stream: Stream) -> ClipEmbedder | Colum
 
 def our_features(codec: Codec, name: str) -> ClipEmbedder:
     """Our semantic encoder before k-means, 50 frames a second: what quantisation started from."""
+    if not hasattr(codec, "networks"):
+        raise CodecError(f"embedder {name!r}: {codec.name} gives semantic, acoustic, both or ids, not features")
     networks, config = codec.networks, codec.networks.config
     device = next(networks.parameters()).device
 

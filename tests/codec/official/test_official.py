@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import codec
+from codec.baselines import open_codec
 from codec.cli import main
 from codec.errors import CodecError, ModelError
 from codec.official.conditioning import windows
@@ -23,6 +25,8 @@ from codec.official.frontend import exact_count, exact_segments, reference_count
 from codec.official.model import OfficialCodec, load_published
 from codec.official.reference import from_reference, read_mono, to_reference
 from codec.official.sampler import Sampling, ddim_table
+from codec.pipes import PcmFormat, encode_stream
+from eval.semantics.embeddings.registry import open_embedder
 from tests.codec.official.fixtures import FOLDER
 from tests.conftest import DATA
 
@@ -193,6 +197,28 @@ def test_tokens_of_others_are_refused(compat: OfficialCodec) -> None:
             compat.decode(bad)
 
 
+def test_sweeps_and_probes_take_it(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for way in ("REFERENCE", "FAST"):
+        monkeypatch.setattr(f"codec.official.model.{way}", Sampling("dpm", steps=1))
+    for name in (f"semcodec:{published}@100,vocab=4096", f"semcodec:{published}@exact@100,vocab=4096"):
+        opened = open_codec(name)
+        assert opened.bitrate == 1250
+        wave = noise(0.3)
+        assert opened.decode(opened.encode(wave, 16_000)).shape == wave.shape
+    vectors = open_embedder("semcodec@100:both", published)
+    assert vectors.dim == 48
+    with pytest.raises(CodecError, match="not features"):
+        open_embedder("semcodec@100:features", published)
+
+
+def test_no_live_mode_and_no_entropy_coding(compat: OfficialCodec) -> None:
+    pcm = PcmFormat.parse("16000")
+    with pytest.raises(CodecError, match="no low-latency mode"):
+        encode_stream(compat, io.BytesIO(bytes(4000)), io.BytesIO(), pcm, low_latency=True)
+    with pytest.raises(CodecError, match="without entropy tables"):
+        encode_stream(compat, io.BytesIO(bytes(4000)), io.BytesIO(), pcm, entropy=True)
+
+
 def test_other_rates_and_vocabularies_of_one_model(compat: OfficialCodec, published: Path) -> None:
     assert (compat.rates, compat.vocabs) == ((100, 25), (4096, 8192))
     tokens = compat.encode(noise(1), 16_000, rate=25, vocab=4096)
@@ -205,7 +231,7 @@ def test_other_rates_and_vocabularies_of_one_model(compat: OfficialCodec, publis
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rate": 50}, r"no semanticodec_tokenrate_50/encoder\.ckpt in .*hf download"),
+        ({"rate": 50}, r"no semanticodec_tokenrate_50/encoder\.ckpt in .*codec models --fetch haoheliu/SemantiCodec@50"),
         ({"rate": 30}, "rate 30 is not one of 25, 50, 100"),
         ({"rate": 100, "vocab": 5000}, "vocabulary 5000"),
         ({"rate": 100, "vocab": 32768}, r"combine_512_audioset_dominate/codebook_16384_0\.npy"),
@@ -236,6 +262,7 @@ def test_command_line(published: Path, tmp_path: Path, monkeypatch: pytest.Monke
     (place / "abc").symlink_to(published)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "nothing"))
+    monkeypatch.setenv("SEMCODEC_MODELS", str(tmp_path / "nothing"))
     monkeypatch.setattr("codec.official.model.FAST", Sampling("dpm", steps=1))
     exact = "haoheliu/SemantiCodec@exact"
 
@@ -270,5 +297,6 @@ def test_our_own_model_does_not_wait_for_diffusers() -> None:
 def test_missing_name_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "nothing"))
-    with pytest.raises(ModelError, match="hf download haoheliu/SemantiCodec"):
+    monkeypatch.setenv("SEMCODEC_MODELS", str(tmp_path / "nothing"))
+    with pytest.raises(ModelError, match="codec models --fetch haoheliu/SemantiCodec@50"):
         codec.load("haoheliu/SemantiCodec", rate=50, vocab=16384)

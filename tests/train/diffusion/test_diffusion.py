@@ -12,14 +12,14 @@ import torch
 import yaml
 from diffusers import DDPMScheduler
 
-from codec.errors import CodecError
+import codec
+from codec.errors import CodecError, ModelError
 from codec.official.config import PublishedConfig
 from codec.official.encoder import Encoder
-from codec.official.networks import build_vae
-from codec.official.sampler import ddim_table
+from codec.official.model import OfficialCodec
+from codec.official.networks import build_vae, build_vocoder
+from codec.official.sampler import Sampling, ddim_table
 from tests.conftest import DATA
-from train.corpora import build
-from train.corpora.folder import folder_clips
 from train.diffusion.config import DiffusionConfig
 from train.diffusion.model import DiffusionModel, Frozen
 from train.diffusion.run import train
@@ -27,7 +27,7 @@ from train.diffusion.schedule import zero_terminal_cosine
 from train.diffusion.targets import normalise, vocoder_mel
 
 SIZES = PublishedConfig(
-    stack=1, dim=12, depth=3, heads=2, lstm_layers=1, codebook_size=16, vocabs=(8, 16),
+    stack=1, dim=12, depth=3, heads=2, lstm_layers=1, codebook_size=16, vocabs=(4096, 8192),
     unet_channels=(32, 32, 32, 32), vae_channels=(32, 32, 32), vocoder_channels=32,
 )  # fmt: skip
 
@@ -41,7 +41,8 @@ def frozen() -> Frozen:
         wave = torch.from_numpy(soundfile.read(DATA / "speech.flac", dtype="float32")[0][None, :10_240])
         scale = 1 / float(vae.encode(vocoder_mel(normalise(wave)).unsqueeze(1)).latent_dist.mean.std())
     centroids = {vocab: torch.randn(vocab, SIZES.feature_dim) for vocab in SIZES.vocabs}
-    return Frozen(encoder.audiomae.eval().requires_grad_(False), vae.eval().requires_grad_(False), centroids, scale)
+    networks = (encoder.audiomae, vae, build_vocoder(SIZES))
+    return Frozen(*(network.eval().requires_grad_(False) for network in networks), centroids, scale)
 
 
 def test_the_schedule_ends_in_pure_noise_as_the_librarys_does() -> None:
@@ -78,22 +79,11 @@ def test_hidden_tokens_leave_no_gradient_on_the_acoustic_encoder_but_the_commitm
     assert outputs[0] == outputs[1]
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    wave, rate = soundfile.read(DATA / "speech.flac", dtype="float32")
-    (folder / "in" / "speech").mkdir(parents=True)
-    for index in range(6):
-        soundfile.write(folder / "in" / "speech" / f"{index}.wav", wave[index * 8000 : index * 8000 + 24_000], rate)
-    build(folder_clips(folder / "in"), folder / "corpus")
-    return folder / "corpus"
-
-
 def test_a_tiny_run_learns_and_resumes(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.diffusion.run.LOG_EVERY", 1)
     config = DiffusionConfig(
-        root=str(tmp_path / "run"), corpus=str(corpus), checkpoint="", vocabs=(8, 16), weights={"speech": 1.0}, seconds=0.64,
-        steps=30, batch_size=4, learning_rate=2e-3, warmup=5, save_every=10,
+        root=str(tmp_path / "run"), corpus=str(corpus), checkpoint="", vocabs=(4096, 8192), weights={"speech": 1.0},
+        seconds=0.64, steps=30, batch_size=4, learning_rate=2e-3, warmup=5, save_every=10,
     )  # fmt: skip
     folder = train(config, frozen(), SIZES)
     losses = [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -103,6 +93,31 @@ def test_a_tiny_run_learns_and_resumes(corpus: Path, tmp_path: Path, monkeypatch
     steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert steps[-1] == 31
     assert len(steps) == 31
+    _the_export_is_a_codec(folder)
+
+
+def _the_export_is_a_codec(folder: Path) -> None:
+    wave = soundfile.read(DATA / "speech.flac", dtype="float32")[0][:16_000]
+    for compat in (True, False):
+        model = codec.load(folder / "model", rate=100, vocab=4096, compat=compat)
+        assert isinstance(model, OfficialCodec)
+        model.sampling = Sampling("dpm", steps=2)
+        tokens = model.encode(wave, 16_000)
+        assert model.decode(tokens, seed=0).isfinite().all()
+    assert model.vocabs == (4096, 8192)
+    # The trained networks are in it: averaged weights, and the codebook as training left it.
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)["parts"]
+    books = model._codebooks(100, 4096)
+    torch.testing.assert_close(books.acoustic, state["model"]["quantiser._codebook.embed"][0])
+    weight = model._encoder(100).acoustic.output.weight
+    torch.testing.assert_close(weight, state["average"]["module.acoustic.output.weight"])
+    description = folder / "model" / "semanticodec_tokenrate_100" / "encoder" / "config.json"
+    whole = json.loads(description.read_text())
+    for bad, message in ((whole | {"sizes": {"stack": 3}}, "sizes"), ({}, "fingerprint"), ("nonsense", "does not describe")):
+        description.write_text(bad if isinstance(bad, str) else json.dumps(bad))
+        with pytest.raises(ModelError, match=message) as caught:
+            codec.load(folder / "model", rate=100)
+        assert "\n" not in str(caught.value)
 
 
 def test_crops_must_hold_whole_blocks(corpus: Path, tmp_path: Path) -> None:
