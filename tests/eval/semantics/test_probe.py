@@ -267,8 +267,9 @@ def test_build_command_tells_what_it_made(tmp_path: Path) -> None:
 
 def test_the_page_in_the_docs_says_what_was_measured() -> None:
     root = Path(__file__).parents[3]
-    files = [root / "benchmarks" / "results" / name for name in PAGES]
-    images = {f"tasks {kind}": f"probe-tasks-{kind}.png" for kind in ("bars", "radar")}
+    files = [path for name in PAGES if (path := root / "benchmarks" / "results" / name).is_file()]
+    kinds = ("bars", "radar") if len(json.loads(files[0].read_text())["tasks"]) > 2 else ("bars",)
+    images = {f"tasks {kind}": f"probe-tasks-{kind}.png" for kind in kinds}
     made = page(read_results(files[:-1]), [json.loads(files[-1].read_text())], images)
     assert (root / "docs" / "semantics.md").read_text("utf-8") == made
     assert all((root / "docs" / "images" / image).is_file() for image in images.values())
