@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codec.errors import AudioError
+
 
 class WholeEncoder:
     """Keeps what is pushed, encodes at the end.
@@ -49,5 +51,11 @@ class WholeDecoder:
         return torch.zeros(len(codes), 0)
 
     def flush(self) -> Tensor:
-        """All samples."""
-        return self._decode(torch.cat(self._parts, dim=2)) if self._parts else torch.zeros(0, 0)
+        """All samples.
+
+        Raises:
+            AudioError: no tokens were pushed.
+        """
+        if not sum(part.shape[2] for part in self._parts):
+            raise AudioError("no tokens: there is nothing to decode")
+        return self._decode(torch.cat(self._parts, dim=2))
