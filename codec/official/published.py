@@ -24,7 +24,7 @@ def is_published(name: str | Path | None) -> bool:
     if name is None or str(name) in (NAME, NAME + EXACT):
         return name is not None
     marks = ("semanticodec_tokenrate_*", "codebook_idx", "encoder.ckpt", "decoder.ckpt")
-    return any(next(root.glob(mark), None) for root in PublishedFiles.of(name).roots for mark in marks)
+    return any(next(root.glob(mark), None) for root in PublishedFiles.of(str(name).removesuffix(EXACT)).roots for mark in marks)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ def _dpm(velocity: Velocity, schedule: Schedule, x: Tensor, steps: int) -> Tenso
         final_sigmas_type="zero",
     )
     solver.set_timesteps(steps)
+    solver.set_begin_index(0)  # rounded steps may repeat, so that one cannot be looked up by its number
     for step in solver.timesteps:
         x = solver.step(velocity(x, int(step)), step, x).prev_sample
     return x

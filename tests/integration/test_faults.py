@@ -58,7 +58,7 @@ def test_a_killed_folder_encode_goes_on(corpus: Path, tiny_folder: Path, tmp_pat
     words = ["encode", corpus, "-o", output, "--model", tiny_folder, "--vocab", 32]
 
     def half_written() -> bool:
-        return output.is_dir() and len(list(output.glob("*.sct"))) > 3 and bool(list(output.glob(".codec-*")))
+        return output.is_dir() and len(list(output.glob("[!.]*.sct"))) > 3 and bool(list(output.glob(".codec-*")))
 
     kill_when(codec(*words), half_written)
     made = {path: path.stat().st_mtime_ns for path in output.glob("[!.]*.sct")}
