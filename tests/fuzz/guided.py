@@ -11,7 +11,9 @@ def main() -> None:
     try:
         import atheris
     except ImportError:
-        sys.exit("coverage-guided fuzzing needs atheris: pip install atheris (or, without: python -m tests.fuzz.container 1000000)")
+        sys.exit(
+            "coverage-guided fuzzing needs atheris: pip install atheris (or, without: python -m tests.fuzz.container 1000000)"
+        )
     with atheris.instrument_imports(include=["codec", "quantizers"]):
         from tests.fuzz.container import check, mend, seeds
     start = seeds()
