@@ -156,7 +156,7 @@ def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, ca
     assert parts["balancer"]["meaning"] > 0
     assert parts["model"]["acoustic.rate"].half().equal(before.networks.acoustic.rate.half())
     with pytest.raises(SystemExit):
-        main(["train", "codec", "--config", str(trained / "config.yaml"), *given, "model.hop_length=160"])
+        main(["train", "codec", "--config", str(trained / "config.yaml"), *given, "model.decoder.dim=40"])
     assert "other sizes than the config's" in capsys.readouterr().err
 
 

@@ -82,7 +82,7 @@ def test_load_takes_every_codec_of_tokens(tiny_folder: Path) -> None:
     assert isinstance(codec.load(tiny_folder, vocab=32), AudioCodec)
     with pytest.raises(CodecError, match="has no tokens"):
         codec.load("opus@6")
-    with pytest.raises(CodecError, match="knobs of our own"):
+    with pytest.raises(CodecError, match="only our own models have"):
         codec.load("mimi@n=8", rate=100)
     with pytest.raises(ModelError, match=r"\.sct files do not"):
         load_codec("mimi@n=8")
