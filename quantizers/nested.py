@@ -51,7 +51,6 @@ class NestedKMeansQuantizer(nn.Module):
         self.register_buffer("mean", torch.zeros(dim_in))
         self.register_buffer("basis", torch.eye(dim_in, dim))
         self.register_buffer("leaves", torch.zeros(vocabs[-1], dim))
-        self._means: dict[int, tuple[tuple[int, int], Tensor]] = {}
 
     @property
     def dim(self) -> int:
@@ -64,18 +63,12 @@ class NestedKMeansQuantizer(nn.Module):
         Raises:
             ValueError: no such vocabulary.
         """
+        self._check(vocab)
+        return self.leaves.view(vocab, -1, self.dim).mean(1)
+
+    def _check(self, vocab: int) -> None:
         if vocab not in self.vocabs:
             raise ValueError(f"vocabulary {vocab} is none of {', '.join(map(str, self.vocabs))}")
-        if vocab == self.vocabs[-1]:
-            return self.leaves
-        if torch.compiler.is_compiling():
-            return self.leaves.view(vocab, -1, self.dim).mean(1)
-        # Kept while the leaves are what they were: for short clips these means took longer than the networks.
-        state = (self.leaves.data_ptr(), self.leaves._version)
-        if vocab not in self._means or self._means[vocab][0] != state:
-            with torch.inference_mode(False), torch.no_grad():
-                self._means[vocab] = state, self.leaves.view(vocab, -1, self.dim).mean(1)
-        return self._means[vocab][1]
 
     def project(self, features: Tensor) -> Tensor:
         """``(…, dim_in)`` → ``(…, dim)``."""
@@ -83,7 +76,7 @@ class NestedKMeansQuantizer(nn.Module):
 
     def encode(self, features: Tensor, vocab: int) -> Tensor:
         """``(…, dim_in)`` features → ``(…)`` int64 codes below ``vocab``."""
-        self.table(vocab)  # refuses a vocabulary that does not exist
+        self._check(vocab)
         points = self.project(features).reshape(-1, self.dim)
         codes = nearest(points, self.table(self.vocabs[0]))[0]
         for coarse, fine in pairwise(self.vocabs):
