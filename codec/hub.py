@@ -6,11 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args, overload
+from typing import Any, Literal, get_args, overload
 
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from codec.atomic import atomic_path, atomic_write
@@ -19,15 +17,15 @@ from codec.baselines.interface import AudioCodec
 from codec.config import ModelConfig
 from codec.entropy import EntropyModel, load_entropy
 from codec.errors import CodecError, ModelError
-from codec.limits import check_file
 from codec.model import Codec
 from codec.networks import Networks
 from codec.official.published import NAME, PublishedFiles, how_to_get, is_published
+from codec.stored import load_network, read_config
 
 Way = Literal["fast", "diffusion"]
 DEFAULT = Path(__file__).parent / "weights" / "default"
-MAX_CONFIG_BYTES = 1 << 20
-MAX_WEIGHTS_BYTES = 8 << 30
+DERIVED = "mel."
+"""Filter banks and windows follow from the config."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def load_codec(
     vocab: int | None = None,
     device: str | torch.device = "cpu",
     compat: bool = True,
-    decoder: Way = "fast",
+    decoder: str = "fast",
 ) -> Codec:
     """Loads a model of our own, or the published SemantiCodec.
 
@@ -156,14 +154,7 @@ def load_codec(
             f"no model {str(name)!r}: known are {', '.join(m.name for m in models())}, or a folder made by codec train export"
         )
     config, fingerprint = _read_config(folder)
-    try:
-        networks = _read_networks(config, weights)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{weights}: cannot be read ({error})") from error
-    except ModelError:
-        raise
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error).splitlines()[0]})") from error
+    networks = load_network(lambda: Networks(config), weights, DERIVED)
     label = str(name or "default")
     if decoder == "fast":
         return Codec(networks.to(device), label, fingerprint, rate, vocab, folder)
@@ -172,42 +163,6 @@ def load_codec(
 
     diffusion = load_diffusion(folder, networks, fingerprint).to(device)
     return DiffusionCodec(diffusion, networks.to(device), label, fingerprint, rate, vocab, folder)
-
-
-def _read_networks(config: ModelConfig, path: Path) -> Networks:
-    """Networks with the weights of a file; nothing is allocated before the file is seen to hold what the config asks for.
-
-    Raises:
-        ModelError: it does not, or holds what is no finite number.
-        ValueError: an impossible config.
-    """
-    check_file(path, MAX_WEIGHTS_BYTES)
-    with path.open("rb") as handle:
-        if int.from_bytes(handle.read(8), "little") > MAX_CONFIG_BYTES:
-            raise ModelError(f"{path}: its list of tensors is too long")
-    with torch.device("meta"):
-        wanted = {key: list(value.shape) for key, value in Networks(config).state_dict().items() if not _follows(key)}
-    with safe_open(path, "pt") as tensors:
-        found = [key for key in tensors.keys() if not _follows(key)]  # noqa: SIM118 - not a mapping
-        for key in sorted(wanted.keys() ^ set(found)):
-            raise ModelError(f"{path}: weights and config.json do not fit each other ({key})")
-        for key in found:
-            part = tensors.get_slice(key)
-            if part.get_shape() != wanted[key]:
-                raise ModelError(f"{path}: weights and config.json do not fit each other (shape of {key})")
-            if part.get_dtype() not in ("F16", "BF16", "F32", "F64"):
-                raise ModelError(f"{path}: {key} holds {part.get_dtype()}, not floating point numbers")
-        networks = Networks(config)
-        state = networks.state_dict()
-        for key in found:
-            if not state[key].copy_(tensors.get_tensor(key)).isfinite().all():
-                raise ModelError(f"{path}: {key} holds what is not a finite number")
-    return networks
-
-
-def _follows(key: str) -> bool:
-    """Filter banks and windows follow from the config."""
-    return key.startswith("mel.")
 
 
 def load_entropy_of(name: str | Path) -> EntropyModel:
@@ -222,21 +177,14 @@ def load_entropy_of(name: str | Path) -> EntropyModel:
 
 def _read_config(folder: Path) -> tuple[ModelConfig, str]:
     path = folder / "config.json"
-    try:
-        check_file(path, MAX_CONFIG_BYTES)
-        raw = json.loads(path.read_text("utf-8"))
+
+    def parse(raw: Any) -> tuple[ModelConfig, str]:
         fingerprint = bytes.fromhex(raw["fingerprint"])
-        config = ModelConfig.model_validate(raw["model"])
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ModelError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path}: not a model's config ({type(error).__name__}: {error})") from error
-    if len(fingerprint) != 8:
-        raise ModelError(f"{path}: the fingerprint must have 16 hexadecimal digits")
-    return config, fingerprint.hex()
+        if len(fingerprint) != 8:
+            raise ModelError(f"{path}: the fingerprint must have 16 hexadecimal digits")
+        return ModelConfig.model_validate(raw["model"]), fingerprint.hex()
+
+    return read_config(path, parse)
 
 
 def export(networks: Networks, folder: str | Path) -> str:
@@ -248,7 +196,7 @@ def export(networks: Networks, folder: str | Path) -> str:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().half().contiguous() for key, value in networks.state_dict().items()}
-    state = {key: value for key, value in state.items() if not _follows(key)}
+    state = {key: value for key, value in state.items() if not key.startswith(DERIVED)}
     config = networks.config.model_dump(mode="json")
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for key in sorted(state):

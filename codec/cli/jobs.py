@@ -75,7 +75,7 @@ def decode_all(
 ) -> None:
     """Runs ``codec decode``."""
     jobs = plan(inputs, output, frozenset({".sct"}), ".wav")
-    codec = load_codec(model, decoder=decoder)  # type: ignore[arg-type]
+    codec = load_codec(model, decoder=decoder)
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)

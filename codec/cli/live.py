@@ -50,7 +50,7 @@ def decode_live(
 ) -> None:
     """From standard input to standard output, until it ends."""
     _check_pipes(inputs, output)
-    codec = load_codec(model, decoder=decoder)  # type: ignore[arg-type]
+    codec = load_codec(model, decoder=decoder)
     _print(decode_stream(codec, sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
 
 

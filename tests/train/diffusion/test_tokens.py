@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_one_clear_line(run: Path, other_folder: Path, tiny
     export_diffusion(build(SMALL, tiny.networks), run / "model", tiny.fingerprint, bad)
     about = json.loads((bad / "diffusion.json").read_text())
     cases = {
-        "not a decoder's config": b"nonsense",
+        "not a model's config": b"nonsense",
         "Extra inputs": json.dumps(about | {"decoder": about["decoder"] | {"surprise": 1}}).encode(),
         "do not fit each other": json.dumps(about | {"decoder": about["decoder"] | {"dim": 8}}).encode(),
     }

@@ -1,0 +1,96 @@
+"""A network's config and weights as a stranger may have written them: looked at before they cost memory, never run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from codec.errors import ModelError
+from codec.limits import check_file
+
+MAX_CONFIG_BYTES = 1 << 20
+MAX_WEIGHTS_BYTES = 8 << 30
+FLOATS = ("F16", "BF16", "F32", "F64")
+
+Config = TypeVar("Config")
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
+    """What ``parse`` makes of a JSON file.
+
+    Args:
+        path: of the file.
+        parse: may raise ``ValueError``, ``KeyError`` or ``TypeError``; `ModelError` and what pydantic raises keep their words.
+
+    Raises:
+        ModelError: not there, too large, no JSON, or refused by ``parse``.
+    """
+    try:
+        check_file(path, MAX_CONFIG_BYTES)
+        return parse(json.loads(path.read_text("utf-8")))
+    except ModelError:
+        raise
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path}: not a model's config ({type(error).__name__}: {error})") from error
+
+
+def load_network(build: Callable[[], Network], path: Path, derived: str | None = None) -> Network:
+    """A network with the weights of a safetensors file; nothing is allocated before the file is seen to hold them.
+
+    Args:
+        build: makes the network, untrained.
+        path: of the file.
+        derived: prefix of tensors that follow from the config, and need not be in the file.
+
+    Raises:
+        ModelError: not readable, other tensors than the network has, or what is no finite number; or ``build`` refuses.
+    """
+    try:
+        check_file(path, MAX_WEIGHTS_BYTES)
+        with path.open("rb") as handle:
+            if int.from_bytes(handle.read(8), "little") > MAX_CONFIG_BYTES:
+                raise ModelError(f"{path}: its list of tensors is too long")
+        return _filled(build, path, derived)
+    except ModelError:
+        raise
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read ({error})") from error
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{path}: weights and config do not fit each other ({str(error).splitlines()[0]})") from error
+
+
+def _filled(build: Callable[[], Network], path: Path, derived: str | None) -> Network:
+    def is_stored(key: str) -> bool:
+        return derived is None or not key.startswith(derived)
+
+    with torch.device("meta"):
+        wanted = {key: list(value.shape) for key, value in build().state_dict().items() if is_stored(key)}
+    with safe_open(path, "pt") as tensors:
+        found = [key for key in tensors.keys() if is_stored(key)]  # noqa: SIM118 - not a mapping
+        for key in sorted(wanted.keys() ^ set(found)):
+            raise ModelError(f"{path}: weights and config do not fit each other ({key})")
+        for key in found:
+            part = tensors.get_slice(key)
+            if part.get_shape() != wanted[key]:
+                raise ModelError(f"{path}: weights and config do not fit each other (shape of {key})")
+            if part.get_dtype() not in FLOATS:
+                raise ModelError(f"{path}: {key} holds {part.get_dtype()}, not floating point numbers")
+        network = build()
+        state = network.state_dict()
+        for key in found:
+            if not state[key].copy_(tensors.get_tensor(key)).isfinite().all():
+                raise ModelError(f"{path}: {key} holds what is not a finite number")
+    return network
