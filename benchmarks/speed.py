@@ -59,15 +59,15 @@ def main(model: str, threads: int, hour: bool, json: bool, seconds: int, peers: 
     """
     if threads:
         torch.set_num_threads(threads)
+    # First, while this process is small: the peak memory of a child begins with that of its parent.
+    whole = start_up(model) + (long_file(model) if hour else [])
     others = {name: load_tokenizer(name, trained_only=False) for name in PEERS} if peers else {}
     own = load_codec(model)
     rows = throughput(own, seconds)
     rows += onnx_throughput(onnx, threads, seconds) if onnx else []
     for name, other in others.items():
         rows += beside(name, other, own, rows, seconds)
-    rows += start_up(model)
-    if hour:
-        rows += long_file(model)
+    rows += whole
     if json:
         for row in rows:
             print(jsonlib.dumps(asdict(row), ensure_ascii=False))
