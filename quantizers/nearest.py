@@ -1,11 +1,18 @@
-"""Nearest codeword by tiles of points and codewords, never the whole distance matrix."""
+"""Nearest codeword by tiles of points and codewords, never the whole distance matrix.
+
+Two steps: the best score within every tile of codewords tells which tile holds the nearest one, then the codeword is looked
+for there alone. On processors finding a maximum is a twentieth of the work of finding where it is, which would otherwise cost
+half as much as the products.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-POINT_TILE, CODE_TILE = 8192, 4096
+POINT_TILE, CODE_TILE = 2048, 256
+"""Scores of a tile, half a million, stay in a processor's cache; few points are compared with more codewords at a time."""
+POINT_TILE_ON_GPU = 65_536
 
 
 def nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
@@ -27,17 +34,22 @@ def nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     half_norms = codebook.pow(2).sum(1) / 2
     indices = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distances = torch.empty(len(points), dtype=points.dtype, device=points.device)
-    for rows in range(0, len(points), POINT_TILE):
-        part = points[rows : rows + POINT_TILE]
-        best = torch.full((len(part),), -torch.inf, dtype=points.dtype, device=points.device)
-        index = torch.zeros(len(part), dtype=torch.int64, device=points.device)
-        for columns in range(0, len(codebook), CODE_TILE):
-            # argmin |x − c|² = argmax x·c − |c|²/2
-            score = torch.addmm(-half_norms[columns : columns + CODE_TILE], part, codebook[columns : columns + CODE_TILE].T)
-            value, position = score.max(1)
-            better = value > best
-            best = torch.where(better, value, best)
-            index = torch.where(better, position + columns, index)
-        indices[rows : rows + POINT_TILE] = index
-        distances[rows : rows + POINT_TILE] = (part.pow(2).sum(1) - 2 * best).clamp_min(0)
+    width = max(CODE_TILE, POINT_TILE * CODE_TILE // max(1, len(points)))
+    starts = range(0, len(codebook), width)
+    size = POINT_TILE if points.device.type == "cpu" else POINT_TILE_ON_GPU
+
+    def scores(part: Tensor, start: int) -> Tensor:
+        # argmin |x − c|² = argmax x·c − |c|²/2
+        tile = slice(start, start + width)
+        return torch.addmm(-half_norms[tile], part, codebook[tile].T)
+
+    for first in range(0, len(points), size):
+        part = points[first : first + size]
+        tiles = torch.stack([scores(part, start).amax(1) for start in starts], dim=1).argmax(1)
+        order, counts = tiles.argsort(stable=True), torch.bincount(tiles, minlength=len(starts)).tolist()
+        for start, rows in zip(starts, torch.split(order, counts), strict=True):
+            if len(rows):
+                value, position = scores(part[rows], start).max(1)
+                indices[first + rows] = position + start
+                distances[first + rows] = (part[rows].pow(2).sum(1) - 2 * value).clamp_min(0)
     return indices, distances

@@ -23,5 +23,6 @@ def test_tiles_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ties_go_to_the_lowest_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POINT_TILE", 2)
     monkeypatch.setattr(module, "CODE_TILE", 2)
     assert nearest(torch.zeros(3, 2), torch.ones(5, 2))[0].tolist() == [0, 0, 0]
