@@ -32,8 +32,7 @@ class Networks(nn.Module):
         super().__init__()
         self.config = config
         mel, width = config.mel, config.semantic.n_features
-        with torch.device("cpu"):  # also where shapes alone are wanted: torchaudio looks into its filters
-            self.mel = LogMel(config.sample_rate, mel.n_fft, mel.hop_length, mel.n_mels)
+        self.mel = LogMel(config.sample_rate, mel.n_fft, mel.hop_length, mel.n_mels)
         self.semantic = SemanticEncoder(config.semantic, mel.n_mels)
         self.codebooks = nn.ModuleList(
             NestedKMeansQuantizer(stack * width, dim, config.vocabs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from codec.errors import ModelError
 from codec.limits import check_file
@@ -18,6 +20,8 @@ from codec.limits import check_file
 MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 FLOATS = ("F16", "BF16", "F32", "F64")
+SPARE_WEIGHTS = 1 << 22
+"""That a network may have beyond those in its file: filter banks, windows."""
 
 Config = TypeVar("Config")
 Network = TypeVar("Network", bound=nn.Module)
@@ -48,7 +52,7 @@ def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
 
 
 def load_network(build: Callable[[], Network], path: Path, derived: str | None = None) -> Network:
-    """A network with the weights of a safetensors file; nothing is allocated before the file is seen to hold them.
+    """A network with the weights of a safetensors file; one that is larger than its file is refused before it is built.
 
     Args:
         build: makes the network, untrained.
@@ -76,8 +80,10 @@ def _filled(build: Callable[[], Network], path: Path, derived: str | None) -> Ne
     def is_stored(key: str) -> bool:
         return derived is None or not key.startswith(derived)
 
-    with torch.device("meta"):
-        wanted = {key: list(value.shape) for key, value in build().state_dict().items() if is_stored(key)}
+    with _Budget(path.stat().st_size // 2 + SPARE_WEIGHTS, path):
+        network = build()
+    state = network.state_dict()
+    wanted = {key: list(value.shape) for key, value in state.items() if is_stored(key)}
     with safe_open(path, "pt") as tensors:
         found = [key for key in tensors.keys() if is_stored(key)]  # noqa: SIM118 - not a mapping
         for key in sorted(wanted.keys() ^ set(found)):
@@ -88,9 +94,38 @@ def _filled(build: Callable[[], Network], path: Path, derived: str | None) -> Ne
                 raise ModelError(f"{path}: weights and config do not fit each other (shape of {key})")
             if part.get_dtype() not in FLOATS:
                 raise ModelError(f"{path}: {key} holds {part.get_dtype()}, not floating point numbers")
-        network = build()
-        state = network.state_dict()
         for key in found:
             if not state[key].copy_(tensors.get_tensor(key)).isfinite().all():
                 raise ModelError(f"{path}: {key} holds what is not a finite number")
     return network
+
+
+class _Budget(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses what a network allocates while it is built, once that is more than its file can fill.
+
+    The meta device would tell shapes too, but its first use imports a compiler: two seconds of every start.
+
+    Args:
+        weights: that may be allocated.
+        path: of the file.
+    """
+
+    def __init__(self, weights: int, path: Path) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._left, self._path = weights, path
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # telling that compiler to look away would import it, too
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.eye.m:
+            self._take(args[:2])
+        elif args and isinstance(args[0], list) and all(isinstance(size, int) for size in args[0]):
+            self._take(args[0])
+        return func(*args, **(kwargs or {}))
+
+    def _take(self, shape: Any) -> None:
+        self._left -= math.prod(shape)
+        if self._left < 0:
+            raise ModelError(f"{self._path}: weights and config do not fit each other (too few weights)")

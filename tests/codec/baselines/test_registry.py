@@ -88,6 +88,7 @@ def test_load_takes_every_codec_of_tokens(tiny_folder: Path) -> None:
         load_codec("mimi@n=8")
 
 
-def test_own_model_does_not_import_transformers() -> None:
-    check = "import sys, codec; codec.load(); codec.models(); sys.exit('transformers' in sys.modules)"
+@pytest.mark.parametrize("package", ["transformers", "diffusers", "torch._dynamo"])  # seconds of every start
+def test_own_model_does_not_import(package: str) -> None:
+    check = f"import sys, codec; codec.load(); codec.models(); sys.exit({package!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
