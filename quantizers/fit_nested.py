@@ -28,6 +28,7 @@ def fit_nested(
     report: Callable[[int, Iteration], None] | None = None,
     groups: np.ndarray | None = None,
     shares: Sequence[float] = (),
+    keep_basis: bool = False,
 ) -> None:
     """Fits in place.
 
@@ -41,12 +42,14 @@ def fit_nested(
             coarse codewords of its own, as many as its share, and they are merged into one codebook, as SemantiCodec
             does with sound, speech and music at 2:1:1.
         shares: of each group.
+        keep_basis: leave mean and basis as they are, so that networks which know codewords of this space know the new ones.
 
     Raises:
         ValueError: fewer features than codewords, in all or in a group.
     """
     rng = np.random.default_rng(seed)
-    _fit_basis(quantizer, features)
+    if not keep_basis:
+        _fit_basis(quantizer, features)
     limit = SAMPLE_PER_CENTROID * quantizer.vocabs[0]
     chosen = np.sort(rng.choice(len(features), min(limit, len(features)), replace=False))
     points = torch.cat([quantizer.project(piece) for piece in ArrayPoints(features[chosen]).chunks()])

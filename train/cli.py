@@ -38,7 +38,7 @@ def train(
     for stage in STAGES:
         if names and stage.name not in names:
             continue
-        if settings.init and stage.given:
+        if stage.name in settings.given:
             typer.echo(f"{stage.name}: comes with {settings.init}")
             continue
         if stage.done(settings):

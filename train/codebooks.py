@@ -83,7 +83,8 @@ def fit(config: TrainConfig) -> Path:
     shape = (about["frames"], about["n_components"])
     features = np.memmap(config.folder("features") / "features.f16", "<f2", "r", shape=shape)
     first = first_frames(corpus)
-    networks = Networks(config.model)
+    refit = bool(config.init) and config.kmeans.refit
+    networks = _given(config, str(config.init)) if refit else Networks(config.model)
     rng = np.random.default_rng(config.seed)
     report: dict[str, object] = {}
     names = list(config.kmeans.shares)
@@ -108,7 +109,7 @@ def fit(config: TrainConfig) -> Path:
 
         shares = tuple(config.kmeans.shares.values())
         try:
-            fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares)
+            fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares, refit)
         except ValueError as error:
             raise CodecError(f"cannot fit the codebooks of stack {stack}: {error}; add audio, or lower model.vocabs") from error
         usage = {v: _usage(quantizer, points, v) for v in config.model.vocabs}
@@ -133,19 +134,22 @@ def _usage(quantizer: torch.nn.Module, points: np.ndarray, vocab: int) -> dict[s
 
 
 def assemble(config: TrainConfig) -> Networks:
-    """Networks with trained semantic encoder and codebooks; the rest fresh, or all of ``config.init``.
+    """Networks with trained semantic encoder and codebooks; the rest fresh, or of ``config.init``.
 
     Raises:
         CodecError: an earlier stage has not run, or ``config.init`` has other sizes than ``config.model``.
     """
+    torch.manual_seed(config.seed)
     if config.init:
-        return _given(config, config.init)
+        networks = _given(config, config.init)
+    else:
+        networks = Networks(config.model)
+        networks.semantic.load_state_dict(load_encoder(config).state_dict())
+    if "kmeans" in config.given:
+        return networks
     path = config.folder("codebooks") / "codebooks.safetensors"
     if not path.exists():
         raise CodecError(f"{path}: no codebooks; run codec train kmeans first")
-    torch.manual_seed(config.seed)
-    networks = Networks(config.model)
-    networks.semantic.load_state_dict(load_encoder(config).state_dict())
     networks.codebooks.load_state_dict(load_file(path))
     return networks
 

@@ -65,10 +65,12 @@ class KMeansStage(Config):
         iterations: Lloyd passes for the coarsest vocabulary of every rate.
         shares: codewords in proportion to these, found in each domain apart and merged (the paper:
             ``{sound: 2, speech: 1, music: 1}``); empty for one k-means over all.
+        refit: with ``init``, find new codewords in the space of the old ones: the same meaning, spread over this corpus.
     """
 
     iterations: int = 15
     shares: dict[Domain, Annotated[float, Field(gt=0)]] = {}
+    refit: bool = False
 
 
 class CodecStage(Config):
@@ -160,6 +162,13 @@ class TrainConfig(Config):
             if getattr(self, name).crop_frames % largest:
                 raise ValueError(f"{name}.crop_frames must be a multiple of {largest}, the frames of the longest token")
         return self
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Stages that are left out, since ``init`` brings what they would make."""
+        if not self.init:
+            return ()
+        return ("teacher", "ssl") if self.kmeans.refit else ("teacher", "ssl", "kmeans")
 
     def folder(self, name: str) -> Path:
         """A stage's folder below ``root``."""

@@ -21,14 +21,12 @@ class Stage:
         about: one line.
         product: file below ``root`` that is there when the stage is done, or empty if the stage itself must look.
         run: does the work, or what is left of it.
-        given: its product comes with ``config.init`` when there is one.
     """
 
     name: str
     about: str
     product: str
     run: Callable[[TrainConfig], None]
-    given: bool = False
 
     def done(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do."""
@@ -123,10 +121,10 @@ def _entropy(config: TrainConfig) -> None:
 
 STAGES = (
     Stage("corpus", "collect audio into one 16 kHz memory map with a manifest and a report", "corpus/perturbed.json", _corpus),
-    Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher, given=True),
-    Stage("ssl", "pretrain the semantic encoder", "", _ssl, given=True),
+    Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher),
+    Stage("ssl", "pretrain the semantic encoder", "", _ssl),
     Stage("features", "cache the frozen encoder's features of the whole corpus", "features/features.json", _features),
-    Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans, given=True),
+    Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec),
     Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial),
     Stage("export", "write config.json and model.safetensors", "", export_model),

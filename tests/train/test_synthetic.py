@@ -5,7 +5,7 @@ import pytest
 
 from codec.audio import read_audio
 from codec.errors import CodecError
-from train.corpora.synthetic import FLITE, sentences, synthetic_clips
+from train.corpora.synthetic import FESTIVAL, FLITE, sentences, synthetic_clips
 
 TEXT = """
 The quick brown fox jumps over the lazy dog.  A penny saved is a penny
@@ -36,17 +36,21 @@ def test_sentences_are_plain_whole_and_always_the_same(packages: Path) -> None:
         sentences(packages / "fortunes", 4)
 
 
-@pytest.mark.skipif(not (shutil.which("flite") and shutil.which("espeak-ng")), reason="needs flite and espeak-ng")
+PROGRAMS = all(map(shutil.which, ("flite", "espeak-ng", "text2wave")))
+
+
+@pytest.mark.skipif(not PROGRAMS, reason="needs flite, espeak-ng and festival")
 def test_each_sentence_is_spoken_once_and_labelled(packages: Path) -> None:
-    clips = list(synthetic_clips(packages, flite=2, espeak=1))
-    assert [clip.labels["speaker"] for clip in clips[:2]] == [f"flite-{voice}" for voice in FLITE[:2]]
-    assert clips[2].labels["speaker"].startswith("espeak-en")
+    clips = list(synthetic_clips(packages, flite=1, espeak=1, festival=1))
+    assert clips[0].labels["speaker"] == f"flite-{FLITE[0]}"
+    assert clips[1].labels["speaker"].startswith("espeak-en")
+    assert clips[2].labels["speaker"] == f"festival-{next(iter(FESTIVAL))}"
     for clip in clips:
         wave, rate = read_audio(clip.path)
         assert wave.shape[1] > rate
         assert abs(wave).max() > 0.05
     before = {clip.path: Path(clip.path).stat().st_mtime_ns for clip in clips}
-    again = list(synthetic_clips(packages, flite=2, espeak=1))
+    again = list(synthetic_clips(packages, flite=1, espeak=1, festival=1))
     assert again == clips
     assert before == {clip.path: Path(clip.path).stat().st_mtime_ns for clip in again}
 
@@ -55,3 +59,10 @@ def test_a_missing_program_is_named(packages: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(shutil, "which", lambda program: None)
     with pytest.raises(CodecError, match="apt-get install flite"):
         list(synthetic_clips(packages))
+
+
+@pytest.mark.skipif(not PROGRAMS, reason="needs flite, espeak-ng and festival")
+def test_a_missing_voice_of_festival_is_named(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.corpora.synthetic.FESTIVAL", {"nobody_diphone": "festvox-nobody"})
+    with pytest.raises(CodecError, match="cannot speak as nobody_diphone .apt-get install festvox-nobody"):
+        list(synthetic_clips(packages, flite=0, espeak=0, festival=1))

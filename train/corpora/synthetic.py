@@ -1,7 +1,8 @@
-"""Synthetic English speech: sentences of Debian's ``fortunes``, spoken by flite and espeak-ng.
+"""Synthetic English speech: sentences of Debian's ``fortunes``, spoken by flite, festival and espeak-ng.
 
 The free corpus has one English speaker. Flite's CLUSTERGEN voices (awb, rms, slt of CMU ARCTIC) and its diphone voice
 kal16 read whole sentences, so that the codec hears other throats and every sound of English next to every other;
+festival's voices were recorded from Italian, Czech, Finnish and Catalan speakers, whose accents they keep;
 espeak-ng is a formant synthesiser whose variants cross pitch, formants and accent more freely than recordings do.
 """
 
@@ -24,6 +25,19 @@ ORIGIN = "synthetic"
 FLITE = ("awb", "rms", "slt", "kal16")
 FLITE_SENTENCES = 2000
 """Of about 4 s each, dealt out among the voices: a little over 2 hours."""
+FESTIVAL = {
+    "lp_diphone": "festvox-italp16k",
+    "pc_diphone": "festvox-itapc16k",
+    "czech_dita": "festvox-czech-dita",
+    "czech_krb": "festvox-czech-krb",
+    "czech_machac": "festvox-czech-machac",
+    "czech_ph": "festvox-czech-ph",
+    "suo_fi_lj_diphone": "festvox-suopuhe-lj",
+    "hy_fi_mv_diphone": "festvox-suopuhe-mv",
+    "upc_ca_ona_hts": "festvox-ca-ona-hts",
+}
+"""Voices and their packages. ``ked_diphone`` is not among them: it stays unheard, to tell how far voices carry."""
+FESTIVAL_SENTENCES = 1600
 ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-us", "en-gb-x-rp")
 VARIANTS = (
     *("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Alex", "Alicia", "Andrea", "Andy"),
@@ -35,26 +49,30 @@ ESPEAK_SENTENCES = 1200
 _SENTENCE = re.compile(r"[A-Z][a-z' ,;]+(?:[A-Za-z',; -])*[.?!]")
 
 
-def synthetic_clips(packages: Path, flite: int = FLITE_SENTENCES, espeak: int = ESPEAK_SENTENCES) -> Iterator[Clip]:
+def synthetic_clips(
+    packages: Path, flite: int = FLITE_SENTENCES, espeak: int = ESPEAK_SENTENCES, festival: int = FESTIVAL_SENTENCES
+) -> Iterator[Clip]:
     """Speaks what is not yet spoken into ``packages/synthetic``, then yields every sentence as a clip with its text.
 
     Args:
         packages: where Debian packages are kept.
         flite: number of sentences spoken by flite.
         espeak: by espeak-ng, other ones.
+        festival: by festival, others again.
 
     Raises:
-        CodecError: flite or espeak-ng is missing, or the text cannot be fetched.
+        CodecError: flite, espeak-ng, festival or one of its voices is missing, or the text cannot be fetched.
     """
-    for program in ("flite", "espeak-ng"):
+    for program, package in (("flite", "flite"), ("espeak-ng", "espeak-ng"), ("text2wave", "festival")):
         if not shutil.which(program):
-            raise CodecError(f"source 'synthetic' needs {program}: apt-get install {program}")
+            raise CodecError(f"source 'synthetic' needs {package}: apt-get install {package} {' '.join(FESTIVAL.values())}")
     fetch_package(packages, "fortunes")
     folder = packages / "synthetic"
     folder.mkdir(parents=True, exist_ok=True)
-    texts = sentences(packages / "fortunes", flite + espeak)
+    texts = sentences(packages / "fortunes", flite + espeak + festival)
     voices = [f"flite-{FLITE[i % len(FLITE)]}" for i in range(flite)]
     voices += [f"espeak-{ACCENTS[i % len(ACCENTS)]}+{VARIANTS[i % len(VARIANTS)]}" for i in range(espeak)]
+    voices += [f"festival-{list(FESTIVAL)[i % len(FESTIVAL)]}" for i in range(festival)]
     with ThreadPoolExecutor(2) as pool:
         paths = pool.map(partial(_speak, folder), texts, voices)
         for text, voice, path in zip(texts, voices, paths, strict=True):
@@ -88,14 +106,14 @@ def _speak(folder: Path, text: str, voice: str) -> Path:
     if not path.exists():
         staged = path.with_suffix(".part")
         program, _, name = voice.partition("-")
-        pitch = str(PITCHES[digest[0] % len(PITCHES)])
-        if program == "flite":
-            command = ["flite", "-voice", name, "-t", text, "-o", str(staged)]
-        else:
-            command = ["espeak-ng", "-v", name, "-p", pitch, "-w", str(staged), "--", text]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except subprocess.CalledProcessError as error:
-            raise CodecError(f"{program} cannot speak as {name}: {error.stderr.decode(errors='replace').strip()}") from error
+        command = {
+            "flite": ["flite", "-voice", name, "-t", text, "-o", str(staged)],
+            "espeak": ["espeak-ng", "-v", name, "-p", str(PITCHES[digest[0] % len(PITCHES)]), "-w", str(staged), "--", text],
+            "festival": ["text2wave", "-eval", f"(voice_{name})", "-o", str(staged)],
+        }[program]
+        spoken = subprocess.run(command, input=text.encode() if program == "festival" else None, capture_output=True)
+        if spoken.returncode or not staged.exists():  # festival misses a voice without an exit status
+            wanted = f" (apt-get install {FESTIVAL[name]})" if program == "festival" else ""
+            raise CodecError(f"{program} cannot speak as {name}{wanted}: {spoken.stderr.decode(errors='replace').strip()}")
         staged.rename(path)
     return path
