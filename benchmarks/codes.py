@@ -35,25 +35,31 @@ class Codebook:
 
 @torch.inference_mode()
 def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[Codebook]:
-    """Encodes unperturbed training clips in random order until ``hours`` are full, at every rate.
+    """Encodes unperturbed training clips in random order until ``hours`` are full, at every rate and vocabulary.
 
-    A code of the largest vocabulary holds those of the smaller ones in its leading bits, so one pass counts all.
+    Acoustic codes are those beside the largest vocabulary. Features are computed once for all.
     """
     entries = [entry for entry in corpus.select("train") if entry.speed == 1.0]
     order = np.random.default_rng(seed).permutation(len(entries))
     lengths = np.cumsum([entries[i].samples for i in order])
     chosen = [entries[i] for i in order[: int(np.searchsorted(lengths, hours * 3600 * model.sample_rate)) + 1]]
-    found = []
-    largest = max(model.vocabs)
-    for rate in sorted(model.rates):
-        codes = np.concatenate([
-            model.encode(corpus.wave(entry), model.sample_rate, rate, largest).codes[0].numpy()
-            for entry in track(chosen, f"{rate} tokens/s", transient=True)
-        ], axis=1)  # fmt: skip
-        coarser = np.stack([codes[0] // (largest // vocab) for vocab in model.vocabs] + [codes[1]])
-        streams = usage([coarser], [*model.vocabs, model.codebook_sizes[1]])
-        found += [Codebook(rate, "semantic", stream) for stream in streams[:-1]] + [Codebook(rate, "acoustic", streams[-1])]
-    return found
+    networks, sizes = model.networks, [*model.vocabs, model.codebook_sizes[1]]
+    unit = networks.config.hop_length * max(networks.config.stacks)
+    codes: dict[int, list[np.ndarray]] = {rate: [] for rate in sorted(model.rates)}
+    for entry in track(chosen, "encoding", transient=True):
+        wave = corpus.wave(entry)
+        mel = networks.mel(torch.from_numpy(np.pad(wave, (0, -len(wave) % unit)))[None])
+        features = networks.semantic(mel)
+        for rate, found in codes.items():
+            stack = model.stack_of(rate)
+            semantic = [networks.feats_to_semantic(features, stack, vocab) for vocab in model.vocabs]
+            acoustic = networks.mel_to_acoustic(mel, semantic[-1].values, stack)
+            found.append(np.concatenate([stream.codes.numpy() for stream in (*semantic, acoustic)]))
+    rows = []
+    for rate, found in codes.items():
+        streams = usage([np.concatenate(found, axis=1)], sizes)
+        rows += [Codebook(rate, "semantic", stream) for stream in streams[:-1]] + [Codebook(rate, "acoustic", streams[-1])]
+    return rows
 
 
 def main(model: Codec, corpus: str, hours: float, output: Path | None) -> None:

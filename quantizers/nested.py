@@ -1,8 +1,9 @@
 """A k-means vector quantiser whose vocabularies are refinements of one another.
 
-Every codeword of a vocabulary splits into the same number of codewords of the next one, so the leading bits of a
-fine code are its coarse code, one table serves all vocabularies, and a search looks at the coarse codewords and
-then only at the children of the winner (tree-structured vector quantisation, Buzo et al. 1980).
+Every codeword of a vocabulary splits into the same number of codewords of the next one, so one table serves all
+vocabularies and a fine code without its last bits is a coarse one (tree-structured vector quantisation, Buzo et al. 1980).
+A search goes down with the few nearest codewords of every level instead of one, which finds nearly what a look at all leaves
+would.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from torch import Tensor, nn
 
 from quantizers.nearest import nearest
 from quantizers.result import Quantized
+
+BEAM = 8
+"""Codewords of every level whose children are looked at."""
+ROWS = 8192
+"""Points searched at a time: their candidates take 4 kB each at 64 dimensions."""
 
 
 class NestedKMeansQuantizer(nn.Module):
@@ -78,12 +84,10 @@ class NestedKMeansQuantizer(nn.Module):
         """``(…, dim_in)`` features → ``(…)`` int64 codes below ``vocab``."""
         self._check(vocab)
         points = self.project(features).reshape(-1, self.dim)
-        codes = nearest(points, self.table(self.vocabs[0]))[0]
-        for coarse, fine in pairwise(self.vocabs):
-            if coarse >= vocab:
-                break
-            codes = refine(points, codes, self.table(fine).view(coarse, fine // coarse, self.dim))
-        return codes.reshape(features.shape[:-1])
+        tables = [self.table(size) for size in self.vocabs if size <= vocab]
+        if len(tables) == 1:
+            return nearest(points, tables[0])[0].reshape(features.shape[:-1])
+        return torch.cat([descend(part, tables) for part in torch.split(points, ROWS)]).reshape(features.shape[:-1])
 
     def decode(self, codes: Tensor, vocab: int) -> Tensor:
         """``(…)`` codes → ``(…, dim)`` codewords."""
@@ -96,18 +100,22 @@ class NestedKMeansQuantizer(nn.Module):
             return Quantized(self.decode(codes, vocab), codes)
 
 
-def refine(points: Tensor, parents: Tensor, children: Tensor) -> Tensor:
-    """Codes one level down: among the children of each point's parent, the nearest.
+def descend(points: Tensor, tables: Sequence[Tensor]) -> Tensor:
+    """Codes of the finest table, by way of the `BEAM` nearest codewords of every coarser one.
 
     Args:
         points: ``(N, D)``.
-        parents: ``(N,)``.
-        children: ``(parents, branches, D)``.
+        tables: ``(K, D)`` each, coarsest first; the children of a codeword lie side by side in the next table.
+
+    Returns:
+        ``(N,)`` int64.
     """
-    branches = children.shape[1]
-    codes = torch.empty_like(parents)
-    for rows in range(0, len(points), 65_536):
-        part = slice(rows, rows + 65_536)
-        distance = (children[parents[part]] - points[part].unsqueeze(1)).pow(2).sum(-1)
-        codes[part] = parents[part] * branches + distance.argmin(1)
-    return codes
+    scores = points @ tables[0].T - tables[0].pow(2).sum(1) / 2
+    codes = scores.topk(min(BEAM, len(tables[0])), dim=1).indices
+    for coarse, fine in pairwise(tables):
+        branches = len(fine) // len(coarse)
+        codes = (codes.unsqueeze(2) * branches + torch.arange(branches, device=codes.device)).flatten(1)
+        distances = (fine[codes] - points.unsqueeze(1)).pow(2).sum(2)
+        kept = distances.topk(min(BEAM, codes.shape[1]) if fine is not tables[-1] else 1, dim=1, largest=False).indices
+        codes = codes.gather(1, kept)
+    return codes[:, 0]

@@ -17,12 +17,32 @@ def fitted() -> tuple[NestedKMeansQuantizer, torch.Tensor]:
     return quantizer, points
 
 
-def test_coarse_codes_are_leading_bits_of_fine_codes(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+def test_a_fine_code_without_its_last_bits_is_a_coarse_one(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
     quantizer, points = fitted
+    projected = quantizer.project(points)
     codes = {vocab: quantizer.encode(points, vocab) for vocab in VOCABS}
-    assert torch.equal(codes[16] // 2, codes[8])
-    assert torch.equal(codes[64] // 4, codes[16])
     assert all(codes[v].min() >= 0 and codes[v].max() < v for v in VOCABS)
+    for coarse, fine in ((8, 16), (16, 64)):
+        cut = codes[fine] // (fine // coarse)
+        assert (cut == codes[coarse]).float().mean() > 0.7
+
+        def error(found: torch.Tensor, vocab: int = coarse) -> float:
+            return (quantizer.decode(found, vocab) - projected).square().sum(1).mean().item()
+
+        assert error(cut) < 1.25 * error(codes[coarse])
+
+
+def test_the_search_finds_nearly_the_nearest_leaf(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    quantizer, points = fitted
+    projected = quantizer.project(points)
+    everywhere = torch.cdist(projected, quantizer.leaves).argmin(1)
+    assert (quantizer.encode(points, 64) == everywhere).float().mean() > 0.99
+
+
+def test_no_points_give_no_codes(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    codes = fitted[0].encode(torch.zeros(0, 6), 64)
+    assert codes.shape == (0,)
+    assert codes.dtype == torch.int64
 
 
 def test_finer_vocabularies_are_closer(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:

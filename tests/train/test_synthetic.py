@@ -64,5 +64,5 @@ def test_a_missing_program_is_named(packages: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.skipif(not PROGRAMS, reason="needs flite, espeak-ng and festival")
 def test_a_missing_voice_of_festival_is_named(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.corpora.synthetic.FESTIVAL", {"nobody_diphone": "festvox-nobody"})
-    with pytest.raises(CodecError, match="cannot speak as nobody_diphone .apt-get install festvox-nobody"):
+    with pytest.raises(CodecError, match=r"cannot speak as nobody_diphone \(apt-get install festvox-nobody\)"):
         list(synthetic_clips(packages, flite=0, espeak=0, festival=1))
