@@ -112,7 +112,7 @@ def _executor(options: Options, setup: Setup) -> Execute:
 
     def run_tasks(waiting: deque[Task]) -> Iterator[tuple[Task, Report | None]]:
         if options.ray:
-            return execute_on_ray(waiting, setup, options.device, max(1, workers), options.ray)
+            return execute_on_ray(waiting, setup, options.device, options.workers or None, options.ray)
         if workers == 0:
             return execute_here(waiting, setup, options.device)
         return execute(waiting, setup, [f"cuda:{n % gpus}" if gpus else "cpu" for n in range(workers)])

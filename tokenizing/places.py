@@ -50,7 +50,7 @@ class TarPlace:
 
 @dataclass(frozen=True)
 class CellPlace:
-    """A cell of a Parquet or Arrow file: bytes, or ``{bytes, path}`` as Hugging Face datasets write audio.
+    """A cell of a Parquet or Arrow file: bytes, a path, or ``{bytes, path}`` as Hugging Face datasets write audio.
 
     Attributes:
         path: of the file.

@@ -13,7 +13,7 @@ LOCAL = "local"
 
 
 def execute_on_ray(
-    waiting: deque[Task], setup: Setup, device: str, workers: int, address: str
+    waiting: deque[Task], setup: Setup, device: str, workers: int | None, address: str
 ) -> Iterator[tuple[Task, Report | None]]:
     """Like `tokenizing.pool.execute`, by Ray tasks.
 
@@ -21,7 +21,7 @@ def execute_on_ray(
         waiting: tasks; emptied.
         setup: of the workers.
         device: that a worker works on; a GPU each with ``cuda``.
-        workers: shards at the same time.
+        workers: shards at the same time; None: as many as the cluster has processors, or GPUs with ``cuda``.
         address: of a running cluster, or ``local`` for one that lives as long as this run.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -30,8 +30,10 @@ def execute_on_ray(
     except ImportError as error:
         raise CodecError(f"--ray needs {error.name}: pip install semcodec[ray]") from error
     _connect(address, workers)
+    gpus = 1 if device.startswith("cuda") else 0
+    workers = workers or max(1, int(ray.cluster_resources().get("GPU" if gpus else "CPU", 1)))
     # Ray would retry by itself, but could not tell us which row a worker died of.
-    remote = ray.remote(num_cpus=1, num_gpus=1 if device.startswith("cuda") else 0, max_retries=0)(work)
+    remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(work)
     running: dict[ray.ObjectRef, Task] = {}
     try:
         while waiting or running:
@@ -45,7 +47,7 @@ def execute_on_ray(
         ray.shutdown()
 
 
-def _connect(address: str, workers: int) -> None:
+def _connect(address: str, workers: int | None) -> None:
     import ray
 
     try:

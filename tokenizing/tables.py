@@ -33,19 +33,25 @@ def open_arrow(path: str) -> pyarrow.Table:
     arrow = need_pyarrow()
     source = arrow.memory_map(path)
     try:
-        return arrow.ipc.open_stream(source).read_all()
+        table = arrow.ipc.open_stream(source).read_all()
     except arrow.ArrowInvalid:
-        return arrow.ipc.open_file(source).read_all()
+        table = arrow.ipc.open_file(source).read_all()
+    # Arrow believes the lengths in a file, and a cell of negative length ends the process. Audio itself is not looked at.
+    table.validate(full=True)
+    return table
 
 
 def read_cell(root: str, place: CellPlace) -> tuple[bytes | None, str]:
-    """The bytes of a cell, or None, and the name that it gives them (a path if there are no bytes).
+    """The bytes of a cell, or None, and the name that it gives them (a path if there are no bytes, or only text).
 
     Raises:
         AudioError: the cell is empty, or no audio.
     """
     value: Any = _group(os.path.join(root, place.path), place.column, place.group)[place.row].as_py()
-    data, name = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+    if isinstance(value, dict):
+        data, name = value.get("bytes"), value.get("path")
+    else:
+        data, name = value, value
     if isinstance(data, bytes):
         return data, name if isinstance(name, str) else ""
     if isinstance(name, str) and name:

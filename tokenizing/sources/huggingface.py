@@ -29,7 +29,10 @@ def huggingface_rows(source: Path) -> Iterator[Row]:
         name = path.relative_to(root).as_posix()
         try:
             yield from _arrow_rows(path, name) if path.suffix == ".arrow" else _parquet_rows(path, name)
-        except (arrow.ArrowException, OSError) as error:
+        except CodecError as error:
+            yield Row(name, name, problem=str(error))
+        except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
+            # The two last: text that is not Unicode, times that no calendar holds.
             yield Row(name, name, problem=one_line(f"not a readable table ({error})"))
 
 
@@ -38,8 +41,12 @@ def _files(folder: Path) -> list[Path]:
     if not saved:
         return sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".arrow"))
     try:
-        # Other .arrow files beside those are caches.
-        return [path.parent / file["filename"] for path in saved for file in json.loads(path.read_text("utf-8"))["_data_files"]]
+        # Other .arrow files beside those are caches. Names lead nowhere else: only their last part counts.
+        return [
+            path.parent / Path(file["filename"]).name
+            for path in saved
+            for file in json.loads(path.read_text("utf-8"))["_data_files"]
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CodecError(f"{folder}: not a saved dataset ({type(error).__name__}: {error})") from error
 
@@ -81,9 +88,18 @@ def _is_json(value: Any) -> bool:
     return True
 
 
+def _features(metadata: bytes) -> dict[str, Any]:
+    """What the library that wrote a file says of its columns; nothing where it says nothing that can be read."""
+    try:
+        features = json.loads(metadata)["info"]["features"]
+    except (ValueError, RecursionError, KeyError, TypeError, IndexError):
+        return {}
+    return features if isinstance(features, dict) else {}
+
+
 def _audio_column(schema: Any, name: str) -> str:
     """The column that features declare as audio, else the one named so, else the only one of ``{bytes, path}``."""
-    declared = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    declared = _features((schema.metadata or {}).get(b"huggingface", b"{}"))
     audio = [field for field, about in declared.items() if isinstance(about, dict) and about.get("_type") == "Audio"]
     if not audio and "audio" in schema.names:
         audio = ["audio"]

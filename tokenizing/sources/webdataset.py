@@ -32,14 +32,15 @@ def _shard_rows(path: Path, name: str) -> Iterator[Row]:
         with path.open("rb") as handle, tarfile.open(fileobj=handle, mode="r:") as archive:
             for sample in _samples(archive):
                 yield _row(name, sample, archive)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, MemoryError) as error:
+        # The last three: numbers in hostile headers, which the library believes.
         # What came before the damage has been found, and is used.
         yield Row(name, name, problem=one_line(f"not a whole, uncompressed tar file ({error})"))
 
 
 def _samples(archive: tarfile.TarFile) -> Iterator[list[tarfile.TarInfo]]:
     sample: list[tarfile.TarInfo] = []
-    damage = None
+    damage: Exception | None = None
     try:
         for member in archive:
             if not member.isfile():
@@ -48,7 +49,7 @@ def _samples(archive: tarfile.TarFile) -> Iterator[list[tarfile.TarInfo]]:
                 yield sample
                 sample = []
             sample.append(member)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, MemoryError) as error:
         damage = error
     if sample:
         yield sample  # cut short, perhaps: whoever reads it finds out
