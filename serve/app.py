@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import tempfile
 import time
@@ -16,6 +17,7 @@ from fastapi import FastAPI, Query, Request, Response, WebSocket, WebSocketDisco
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
 
 from codec import __version__
 from codec.errors import CodecError, ModelError
@@ -41,11 +43,19 @@ class Health(BaseModel):
     version: str
 
 
+_ABOUT = """Audio to tokens and back.
+
+Live audio goes through the WebSocket `/stream?sample_rate=&channels=&rate=&vocab=&low_latency=`, which this format cannot
+describe: binary messages of 16-bit little-endian samples go in, the bytes of a `.sct` container come out as they are known,
+and the text message `end` finishes it. It is closed with 1008 and a reason for unusable arguments or messages, with 1013 when
+all streams are taken or more comes than this server takes.
+"""
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "Unusable audio, container or arguments"},
     413: {"model": Problem, "description": "Larger or longer than this server takes"},
     429: {"model": Problem, "description": "All places are taken"},
-    503: {"model": Problem, "description": "Not done in time"},
+    503: {"model": Problem, "description": "Not done in time, or no room on this server"},
 }
 Rate = Annotated[int | None, Query(description="Tokens per second; default: the model's.")]
 Vocab = Annotated[int | None, Query(description="Semantic vocabulary; default: the model's.")]
@@ -71,7 +81,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
     limits = limits or Limits()
     gate, metrics = Gate(limits), Metrics()
     metrics.inside.set_function(lambda: gate.inside)
-    app = FastAPI(title="semcodec", version=__version__, description="Audio to tokens and back.")
+    app = FastAPI(title="semcodec", version=__version__, description=_ABOUT)
 
     @app.exception_handler(RefusedError)
     async def refuse(request: Request, error: RefusedError) -> JSONResponse:
@@ -127,15 +137,15 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
     async def _serve(request: Request, work: Callable[..., FileReport], name: str, media: str) -> FileResponse:
         deadline = time.monotonic() + limits.timeout
         async with gate.place():
-            folder = Path(tempfile.mkdtemp(prefix="codec-serve-"))
+            folder = _new_folder()
             try:
                 await _receive(request, folder / "body", limits, deadline)
                 async with gate.turn(deadline):
                     watch = Watch(limits, deadline)
                     await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
-            except CodecError as error:
+            except (CodecError, OSError) as error:
                 shutil.rmtree(folder)
-                raise CodecError(str(error).replace(f"{folder}/body", "body").replace(str(folder), "")) from error
+                raise _explained(error, folder) from error
             except BaseException:
                 shutil.rmtree(folder)
                 raise
@@ -188,23 +198,51 @@ def _need_entropy(model: Codec) -> None:
         raise CodecError("this server's model has no entropy tables") from error
 
 
+def _new_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="codec-serve-"))
+    except OSError as error:
+        raise _no_room() from error
+
+
+def _no_room() -> RefusedError:
+    return RefusedError(503, "no room on this server; try again later")
+
+
+def _explained(error: CodecError | OSError, folder: Path) -> Exception:
+    """What a client is told: not where this server keeps its files, and not to mend a request that only lacks room here."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
+        return _no_room()
+    return CodecError(str(error).replace(f"{folder}/body", "body").replace(str(folder), ""))
+
+
 async def _receive(request: Request, path: Path, limits: Limits, deadline: float) -> None:
     """Writes a body to disk.
 
     Raises:
         RefusedError: 413, it is too large; 503, it comes too slowly.
+        CodecError: the client went away.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.max_bytes:
         raise RefusedError(413, f"more than {limits.max_bytes} bytes")
+    try:
+        # Also for a client that sends nothing at all any more: its place is needed.
+        await asyncio.wait_for(_write_body(request, path, limits), max(0.0, deadline - time.monotonic()))
+    except asyncio.TimeoutError:
+        raise RefusedError(503, f"not received within {limits.timeout:g} s") from None
+    except ClientDisconnect as error:
+        raise CodecError("the body ends too early") from error
+
+
+async def _write_body(request: Request, path: Path, limits: Limits) -> None:
     size = 0
     with path.open("wb") as handle:
         async for block in request.stream():
             size += len(block)
             if size > limits.max_bytes:
                 raise RefusedError(413, f"more than {limits.max_bytes} bytes")
-            if time.monotonic() > deadline:
-                raise RefusedError(503, f"not received within {limits.timeout:g} s")
             handle.write(block)
 
 

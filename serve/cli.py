@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from codec.errors import CodecError
 def serve(
     model: Annotated[str, typer.Option("--model", "-m", help="default, a folder, or a .safetensors file.")] = "default",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0: any free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Requests worked on at the same time, one thread each.")] = 2,
     queue: Annotated[int, typer.Option(min=0, help="Requests that wait; further ones get 429.")] = 16,
     streams: Annotated[int, typer.Option(min=0, help="WebSocket streams at the same time.")] = 8,
@@ -32,8 +33,22 @@ def serve(
 
     from codec.hub import load
 
+    listener = _listen(host, port)
     torch.set_num_threads(1)
     limits = Limits(workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout)
     app = create_app(load(model), limits)
     # On SIGTERM: no new connections, what runs may finish, then exit.
-    uvicorn.run(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=round(timeout), ws_max_size=1 << 20)
+    config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=round(timeout), ws_max_size=1 << 20)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket of our own, since uvicorn tells in its log, not in one line, that a port is taken."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CodecError(f"cannot serve on {host}:{port}: {error.strerror}") from error
+    return listener

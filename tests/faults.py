@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,12 @@ import pytest
 def codec(*words: object) -> list[str]:
     """A command line."""
     return [sys.executable, "-m", "codec", *map(str, words)]
+
+
+def allow_many_files() -> None:
+    """As many open files as this user may have: a thousand connections are more than the usual 1024 leave room for."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def kill_when(command: Sequence[str], ready: Callable[[], bool]) -> None:

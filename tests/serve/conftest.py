@@ -12,6 +12,7 @@ import uvicorn
 from codec.model import Codec
 from serve.app import create_app
 from serve.limits import Limits
+from tests.faults import allow_many_files
 
 
 @contextlib.contextmanager
@@ -33,6 +34,7 @@ def running(model: Codec, limits: Limits) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server(tiny: Codec) -> Iterator[str]:
+    allow_many_files()
     with running(tiny, Limits(workers=2, queue=4, streams=2, max_bytes=2_000_000, max_seconds=40, timeout=60)) as address:
         yield address
 

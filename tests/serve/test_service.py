@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import io
 import signal
 import socket
@@ -22,6 +23,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from websockets.exceptions import ConnectionClosed
 
 from codec.bitstream import ContainerReader
+from codec.cli import main
+from codec.errors import CodecError
 from codec.files import encode_file
 from codec.model import Codec
 from codec.pipes import PcmFormat, encode_stream
@@ -79,7 +82,9 @@ def test_health_metrics_and_description(server: str, tiny: Codec) -> None:
     numbers = httpx.get(f"{server}/metrics").text
     assert 'codec_requests_total{path="/encode",status="400"}' in numbers
     assert "made" not in numbers
-    paths = httpx.get(f"{server}/openapi.json").json()["paths"]
+    description = httpx.get(f"{server}/openapi.json").json()
+    assert "/stream?sample_rate=" in description["info"]["description"]
+    paths = description["paths"]
     assert set(paths) == {"/encode", "/decode", "/healthz", "/metrics"}
     assert {"200", "400", "413", "422", "429", "503"} == set(paths["/encode"]["post"]["responses"])
 
@@ -89,6 +94,45 @@ def test_a_late_answer_is_503(serve: Callable[[Limits], str]) -> None:
     answer = httpx.post(f"{address}/encode", content=wav(1))
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize("sent", [b"", b"12345"])
+def test_who_sends_a_body_too_slowly_loses_the_place(serve: Callable[[Limits], str], sent: bytes) -> None:
+    address = serve(Limits(workers=1, queue=0, timeout=1.0)).removeprefix("http://")
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as slow:
+        slow.sendall(b"POST /encode HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + sent)
+        assert b" 503 " in slow.recv(1000).partition(b"\r\n")[0]
+    with socket.create_connection((host, int(port)), timeout=60) as gone:
+        gone.sendall(b"POST /encode HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(100):
+        if (answer := httpx.post(f"http://{address}/encode", content=wav(0.1))).status_code != 429:
+            break
+        time.sleep(0.1)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("where", ["folder", "body", "result"])
+def test_a_full_disk_is_not_the_clients_fault(server: str, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def fail(*_: object, **__: object) -> None:
+        if where != "result":
+            raise full
+        raise CodecError("cannot write tokens.sct") from full
+
+    home = {"folder": "tempfile.mkdtemp", "body": "serve.app._write_body", "result": "serve.app._in_thread"}[where]
+    monkeypatch.setattr(home, fail)
+    answer = httpx.post(f"{server}/encode", content=wav(0.1))
+    assert (answer.status_code, answer.json()["detail"]) == (503, "no room on this server; try again later")
+
+
+def test_a_taken_port_is_one_line(server: str, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    port = server.rpartition(":")[2]
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", "--model", str(tiny_folder), "--port", port])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == f"codec: cannot serve on 127.0.0.1:{port}: Address already in use\n"
 
 
 def test_a_stream_gives_the_container(server: str, tiny: Codec) -> None:
