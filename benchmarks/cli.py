@@ -34,6 +34,18 @@ def speed(
 
 
 @app.command()
+def latency(
+    model: Annotated[str, typer.Option("--model", "-m")] = "default",
+    seconds: Annotated[int, typer.Option(min=2, help="Of audio, sent at the pace of real time.")] = 20,
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Milliseconds from microphone to loudspeaker through encode and decode --stream --low-latency, in real time."""
+    from benchmarks.latency import main
+
+    main(model, seconds, json)
+
+
+@app.command()
 def onnx(
     folder: Annotated[Path, typer.Argument(help="Made by codec export --onnx FOLDER --int8.")],
     clips: Annotated[list[Path], typer.Argument(help="Recordings, for example tests/data/*.flac.")],

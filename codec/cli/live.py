@@ -30,6 +30,7 @@ def encode_live(
     if format != "sct":
         raise CodecError(f"streams are containers, not {format}")
     pcm = PcmFormat.parse(raw) if raw else None
+    _choose_threads(low_latency)
     codec = load_codec(model, rate, vocab)
     report = encode_stream(
         codec, sys.stdin.buffer, sys.stdout.buffer, pcm, None, None, semantic_only, entropy, low_latency
@@ -50,6 +51,7 @@ def decode_live(
 ) -> None:
     """From standard input to standard output, until it ends."""
     _check_pipes(inputs, output)
+    _choose_threads(low_latency)
     codec = load_codec(model, decoder=decoder)
     _print(decode_stream(codec, sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
 
@@ -57,6 +59,14 @@ def decode_live(
 def _check_pipes(inputs: list[str], output: str | None) -> None:
     if inputs != ["-"] or output not in (None, "-"):
         raise CodecError("--stream works from standard input to standard output: name - as the input and no other output")
+
+
+def _choose_threads(low_latency: bool) -> None:
+    """One thread for windows of 80 ms: there is little to share out, and on a busy machine threads wait for each other."""
+    if low_latency:
+        import torch
+
+        torch.set_num_threads(1)
 
 
 def _print(report: FileReport, json: bool) -> None:
