@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -33,6 +34,11 @@ def write_manifest(folder: Path, rows: int, seconds: float) -> Path:
     lines = [{"audio": "long.wav", "offset": row * seconds / rows, "duration": seconds, "key": str(row)} for row in range(rows)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder / "rows.jsonl"
+
+
+def hash_of(manifest: dict[str, Any]) -> str:
+    """One hash of the hashes of all shards' files."""
+    return hashlib.sha256(json.dumps([shard["files"] for shard in manifest["shards"]]).encode()).hexdigest()
 
 
 def busy_workers() -> Iterator[psutil.Process]:
@@ -77,7 +83,8 @@ def test_two_ray_workers_with_one_killed(
         with capsys.disabled():
             print(
                 f"\n{name}: {manifest['tokenized']} rows, {manifest['hours']:.4f} h, {manifest['tokens']} tokens, "
-                f"{manifest['last_run']['workers_died']} workers died, {time.perf_counter() - started:.0f} s"
+                f"{manifest['failed']} failed, {manifest['last_run']['workers_died']} workers died, "
+                f"{time.perf_counter() - started:.0f} s, SHA-256 of all shards {hash_of(manifest)[:16]}"
             )
         return manifest
 
