@@ -19,6 +19,8 @@ from codec.audio import read_audio, resample
 from codec.cli import main
 from codec.errors import CodecError
 from tests.conftest import DATA, TINY
+from tests.faults import codec as command
+from tests.faults import kill_when
 from train.codebooks import assemble
 from train.corpora import Corpus
 from train.crops import FRAME, cached_entries
@@ -160,6 +162,22 @@ def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, ca
     assert "other sizes than the config's" in capsys.readouterr().err
 
 
+def test_codewords_are_refitted_in_the_space_of_a_trained_model(trained: Path, tmp_path: Path) -> None:
+    """With `kmeans.refit` the codewords are new, but lie where the acoustic half knows its way."""
+    for name in ("corpus", "features"):
+        (tmp_path / name).symlink_to(trained / "run" / name)
+    given = ["init=" + str(trained / "run" / "model"), f"root={tmp_path}", "kmeans.refit=true", "codec.learning_rate=0.001"]
+    for stage in ("kmeans", "codec", "export"):
+        run(stage, trained, *given, "codec.steps=20", "kmeans.iterations=2", "seed=1")
+    before, after = (codec.load(folder / "model").networks for folder in (trained / "run", tmp_path))
+    for old, new in zip(before.codebooks, after.codebooks, strict=True):
+        assert old.basis.equal(new.basis)
+        assert not old.leaves.equal(new.leaves)
+    assert before.semantic.head.weight.equal(after.semantic.head.weight)
+    first = metrics(tmp_path / "codec")[0]
+    assert first["valid_speech_100"] < 1.3 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
+
+
 @pytest.mark.parametrize(("stage", "step"), [("ssl", 33), ("codec", 70), ("adversarial", 8)])
 def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, stage: str, step: int) -> None:
     """Stopped after a checkpoint and started again: the same weights, bit for bit."""
@@ -199,6 +217,23 @@ def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, s
     for part in ("model", "average"):
         for key, value in states[0]["parts"][part].items():
             assert torch.equal(value, states[1]["parts"][part][key]), key
+
+
+def test_training_killed_outright_goes_on(trained: Path, tmp_path: Path) -> None:
+    """SIGKILL to the command, then the same command again: the weights of the unbroken run, nothing half written."""
+    other = tmp_path / "run"
+    other.mkdir()
+    for name in ("corpus", "teacher", "ssl", "features", "codebooks"):
+        (other / name).symlink_to(trained / "run" / name)
+    checkpoint = other / "codec" / "checkpoint.pt"
+    kill_when(command("train", "codec", "--config", trained / "config.yaml", f"root={other}"), checkpoint.is_file)
+    assert torch.load(checkpoint, weights_only=True)["step"] == 50
+    run("codec", trained, f"root={other}")
+    weights = [
+        torch.load(root / "codec" / "checkpoint.pt", weights_only=True)["parts"]["average"] for root in (trained / "run", other)
+    ]
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+    assert not list(other.rglob("*.new"))
 
 
 def test_too_little_audio_for_the_codebooks_is_said_in_one_line(
