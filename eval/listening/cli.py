@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +25,7 @@ Data = Annotated[
     list[str],
     typer.Option("--data", "-d", help="Folder with speech/, music/, sound/, a manifest, libritts:FOLDER, …; repeatable."),
 ]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
 Host = Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 for the whole network.")]
 
 
@@ -35,7 +39,22 @@ def _open(names: list[str]) -> list[Reconstructor]:
 def _clips(data: list[str]) -> list[Clip]:
     from eval.datasets import clips_of
 
-    return [clip for source in data for clip in clips_of(source)]
+    found: dict[str, Clip] = {}
+    for source in dict.fromkeys(data):
+        for clip in clips_of(source):
+            # Two folders may both have a speech/1.wav; analysis tells clips by their names.
+            name = clip.name if clip.name not in found else f"{source}: {clip.name}"
+            found[name] = replace(clip, name=name)
+    return list(found.values())
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """A folder that cannot be written is the user's to put right."""
+    try:
+        yield
+    except OSError as error:
+        raise CodecError(f"{error.filename or folder}: {error.strerror or error}") from error
 
 
 @app.command()
@@ -52,7 +71,7 @@ def make(
     title: Annotated[str, typer.Option(help="Shown to raters.")] = "Listening test",
     per_rater: Annotated[int | None, typer.Option(help="Trials of one rater; default: all.")] = None,
     days: Annotated[float | None, typer.Option(help="Until links expire; default: never.")] = None,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Pick clips, run every codec, add hidden reference and anchors, match loudness, write a study folder."""
     from typing import cast, get_args
@@ -62,9 +81,12 @@ def make(
 
     if mode not in get_args(Mode):
         raise CodecError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")
+    if days is not None and not 0 < days < 36_500:
+        raise CodecError(f"links cannot expire after {days:g} days; give a number between 0 and 36500")
     closes = datetime.now(timezone.utc) + timedelta(days=days) if days is not None else None
     recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes)
-    study = make_study(output, _clips(data), _open(codecs), recipe, say=typer.echo)
+    with _writing(output):
+        study = make_study(output, _clips(data), _open(codecs), recipe, say=typer.echo)
     sounds = len(study.conditions)
     typer.echo(f"{output}: {len(study.trials)} trials, {study.per_rater} a rater, {sounds} conditions")
     typer.echo(f"next: codec eval listen serve {output}")
@@ -106,7 +128,7 @@ def serve(
     server = make_app(study)
     invite = load_study(study).invite
     shown = "this machine's address" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    run_server(server, host, port, ready=lambda: typer.echo(f"invite raters with: http://{shown}:{port}/#join={invite}"))
+    run_server(server, host, port, lambda taken: typer.echo(f"invite raters with: http://{shown}:{taken}/#join={invite}"))
 
 
 @app.command()
@@ -118,8 +140,9 @@ def analyse(
     """Screen raters, compute means, intervals and tests; write a report, a plot and tables."""
     from eval.listening.analyse import analyse, write_analysis
 
-    for path in write_analysis(analyse(study), output or study / "analysis", parquet):
-        typer.echo(str(path))
+    with _writing(output or study):
+        for path in write_analysis(analyse(study), output or study / "analysis", parquet):
+            typer.echo(str(path))
 
 
 @app.command()
@@ -127,7 +150,8 @@ def export(study: Folder, output: Annotated[Path, typer.Option("--output", "-o",
     """Write the page for hosting without a server; raters save a file, which belongs in STUDY/results/."""
     from eval.listening.export import export_study
 
-    export_study(study, output)
+    with _writing(output):
+        export_study(study, output)
     typer.echo(f"{output}: put it on any web server; put the files that raters send into {study / 'results'}")
 
 
@@ -137,12 +161,13 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
     clips: Annotated[str, typer.Option(help="Clips of each domain, as in speech=3,music=2.")] = "speech=3,music=3,sound=3",
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "semcodec",
-    seed: Annotated[int, typer.Option(help="Of the choice of clips.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Write a static page: clips of each domain, the original beside every codec, with spectrograms."""
     from eval.listening.demo import write_demo
 
-    write_demo(output, _clips(data), _open(codecs), parse_clips(clips), title, seed, say=typer.echo)
+    with _writing(output):
+        write_demo(output, _clips(data), _open(codecs), parse_clips(clips), title, seed, say=typer.echo)
     typer.echo(f"{output / 'index.html'}")
 
 
@@ -156,9 +181,8 @@ def ui(
     from eval.listening.ui import make_ui
     from eval.listening.web import run_server
 
-    address = f"http://127.0.0.1:{port}"
-
-    def ready() -> None:
+    def ready(taken: int) -> None:
+        address = f"http://127.0.0.1:{taken}"
         typer.echo(f"open {address} in a browser; Ctrl-C ends")
         if browser:
             webbrowser.open(address)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from codec.errors import CodecError
 from eval.listening.store import FILE, Store
@@ -103,7 +105,9 @@ def collect(study: Study, folder: Path) -> Results:
         name = sheet.name if sheet.name not in {r.rater for r in raters} else f"{sheet.name} ({sheet.rater[:4]})"
         plan = study.plan(sheet.plan)
         ratings += _ratings(name, plan, sheet.finished, sheet.scores)
-        raters.append(Participation(name, len(sheet.finished), len(plan), _headphones(sheet.setup)))
+        raters.append(
+            Participation(name, len(sheet.finished), len(plan), _headphones(vars(sheet.setup) if sheet.setup else None))
+        )
     if not ratings:
         raise CodecError(f"{folder}: nobody has finished a trial yet{''.join('; ' + note for note in notes[:1])}")
     return Results(tuple(ratings), tuple(raters), tuple(notes))
@@ -120,10 +124,20 @@ def _ratings(
     ]
 
 
-def _headphones(setup: dict[str, object] | None) -> str:
+def _headphones(setup: dict[str, Any] | None) -> str:
     if not setup:
         return ""
-    return f"{setup['right']}/{setup['of']}" if setup.get("of") else str(setup["device"])
+    return f"{setup['right']}/{setup['of']}" if setup["of"] else str(setup["device"])
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """Consent, and what the headphone check found."""
+
+    consent: Literal[True]
+    device: Literal["headphones", "loudspeakers"]
+    right: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -134,7 +148,7 @@ class _Sheet:
     rater: str
     plan: int
     name: str
-    setup: dict[str, object] | None
+    setup: _Setup | None
     scores: dict[str, dict[str, float]]
     finished: dict[str, float]
 
@@ -160,9 +174,11 @@ def _read_sheet(path: Path, study: Study) -> _Sheet:
         raise CodecError("of another study")
     low, high = BOUNDS[study.mode]
     trials = {trial.id: trial for trial in study.plan(sheet.plan)} if 0 <= sheet.plan < PLANS else {}
-    setup = sheet.setup
-    if setup is not None and not ({"device", "right", "of"} <= setup.keys()):
-        raise CodecError("the headphone check is incomplete")
+    # What a server would have refused as well; names and the headphone check reach the report.
+    if not (
+        re.fullmatch("[0-9a-f]{16}", sheet.rater) and sheet.name.strip() and sheet.name.isprintable() and len(sheet.name) <= 40
+    ):
+        raise CodecError("the rater has no proper name")
     for trial, seconds in sheet.finished.items():
         if trial not in trials or not (math.isfinite(seconds) and seconds >= 0):
             raise CodecError(f"trial {trial[:20]!r} was not planned")

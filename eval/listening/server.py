@@ -7,13 +7,14 @@ header, so it is in no log and in no referrer.
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from codec.errors import CodecError
 from eval.listening.results import BOUNDS
-from eval.listening.store import NameTakenError, Rater, Store
-from eval.listening.study import Study, Trial, load_study
+from eval.listening.store import Rater, Store
+from eval.listening.study import Study, Trial, load_study, sounds_of
 from eval.listening.web import Guard, add_page, new_app
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Join(_Body):
 class Setup(_Body):
     """Consent, and what the headphone check found."""
 
-    consent: bool
+    consent: Literal[True]
     device: str = Field(pattern=r"^(headphones|loudspeakers)$")
     right: int = Field(ge=0, le=12)
     of: int = Field(ge=0, le=12)
@@ -115,7 +116,6 @@ def make_app(folder: Path) -> "FastAPI":
     study = load_study(folder)
     store = Store(folder, serving=True)
     app.state.store = store
-    audio = study.audio_ids
 
     def open_study() -> None:
         if study.is_closed():
@@ -142,13 +142,13 @@ def make_app(folder: Path) -> "FastAPI":
             raise HTTPException(401, "This invitation is not valid. Check that all of the link was copied.")
         try:
             return {"token": store.join(body.name, body.key).token}
-        except NameTakenError as error:
+        except CodecError as error:
             raise HTTPException(409, str(error)) from error
 
     def session(rater: me) -> dict[str, Any]:
-        plan = session_of(study, study.plan(rater.index))
-        done = store.finished(rater)
-        return {**plan, "name": rater.name, "setup": rater.setup, "scores": store.scores(rater), "finished": done}
+        own = {"name": rater.name, "setup": rater.setup, "stamp": store.stamp(rater)}
+        done = {"finished": store.finished(rater), "scores": store.scores(rater)}
+        return {**session_of(study, study.plan(rater.index)), **own, **done}
 
     def setup(body: Setup, rater: me) -> None:
         store.set_up(rater, body.model_dump())
@@ -167,7 +167,7 @@ def make_app(folder: Path) -> "FastAPI":
             raise HTTPException(409, "Some sounds of this trial are not rated yet.")
 
     def sound(name: str, rater: me) -> FileResponse:
-        if name not in audio:
+        if name not in sounds_of((*study.plan(rater.index), study.training)):
             raise HTTPException(404)
         headers = {"cache-control": "private, max-age=86400"}
         return FileResponse(folder / "audio" / f"{name}.flac", media_type="audio/flac", headers=headers)

@@ -48,10 +48,6 @@ CREATE TABLE IF NOT EXISTS finished (
 """
 
 
-class NameTakenError(CodecError):
-    """Somebody of this name has already joined."""
-
-
 @dataclass(frozen=True)
 class Rater:
     """Somebody who takes part.
@@ -98,6 +94,8 @@ class Store:
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             raise CodecError(f"{path}: not a database of ratings ({error})") from error
+        except OSError as error:
+            raise CodecError(f"{path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Lets go of the database and the lock."""
@@ -124,8 +122,7 @@ class Store:
         """A new rater, or the one who joined with the same key before and did not get the answer.
 
         Raises:
-            NameTakenError: somebody else has this name.
-            CodecError: the study is full.
+            CodecError: somebody else has this name, or the study is full.
         """
         with self._transaction() as db:
             known = db.execute("SELECT id, token, name, setup FROM raters WHERE join_key = ?", (join_key,)).fetchone()
@@ -139,7 +136,7 @@ class Store:
                     "INSERT INTO raters (token, join_key, name, joined) VALUES (?, ?, ?, ?)", (token, join_key, name, _now())
                 )
             except sqlite3.IntegrityError as error:
-                raise NameTakenError(
+                raise CodecError(
                     f"somebody called {name} is already taking part; use your own link, or another name"
                 ) from error
             return Rater(int(cursor.lastrowid or 0), token, name, None)
@@ -190,6 +187,10 @@ class Store:
         for trial, stimulus, score in self._read("SELECT trial, stimulus, score FROM ratings WHERE rater = ?", rater.id):
             found.setdefault(trial, {})[stimulus] = score
         return found
+
+    def stamp(self, rater: Rater) -> int:
+        """The latest of a rater's stamps; a device whose clock is behind it goes on from there."""
+        return self._read("SELECT coalesce(max(stamp), 0) FROM ratings WHERE rater = ?", rater.id)[0][0]
 
     def finished(self, rater: Rater) -> dict[str, float]:
         """Trials that a rater has finished, and in how many seconds."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -121,9 +122,8 @@ class Study:
 
     @property
     def audio_ids(self) -> frozenset[str]:
-        """Of every sound that a rater may ask for."""
-        trials = (*self.trials, self.training)
-        return frozenset(s.id for t in trials for s in t.stimuli) | {t.reference for t in trials if t.reference}
+        """Of every sound."""
+        return sounds_of((*self.trials, self.training))
 
     def is_closed(self, now: datetime | None = None) -> bool:
         """Whether its links have expired."""
@@ -149,6 +149,11 @@ class Study:
 def _shuffled(trial: Trial, rng: np.random.Generator) -> Trial:
     order = rng.permutation(len(trial.stimuli))
     return Trial(**{**vars(trial), "stimuli": tuple(trial.stimuli[i] for i in order)})
+
+
+def sounds_of(trials: Iterable[Trial]) -> frozenset[str]:
+    """Ids of all that is heard in these trials."""
+    return frozenset(i for t in trials for i in (t.reference, *(s.id for s in t.stimuli)) if i)
 
 
 def new_id() -> str:

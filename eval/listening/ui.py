@@ -102,8 +102,13 @@ def run_codec(name: str, sound: Sound) -> Output:
     from codec.tokens import Tokens
 
     codec = open_codec(name)
-    encoded = codec.encode(sound.wave, sound.sample_rate)
-    wave = align(codec.decode(encoded), sound.wave, round(0.1 * sound.sample_rate))
+    try:
+        encoded = codec.encode(sound.wave, sound.sample_rate)
+        wave = align(codec.decode(encoded), sound.wave, round(0.1 * sound.sample_rate))
+    except CodecError:
+        raise
+    except Exception as error:  # other people's codecs fail in their own ways
+        raise CodecError(f"{name} failed ({type(error).__name__}: {error})") from error
     tokens = encoded.payload
     size = math.ceil(encoded.bits / 8)
     if name.startswith("semcodec") and isinstance(tokens, Tokens):

@@ -122,8 +122,14 @@ def add_page(app: FastAPI, index: str, names: tuple[str, ...]) -> None:
     app.get("/page/{name}")(serve)
 
 
-def run_server(app: Any, host: str, port: int, ready: Callable[[], None] = lambda: None) -> None:
+def run_server(app: Any, host: str, port: int, ready: Callable[[int], None]) -> None:
     """Serves until interrupted.
+
+    Args:
+        app: the ASGI application.
+        host: address to serve on.
+        port: to serve on; 0 takes any that is free.
+        ready: told the port, once connections are accepted.
 
     Raises:
         CodecError: uvicorn is not installed, or the port is taken.
@@ -138,9 +144,10 @@ def run_server(app: Any, host: str, port: int, ready: Callable[[], None] = lambd
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
+        sock.listen()  # connections wait from here on: a browser may be faster than the server
     except (OSError, OverflowError) as error:
         sock.close()
         raise CodecError(f"cannot serve on {host}:{port}: {getattr(error, 'strerror', None) or error}") from error
-    ready()
+    ready(sock.getsockname()[1])
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     uvicorn.Server(config).run(sockets=[sock])

@@ -40,6 +40,7 @@ export function readLink() {
 export class ServerStore {
   #queue;
   #sending = null;
+  #stamp = 0;
 
   constructor(token) {
     this.token = token;
@@ -65,7 +66,9 @@ export class ServerStore {
 
   async session() {
     await this.flush();
-    return (await ask("api/session", { headers: this.headers })).json();
+    const session = await (await ask("api/session", { headers: this.headers })).json();
+    this.#stamp = session.stamp;
+    return session;
   }
 
   async audio(id) {
@@ -78,7 +81,9 @@ export class ServerStore {
 
   /** Remembers a rating before it is sent, so that closing the page loses nothing. */
   rate(trial, scores) {
-    this.#queue.push({ trial, scores, stamp: Date.now() });
+    // The latest stamp wins, so it grows even where this device's clock is behind that of the one before.
+    this.#stamp = Math.max(Date.now(), this.#stamp + 1);
+    this.#queue.push({ trial, scores, stamp: this.#stamp });
     this.#keep();
     return this.flush();
   }

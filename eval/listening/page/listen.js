@@ -240,7 +240,7 @@ async function run(store) {
   const practice = () =>
     trial(session, store, session.training, {
       heading: "Practice",
-      lead: `${TASK[session.mode]} This one is not counted: hear every sound, and get to know the range from best to worst.${session.mode === "mushra" ? " One of the sounds is the reference itself, so at least one should get 100." : ""}`,
+      lead: `${TASK[session.mode]} This one is not counted${session.mode === "mushra" ? ": hear every sound, and get to know the range from best to worst. One of the sounds is the reference itself, so at least one should get 100" : ""}.`,
       rated: {},
       rate: () => {},
       label: "Start the test",

@@ -58,7 +58,7 @@ export class Player extends EventTarget {
     this.current = name;
     if (this.playing) return this.select(name);
     this.playing = true; // at once: a second call must not start everything twice
-    if (this.context.state === "suspended") await this.context.resume();
+    if (this.context.state !== "running") await this.context.resume();
     if (this.playing && !this.#sources.length) this.#run(this.#start.offset);
     this.#changed();
   }

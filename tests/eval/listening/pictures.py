@@ -21,8 +21,8 @@ from eval.listening.study import REFERENCE, load_study
 from eval.listening.ui import make_ui
 from tests.conftest import DATA
 from tests.eval.listening.conftest import CHROMIUM, FLAGS, serving, write_recordings
+from tests.eval.listening.rater import on_trial, practise, set_up, take_part, with_loudspeakers
 from tests.eval.listening.test_analysis import fill
-from tests.eval.listening.test_browser import on_trial, practise, set_up, take_part
 
 FOLDER = Path(__file__).parents[3] / "docs" / "images" / "listening"
 CODECS = ("semcodec@100", "semcodec@50", "semcodec@25")
@@ -42,6 +42,12 @@ def main() -> None:
             link = f"{address}/#join={load_study(root / 'study').invite}"
             for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
                 take_test(new_page(browser, size), link, name)
+        for mode in ("ab", "acr"):
+            make_study(root / mode, clips, codecs[:2], Recipe({"speech": 1}, mode, "Codecs at one kilobit"))
+            with serving(make_app(root / mode)) as address:
+                for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
+                    link = f"{address}/#join={load_study(root / mode).invite}"
+                    answer_one(new_page(browser, size), link, f"{mode}-{name}")
         draw_plot(root, clips, codecs)
         write_demo(root / "demo", clips, codecs, {"speech": 1, "music": 1}, "semcodec")
         app = FastAPI()
@@ -74,7 +80,7 @@ def new_page(browser: Any, size: dict[str, int]) -> Any:
 
 
 def take_test(page: Any, link: str, name: str) -> None:
-    """From the invitation to the first trial."""
+    """From the invitation to the thanks."""
     page.goto(link)
     page.get_by_label("Your name").wait_for()
     take(page, f"welcome-{name}")
@@ -92,6 +98,27 @@ def take_test(page: Any, link: str, name: str) -> None:
     page.evaluate("() => player.setLoop(0.3 * player.duration, 0.75 * player.duration)")
     page.wait_for_function("() => player.position > 0.5 * player.duration")
     take(page, f"trial-{name}")
+    for number in (2, 3):
+        page.keyboard.press("Enter")
+        on_trial(page, number)
+        for letter in "ABCDEF":
+            page.keyboard.press(letter)
+            page.keyboard.press("PageUp")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Thank you").wait_for()
+    take(page, f"thanks-{name}")
+
+
+def answer_one(page: Any, link: str, name: str) -> None:
+    """To the first question of a preference or opinion test, and its answer."""
+    page.goto(link)
+    take_part(page, name)
+    with_loudspeakers(page)
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    page.keyboard.press("A")
+    page.keyboard.press("1")
+    page.wait_for_function("() => player.position > 0.5 * player.duration")
+    take(page, name)
 
 
 def draw_plot(root: Path, clips: list[Any], codecs: list[Any]) -> None:

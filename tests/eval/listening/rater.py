@@ -27,6 +27,13 @@ def set_up(page: Any, picture: Callable[[str], None]) -> None:
     page.get_by_role("heading", name="Practice").wait_for()
 
 
+def with_loudspeakers(page: Any) -> None:
+    """The shortest way through the set-up."""
+    page.get_by_role("button", name="Play a sound").click()
+    page.get_by_label("Loudspeakers").check()
+    page.get_by_role("button", name="Go on to practice").click()
+
+
 def practise(page: Any, letters: str = "ABCDE") -> None:
     page.get_by_role("button", name="Play", exact=True).wait_for()
     assert page.get_by_role("button", name="Start the test").is_disabled()

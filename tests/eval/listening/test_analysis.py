@@ -69,6 +69,8 @@ def test_known_effects_are_found() -> None:
         assert comparisons[pair].p_holm < 1e-6
         assert comparisons[pair].difference == pytest.approx(12, abs=2)
     effects = {e.condition: e for e in mixed_model(ratings, "b")}
+    within = [np.mean([r.score for r in ratings if r.condition == condition]) for condition in "ab"]
+    assert effects["a"].difference == pytest.approx(within[0] - within[1])  # as it is where everybody rated everything
     assert effects["a"].low < 0 < effects["a"].high
     assert effects["c"].low < -12 < effects["c"].high
     assert effects[LOW_ANCHOR].low < -35 < effects[LOW_ANCHOR].high
@@ -226,6 +228,8 @@ def test_other_modes(new_study: Callable[..., Path], mode: str) -> None:
     text = report(analysis)
     assert ("| fine | coarse | 100% | 9 |" if mode == "ab" else "| fine | coarse | +2.00 | 9 |") in text
     assert plot(analysis).axes
+    assert not analysis.effects
+    assert mode == "ab" or "no solution (differences between conditions never vary)" in text  # everybody says the same
 
 
 def test_nothing_to_analyse(new_study: Callable[..., Path]) -> None:
@@ -250,12 +254,13 @@ def test_files_of_an_exported_page_are_checked(new_study: Callable[..., Path]) -
     bad = {
         "study": {"study": "f" * 16}, "plan": {"plan": 99_999}, "negative": {"plan": -1}, "trial": {"finished": {"x": 1.0}},
         "scores": {"scores": {}}, "range": {"scores": good["scores"] | {first: dict.fromkeys(good["scores"][first], 101.0)}},
-        "type": {"scores": [1]}, "setup": {"rater": "1", "setup": {"device": "x"}},
+        "type": {"scores": [1]}, "setup": {"setup": {"device": "x"}}, "name": {"name": "a\n## b"}, "rater": {"rater": "| x"},
+        "check": {"setup": {"consent": True, "device": "<b>", "right": 0, "of": 0}},
     }  # fmt: skip
     (folder / "results").mkdir()
     (folder / "results" / "a good.json").write_text(json.dumps(good))
-    for name, change in bad.items():
-        (folder / "results" / f"{name}.json").write_text(json.dumps({**good, "rater": name, **change}))
+    for number, (name, change) in enumerate(bad.items(), 1):
+        (folder / "results" / f"{name}.json").write_text(json.dumps({**good, "rater": f"{number:016x}", **change}))
     (folder / "results" / "bytes.json").write_bytes(b"\xff\xfe{")
     (folder / "results" / "deep.json").write_bytes(b"[" * 100_000)
     results = collect(study, folder)

@@ -16,7 +16,7 @@ from eval.listening.results import collect
 from eval.listening.server import make_app
 from eval.listening.study import REFERENCE, Study, load_study
 from tests.eval.listening.conftest import serving
-from tests.eval.listening.rater import by_keyboard, on_trial, practise, set_up, slide, take_part
+from tests.eval.listening.rater import by_keyboard, on_trial, practise, set_up, slide, take_part, with_loudspeakers
 
 
 def rated(study: Study, rater: int, number: int, scores: list[int]) -> dict[tuple[str, str], float]:
@@ -88,9 +88,7 @@ def test_plot_and_report_hold_what_was_rated(page: Any, new_study: Callable[...,
     with serving(make_app(folder)) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Bob")
-        page.get_by_role("button", name="Play a sound").click()
-        page.get_by_label("Loudspeakers").check()
-        page.get_by_role("button", name="Go on to practice").click()
+        with_loudspeakers(page)
         practise(page)
         for number, trial in enumerate(study.plan(0), 1):
             on_trial(page, number)
@@ -112,9 +110,7 @@ def test_switching_keeps_the_position(page: Any, new_study: Callable[..., Path])
     with serving(make_app(folder)) as address:
         page.goto(f"{address}/#join={load_study(folder).invite}")
         take_part(page, "Ada")
-        page.get_by_role("button", name="Play a sound").click()
-        page.get_by_label("Loudspeakers").check()
-        page.get_by_role("button", name="Go on to practice").click()
+        with_loudspeakers(page)
         page.get_by_role("button", name="Reference").click()
         jumps = [page.evaluate(MEASURE) for _ in range(3)]
     assert max(abs(jump) for jump in jumps) <= 20, jumps  # ms
@@ -253,9 +249,7 @@ def test_other_modes(page: Any, new_study: Callable[..., Path], mode: str) -> No
     with serving(make_app(folder)) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Ada")
-        page.get_by_role("button", name="Play a sound").click()
-        page.get_by_label("Loudspeakers").check()
-        page.get_by_role("button", name="Go on to practice").click()
+        with_loudspeakers(page)
         letters = "AB" if mode == "ab" else "A"
         for heading, answer in (("Practice", "2"), ("Trial 1 of 2", "1"), ("Trial 2 of 2", "3")):
             page.get_by_role("heading", name=heading).wait_for()
@@ -302,9 +296,7 @@ def test_ratings_wait_for_a_server_that_is_away(page: Any, new_study: Callable[.
     with serving(make_app(folder)) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Ada")
-        page.get_by_role("button", name="Play a sound").click()
-        page.get_by_label("Loudspeakers").check()
-        page.get_by_role("button", name="Go on to practice").click()
+        with_loudspeakers(page)
         practise(page)
         on_trial(page, 1)
         page.route("**/api/ratings", lambda route: route.abort())
@@ -317,6 +309,25 @@ def test_ratings_wait_for_a_server_that_is_away(page: Any, new_study: Callable[.
         page.get_by_text("No connection").wait_for(state="hidden")
         assert list(stored(folder).values()) == [100]
     page.problems[:] = [p for p in page.problems if "ERR_FAILED" not in p]
+
+
+def test_another_device_whose_clock_is_behind(page: Any, new_study: Callable[..., Path]) -> None:
+    folder = new_study()
+    study = load_study(folder)
+    with serving(make_app(folder)) as address:
+        page.goto(f"{address}/#join={study.invite}")
+        take_part(page, "Ada")
+        with_loudspeakers(page)
+        practise(page)
+        on_trial(page, 1)
+        with page.expect_response("**/api/ratings"):
+            by_keyboard(page, {"A": ["PageUp"]})
+        page.add_init_script("Date.now = () => 1000")
+        page.reload()
+        on_trial(page, 1)
+        with page.expect_response("**/api/ratings"):
+            by_keyboard(page, {"A": ["PageUp"]})
+    assert list(stored(folder).values()) == [20]
 
 
 def test_exported_page(page: Any, new_study: Callable[..., Path], tmp_path: Path) -> None:
@@ -332,9 +343,7 @@ def test_exported_page(page: Any, new_study: Callable[..., Path], tmp_path: Path
     with serving(app) as address:
         page.goto(f"{address}/test/")
         take_part(page, "Cy")
-        page.get_by_role("button", name="Play a sound").click()
-        page.get_by_label("Loudspeakers").check()
-        page.get_by_role("button", name="Go on to practice").click()
+        with_loudspeakers(page)
         practise(page)
         page.get_by_role("heading", name="Trial 1 of 1").wait_for()
         page.get_by_role("button", name="Reference").wait_for()

@@ -1,4 +1,5 @@
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,12 +12,13 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codec.cli import main
 from codec.errors import CodecError
 from eval.datasets import Clip, clips_of
-from eval.listening.cli import parse_clips
+from eval.listening.cli import _clips, parse_clips
 from eval.listening.make import Recipe, make_study
 from eval.listening.study import LOW_ANCHOR, MID_ANCHOR, REFERENCE, Study, Trial, load_study, save_study
-from tests.eval.listening.conftest import FINE, Steps
+from tests.eval.listening.conftest import FINE, Steps, write_recordings
 
 TWO = {"speech": 2}
 
@@ -178,6 +180,37 @@ def test_closing_time(new_study: Callable[..., Path]) -> None:
     study = load_study(new_study(closes=(now + timedelta(hours=1)).isoformat()))
     assert not study.is_closed(now)
     assert study.is_closed(now + timedelta(hours=2))
+
+
+def test_equal_names_in_two_folders(tmp_path: Path) -> None:
+    folders = [str(write_recordings(tmp_path / name)) for name in ("a", "b")]
+    names = [clip.name for clip in _clips([*folders, folders[0]])]
+    assert len(set(names)) == len(names) == 10
+    assert sum(name.startswith(f"{folders[1]}: ") for name in names) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed", "-1"], "Invalid value for '--seed'"),
+        (["--days", "nan"], "cannot expire after nan days"),
+        (["--days", "1e12"], "cannot expire after 1e\\+12 days"),
+        (["--mode", "best"], "mode 'best' is not one of"),
+        (["-o", "file/study"], "^codec: file: "),
+    ],
+)
+def test_options_that_make_no_sense(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("codec.baselines.open_codec", lambda name: FINE)
+    (tmp_path / "file").touch()
+    data = str(write_recordings(tmp_path / "data"))
+    with pytest.raises(SystemExit) as end:
+        main(["eval", "listen", "make", "-c", "fine", "-d", data, "--clips", "speech=1", "-o", "study", *options])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(message, line)
 
 
 @pytest.mark.parametrize("text", ["", "speech", "speech=0", "speech=-1", "noise=2", "speech=1,speech=2", "speech=²"])

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codec.errors import CodecError
+from eval.listening import store
 from eval.listening.server import make_app
 from eval.listening.store import Store
-from eval.listening.study import REFERENCE, load_study
+from eval.listening.study import REFERENCE, load_study, sounds_of
 
 
 @contextmanager
@@ -63,6 +64,7 @@ def test_a_rater_from_joining_to_the_end(client: TestClient, folder: Path) -> No
     later = client.get("/api/session", headers=me).json()
     assert later["scores"] == {trial["id"]: {first: 70.0} | dict.fromkeys(rest, 50.0)}
     assert later["finished"] == {trial["id"]: 9.0}
+    assert (session["stamp"], later["stamp"]) == (0, 10)
     assert later["setup"]["right"] == 6
 
 
@@ -100,6 +102,24 @@ def test_raters_are_kept_apart(client: TestClient, folder: Path) -> None:
     assert client.get("/api/session", headers=bob).json()["scores"] == {}
 
 
+def test_raters_hear_only_their_own_trials(client: TestClient, folder: Path) -> None:
+    me = join(client, folder, "Ada")
+    study = load_study(folder)
+    own = sounds_of((*study.plan(0), study.training))
+    assert own < study.audio_ids
+    for name in study.audio_ids:
+        assert client.get(f"/audio/{name}.flac", headers=me).status_code == (200 if name in own else 404)
+
+
+def test_a_full_study_says_so(client: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MAX_RATERS", 1)
+    join(client, folder, "Ada")
+    body = {"invite": load_study(folder).invite, "name": "Bob", "key": secrets.token_hex(16)}
+    answer = client.post("/api/join", json=body)
+    assert answer.status_code == 409  # not a failure of the server, after which the page would ask again for ever
+    assert "already has 1 raters" in answer.json()["detail"]
+
+
 def test_joining_twice(client: TestClient, folder: Path) -> None:
     key = secrets.token_hex(16)
     first = join(client, folder, "Ada", key)
@@ -120,8 +140,8 @@ def test_forged_links(client: TestClient, folder: Path, link: str) -> None:
 
 
 def test_links_cannot_be_guessed(folder: Path) -> None:
-    store = Store(folder)
-    tokens = {store.join(f"{i}", secrets.token_hex(16)).token for i in range(50)}
+    raters = Store(folder)
+    tokens = {raters.join(f"{i}", secrets.token_hex(16)).token for i in range(50)}
     assert len(tokens) == 50
     assert all(len(token) >= 43 for token in tokens)  # 256 bits
     assert len(load_study(folder).invite) >= 22

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 
 import codec
 from codec.audio import read_audio
+from codec.baselines.interface import Encoded
 from codec.errors import CodecError
 from eval.datasets import Clip
 from eval.listening import ui
@@ -63,6 +64,12 @@ def test_try_a_file_and_a_recording(page: Any, short: Path) -> None:
         page.get_by_role("button", name="Add").click()
         page.get_by_text("51 is not one of").wait_for()
 
+        dropped = page.evaluate_handle(
+            "() => { const t = new DataTransfer(); t.items.add(new File(['no audio at all'], 'notes.txt')); return t; }"
+        )
+        page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+        page.get_by_text("not a readable audio file").wait_for()
+
         page.get_by_role("button", name="Record").click()  # the browser's own test tone
         page.get_by_text("Recording, 30 s").wait_for()
         page.evaluate("() => new Promise((done) => setTimeout(done, 600))")  # of sound, not of waiting for something
@@ -97,6 +104,18 @@ def test_ui_refuses_what_it_should(short: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ui, "MAX_OUTPUTS", 0)
     assert client.post("/api/sounds/1", params={"name": "semcodec@50"}, headers=ours).status_code == 409
     assert [c["name"] for c in client.get("/api/codecs").json()][:3] == ["semcodec@100", "semcodec@50", "semcodec@25"]
+
+
+def test_a_codec_that_fails_is_named(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Steps):
+        def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+            raise RuntimeError("no such device")
+
+    monkeypatch.setattr("codec.baselines.open_codec", lambda name: Broken(name, 0.1))
+    client = TestClient(ui.make_ui())
+    client.post("/api/sounds", content=short.read_bytes(), headers={"x-codec": "ui"})
+    answer = client.post("/api/sounds/1", params={"name": "frail"}, headers={"x-codec": "ui"})
+    assert (answer.status_code, answer.json()) == (422, {"detail": "frail failed (RuntimeError: no such device)"})
 
 
 def test_only_the_first_minute_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
