@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from codec.semantic import SemanticEncoder
 from quantizers.fit_nested import SAMPLE_PER_CENTROID, fit_nested
 from quantizers.kmeans import Iteration
 from train.config import TrainConfig
-from train.corpora.store import Corpus
+from train.corpora.store import Corpus, Entry
 from train.crops import FRAME, cached_entries, first_frames, level
 from train.parallel import join
 from train.progress import autocast
@@ -45,21 +46,21 @@ def load_encoder(config: TrainConfig) -> SemanticEncoder:
     return encoder.eval()
 
 
-@torch.inference_mode()
 def cache_features(config: TrainConfig) -> Path:
     """Encodes train and valid clips at random levels; writes one float16 row per 20 ms."""
     device = join().device
     corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config).to(device)
     mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(device)
     entries, first = cached_entries(corpus), first_frames(corpus)
-    rng = np.random.default_rng(config.seed)
     folder = config.folder("features")
     folder.mkdir(parents=True, exist_ok=True)
     total = sum(-(-entry.samples // FRAME) for entry in entries)
     width = config.model.semantic.n_features
     features = np.memmap(folder / "features.f16", "<f2", "w+", shape=(total, width))
-    for entry in track(entries, "features"):
-        wave = level(corpus.wave(entry), rng)
+
+    @torch.inference_mode()
+    def encode(entry: Entry) -> None:
+        wave = level(corpus.wave(entry), np.random.default_rng((config.seed, entry.start)))
         wave = np.pad(wave, (0, -len(wave) % FRAME))
         for start in range(0, len(wave) // FRAME, PIECE_FRAMES):
             piece = torch.from_numpy(wave[start * FRAME : (start + PIECE_FRAMES) * FRAME]).unsqueeze(0).to(device)
@@ -67,6 +68,12 @@ def cache_features(config: TrainConfig) -> Path:
                 rows = encoder(mel(piece))[0].float().cpu().numpy()
             at = first[entry.start] + start
             features[at : at + len(rows)] = rows
+
+    # Most clips are short: one to a thread, since threads that share one spend their time waiting for each other.
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for _ in track(pool.map(encode, entries), "features", total=len(entries)):
+            pass
     features.flush()
     (folder / "features.json").write_text(json.dumps({"n_components": width, "frames": total}))
     return folder
