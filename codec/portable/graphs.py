@@ -7,7 +7,6 @@ with a matrix, searches without tiles, overlapping windows as a few shifted sums
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from torch.export import Dim, ExportedProgram
 from codec.decoder import MAX_LOG_MAGNITUDE, ISTFTHead
 from codec.features import LOG_FLOOR, LogMel
 from codec.networks import Networks
-from quantizers.nested import NestedKMeansQuantizer
+from quantizers.nested import NestedKMeansQuantizer, descend
 
 MAX_TOKENS = 100_000
 """In one call."""
@@ -74,32 +73,21 @@ class CodewordSearch(nn.Module):
 
     mean: Tensor
     basis: Tensor
-    coarse: Tensor
-    half_norms: Tensor
-    table: Tensor
 
     def __init__(self, codebook: NestedKMeansQuantizer, vocab: int) -> None:
         super().__init__()
         self.register_buffer("mean", codebook.mean)
         self.register_buffer("basis", codebook.basis)
-        used = [size for size in codebook.vocabs if size <= vocab]
-        coarse = codebook.table(used[0])
-        self.register_buffer("coarse", coarse.T.contiguous())
-        self.register_buffer("half_norms", coarse.square().sum(1) / 2)
-        self.finer = used[1:]
-        for before, after in pairwise(used):
-            self.register_buffer(f"children{after}", codebook.table(after).view(before, -1, codebook.dim))
-        self.register_buffer("table", codebook.table(vocab))
+        self.used = [size for size in codebook.vocabs if size <= vocab]
+        for size in self.used:
+            self.register_buffer(f"table{size}", codebook.table(size).clone())
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """``(1, N, D)`` → codes ``(1, N)`` and codewords ``(1, N, D')``."""
         points = (features - self.mean) @ self.basis
-        codes = (points @ self.coarse - self.half_norms).argmax(-1)
-        for size in self.finer:
-            children = self.get_buffer(f"children{size}")
-            distance = (children[codes] - points.unsqueeze(2)).square().sum(-1)
-            codes = codes * children.shape[1] + distance.argmin(-1)
-        return codes, self.table[codes]
+        tables = [self.get_buffer(f"table{size}") for size in self.used]
+        codes = descend(points[0], tables).unsqueeze(0)
+        return codes, tables[-1][codes]
 
 
 class DecoderGraph(nn.Module):
