@@ -38,7 +38,7 @@ def test_onnx_gives_the_tokens_and_the_sound_of_torch(
 
     onnx = OnnxCodec(exported, RATE)
     long = np.tile(resample(music, 44_100, 16_000)[:1], (1, 6))  # more than one window of 20.48 s
-    for wave, sample_rate in ((speech, 16_000), (music, 44_100), (long, 16_000)):
+    for wave, sample_rate in ((speech, 16_000), (music, 44_100), (long, 16_000), (speech[:, :100], 16_000)):
         tokens = shipped.encode(wave, sample_rate, RATE)
         np.testing.assert_array_equal(onnx.encode(wave, sample_rate), tokens.codes.numpy())
         mine, theirs = shipped.decode(tokens).numpy(), onnx.decode(tokens.codes.numpy())
