@@ -131,7 +131,7 @@ def sweep(
     codecs: Annotated[str, typer.Option(help="Comma-separated, for example original,semcodec,opus@6,codec2@700C.")],
     data: Annotated[str, typer.Option(help="Folder, manifest, built corpus or published set, as for codec eval reconstruct.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, plots and the report.")],
-    rates: Annotated[str, typer.Option(help="Comma-separated, for codecs without an @: tokens per second of semcodec.")] = "",
+    rates: Annotated[str, typer.Option(help="Comma-separated tokens per second, for semcodec without an @.")] = "",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")] = None,
     asr: Annotated[
         str, typer.Option(help="Recogniser: pocketsphinx, or faster-whisper: or transformers: and a name or folder.")

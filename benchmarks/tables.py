@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from eval.reconstruction.results import read_results
+from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +23,7 @@ COLUMNS = {
     "music": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
     "sound": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
 }
+SHOWN = {**COLUMNS["speech"], "delay": "delay"}
 
 
 def quality() -> str:
@@ -30,27 +31,43 @@ def quality() -> str:
     results = read_results(RESULTS / "sweep")
     found = {(row.codec, row.domain): row for row in summarise(results)}
     names = [codec.name for codec in results.codecs]
-    clips = {domain: max(row.clips for key, row in found.items() if key[1] == domain) for domain in COLUMNS}
-    lines = [f"Speech, {clips['speech']} clips of the test split:", ""]
+    clips = {domain: sorted({row.clip for row in results.rows if row.domain == domain}) for domain in COLUMNS}
+    lines = [f"Speech, {len(clips['speech'])} clips of the test split, {_count('voice', clips['speech'], '/')}:", ""]
     lines += _table(["codec", "kbit/s", *COLUMNS["speech"].values(), "delay"])
     for name in names:
         row = found[name, "speech"]
         lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech"), _cell(row, "delay")]))
-    lines += ["", f"Music ({clips['music']} clips) and sound ({clips['sound']}), ViSQOL in its 48 kHz audio mode:", ""]
+    music = f"Music ({len(clips['music'])} clips, {_count('track', clips['music'], '@')})"
+    lines += ["", f"{music} and sound ({len(clips['sound'])}), ViSQOL in its 48 kHz audio mode:", ""]
     lines += _table(["codec", "kbit/s", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
     for name in names:
         if (name, "music") in found:
             music, sound = found[name, "music"], found[name, "sound"]
             lines.append(_row([_name(name), _kbps(music), *_cells(music, "music"), *_cells(sound, "sound")]))
-    failures = [
-        f"{row.codec.replace(VOCAB, '')} {row.domain} {metric} {score.failed}"
-        for row in found.values()
-        for metric, score in row.scores.items()
-        if score.failed and metric in (*COLUMNS["speech"], "delay")
-    ]
-    if failures:
-        lines += ["", f"Clips on which a metric failed, left out of its mean: {', '.join(failures)}."]
+    if failed := failures(results):
+        lines += ["", f"Left out of the means of at least one codec: {'; '.join(failed)}."]
     return "\n".join(lines)
+
+
+def failures(results: Results) -> list[str]:
+    """Which metrics of the table have no value, on how many clips, with one codec or more, and why."""
+    clips: dict[tuple[str, str], set[str]] = {}
+    reasons: dict[tuple[str, str], set[str]] = {}
+    for row in results.rows:
+        for metric in row.failed.keys() & SHOWN.keys():
+            clips.setdefault((metric, row.domain), set()).add(row.clip)
+            reason = row.failed[metric].removeprefix(f"{SHOWN[metric]}: ").rstrip(".")
+            reasons.setdefault((metric, row.domain), set()).add(reason)
+    return [
+        f"{SHOWN[metric]} of {len(names)} {domain} clips ({', '.join(sorted(reasons[metric, domain]))})"
+        for (metric, domain), names in sorted(clips.items())
+    ]
+
+
+def _count(what: str, clips: list[str], until: str) -> str:
+    """How many of what the clips' names begin with."""
+    count = len({clip.partition(until)[0] for clip in clips})
+    return f"one {what}" if count == 1 else f"{count} {what}s"
 
 
 def speed() -> str:
@@ -60,7 +77,7 @@ def speed() -> str:
 
 
 def _speed_cells(row: dict[str, str | float]) -> list[str]:
-    digits = 0 if "real time" in str(row["unit"]) and float(row["value"]) >= 10 else 2
+    digits = 0 if str(row["unit"]).startswith("×") and float(row["value"]) >= 10 else 2
     return [str(row["what"]), f"{row['value']:.{digits}f} {row['unit']}", str(row["bar"])]
 
 

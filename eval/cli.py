@@ -71,8 +71,10 @@ def versa(
     """Write the inputs that VERSA scores: pairs of wav files, their lists, transcripts, and a configuration."""
     from eval.datasets import clips_of
     from eval.interop.versa import write_versa
+    from eval.reconstruction.command import check_folder
     from eval.reconstruction.original import open_any
 
+    check_folder(output)
     written = write_versa(open_any(codec), clips_of(data, per_domain=clips), output)
     for clip, reason in written.failed.items():
         typer.echo(f"{clip} is left out: {reason}", err=True)

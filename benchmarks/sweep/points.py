@@ -53,19 +53,19 @@ class Line:
 
 
 def at_rates(names: Sequence[str], rates: Sequence[str]) -> list[str]:
-    """Gives every codec without an ``@`` each of the rates; ``original`` has none.
+    """Gives ours without an ``@`` each of the rates, which no other codec has.
 
     Example:
-        >>> at_rates(["original", "semcodec", "semcodec,vocab=4096", "opus@6"], ["25", "50"])
-        ['original', 'semcodec@25', 'semcodec@50', 'semcodec@25,vocab=4096', 'semcodec@50,vocab=4096', 'opus@6']
+        >>> at_rates(["snac_24khz", "semcodec", "semcodec,vocab=4096", "opus@6"], ["25", "50"])
+        ['snac_24khz', 'semcodec@25', 'semcodec@50', 'semcodec@25,vocab=4096', 'semcodec@50,vocab=4096', 'opus@6']
     """
     found: list[str] = []
     for name in names:
         front, comma, knobs = name.partition(",")
-        if "@" in name or name == "original" or not rates:
-            found.append(name)
-        else:
+        if rates and "@" not in name and front.partition(":")[0] == OURS:
             found += [f"{front}@{rate}{comma}{knobs}" for rate in rates]
+        else:
+            found.append(name)
     return list(dict.fromkeys(found))
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchmarks.sweep.points import at_rates, suits
 from benchmarks.sweep.write import write_sweep
-from eval.reconstruction.command import check_names, measure
+from eval.reconstruction.command import check_folder, check_names, measure
 from eval.reconstruction.original import open_any
 from eval.reconstruction.show import complain, show
 from eval.reconstruction.summary import summarise
@@ -36,10 +36,11 @@ def main(
         1 if a codec or a clip failed, else 0.
 
     Raises:
-        CodecError: no codecs, no such data or metric, or something is missing that all of them need.
+        CodecError: no codecs, no such data, metric or folder, or something is missing that all of them need.
     """
     chosen = at_rates(codecs, rates)
     check_names(chosen, reference)
+    check_folder(output)
     results, used = measure(chosen, data, names, asr, clips, workers, cache, _suits)
     write_sweep(results, used, open_any, output, reference, examples, paper)
     show(results, summarise(results, reference))

@@ -19,14 +19,14 @@ def clips_of(source: str, split: str = "test", per_domain: int | None = None) ->
     Args:
         source: which.
         split: of a built corpus.
-        per_domain: at most so many of each domain of a corpus, manifest or folder; the published sets have a fixed size.
+        per_domain: at most so many of each domain, the first ones; None: all, of the published sets the paper's number.
 
     Raises:
         CodecError: nothing there, or not what it should be.
     """
     kind, colon, rest = source.partition(":")
     if colon and kind in PUBLISHED:
-        return PUBLISHED[kind](Path(rest))
+        return _first(PUBLISHED[kind](Path(rest)), per_domain)
     path = Path(source)
     if (path / "clips.jsonl").is_file() and (path / "audio.i16").is_file():
         return held_out(path, split, per_domain)

@@ -49,13 +49,15 @@ def measure(
         wanted: whether a codec is to run on a clip.
 
     Raises:
-        CodecError: no such data or metric, or something that a metric needs is missing.
+        CodecError: no such data or metric, no folder for the cache, or something that a metric needs is missing.
     """
+    cache = cache or default_cache()
+    check_folder(cache)
     chosen = clips_of(data, per_domain=clips)
     setup = Setup(open_any, partial(metrics, names, asr=asr), score, {"asr": recogniser_name(asr)})
     config = {"codecs": list(codecs), "clips": clips, "metrics": None if names is None else list(names)}
     workers = workers if workers is not None else os.cpu_count() or 1
-    return run(codecs, chosen, setup, Cache(cache or default_cache()), workers, data_name(data), config, wanted), list(chosen)
+    return run(codecs, chosen, setup, Cache(cache), workers, data_name(data), config, wanted), list(chosen)
 
 
 def recogniser_name(asr: str) -> str:
@@ -92,6 +94,17 @@ def check_names(codecs: Sequence[str], reference: str | None) -> None:
         raise CodecError(f"the reference {reference} is not among the codecs: {' '.join(codecs)}")
 
 
+def check_folder(folder: Path) -> None:
+    """Before hours of work, not after; makes nothing.
+
+    Raises:
+        CodecError: nothing can be written there.
+    """
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise CodecError(f"{folder}: {nearest} is not a folder that can be written to")
+
+
 def main(
     codecs: Sequence[str],
     data: str,
@@ -110,9 +123,10 @@ def main(
         1 if a codec or a clip failed, else 0.
 
     Raises:
-        CodecError: as `measure`.
+        CodecError: as `measure`, or no folder for the results.
     """
     check_names(codecs, reference)
+    check_folder(output)
     results, _ = measure(codecs, data, names, asr, clips, workers, cache)
     results.write(output)
     summaries = summarise(results, reference)

@@ -13,6 +13,8 @@ SI_SDR_LIMIT = 100.0
 """In dB: distortion 100 dB below the signal is as good as none; identical signals get this."""
 NO_STOI = 1e-5
 """What pystoi returns, with a warning, where it cannot tell."""
+STOI_SECONDS = 0.4
+"""Of 30 frames, the least that it compares."""
 
 
 def si_sdr(reference: np.ndarray, output: np.ndarray) -> float:
@@ -71,15 +73,21 @@ def stoi(pair: Pair, extended: bool) -> float:
         extended: which of the two.
 
     Raises:
-        MetricError: fewer than 30 frames with speech (0.4 s), where pystoi would return a made-up 1e-5.
+        MetricError: the reference is silent, which pystoi would call unintelligible even in a perfect copy; or fewer than 30
+            frames with speech (0.4 s), where it would return a made-up 1e-5.
     """
     import pystoi
 
+    if not pair.reference.any():
+        raise MetricError("the reference is silent")
+    too_short = MetricError(f"STOI: less than {STOI_SECONDS} s of speech")
+    if len(pair.reference) < STOI_SECONDS * pair.sample_rate:
+        raise too_short
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the made-up value
         value = float(pystoi.stoi(pair.reference, pair.output, pair.sample_rate, extended=extended))
     if value == NO_STOI:
-        raise MetricError("STOI: less than 0.4 s of speech")
+        raise too_short
     return value
 
 

@@ -18,6 +18,8 @@ from eval.reconstruction.provenance import PACKAGES, installed, trace
 from eval.reconstruction.results import CodecInfo, MetricInfo, Results, Row
 from eval.reconstruction.worker import Clip, Job, Setup, hash_clip, one_line
 
+SOURCE = Path(__file__).parents[2]
+
 
 def run(
     codecs: Sequence[str],
@@ -72,8 +74,12 @@ def run(
 
 
 def metrics_version(metrics: Sequence[MetricInfo], setup: Setup) -> str:
-    """Of all that a value depends on besides clip and codec: the metrics, their settings, their packages and their source."""
-    source = [path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+    """Of all that a value depends on besides clip and weights: metrics, settings, packages, and the source of all that works.
+
+    Weights and programs have versions of their own; what runs them, resamples for them and counts their bits has not.
+    """
+    folders = ("eval/reconstruction", "codec", "codec/baselines", "quantizers")
+    source = [path.read_text("utf-8") for folder in folders for path in sorted((SOURCE / folder).glob("*.py"))]
     packages = sorted(installed(PACKAGES).items())
     settings = sorted(setup.settings.items())
     return cache_key(str([m.name for m in metrics]), str(settings), str(setup.seed), str(packages), *source)

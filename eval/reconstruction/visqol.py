@@ -9,6 +9,8 @@ from eval.reconstruction.interface import EVERYWHERE, Metric, MetricError, Pair
 
 SPEECH_RATE = 16_000
 AUDIO_RATE = 48_000
+SHORTEST = {"speech": 0.64, "audio": 0.96}
+"""In s. Spectra of 80 ms, 20 ms apart, are compared in patches of 20 or 30, the first of which begins half a patch late."""
 
 
 class Visqol:
@@ -30,6 +32,7 @@ class Visqol:
             from visqol import VisqolApi
         except ImportError as error:
             raise CodecError(f"ViSQOL needs {error.name}: pip install semcodec[eval]") from error
+        self._mode = mode
         self.sample_rate = SPEECH_RATE if mode == "speech" else AUDIO_RATE
         self._api = VisqolApi()
         self._api.create(mode=mode, use_lattice_model=False)
@@ -37,11 +40,13 @@ class Visqol:
     def __call__(self, pair: Pair) -> float:
         pair.require_sound()
         pair = pair.at(self.sample_rate)
+        if len(pair.reference) < round(SHORTEST[self._mode] * self.sample_rate):
+            raise MetricError(f"ViSQOL: shorter than the {SHORTEST[self._mode]} s that its {self._mode} mode needs")
         try:
             result = self._api.measure_from_arrays(
                 pair.reference.astype(np.float64), pair.output.astype(np.float64), sample_rate=self.sample_rate
             )
-        except (ValueError, RuntimeError, IndexError) as error:  # what it raises on clips that are too short or silent
+        except (ValueError, RuntimeError, IndexError) as error:  # what it raises where it finds nothing to compare
             raise MetricError(f"ViSQOL: {error}") from error
         return float(result.moslqo)
 

@@ -22,6 +22,7 @@ from codec.errors import CodecError, ContainerError, ModelError
 LAYOUTS = {
     "encodec_24khz@1.5": (24_000, 75.0, 2 * 10),
     "dac_16khz@n=2": (16_000, 50.0, 2 * 10),
+    "dac_24khz@n=2": (24_000, 75.0, 2 * 10),
     "dac_44khz@n=3": (44_100, 44_100 / 512, 3 * 10),
     "mimi@n=8": (24_000, 12.5, 8 * 11),
     "snac_24khz": (24_000, 24_000 / 2048, 7 * 12),

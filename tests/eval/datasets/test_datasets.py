@@ -14,6 +14,7 @@ from eval.datasets import Clip, clips_of, read_manifest, write_manifest
 from eval.datasets.folder import folder
 from eval.datasets.free import held_out
 from eval.datasets.published import audioset, libritts, musdb18
+from eval.datasets.sources import PUBLISHED
 from train.corpora import Clip as Recording
 from train.corpora import build
 from train.corpora.clip import split_of
@@ -78,6 +79,9 @@ def test_audioset_takes_what_the_evaluation_table_lists(tmp_path) -> None:
     for name in ("Yabcdefghi00.wav", "abcdefghi01.wav", "abcdefghi02_30.000_40.000.wav", "trainvideo1.wav"):
         write(tmp_path / "audio" / name, tone(11))
     clips = audioset(tmp_path, count=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PUBLISHED, "audioset", lambda root: audioset(root, count=3))
+        assert clips_of(f"audioset:{tmp_path}", per_domain=2) == clips[:2]
     assert [clip.name for clip in clips] == [f"audioset/abcdefghi{i:02d}" for i in range(3)]
     assert len(clips[0].load()[0]) == 10 * RATE
     with pytest.raises(CodecError, match="3 found, 500 wanted"):
@@ -188,7 +192,7 @@ def test_parts_are_exact_whatever_reads_them(tmp_path) -> None:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("corpus")
-    held = [f"source-{i}" for i in range(400) if split_of(f"source-{i}") == "test"][:6]
+    held = [f"source-{i}" for i in range(400) if split_of(f"source-{i}") == "test"][:8]
     other = next(f"source-{i}" for i in range(400) if split_of(f"source-{i}") == "train")
     parts = [
         ("speech", held[0], 2.0, {"language": "it"}),
@@ -197,6 +201,8 @@ def corpus(tmp_path_factory) -> Path:
         ("speech", held[3], 1.0, {"text": "Too short.", "language": "en"}),
         ("music", held[4], 41.0, {}),
         ("sound", held[5], 0.5, {}),
+        ("sound", held[6], 2.0, {}),
+        ("sound", held[7], 0.6, {}),
         ("speech", other, 2.0, {"text": "Train.", "language": "en"}),
     ]
     clips = [
@@ -216,6 +222,7 @@ def test_free_corpus(corpus) -> None:
     assert speech[2].language == "it"
     music = [clip for clip in clips if clip.domain == "music"]
     assert [clip.duration for clip in music] == [6, 6]
+    assert next(clip.duration for clip in clips if clip.domain == "sound") == 2, "first those that every metric can judge"
     for clip in clips:
         wave, rate = clip.load()
         assert (len(wave), rate) == (round(clip.duration * 16_000), 16_000)

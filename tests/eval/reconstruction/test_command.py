@@ -75,6 +75,49 @@ def test_impossible_requests_are_one_line(
     assert not (folder.parent / "out").exists()
 
 
+@pytest.mark.parametrize("command", [("eval", "reconstruct"), ("sweep",)])
+@pytest.mark.parametrize("option", ["-o", "--cache"])
+def test_a_file_where_a_folder_belongs_is_one_line(
+    command: tuple[str, ...], option: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder.parent / "file").touch()
+    wrong = [option, str(folder.parent / "file" / "below")]
+    assert call(*command, *options(folder), "--codecs", "original", "--metrics", "mel_distance", *wrong) == 2
+    err = capsys.readouterr().err
+    assert "file is not a folder that can be written to" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_bad_clips_and_missing_programs_are_named_and_the_exit_code_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    tone = np.sin(0.05 * np.arange(24_000))
+    for name, wave, rate in (
+        ("silent", 0 * tone, 16_000),
+        ("short", tone[:800], 16_000),
+        ("clipped", np.clip(8 * tone, -1, 1), 16_000),
+        ("stereo", np.stack([tone, 0 * tone], 1), 22_050),
+    ):
+        soundfile.write(folder / f"{name}.wav", wave, rate)
+    (folder / "broken.wav").write_bytes(b"RIFF")
+    chosen = options(folder, "--metrics", "mel_distance,stoi,delay,wer", "--workers", "1", "--json")
+    assert call("eval", "reconstruct", "--codecs", "original,semcodec@25,opus@6", *chosen) == 1
+    out, err = capsys.readouterr()
+    for line in (
+        "opus@6 was not run: the program opusenc is not installed: apt-get install opus-tools",
+        "broken.wav cannot be read: ",
+        "mel_distance has no value on clip short.wav of 2 codecs: 0.050 s are less than half a window",
+        "stoi has no value on clip silent.wav of 2 codecs: the reference is silent",
+        "wer has no value on 5 clips (a.wav, …) of 2 codecs: no transcript",
+    ):
+        assert line in err
+    original, ours = (json.loads(line) for line in out.splitlines())
+    assert (original["clips"], original["failed"], ours["failed"]) == (5, 0, 0)
+    assert original["scores"]["mel_distance"]["mean"]["clips"] == 4
+    assert original["scores"]["stoi"]["mean"]["value"] == pytest.approx(1)
+
+
 def test_all_codecs_refused_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("eval", "reconstruct", "--codecs", "nosuch@3", *options(folder, "--metrics", "mel_distance")) == 1
     assert "nosuch@3 was not run: " in capsys.readouterr().err

@@ -37,6 +37,14 @@ def test_visqol_tells_why_not(judge, make_pair, speech) -> None:
             judge(make_pair(0 * speech[0], domain=domain))
 
 
+@pytest.mark.parametrize(("domain", "seconds", "best"), [("speech", 0.64, 5.0), ("sound", 0.96, 4.732)])
+def test_visqol_says_how_long_a_clip_must_be(judge, make_pair, speech, domain, seconds, best) -> None:
+    wave = speech[0, 20_000 : 20_000 + round(seconds * 16_000)]
+    assert judge(make_pair(reference=wave, domain=domain)) == pytest.approx(best, abs=1e-3)
+    with pytest.raises(MetricError, match=f"shorter than the {seconds} s that its (speech|audio) mode needs"):
+        judge(make_pair(reference=wave[:-1], domain=domain))
+
+
 def test_pesq_of_identical_signals_is_the_top_of_its_mapping(make_pair) -> None:
     assert pesq(make_pair(), "nb") == pytest.approx(4.549, abs=1e-3)  # P.862.1: 0.999 + 4 / (1 + exp(-1.4945 * 4.5 + 4.6607))
     assert pesq(make_pair(), "wb") == pytest.approx(4.644, abs=1e-3)  # P.862.2: 0.999 + 4 / (1 + exp(-1.3669 * 4.5 + 3.8224))
@@ -55,6 +63,8 @@ def test_stoi_is_pystoi_without_its_made_up_value(make_pair, speech) -> None:
     assert stoi(make_pair(), True) == pytest.approx(1.0)
     with pytest.raises(MetricError, match=r"0\.4 s of speech"):
         stoi(make_pair(reference=speech[0, 10_000:14_000]), False)
+    with pytest.raises(MetricError, match="the reference is silent"):  # of which pystoi gives a perfect copy 0
+        stoi(make_pair(reference=0 * speech[0]), False)
 
 
 def test_of_a_noisy_copy_each_says_what_its_package_says(make_pair, speech) -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from codec.errors import CodecError
+from eval.reconstruction import runner
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.results import Results, Row, read_results
 from eval.reconstruction.runner import run
@@ -67,6 +68,16 @@ def test_cached_clips_are_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
     other = Setup(open_codec, make_metrics, score, {"asr": "another"})
     run(["bits@4"], [renamed], other, Cache(tmp_path / "c"), workers=0)
     assert len(log.read_text().split()) == 6, "so does another recogniser"
+
+
+def test_what_runs_and_counts_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "SOURCE", tmp_path)
+    (tmp_path / "codec" / "baselines").mkdir(parents=True)
+    keys = set()
+    for source in ("bits = 8 * len(data)", "bits = 8 * sum(map(len, packets))"):
+        (tmp_path / "codec" / "baselines" / "opus.py").write_text(source)
+        keys.add(runner.metrics_version([], SETUP))
+    assert len(keys) == 2
 
 
 def test_damaged_cache_is_measured_again(tmp_path: Path) -> None:
