@@ -15,7 +15,7 @@ from eval.reconstruction.summary import Summary, summarise
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "codec" / "weights" / "default" / "README.md")
+PAGES = (ROOT / "README.md", ROOT / "codec" / "weights" / "default" / "README.md", ROOT / "docs" / "export.md")
 VOCAB = ",vocab=32768"
 """Of all our rows: said once, above the table."""
 COLUMNS = {
@@ -81,6 +81,24 @@ def _speed_cells(row: dict[str, str | float]) -> list[str]:
     return [str(row["what"]), f"{row['value']:.{digits}f} {row['unit']}", str(row["bar"])]
 
 
+def onnx() -> str:
+    """What ONNX and 8 bits keep of tokens and sound, and how fast they are, beside torch."""
+    header = ["tokens/s", "form", "MB", "semantic equal", "acoustic equal", "wave", "mel distance", "ViSQOL"]
+    kept = [json.loads(line) for line in (RESULTS / "onnx.jsonl").read_text().splitlines()]
+    speeds = [json.loads(line) for line in (RESULTS / "speed-onnx.jsonl").read_text().splitlines()]
+    times = {row["what"]: row["value"] for row in speeds}
+    lines = _table([*header, "encode", "decode"])
+    for row in kept:
+        form, rate = re.fullmatch(r"(.*), (\d+) tokens/s", row["what"]).groups()  # type: ignore[union-attr]
+        label = "" if form == "torch" else f"{form}: "
+        size = "–" if row["megabytes"] is None else f"{row['megabytes']:.0f}"
+        equal = [f"{row[stream]:.1%}" for stream in ("semantic", "acoustic")]
+        sound = [f"{row['wave']:.1e}", f"{row['mel']:.2f}", f"{row['visqol']:.2f}"]
+        fast = [f"{times[f'{label}{way} 60 s at {rate} tokens/s']:.0f} ×" for way in ("encode", "decode")]
+        lines.append(_row([rate, form, size, *equal, *sound, *fast]))
+    return "\n".join(lines)
+
+
 def _name(name: str) -> str:
     short = name.replace(VOCAB, "")
     return f"**{short}**" if name.startswith("semcodec") else short
@@ -112,7 +130,7 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-TABLES: dict[str, Callable[[], str]] = {"quality": quality, "speed": speed}
+TABLES: dict[str, Callable[[], str]] = {"quality": quality, "speed": speed, "onnx": onnx}
 
 
 def fill(text: str) -> str:
