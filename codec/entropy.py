@@ -155,11 +155,14 @@ class EntropyModel:
         """Undoes `pack`.
 
         Raises:
-            ValueError: not what `pack` writes.
+            ValueError: not what `pack` writes, or a code lies outside its codebook.
         """
         tables, decoder = self.tables(frame_rate), ans.Decoder(payload)
         codes = np.stack([_read(decoder, tables, frames, codebook_sizes) for _ in range(channels)])
         decoder.close()
+        for stream, size in enumerate(codebook_sizes):  # a header may declare other codebooks than the tables know
+            if (codes[:, stream] >= size).any():
+                raise ValueError(f"codes outside 0 … {size - 1}")
         return codes
 
 

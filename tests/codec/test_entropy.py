@@ -174,6 +174,15 @@ def test_hostile_payloads_with_fitting_checksums(entropy: EntropyModel, payload:
         pass
 
 
+def test_tables_cannot_give_codes_that_the_header_does_not_know(entropy: EntropyModel) -> None:
+    """Found by fuzzing: a header with a smaller acoustic codebook than the tables', around a payload that is well formed."""
+    codes = np.stack([np.stack([np.arange(64), np.full(64, 11)])])
+    payload = entropy.pack(codes, 25.0, (64, 12))
+    assert np.array_equal(entropy.unpack(payload, 64, 1, 25.0, (64, 12)), codes)
+    with pytest.raises(ValueError, match="codes outside 0 … 10"):
+        entropy.unpack(payload, 64, 1, 25.0, (64, 11))
+
+
 def test_layout_is_the_documented_one(entropy: EntropyModel) -> None:
     """Byte for byte as in docs/container.md, written here a second time: one arithmetic step after the other."""
     tables = entropy.tables(25)
