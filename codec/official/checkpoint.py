@@ -9,6 +9,7 @@ import pickle
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -94,7 +95,7 @@ def load_centroids(path: Path, vocab: int, config: PublishedConfig) -> Tensor:
     """
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a stranger's header can break numpy in any way
         raise ModelError(f"{path}: not an array of numbers ({_line(error)})") from error
     if not isinstance(array, np.ndarray) or array.shape != (vocab, config.feature_dim) or array.dtype.kind != "f":
         shape = getattr(array, "shape", "several arrays")
@@ -162,8 +163,9 @@ def converted(checkpoint: Path, kind: str) -> Path:
                 temporary.rename(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise ModelError(f"cannot write converted weights to {cache}: {error.strerror}") from error
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else _line(error)
+        raise ModelError(f"cannot write converted weights to {cache}: {reason}") from error
     return folder
 
 
@@ -174,14 +176,23 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         ModelError: it holds more than tensors, or is damaged.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch has its doubts about every other pickle; what is refused gets one line
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
         raise ModelError(f"{path}: refused, it is not plain tensors but may run code when read, or is damaged") from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # what a damaged pickle asks for can break the reader in any way
         raise ModelError(f"{path}: not a readable checkpoint ({_line(error)})") from error
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and _is_plain(v) for k, v in state.items()):
         raise ModelError(f"{path}: not a flat dictionary of tensors")
     return state
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor of real numbers that are all in the file: a few bytes can claim to be repeated to terabytes."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+        return False
+    return not (value.is_complex() or value.is_quantized) and value.nbytes <= value.untyped_storage().nbytes()
 
 
 def _check_record(checkpoint: Path) -> None:

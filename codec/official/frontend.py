@@ -85,7 +85,8 @@ def real_positions(segment: Tensor, positions: int) -> int:
         segment: ``(1024, 128)`` normalised filter-bank.
         positions: that it makes.
     """
-    sounding = (segment.std(dim=1) > 1e-7).nonzero()
+    # On the processor, in one call for all rows: elsewhere a constant row's deviation may not round to zero.
+    sounding = (segment.cpu().std(dim=1) > 1e-7).nonzero()
     last = int(sounding.max()) + 1 if len(sounding) else 0
     return math.ceil(positions * (last / len(segment)))
 

@@ -160,7 +160,7 @@ class OfficialCodec(Codec):
         self.check(tokens)
         if tokens.codes.shape[1] < 2:
             raise CodecError("SemantiCodec needs acoustic tokens too to make sound; these are semantic only")
-        if not len(tokens.codes) or not int(tokens.frames.min()):
+        if not len(tokens.codes) or int(tokens.frames.min()) < 1:
             raise CodecError("there are no tokens to decode")
         clips = [tokens.item(index).codes[0].to(self.device) for index in range(len(tokens.codes))]
         rows = self._decode(clips, round(tokens.rate), tokens.codebook_sizes[0], self.seed if seed is None else seed)

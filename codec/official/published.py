@@ -23,7 +23,7 @@ def is_published(name: str | Path | None) -> bool:
     """Whether a name or a folder means the published SemantiCodec, be the folder complete or not."""
     if name is None or str(name) in (NAME, NAME + EXACT):
         return name is not None
-    marks = ("semanticodec_tokenrate_*", "codebook_idx", "encoder.ckpt", "decoder.ckpt")
+    marks = ("semanticodec_tokenrate_*", "codebook_idx", "combine_*_audioset_dominate", "encoder.ckpt", "decoder.ckpt")
     return any(next(root.glob(mark), None) for root in PublishedFiles.of(str(name).removesuffix(EXACT)).roots for mark in marks)
 
 
@@ -71,17 +71,21 @@ class PublishedFiles:
 
     def rates(self) -> tuple[int, ...]:
         """Tokens per second whose encoder is here."""
-        return tuple(rate for rate in RATES if self._look(_encoder_names(rate)))
+        found = tuple(rate for rate in RATES if self._look(rate, _encoder_names(rate)))
+        # Where no folder is named after a rate, the codebooks tell whose the encoder is.
+        return tuple(rate for rate in found if self.vocabs(rate)) or found
 
     def vocabs(self, rate: int) -> tuple[int, ...]:
         """Vocabularies whose codebook for a rate is here."""
-        return tuple(vocab for vocab in VOCABS if self._look(_centroid_names(rate, vocab)))
+        return tuple(vocab for vocab in VOCABS if self._look(rate, _centroid_names(rate, vocab)))
 
-    def _look(self, names: list[str]) -> Path | None:
-        return next((root / name for root in self.roots for name in names if (root / name).exists()), None)
+    def _look(self, rate: int, names: list[str]) -> Path | None:
+        others = {rate_folder(other) for other in RATES if other != rate}
+        roots = [root for root in self.roots if root.absolute().name not in others]
+        return next((root / name for root in roots for name in names if (root / name).exists()), None)
 
     def _find(self, rate: int, names: list[str]) -> Path:
-        found = self._look(names)
+        found = self._look(rate, names)
         if found is None:
             raise ModelError(f"no {names[0]} in {', '.join(map(str, self.roots)) or self.name}; {how_to_get(rate)}")
         return found
@@ -116,7 +120,7 @@ def centroid_file(rate: int, vocab: int) -> str:
 
 def _centroid_names(rate: int, vocab: int) -> list[str]:
     name = f"combine_{PublishedConfig.published(rate).window}_audioset_dominate/codebook_{vocab // 2}_0.npy"
-    return [f"codebook_idx/{name}", name, f"../codebook_idx/{name}"]
+    return [f"codebook_idx/{name}", name, f"../codebook_idx/{name}", f"../{name}", Path(name).name]
 
 
 def how_to_get(rate: int) -> str:

@@ -15,6 +15,8 @@ from codec.official.config import SAMPLE_RATE
 from codec.official.model import OfficialCodec
 from codec.tokens import Tokens
 
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 
 def to_reference(tokens: Tokens) -> Tensor:
     """One item of tokens → the reference's int64 ``[1, N, 2]``: semantic, acoustic.
@@ -45,8 +47,8 @@ def from_reference(
     Raises:
         CodecError: another shape or type, no tokens, or numbers outside the codebooks.
     """
-    codes = torch.as_tensor(tensor)
-    if codes.ndim != 3 or codes.shape[0] != 1 or codes.shape[2] != 2 or codes.is_floating_point():
+    codes = torch.as_tensor(tensor).cpu()
+    if codes.ndim != 3 or codes.shape[0] != 1 or codes.shape[2] != 2 or codes.dtype not in INTEGERS:
         raise CodecError(f"the reference's tokens are integers of shape [1, N, 2], not {codes.dtype} {list(codes.shape)}")
     if not codes.shape[1]:
         raise CodecError("there are no tokens to decode")

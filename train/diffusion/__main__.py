@@ -31,7 +31,7 @@ def main(config: Annotated[Path, typer.Option("--config", "-c", help="YAML file,
     except ValidationError as error:
         first = error.errors()[0]
         _fail(f"{config}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except (OSError, TypeError, yaml.YAMLError, CodecError) as error:
+    except (OSError, UnicodeDecodeError, TypeError, yaml.YAMLError, CodecError) as error:
         _fail(str(error))
 
 

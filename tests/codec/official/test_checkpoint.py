@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -85,6 +86,44 @@ def test_code_in_a_pickle_is_not_run(published: Path, tmp_path: Path, name: str,
     assert not trap.exists()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_plain_pickle_is_refused_without_further_words(tmp_path: Path) -> None:
+    (tmp_path / "encoder.ckpt").write_bytes(pickle.dumps({"a": Trap(tmp_path / "sprung")}))
+    with pytest.raises(ModelError, match="refused"):
+        checkpoint.read_checkpoint(tmp_path / "encoder.ckpt")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("old_format", [False, True])
+def test_pickles_with_flipped_bytes_end_in_one_clear_error(tmp_path: Path, old_format: bool) -> None:
+    path, rng = tmp_path / "encoder.ckpt", np.random.default_rng(0)
+    torch.save({"a.b": torch.zeros(3), "c": torch.ones(2, 2)}, path, _use_new_zipfile_serialization=not old_format)
+    whole = path.read_bytes()
+    refused = 0
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(0, min(len(whole), 700), 3):
+            content[place] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            checkpoint.read_checkpoint(path)
+        except ModelError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - most fail, some are still whole
+            refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize(
+    "value",
+    [torch.ones(2, 2).to_sparse(), torch.ones(2, device="meta"), torch.ones(1).expand(1 << 50), torch.ones(2).to(torch.cfloat)],
+)
+def test_tensors_that_are_no_plain_numbers_are_refused(value: torch.Tensor, tmp_path: Path) -> None:
+    torch.save({"audiomae.model.cls_token": value}, tmp_path / "encoder.ckpt")
+    with pytest.raises(ModelError, match="not a flat dictionary of tensors"):
+        checkpoint.read_checkpoint(tmp_path / "encoder.ckpt")
+
+
 def test_damaged_files_are_one_clear_error(published: Path, tmp_path: Path) -> None:
     for number, content in enumerate((b"", b"PK nonsense", b"nonsense", os.urandom(4096))):
         folder = tmp_path / str(number)
@@ -104,6 +143,10 @@ def test_codebooks_must_fit_rate_and_vocabulary(published: Path, tmp_path: Path)
     for name, array in cases.items():
         np.save(tmp_path / f"{name}.npy", array, allow_pickle=True)
         with pytest.raises(ModelError, match=f"{name}.npy"):
+            checkpoint.load_centroids(tmp_path / f"{name}.npy", 4096, config)
+    for name, content in (("zip", b"PK\x03\x04 nonsense"), ("empty", b""), ("cut", b"\x93NUMPY\x01\x00v\x00{")):
+        (tmp_path / f"{name}.npy").write_bytes(content)
+        with pytest.raises(ModelError, match=rf"{name}\.npy: not an array"):
             checkpoint.load_centroids(tmp_path / f"{name}.npy", 4096, config)
     assert not (tmp_path / "sprung").exists()
 
@@ -134,6 +177,33 @@ def test_layouts_that_people_use(published: Path, tmp_path: Path) -> None:
         tokens = codec.load(folder, rate=100).encode(np.ones(2000, np.float32), 16_000)
         assert tokens.model == wanted.model
         assert tokens.codes.equal(wanted.codes)
+
+
+def _touch(*names: Path) -> None:
+    for name in names:
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.touch()
+
+
+def test_a_lone_encoder_belongs_to_its_folders_rate_or_its_codebooks(tmp_path: Path) -> None:
+    books = "combine_{}_audioset_dominate/codebook_2048_0.npy"
+    _touch(*(tmp_path / "codebook_idx" / books.format(window) for window in (128, 256, 512)))
+    _touch(tmp_path / "semanticodec_tokenrate_25" / "encoder.ckpt")
+    named = PublishedFiles.of(tmp_path / "semanticodec_tokenrate_25")
+    assert (named.rates(), named.vocabs(25), named.vocabs(100)) == ((25,), (4096,), ())
+    with pytest.raises(ModelError, match=r"no semanticodec_tokenrate_100/encoder\.ckpt in"):
+        named.encoder(100)
+    alone = tmp_path / "alone" / "mine"
+    _touch(alone / "encoder.ckpt", alone / "codebook_idx" / books.format(128))
+    assert PublishedFiles.of(alone).rates() == (25,)
+
+
+@pytest.mark.parametrize("place", ["../combine_128_audioset_dominate/codebook_2048_0.npy", "codebook_2048_0.npy"])
+def test_codebooks_beside_the_rates_folder_or_beside_its_files(place: str, tmp_path: Path) -> None:
+    folder = tmp_path / "semanticodec_tokenrate_25"
+    _touch(folder / "encoder.ckpt", folder / place)
+    assert PublishedFiles.of(folder).centroids(25, 4096).is_file()
+    assert PublishedFiles.of(folder).rates() == (25,)
 
 
 def test_partial_folders_name_what_is_missing(published: Path, tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def test_reference_tensors_go_there_and_back(compat: OfficialCodec) -> None:
         (tensor[:, :0], "no tokens"),
         (tensor.float(), "integers"),
         (tensor[..., :1], "integers"),
+        (tensor > 0, "integers"),
         (tensor + 8192, "outside their codebooks"),
         (-1 - tensor, "outside their codebooks"),
     ):

@@ -169,10 +169,10 @@ def test_configs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     assert shipped.model == "default"
     monkeypatch.setattr(sys, "argv", ["train.diffusion"])
     for number, text in enumerate(
-        ("[1]", "model: default\nroot: x\n", "model: default\nroot: x\ncorpus: nowhere\n", "root: x\n")
+        ("[1]", "model: default\nroot: x\n", "model: default\nroot: x\ncorpus: nowhere\n", "root: x\n", "\xff")
     ):
         path = tmp_path / f"{number}.yaml"
-        path.write_text(text)
+        path.write_bytes(text.encode("latin-1"))
         monkeypatch.chdir(tmp_path)
         with pytest.raises(SystemExit) as caught:
             train_main(path)
