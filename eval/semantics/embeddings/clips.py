@@ -10,6 +10,7 @@ import torch
 from codec.audio import resample
 from codec.errors import AudioError
 from codec.limits import is_sample_rate
+from eval.semantics.threads import in_threads
 
 SAMPLE_RATE = 16_000
 Run = Callable[[np.ndarray], np.ndarray]
@@ -17,7 +18,9 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 
 class ClipEmbedder:
-    """Runs an encoder over one clip at a time, so that neither padding nor a neighbour in a batch can reach a vector.
+    """Runs an encoder over every clip alone, so that neither padding nor a neighbour in a batch can reach a vector.
+
+    Several clips are worked on at a time, each by one thread: an encoder keeps nothing from one call to the next.
 
     Args:
         name: as it was asked for.
@@ -56,17 +59,19 @@ class ClipEmbedder:
         Raises:
             AudioError: a clip that is empty or not one-dimensional, or an impossible rate.
         """
-        with torch.inference_mode():
-            return [self._embed(clip) for clip in clips_at(waves, sample_rate, self._rate)]
+        return in_threads(lambda wave: self._embed(wave, sample_rate), checked(waves, sample_rate))
 
-    def _embed(self, clip: np.ndarray) -> np.ndarray:
+    @torch.inference_mode()
+    def _embed(self, wave: np.ndarray, sample_rate: int) -> np.ndarray:
+        clean = np.nan_to_num(np.asarray(wave, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        clip = resample(clean[None], sample_rate, self._rate)[0]
         clip = np.pad(clip, (0, max(0, self._shortest - len(clip))))
         parts = [clip] if self._window is None else pieces(clip, self._window, self._shortest)
         return np.concatenate([self._run(part) for part in parts]).astype(np.float32, copy=False)
 
 
-def clips_at(waves: Sequence[np.ndarray], sample_rate: int, wanted: int) -> Iterator[np.ndarray]:
-    """Every clip at the wanted rate, one by one, NaN and infinite samples as zeros.
+def checked(waves: Sequence[np.ndarray], sample_rate: int) -> Sequence[np.ndarray]:
+    """The clips, if all of them can be embedded.
 
     Raises:
         AudioError: a clip that is empty or not one-dimensional, or an impossible rate.
@@ -76,8 +81,7 @@ def clips_at(waves: Sequence[np.ndarray], sample_rate: int, wanted: int) -> Iter
     for index, wave in enumerate(waves):
         if np.ndim(wave) != 1 or not len(wave):
             raise AudioError(f"clip {index} has the shape {np.shape(wave)}: one channel with samples is expected")
-        clean = np.nan_to_num(np.asarray(wave, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        yield resample(clean[None], sample_rate, wanted)[0]
+    return waves
 
 
 def whole_hops(wave: np.ndarray, hop: int) -> np.ndarray:

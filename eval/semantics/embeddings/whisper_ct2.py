@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from codec.baselines.weights import sha256_of
 from codec.errors import CodecError
@@ -31,7 +32,9 @@ def whisper_ct2(folder: str | Path) -> ClipEmbedder:
     if not (Path(folder) / "model.bin").is_file():
         raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here")
     try:
-        model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8")
+        # Clips come from several threads at once; each gets a worker of one thread.
+        workers = {"inter_threads": torch.get_num_threads(), "intra_threads": 1}
+        model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8", **workers)
     except (RuntimeError, ValueError) as error:
         raise CodecError(f"{folder}: not a CTranslate2 Whisper model ({first_line(error)})") from error
     mel = FeatureExtractor(feature_size=model.n_mels)

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from eval.semantics.threads import one_thread
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 LAST_LEARNING_RATE = 0.1
 """Of the first one, that the schedule goes down to."""
@@ -59,6 +61,7 @@ class Head(nn.Module):
         return self(torch.from_numpy(vectors).float()).numpy()
 
 
+@one_thread()
 def fit(model: nn.Module, count: int, loss: Callable[[Tensor], Tensor], score: Callable[[], float], schedule: Schedule) -> None:
     """Trains a model and leaves it as it was after the epoch with the best validation score.
 

@@ -20,6 +20,8 @@ from eval.semantics.hear.tasks import HearFolder, open_folder
 from eval.semantics.interface import Embedder
 from eval.semantics.scores import Score
 
+TOGETHER = 64
+"""Clips that are read, and then embedded."""
 GRID_POINTS = 8
 """That are tried, out of 16."""
 
@@ -208,9 +210,19 @@ def _embed(task: HearFolder, split: str, embedder: Embedder) -> Data:
         strange = set(labels) - set(number)
         if strange or (not task.multilabel and len(labels) != 1):
             raise CodecError(f"{where}: labels {labels} do not fit labelvocabulary.csv")
-        output = embedder.embed([task.wave(split, file)], task.sample_rate)[0]
-        if output.ndim != 2 or output.shape[1] != embedder.dim or not len(output) or not np.isfinite(output).all():
-            raise CodecError(f"{embedder.name}: vectors of shape {output.shape} or with NaN for {where}")
-        vectors[row] = output.mean(0)
         targets[row, [number[label] for label in labels]] = 1
+    for start in range(0, len(files), TOGETHER):
+        chosen = list(files)[start : start + TOGETHER]
+        outputs = embedder.embed([task.wave(split, file) for file in chosen], task.sample_rate)
+        if len(outputs) != len(chosen):
+            raise CodecError(f"{embedder.name}: {len(outputs)} results for {len(chosen)} clips of {task.path / split}")
+        for row, (file, output) in enumerate(zip(chosen, outputs, strict=True), start):
+            vectors[row] = _mean(output, embedder, f"{task.path / split}: {file} (task {task.name})")
     return Data(vectors, targets)
+
+
+def _mean(output: np.ndarray, embedder: Embedder, where: str) -> np.ndarray:
+    if output.ndim != 2 or output.shape[1] != embedder.dim or not len(output) or not np.isfinite(output).all():
+        raise CodecError(f"{embedder.name}: vectors of shape {output.shape} or with NaN for {where}")
+    mean: np.ndarray = output.mean(0)
+    return mean

@@ -20,6 +20,7 @@ from eval.semantics.language.labels import Agreement, agreement
 from eval.semantics.language.ngram import NGram
 from eval.semantics.language.statistics import Usage, usage
 from eval.semantics.language.transformer import Size, bits, train
+from eval.semantics.threads import in_threads
 from eval.semantics.xares.tasks import card_of
 
 Stream = Literal["semantic", "acoustic", "both"]
@@ -128,7 +129,7 @@ def model_tokens(
     for rate in rates:
         for vocab in vocabs:
             sizes = codec.describe(codec.sample_rate, rate, vocab).codebook_sizes
-            codes = {split: [_encode(codec, clip, rate, vocab) for clip in clips] for split, clips in splits.items()}
+            codes = {split: _encode(codec, clips, rate, vocab) for split, clips in splits.items()}
             # Acoustic tokens depend on the vocabulary only through the semantic codewords; once is enough to see how far.
             for stream in STREAMS:
                 sequences = {split: [flatten(c, stream, sizes) for c in rows] for split, rows in codes.items()}
@@ -144,8 +145,10 @@ def label_agreement(codec: Codec, folder: Path, rates: Sequence[int], vocabs: Se
     clips = [clip for rows in read_splits(folder).values() for clip in rows]
     for rate in rates:
         for vocab in vocabs:
-            codes = [_encode(codec, clip, rate, vocab)[0] for clip in clips]
-            yield Labelled(rate, vocab, folder.name, agreement(codes, [clip.label for clip in clips]))
+            codes = _encode(codec, clips, rate, vocab)
+            yield Labelled(
+                rate, vocab, folder.name, agreement([semantic for semantic, _ in codes], [clip.label for clip in clips])
+            )
 
 
 def flatten(codes: np.ndarray, stream: Stream, sizes: Sequence[int]) -> list[int]:
@@ -193,8 +196,9 @@ def _model(
     )
 
 
-def _encode(codec: Codec, clip: Clip, rate: int, vocab: int) -> np.ndarray:
-    return codec.encode(clip.wave, clip.sample_rate, rate, vocab).codes[0].numpy()
+def _encode(codec: Codec, clips: Sequence[Clip], rate: int, vocab: int) -> list[np.ndarray]:
+    """Codes ``(2, N)`` of each clip."""
+    return in_threads(lambda clip: codec.encode(clip.wave, clip.sample_rate, rate, vocab).codes[0].numpy(), clips)
 
 
 def write_report(path: Path, modelled: Sequence[Modelled], labelled: Sequence[Labelled], about: dict[str, object]) -> None:

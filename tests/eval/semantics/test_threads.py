@@ -1,0 +1,36 @@
+"""Clips beside each other: the order stays, the first failure is raised, and nobody else's threads change."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import torch
+
+from eval.semantics.threads import in_threads, one_thread
+
+
+def test_order_and_threads_stay_as_they_were() -> None:
+    before = torch.get_num_threads()
+
+    def slow_first(number: int) -> tuple[int, int, bool]:
+        time.sleep(0.02 if number == 0 else 0)
+        return number, torch.get_num_threads(), threading.current_thread() is threading.main_thread()
+
+    assert in_threads(slow_first, range(6)) == [(number, 1, False) for number in range(6)]
+    assert torch.get_num_threads() == before
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
+def test_the_first_failure_in_order_is_raised() -> None:
+    def fail(number: int) -> int:
+        if number:
+            raise ValueError(str(number))
+        time.sleep(0.02)
+        return number
+
+    with pytest.raises(ValueError, match=r"^1$"):
+        in_threads(fail, range(4))
