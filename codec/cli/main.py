@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Annotated, Any
 
@@ -138,21 +139,22 @@ def play(file: Annotated[str, typer.Argument(help=".sct or audio file.")], model
     play_file(file, model)
 
 
-def _add_extras() -> None:
-    """Adds the commands of packages that stand on this one (``codec train``, ``codec bench``), which it must not know."""
+@cache
+def _command() -> Any:
+    """Everything above, with the commands of packages that stand on this one (``codec train``), which it must not know."""
     for entry in sorted(entry_points(group="semcodec.commands")):
         command = entry.load()
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=entry.name)
         else:
             app.command(entry.name)(command)
+    return typer.main.get_command(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits; what a user can put right is one line on standard error and exit code 2."""
-    _add_extras()
     try:
-        code = app(arguments, standalone_mode=False)
+        code = _command()(arguments, standalone_mode=False)
     except CodecError as error:
         _fail(str(error))
     except UsageError as error:
