@@ -146,18 +146,18 @@ def assemble(config: TrainConfig) -> Networks:
     Raises:
         CodecError: an earlier stage has not run, or ``config.init`` has other sizes than ``config.model``.
     """
+    path = config.folder("codebooks") / "codebooks.safetensors"
+    fitted = "kmeans" not in config.given
+    if fitted and not path.exists():
+        raise CodecError(f"{path}: no codebooks; run codec train kmeans first")
     torch.manual_seed(config.seed)
     if config.init:
         networks = _given(config, config.init)
     else:
         networks = Networks(config.model)
         networks.semantic.load_state_dict(load_encoder(config).state_dict())
-    if "kmeans" in config.given:
-        return networks
-    path = config.folder("codebooks") / "codebooks.safetensors"
-    if not path.exists():
-        raise CodecError(f"{path}: no codebooks; run codec train kmeans first")
-    networks.codebooks.load_state_dict(load_file(path))
+    if fitted:
+        networks.codebooks.load_state_dict(load_file(path))
     return networks
 
 
