@@ -90,7 +90,7 @@ def fit(config: TrainConfig) -> Path:
     shape = (about["frames"], about["n_components"])
     features = np.memmap(config.folder("features") / "features.f16", "<f2", "r", shape=shape)
     first = first_frames(corpus)
-    refit = bool(config.init) and config.kmeans.refit
+    refit = config.kmeans.refit
     networks = _given(config, str(config.init)) if refit else Networks(config.model)
     rng = np.random.default_rng(config.seed)
     report: dict[str, object] = {}

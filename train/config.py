@@ -156,7 +156,9 @@ class TrainConfig(Config):
     entropy: EntropyStage = EntropyStage()
 
     @model_validator(mode="after")
-    def _crops_hold_whole_tokens(self) -> TrainConfig:
+    def _sections_fit_together(self) -> TrainConfig:
+        if self.kmeans.refit and not self.init:
+            raise ValueError("kmeans.refit needs init: there are no codewords whose space could be kept")
         largest = max(self.model.stacks)
         for name in ("codec", "adversarial"):
             if getattr(self, name).crop_frames % largest:

@@ -22,6 +22,7 @@ from tests.conftest import DATA, TINY
 from tests.faults import codec as command
 from tests.faults import kill_when
 from train.codebooks import assemble
+from train.config import TrainConfig
 from train.corpora import Corpus
 from train.crops import FRAME, cached_entries
 from train.parallel import Place
@@ -174,6 +175,8 @@ def test_codewords_are_refitted_in_the_space_of_a_trained_model(trained: Path, t
         assert old.basis.equal(new.basis)
         assert not old.leaves.equal(new.leaves)
     assert before.semantic.head.weight.equal(after.semantic.head.weight)
+    with pytest.raises(ValueError, match=r"kmeans\.refit needs init"):
+        TrainConfig.model_validate({"kmeans": {"refit": True}})
     first = metrics(tmp_path / "codec")[0]
     assert first["valid_speech_100"] < 1.3 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
 
