@@ -71,7 +71,7 @@ def entropy(
     """What entropy coding saves on held-out clips of the free corpus."""
     import codec
     from benchmarks.entropy import main
-    from train.corpora.store import Corpus
+    from corpora.store import Corpus
 
     main(codec.load(model), Corpus(corpus), split, clips, [int(rate) for rate in rates.split(",")], vocab, output)
 

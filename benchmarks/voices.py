@@ -28,12 +28,12 @@ from codec.errors import CodecError, ModelError
 from codec.hub import load_codec
 from codec.model import Codec
 from codec.networks import Networks
+from corpora.debian import fetch_package
+from corpora.synthetic import UNHEARD, sentences, speak
 from eval.reconstruction.interface import Metric, Pair, Scores
 from eval.reconstruction.registry import metrics, score
 from eval.reconstruction.show import number
 from eval.reconstruction.statistics import Interval, summarise
-from train.corpora.debian import fetch_package
-from train.corpora.synthetic import UNHEARD, sentences, speak
 
 VOICES = {"unseen": f"festival-{UNHEARD[0]}", "seen": "flite-rms"}
 PROGRAMS = {"flite": "flite", "text2wave": f"festival {UNHEARD[1]}"}

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from codec.errors import CodecError
-from train.corpora.clip import Clip
-from train.corpora.debian import fetch_package
+from corpora.clip import Clip
+from corpora.debian import fetch_package
 
 ORIGIN = "synthetic"
 FLITE = ("awb", "rms", "slt", "kal16")
