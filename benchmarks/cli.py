@@ -71,7 +71,7 @@ def entropy(
     """What entropy coding saves on held-out clips of the free corpus."""
     import codec
     from benchmarks.entropy import main
-    from train.corpora.store import Corpus
+    from corpora.store import Corpus
 
     main(codec.load(model), Corpus(corpus), split, clips, [int(rate) for rate in rates.split(",")], vocab, output)
 
@@ -145,7 +145,7 @@ def sweep(
         Path | None, typer.Option(help="Folder of what was measured before; default: in the user's cache.")
     ] = None,
 ) -> None:
-    """Rate and distortion of many codecs on the same clips: tables, plots, and a page to listen to."""
+    """Rate and distortion of many codecs on the same clips: tables, plots, a page; exit code 1 if anything failed."""
     from benchmarks.sweep.run import main
     from eval.reconstruction.names import split_codecs
 

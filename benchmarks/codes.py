@@ -14,8 +14,8 @@ from rich.table import Table
 
 from codec.atomic import atomic_write
 from codec.model import Codec
+from corpora import Corpus
 from eval.reconstruction.usage import StreamUsage, usage
-from train.corpora import Corpus
 
 
 @dataclass(frozen=True)

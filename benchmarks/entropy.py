@@ -18,7 +18,7 @@ from codec.entropy import EntropyModel
 from codec.header import Header
 from codec.model import Codec
 from codec.tokens import Tokens
-from train.corpora.store import Corpus
+from corpora.store import Corpus
 
 
 @dataclass

@@ -53,7 +53,7 @@ def reconstruct(
     cache: Cache = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON line per codec and domain on standard output.")] = False,
 ) -> None:
-    """Send clips through codecs and measure what comes back. Resumes; exit code 1 if a codec or a clip failed."""
+    """Send clips through codecs and measure what comes back. Resumes; exit code 1 if anything failed."""
     from eval.reconstruction.command import main
     from eval.reconstruction.names import split_codecs
 

@@ -61,12 +61,18 @@ class AcousticQuantizer(nn.Module):
 
     def encode(self, latents: Tensor) -> Tensor:
         """``(B, T, dim)`` unbounded → ``(B, T)`` codes."""
+        digits = self._bounded(latents).round().long() + self.levels // 2
+        return (digits * self.strides).sum(-1)
+
+    def bound(self, latents: Tensor) -> Tensor:
+        """``(B, T, dim)`` unbounded → values as `decode` gives them, but not rounded to levels."""
+        return self._bounded(latents) / (self.levels // 2)
+
+    def _bounded(self, latents: Tensor) -> Tensor:
         # An even number of levels has no middle: shift by half a level, so that 0 still maps to a level.
         half = (self.levels - 1) * (1 + EPSILON) / 2
         offset = torch.where(self.levels % 2 == 0, 0.5, 0.0)
-        bounded = torch.tanh(latents.float() + torch.atanh(offset / half)) * half - offset
-        digits = bounded.round().long() + self.levels // 2
-        return (digits * self.strides).sum(-1)
+        return torch.tanh(latents.float() + torch.atanh(offset / half)) * half - offset
 
     def decode(self, codes: Tensor) -> Tensor:
         """``(B, T)`` codes → ``(B, T, dim)`` values."""

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from codec.errors import CodecError
 from codec.networks import Networks
+from corpora.store import Corpus
 from train.autoencoder import Autoencoder, draw, fixed_batches, load_averaged, validate
 from train.balancer import Balancer
 from train.config import TrainConfig
-from train.corpora.store import Corpus
 from train.crops import Crops, open_features
 from train.discriminator import MultiResolutionDiscriminator, adversarial_loss, discriminator_loss, feature_loss
 from train.losses import ReconstructionLoss

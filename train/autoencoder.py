@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from codec.networks import Networks
+from corpora.store import Corpus
 from train.config import TrainConfig
-from train.corpora.store import Corpus
 from train.crops import Batch, Crops, open_features, usable
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss

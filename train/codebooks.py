@@ -16,10 +16,10 @@ from codec.features import LogMel
 from codec.hub import load_codec
 from codec.networks import Networks
 from codec.semantic import SemanticEncoder
+from corpora.store import Corpus, Entry
 from quantizers.fit_nested import SAMPLE_PER_CENTROID, fit_nested
 from quantizers.kmeans import Iteration
 from train.config import TrainConfig
-from train.corpora.store import Corpus, Entry
 from train.crops import FRAME, cached_entries, first_frames, level
 from train.parallel import join
 from train.progress import autocast

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from codec.config import Config, ModelConfig
-from train.corpora.clip import Domain
+from corpora.clip import Domain
 
 
 class CorpusConfig(Config):

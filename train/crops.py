@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from codec.errors import CodecError
-from train.corpora.store import SAMPLE_RATE, Corpus, Entry
+from corpora.store import SAMPLE_RATE, Corpus, Entry
 
 FRAME = 320
 LEVELS_DBFS = (-34.0, -14.0)

@@ -12,9 +12,9 @@ from codec.entropy import FILE, EntropyModel, RateTables, save_entropy
 from codec.header import CHUNK_SECONDS
 from codec.hub import load
 from codec.model import Codec
+from corpora.store import SAMPLE_RATE, Corpus, Entry
 from quantizers import ans
 from train.config import TrainConfig
-from train.corpora.store import SAMPLE_RATE, Corpus, Entry
 
 CLASSES = 128
 STRENGTH = 8.0

@@ -24,7 +24,7 @@ from codec.atomic import atomic_path, atomic_write
 from codec.baselines.narrow import narrowed
 from codec.config import Config
 from codec.errors import CodecError
-from train.corpora.store import SAMPLE_RATE, Corpus
+from corpora.store import SAMPLE_RATE, Corpus
 from train.crops import Crops
 from train.losses import MultiScaleMelLoss
 from train.parallel import Place, join

@@ -36,9 +36,9 @@ class Stage:
 def _corpus(config: TrainConfig) -> None:
     from itertools import chain
 
-    from train.corpora import Corpus, build
-    from train.corpora.perturb import perturb
-    from train.corpora.sources import clips_of
+    from corpora import Corpus, build
+    from corpora.perturb import perturb
+    from corpora.sources import clips_of
 
     folder = config.folder("corpus")
     if not (folder / "clips.jsonl").exists():
@@ -52,7 +52,7 @@ def _corpus(config: TrainConfig) -> None:
 
 
 def _teacher(config: TrainConfig) -> None:
-    from train.corpora import Corpus
+    from corpora import Corpus
     from train.ssl.teacher import WhisperTeacher, cache_features
 
     if config.ssl.objective == "distil":

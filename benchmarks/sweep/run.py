@@ -33,7 +33,7 @@ def main(
     """Measures, writes and prints.
 
     Returns:
-        1 if a codec or a clip failed, else 0.
+        1 if a codec, a clip or a metric failed, else 0.
 
     Raises:
         CodecError: no codecs, no such data, metric or folder, or something is missing that all of them need.

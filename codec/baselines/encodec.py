@@ -68,7 +68,7 @@ def network(family: str, path: Path | None) -> Any:
     if path is None or path.suffix == ".safetensors":
         return build(package.EncodecModel, config, path)
     model = build(package.EncodecModel, config, None)
-    load_tensors(model, path, renamed)
+    load_tensors(model, path, lambda state: {renamed(name): tensor for name, tensor in state.items()})
     return model
 
 

@@ -22,8 +22,8 @@ class Weights:
         url: public address.
         licence: as its publisher states it.
         sha256: where the publisher states one; otherwise what came first is trusted, recorded beside it and said.
-        original: name under which the codec's own package publishes the same weights; behind its dash are the first
-            digits of their SHA-256.
+        original: name under which the codec's own package publishes the same weights; behind a dash, if it has one, are
+            the first digits of their SHA-256.
     """
 
     file: str
@@ -37,13 +37,13 @@ def _hub(repository: str, licence: str, file: str = "model.safetensors", origina
     return Weights(Path(file).name, f"https://huggingface.co/{repository}/resolve/main/{file}", licence, original=original)
 
 
-# Safetensors where the publisher has them; the two others are read as plain tensors (weights_only), never unpickled.
+# Safetensors where the publisher has them; the others are read as plain tensors (weights_only), never unpickled.
 WEIGHTS: dict[str, Weights] = {
     "encodec_24khz": _hub("facebook/encodec_24khz", "not stated by its repository", original="encodec_24khz-d7cc33bc.th"),
     "encodec_48khz": _hub("facebook/encodec_48khz", "MIT", original="encodec_48khz-7e698e3e.th"),
-    "dac_16khz": _hub("descript/dac_16khz", "MIT"),
-    "dac_24khz": _hub("descript/dac_24khz", "MIT"),
-    "dac_44khz": _hub("descript/dac_44khz", "MIT"),
+    "dac_16khz": _hub("descript/dac_16khz", "MIT", original="weights_16khz.pth"),
+    "dac_24khz": _hub("descript/dac_24khz", "MIT", original="weights_24khz.pth"),
+    "dac_44khz": _hub("descript/dac_44khz", "MIT", original="weights.pth"),
     "mimi": _hub("kyutai/mimi", "CC-BY-4.0"),
     "snac_24khz": _hub("hubertsiuzdak/snac_24khz", "MIT", "pytorch_model.bin"),
     "speechtokenizer": _hub("fnlp/SpeechTokenizer", "Apache-2.0", "speechtokenizer_hubert_avg/SpeechTokenizer.pt"),
@@ -91,7 +91,7 @@ def find_weights(family: str) -> Path | None:
     path = path.with_name(original)
     if not path.is_file():
         return None
-    stated = path.stem.rpartition("-")[2]
+    stated = path.stem.partition("-")[2]
     if not sha256_of(path).startswith(stated):
         raise ModelError(f"{path}: damaged; its sha256 does not begin with {stated}")
     return path

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from codec.errors import CodecError
+from corpora.folder import folder_clips
 from eval.datasets.clip import Clip
 from eval.reconstruction.interface import Domain
-from train.corpora.folder import folder_clips
 
 TRANSCRIPTS = "transcripts.jsonl"
 

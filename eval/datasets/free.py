@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from codec.errors import CodecError
+from corpora.store import SAMPLE_RATE, Corpus, Entry
+from corpora.synthetic import ORIGIN as SYNTHETIC
 from eval.datasets.clip import Clip
 from eval.reconstruction.interface import EVERYWHERE
-from train.corpora.store import SAMPLE_RATE, Corpus, Entry
-from train.corpora.synthetic import ORIGIN as SYNTHETIC
 
 MIN_SECONDS = {"speech": 1.5, "music": 0.4, "sound": 0.4}
 MAX_SECONDS = 10.0

@@ -20,7 +20,7 @@ def clips_of(folder: Path, split: str, minutes: float, seed: int = 0) -> Iterato
     Raises:
         CodecError: no corpus there, or nothing in that split.
     """
-    from train.corpora.store import SAMPLE_RATE, Corpus
+    from corpora.store import SAMPLE_RATE, Corpus
 
     corpus = Corpus(folder)
     entries = [entry for entry in corpus.select(split) if entry.speed == 1.0]

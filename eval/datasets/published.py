@@ -12,9 +12,9 @@ import numpy as np
 import soundfile
 
 from codec.errors import AudioError, CodecError
+from corpora.clip import Clip as Recording
+from corpora.layouts import layout_clips
 from eval.datasets.clip import Clip
-from train.corpora.clip import Clip as Recording
-from train.corpora.layouts import layout_clips
 
 MUSDB18_STREAMS = ("mixture", "drums", "bass", "other", "vocals")
 """In the order of the audio streams of a ``.stem.mp4``."""

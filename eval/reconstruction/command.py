@@ -120,7 +120,7 @@ def main(
     """Measures, writes, prints.
 
     Returns:
-        1 if a codec or a clip failed, else 0.
+        1 if a codec, a clip or a metric failed, else 0.
 
     Raises:
         CodecError: as `measure`, or no folder for the results.

@@ -113,8 +113,8 @@ class Results:
 
     @property
     def complete(self) -> bool:
-        """Every codec ran on every clip; a metric that cannot judge a clip does not count against it."""
-        return not (self.refused or self.unreadable or any(row.error for row in self.rows))
+        """Every codec ran on every clip, and every metric that is for the clip's domain has a value of it."""
+        return not (self.refused or self.unreadable or any(row.error or row.failed for row in self.rows))
 
     @property
     def domains(self) -> tuple[Domain, ...]:

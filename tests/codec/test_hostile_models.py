@@ -23,7 +23,7 @@ from codec.errors import CodecError, ModelError
 from codec.hub import DEFAULT, load, load_entropy_of
 
 ROOT = Path(codec.__file__).parent.parent
-PACKAGES = ("codec", "quantizers", "train", "eval", "benchmarks", "serve", "tokenizing")
+PACKAGES = ("codec", "quantizers", "corpora", "train", "eval", "benchmarks", "serve", "tokenizing")
 ONE_FOLDER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ABSURD = st.one_of(
     st.integers(-(10**20), 10**20),

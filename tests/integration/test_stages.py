@@ -18,12 +18,12 @@ import codec
 from codec.audio import read_audio, resample
 from codec.cli import main
 from codec.errors import CodecError
+from corpora import Corpus
 from tests.conftest import DATA, TINY
 from tests.faults import codec as command
 from tests.faults import kill_when
 from train.codebooks import assemble
 from train.config import TrainConfig
-from train.corpora import Corpus
 from train.crops import FRAME, cached_entries
 from train.parallel import Place
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from codec.errors import CodecError
-from tests.train.test_corpora import write
-from train.corpora import Corpus, build
-from train.corpora.folder import folder_clips
+from corpora import Corpus, build
+from corpora.folder import folder_clips
+from tests.corpora.test_corpora import write
 from train.crops import FRAME, Crops, cached_entries, first_frames, open_features
 
 

@@ -14,10 +14,10 @@ import torch
 
 from codec.baselines import dac, encodec
 from codec.errors import CodecError
+from corpora import build
+from corpora.folder import folder_clips
 from eval.semantics.embeddings import open_embedder
 from tests.conftest import DATA
-from train.corpora import build
-from train.corpora.folder import folder_clips
 from train.peers import EncodecPeer, PeerConfig, peer, train
 
 

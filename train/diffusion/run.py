@@ -10,7 +10,7 @@ from codec.errors import CodecError
 from codec.official import checkpoint
 from codec.official.config import SAMPLE_RATE, PublishedConfig
 from codec.official.published import PublishedFiles
-from train.corpora.store import Corpus
+from corpora.store import Corpus
 from train.crops import FRAME, Crops
 from train.diffusion.config import DiffusionConfig
 from train.diffusion.export import export

@@ -15,7 +15,7 @@ from codec.diffusion.files import build, export_diffusion
 from codec.diffusion.networks import DiffusionDecoder
 from codec.hub import DEFAULT, load_codec
 from codec.networks import Networks
-from train.corpora.store import Corpus
+from corpora.store import Corpus
 from train.crops import Crops
 from train.diffusion.schedule import add_noise, zero_terminal_cosine
 from train.losses import ReconstructionLoss

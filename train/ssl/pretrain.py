@@ -8,8 +8,8 @@ import torch
 
 from codec.features import LogMel
 from codec.semantic import SemanticEncoder
+from corpora.store import Corpus
 from train.config import TrainConfig
-from train.corpora.store import Corpus
 from train.crops import Crops, open_features, usable
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast

@@ -14,7 +14,7 @@ import numpy as np
 from rich.progress import track
 
 from codec.errors import CodecError
-from train.corpora.store import Corpus, Entry
+from corpora.store import Corpus, Entry
 
 FRAME = 320  # samples at 16 kHz per teacher frame
 WINDOW = 30 * 16_000

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codec.errors import CodecError
+from corpora.store import Corpus
 from eval.semantics.interface import TaskCard
 from eval.semantics.tasks import instruments, sounds, spoken
 from eval.semantics.tasks.corpus_clips import Clips
 from eval.semantics.tasks.item import Item
 from eval.semantics.tasks.write import About, write_task
-from train.corpora.store import Corpus
 
 FREE, SYNTHETIC = "free corpus", "flite and espeak-ng"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from corpora.store import SAMPLE_RATE, Corpus, Entry
 from eval.semantics.tasks.item import Item
-from train.corpora.store import SAMPLE_RATE, Corpus, Entry
 
 MAX_SECONDS = 10
 

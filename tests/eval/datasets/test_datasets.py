@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.errors import AudioError, CodecError
+from corpora import Clip as Recording
+from corpora import build
+from corpora.clip import split_of
 from eval.datasets import Clip, clips_of, read_manifest, write_manifest
 from eval.datasets.folder import folder
 from eval.datasets.free import held_out
 from eval.datasets.published import audioset, libritts, musdb18
 from eval.datasets.sources import PUBLISHED
-from train.corpora import Clip as Recording
-from train.corpora import build
-from train.corpora.clip import split_of
 
 RATE = 8_000
 

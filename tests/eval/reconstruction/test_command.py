@@ -40,7 +40,7 @@ def options(folder: Path, *more: str) -> list[str]:
 
 def test_reconstruct_writes_and_says_what_it_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = options(folder, "--metrics", "mel_distance,wer", "--workers", "1", "--reference", "original", "--json")
-    assert call("eval", "reconstruct", "--codecs", "original,semcodec@50,vocab=4096", *chosen) == 0
+    assert call("eval", "reconstruct", "--codecs", "original,semcodec@50,vocab=4096", *chosen) == 1, "wer has no transcript"
     out, err = capsys.readouterr()
     original, ours = (json.loads(line) for line in out.splitlines())
     assert original["scores"]["mel_distance"]["mean"]["value"] == pytest.approx(0, abs=1e-6)
@@ -116,6 +116,22 @@ def test_bad_clips_and_missing_programs_are_named_and_the_exit_code_says_so(
     assert (original["clips"], original["failed"], ours["failed"]) == (5, 0, 0)
     assert original["scores"]["mel_distance"]["mean"]["clips"] == 4
     assert original["scores"]["stoi"]["mean"]["value"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("command", [("eval", "reconstruct"), ("sweep",)])
+def test_a_metric_that_fails_is_told_by_the_exit_code_and_one_for_another_domain_is_not_asked(
+    command: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "music").mkdir()
+    (folder / "a.wav").rename(folder / "music" / "a.wav")
+    chosen = ["--codecs", "original", *options(folder, "--metrics", "si_sdr,wer", "--workers", "1")]
+    assert call(*command, *chosen) == 0, "word error rates are not for music"
+    assert "has no value" not in capsys.readouterr().err
+    soundfile.write(folder / "music" / "silent.wav", np.zeros(16_000), 16_000)
+    assert call(*command, *chosen) == 1
+    assert "si_sdr has no value on clip music/silent.wav of original: the reference is silent" in capsys.readouterr().err
+    rows = read_results(folder.parent / "out").rows
+    assert [row.values.get("si_sdr") for row in rows] == [100, None], "the rest is measured and written"
 
 
 def test_all_codecs_refused_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

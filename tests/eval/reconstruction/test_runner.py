@@ -132,6 +132,7 @@ def test_clips_that_cannot_be_read_and_missing_transcripts_are_named(tmp_path: P
     assert results.unreadable == {"unreadable": "unreadable.wav: not audio", "empty": "no samples"}
     [row] = results.rows
     assert row.failed == {"wer": "no transcript"}
+    assert not run(["bits@4"], clips[2:], SETUP, Cache(tmp_path), workers=0).complete
     assert "wer" not in row.values
 
 

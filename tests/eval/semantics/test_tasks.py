@@ -16,14 +16,14 @@ import pytest
 import soundfile
 
 from codec.errors import CodecError
+from corpora.clip import Clip
+from corpora.store import Corpus, Entry
 from eval.semantics.interface import SPLITS, read_card
 from eval.semantics.tasks import build_tasks, instruments, task_names
 from eval.semantics.tasks.instruments import Note, render, write_score
 from eval.semantics.tasks.item import Item, check, without_repeats, without_unlearnable
 from eval.semantics.tasks.programs import Voice, run, trimmed
 from eval.semantics.tasks.sounds import _drum
-from train.corpora.clip import Clip
-from train.corpora.store import Corpus, Entry
 
 CORPUS_TASKS = ("word", "letter_or_digit", "language", "object_word", "prompt", "taunt", "drum", "domain", "music_family")
 

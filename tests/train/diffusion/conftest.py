@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from corpora import build
+from corpora.folder import folder_clips
 from tests.conftest import DATA
-from train.corpora import build
-from train.corpora.folder import folder_clips
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
-from train.corpora.clip import Clip
+from corpora.clip import Clip
 
 
 def _audio(root: Path) -> list[Path]:

@@ -5,7 +5,7 @@ import pytest
 
 from codec.audio import read_audio
 from codec.errors import CodecError
-from train.corpora.synthetic import FESTIVAL, FLITE, sentences, synthetic_clips
+from corpora.synthetic import FESTIVAL, FLITE, sentences, synthetic_clips
 
 TEXT = """
 The quick brown fox jumps over the lazy dog.  A penny saved is a penny
@@ -64,6 +64,6 @@ def test_a_missing_program_is_named(packages: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.skipif(not PROGRAMS, reason="needs flite, espeak-ng, festival and festvox-italp16k")
 def test_a_missing_voice_of_festival_is_named(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.corpora.synthetic.FESTIVAL", {"nobody_diphone": "festvox-nobody"})
+    monkeypatch.setattr("corpora.synthetic.FESTIVAL", {"nobody_diphone": "festvox-nobody"})
     with pytest.raises(CodecError, match=r"cannot speak as nobody_diphone \(apt-get install festvox-nobody\)"):
         list(synthetic_clips(packages, flite=0, espeak=0, festival=1))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
-from train.corpora.clip import Clip, Domain
+from corpora.clip import Clip, Domain
 
 PACKAGES: dict[str, Domain] = {
     "asterisk-core-sounds-en-g722": "speech",

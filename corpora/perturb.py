@@ -11,8 +11,8 @@ import numpy as np
 import soxr
 from rich.progress import track
 
-from train.corpora.room import rerecord
-from train.corpora.store import SAMPLE_RATE, Corpus
+from corpora.room import rerecord
+from corpora.store import SAMPLE_RATE, Corpus
 
 SPEED_RANGE = (0.8, 1.25)
 
@@ -26,7 +26,7 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: f
         corpus: a built corpus; if it already holds copies, nothing happens.
         copies: how many copies per clip of each domain, e.g. ``{"speech": 3}``.
         seed: of the speeds, which are log-uniform in 0.8 … 1.25.
-        rerecorded: share of the copies that also get another tone, room and noise; see `train.corpora.room`.
+        rerecorded: share of the copies that also get another tone, room and noise; see `corpora.room`.
 
     Returns:
         Hours added.

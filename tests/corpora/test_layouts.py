@@ -10,11 +10,11 @@ import pytest
 import soundfile
 
 from codec.errors import CodecError
+from corpora import Corpus, build
+from corpora.layouts import LAYOUTS, layout_clips
+from corpora.sources import clips_of
 from tests.conftest import DATA
-from tests.train.test_corpora import write
-from train.corpora import Corpus, build
-from train.corpora.layouts import LAYOUTS, layout_clips
-from train.corpora.sources import clips_of
+from tests.corpora.test_corpora import write
 
 
 def found(source: str, tmp_path: Path) -> dict[str, object]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.corpora.room import rerecord
+from corpora.room import rerecord
 
 
 @settings(max_examples=40, deadline=None)

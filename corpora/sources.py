@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.corpora import debian
-from train.corpora.clip import Clip
-from train.corpora.folder import folder_clips
-from train.corpora.layouts import LAYOUTS, layout_clips
-from train.corpora.shards import shard_clips
-from train.corpora.synthetic import synthetic_clips
+from corpora import debian
+from corpora.clip import Clip
+from corpora.folder import folder_clips
+from corpora.layouts import LAYOUTS, layout_clips
+from corpora.shards import shard_clips
+from corpora.synthetic import synthetic_clips
 
 
 def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Clip]:

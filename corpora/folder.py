@@ -8,7 +8,7 @@ from typing import get_args
 
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
-from train.corpora.clip import Clip, Domain
+from corpora.clip import Clip, Domain
 
 
 def folder_clips(root: Path, domain: Domain = "speech") -> Iterator[Clip]:

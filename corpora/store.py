@@ -16,7 +16,7 @@ from rich.progress import track
 
 from codec.audio import read_audio, resample
 from codec.errors import CodecError
-from train.corpora.clip import Clip, split_of
+from corpora.clip import Clip, split_of
 
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.2

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.errors import CodecError
-from train.corpora import Corpus, build, split_of
-from train.corpora.clip import Clip
-from train.corpora.debian import clips
-from train.corpora.folder import folder_clips
-from train.corpora.perturb import perturb
+from corpora import Corpus, build, split_of
+from corpora.clip import Clip
+from corpora.debian import clips
+from corpora.folder import folder_clips
+from corpora.perturb import perturb
 
 
 @given(st.text(max_size=30))

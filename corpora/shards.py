@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
-from train.corpora.clip import Clip, Domain
+from corpora.clip import Clip, Domain
 
 MAX_MEMBER_BYTES = 1 << 30
 
