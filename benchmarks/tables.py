@@ -15,7 +15,12 @@ from eval.reconstruction.summary import Summary, summarise
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "codec" / "weights" / "default" / "README.md", ROOT / "docs" / "export.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "codec" / "weights" / "default" / "README.md",
+    ROOT / "docs" / "export.md",
+    ROOT / "docs" / "semantic-encoder.md",
+)
 VOCAB = ",vocab=32768"
 """Of all our rows: said once, above the table."""
 COLUMNS = {
@@ -99,6 +104,28 @@ def onnx() -> str:
     return "\n".join(lines)
 
 
+def objectives() -> str:
+    """What probes find after the same processor time with each objective: k-NN and trained head on every task."""
+    path = RESULTS / "objectives.json"
+    if not path.is_file():
+        return "Not measured yet: `python -m benchmarks.objectives --help`."
+    found = json.loads(path.read_text("utf-8"))
+    values = {(row["embedder"], row["task"], row["head"]): row["value"] for row in found["scores"]}
+    trained = {row["objective"]: row for row in found["trained"]}
+    tasks = list(dict.fromkeys(task for _, task, _ in values))
+    header = ["features", "steps", "minutes", "of the teacher before", *(task.replace("_", " ") for task in tasks), "mean"]
+    lines = _table(header)
+    for name in dict.fromkeys(name for name, _, head in values if head != "majority"):
+        about = trained.get(name)
+        cost = [f"{about['steps']}", f"{about['minutes']:.1f}", f"{about['teacher_minutes']:.1f}"] if about else ["–"] * 3
+        both = [[values[name, task, head] for head in ("knn", "mlp")] for task in tasks]
+        means = [sum(column) / len(column) for column in zip(*both, strict=True)]
+        lines.append(_row([name, *cost, *(" / ".join(f"{value:.1%}" for value in pair) for pair in [*both, means])]))
+    majority = [values["majority class", task, "majority"] for task in tasks]
+    cells = [f"{value:.1%}" for value in [*majority, sum(majority) / len(majority)]]
+    return "\n".join([*lines, _row(["majority class", *["–"] * 3, *cells])])
+
+
 def _name(name: str) -> str:
     short = name.replace(VOCAB, "")
     return f"**{short}**" if name.startswith("semcodec") else short
@@ -130,7 +157,7 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-TABLES: dict[str, Callable[[], str]] = {"quality": quality, "speed": speed, "onnx": onnx}
+TABLES: dict[str, Callable[[], str]] = {"quality": quality, "speed": speed, "onnx": onnx, "objectives": objectives}
 
 
 def fill(text: str) -> str:

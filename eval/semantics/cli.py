@@ -38,7 +38,7 @@ def tasks(
     corpus: Annotated[Path, typer.Option(help="A folder made by codec train corpus.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Gets one folder per task.")],
     only: Only = "",
-    soundfont: Annotated[Path | None, typer.Option(help="Of General MIDI, for instruments and pitches.")] = None,
+    soundfont: Annotated[Path | None, typer.Option(help="Of General MIDI, for instruments.")] = None,
     seed: Annotated[int, typer.Option(help="Of every choice.")] = 0,
     json: Json = False,
 ) -> None:

@@ -12,19 +12,19 @@ import numpy as np
 from codec.atomic import atomic_write
 from codec.errors import CodecError
 from eval.semantics.ablations import ablations
-from eval.semantics.scores import Failure, Results, Score, Suite, is_variant, read_results, weighted_average
-from eval.semantics.tables import table
+from eval.semantics.scores import Failure, HeadName, Results, Score, Suite, is_variant, read_results, weighted_average
+from eval.semantics.side_by_side import side_by_side
+from eval.semantics.tables import MAJORITY, OURS, label, table
 from eval.semantics.xares.published import BASELINES, LEADERBOARD
 from eval.semantics.xares.tasks import BY_NAME
 
-HEADS = {"knn": "k-NN (k = 10, cosine, T = 0.07)", "mlp": "Trained head (LayerNorm + linear)"}
+HEADS: dict[HeadName, str] = {"knn": "k-NN (k = 10, cosine, T = 0.07)", "mlp": "Trained head (LayerNorm + linear)"}
 SUITES: dict[Suite, str] = {
     "tasks": "Tasks from free audio",
     "xares": "Public tasks of X-ARES",
     "hear": "HEAR",
 }
-MAJORITY = "majority class"
-OURS, FEATURES, LOG_MEL = "semcodec@", "semcodec:features", "logmel"
+FEATURES, LOG_MEL = "semcodec:features", "logmel"
 LIKE_OTHERS = ("encodec", "dac", "peer:")
 RELATIVE_LOSS = 0.1
 """That semantic tokens may lose against the features that they quantise."""
@@ -59,7 +59,7 @@ def page(results: Results, modelled: Sequence[dict[str, Any]], drawn: dict[str, 
         if scores:
             parts += [f"## {title}", *_suite(scores, results.tasks)]
             parts += [f"![{title}: {kind.split()[1]}](images/{file})" for kind, file in drawn.items() if kind.startswith(suite)]
-            parts += _side_by_side(scores)
+            parts += side_by_side(scores)
             parts += _goals(scores) if suite == "tasks" else []
         parts += ablations(everything)
     parts += _failures(results.failures)
@@ -111,41 +111,12 @@ def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:
         cells = [_cell(values.get((name, task)), best[task]) for task in tasks]
         means = (_mean(values, name, tasks), weighted_average(own))
         complete = len(own) == len(tasks)  # Means over different tasks must not stand below each other.
-        rows.append([_label(own[0]), _kbps(own[0]), *cells, *(f"{mean:.1%}" if complete else "–" for mean in means)])
+        rows.append([label(own[0]), _kbps(own[0]), *cells, *(f"{mean:.1%}" if complete else "–" for mean in means)])
     return table(["embedder", "kbps", *(task.replace("_", " ") for task in tasks), "mean", "weighted"], rows)
 
 
 def _mean(values: dict[tuple[str, str], Score], name: str, tasks: Sequence[str]) -> float:
     return float(np.mean([values[name, task].value for task in tasks if (name, task) in values]))
-
-
-def _side_by_side(scores: Sequence[Score]) -> Iterable[str]:
-    """Weighted track averages in both modes, over the tasks that an embedder has in both."""
-    rows = []
-    for name in dict.fromkeys(s.embedder for s in scores if s.embedder != MAJORITY):
-        cells, own = [], [s for s in scores if s.embedder == name]
-        for head in HEADS:
-            both = [{s.task: s for s in own if s.head == head and s.mode == mode} for mode in ("corrected", "compatible")]
-            tasks = both[0].keys() & both[1].keys()
-            if not tasks:
-                cells += ["–"] * 3
-                continue
-            a, b = (weighted_average([kept[task] for task in sorted(tasks)]) for kept in both)
-            cells += [f"{a:.1%}", f"{b:.1%}", f"{100 * (b - a):+.1f}"]
-        if set(cells) != {"–"}:
-            rows.append([_label(own[0]), *cells])
-    if rows:
-        yield "### As X-ARES 0.1.3 scores it, and corrected: weighted averages"
-        yield (
-            "*X-ARES* repeats what the package does: clips padded to the longest of sixteen before they are encoded, padding "
-            "in the means, all but the first crop of a clip lost, k-fold epochs chosen on the test fold, and k-NN in which the "
-            "dimensions of the training set instead of its vectors are scaled to length 1, which is no cosine similarity. "
-            "*Corrected* does none of this."
-        )
-        header = ["embedder"]
-        for track in ("B (k-NN)", "A (trained head)"):
-            header += [f"{track} corrected", "X-ARES", "difference"]
-        yield table(header, rows)
 
 
 def _goals(scores: Sequence[Score]) -> Iterable[str]:
@@ -291,11 +262,6 @@ def _sorted(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Path]]:
         else:
             scored.append(path)
     return modelled, scored
-
-
-def _label(score: Score) -> str:
-    name = score.embedder if score.trained else f"{score.embedder}\\*"
-    return f"**{name}**" if name.startswith(OURS) else name
 
 
 def _kbps(score: Score) -> str:

@@ -1,8 +1,14 @@
-"""Markdown."""
+"""Markdown, and how embedders are called in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from eval.semantics.scores import Score
+
+MAJORITY = "majority class"
+OURS = "semcodec@"
+"""How the names of our codec's tokens begin."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -15,3 +21,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         | 1 | 2 |
     """
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
+
+
+def label(score: Score) -> str:
+    """An embedder's name: ours in bold, random weights with a mark."""
+    name = score.embedder if score.trained else f"{score.embedder}\\*"
+    return f"**{name}**" if name.startswith(OURS) else name

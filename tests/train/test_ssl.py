@@ -100,3 +100,8 @@ def test_widths_that_do_not_fit_are_named(config: TrainConfig) -> None:
     wrong = config.model_copy(update={"ssl": SemanticStage(teacher_components=9, spectrum_components=4)})
     with pytest.raises(CodecError, match=r"n_features must be .* = 13"):
         Distillation(wrong, LogMel(), ToneCrops())  # type: ignore[arg-type]
+
+
+def test_every_item_has_something_hidden(config: TrainConfig) -> None:
+    for step in range(50):
+        assert hide_spans(config.ssl, 0, step, 4, 12).any(1).all()

@@ -43,8 +43,10 @@ class Objective(Protocol):
 
 
 def hide_spans(stage: SemanticStage, seed: int, step: int, batch: int, frames: int) -> Tensor:
-    """``(B, T)`` bool: spans of hidden frames, about ``mask_share`` of all; depends on seed and step alone."""
+    """``(B, T)`` bool: spans of hidden frames, about ``mask_share`` of all and one at least; depends on seed and step alone."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     starts = torch.rand((batch, frames), generator=generator) < stage.mask_share / stage.mask_span
+    anywhere = torch.randint(frames, (batch, 1), generator=generator)
+    starts.scatter_(1, anywhere, starts.gather(1, anywhere) | ~starts.any(1, keepdim=True))  # a loss over no frames is none
     spread = F.max_pool1d(starts.float().unsqueeze(1), stage.mask_span, 1, stage.mask_span // 2)
     return spread.squeeze(1)[:, :frames] > 0

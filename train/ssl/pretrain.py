@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from codec.features import LogMel
 from codec.semantic import SemanticEncoder
 from corpora.store import Corpus
 from train.config import TrainConfig
-from train.crops import Crops, open_features, usable
-from train.parallel import average_gradients, join, mean_over_processes
+from train.crops import Batch, Crops, open_features, usable
+from train.parallel import Place, average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import LOG_EVERY, Average, Run, check_finite, cosine
+from train.run import LOG_EVERY, Average, Run, Stateful, check_finite, cosine
 from train.ssl.distil import Distillation
 from train.ssl.jepa import JointEmbedding
 from train.ssl.mae import MaskedAutoencoding
@@ -29,50 +30,92 @@ def build_objective(config: TrainConfig, encoder: SemanticEncoder, mel: LogMel, 
     return Distillation(config, mel, data)
 
 
+class Pretraining:
+    """A trunk, its objective, and what an update touches.
+
+    Args:
+        config: of the whole training.
+        data: training crops.
+        place: of this process.
+    """
+
+    def __init__(self, config: TrainConfig, data: Crops, place: Place) -> None:
+        stage = config.ssl
+        self._config, self._place = config, place
+        self.mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(place.device)
+        self.encoder = SemanticEncoder(config.model.semantic, config.model.mel.n_mels).to(place.device)
+        self.objective = build_objective(config, self.encoder, self.mel, data)
+        self.objective.module.to(place.device)
+        self.average = Average(self.encoder)
+        self._parameters = [*self.encoder.parameters(), *(p for p in self.objective.module.parameters() if p.requires_grad)]
+        self._optimizer = torch.optim.AdamW(self._parameters, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
+
+    @property
+    def parts(self) -> dict[str, Stateful]:
+        """What a checkpoint holds."""
+        parts = {"model": self.encoder, "objective": self.objective.module, "average": self.average}
+        return {**parts, "optimizer": self._optimizer}
+
+    def loss(self, step: int, batch: Batch) -> Tensor:
+        """Of this process's share of a batch, with the frames hidden that are this step's."""
+        stage, place = self._config.ssl, self._place
+        with torch.no_grad():
+            clean = self.mel(batch.wave)
+        hidden = hide_spans(stage, self._config.seed, step, stage.batch_size, stage.crop_frames)
+        with autocast(place.device, self._config.precision):
+            return self.objective.loss(self.encoder, clean, batch, hidden[place.share(stage.batch_size)].to(place.device))
+
+    def update(self, step: int, loss: Tensor, learning_rate: float) -> None:
+        """One step against the gradient, over all processes."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(self._parameters)
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self._optimizer.step()
+        self.average.update(self.encoder, step)
+        self.objective.after_step(self.encoder, step)
+
+    @torch.no_grad()
+    def validate(self, batch: Batch) -> dict[str, float]:
+        """The averaged encoder's figures on fixed crops."""
+        return self.objective.validate(self.average.module, self.mel(batch.wave), batch)
+
+
+def crops_of(config: TrainConfig, place: Place) -> tuple[Crops, Batch | None]:
+    """Training crops, and a batch to validate on if any clips are held out.
+
+    Raises:
+        CodecError: no corpus, or distillation without its teacher's features.
+    """
+    stage = config.ssl
+    corpus = Corpus(config.folder("corpus"))
+    features = open_features(config.folder("teacher")) if stage.objective == "distil" else None
+    sizes = (stage.weights, stage.crop_frames, stage.batch_size, features)
+    data = Crops(corpus, "train", *sizes, seed=config.seed, share=place.share(stage.batch_size))
+    held_out = any(usable(corpus, "valid", domain) for domain in stage.weights)
+    return data, Crops(corpus, "valid", *sizes, seed=1).batch(0).to(place.device) if held_out else None
+
+
 def train(config: TrainConfig) -> Path:
     """Trains to the end (or goes on from the last checkpoint); returns the run's folder."""
     torch.manual_seed(config.seed)
     stage, place = config.ssl, join()
-    corpus = Corpus(config.folder("corpus"))
-    features = open_features(config.folder("teacher")) if stage.objective == "distil" else None
-    mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(place.device)
-    sizes = (stage.weights, stage.crop_frames, stage.batch_size, features)
-    share = place.share(stage.batch_size)
-    data = Crops(corpus, "train", *sizes, seed=config.seed, share=share)
-    held_out = any(usable(corpus, "valid", domain) for domain in stage.weights)
-    valid = Crops(corpus, "valid", *sizes, seed=1).batch(0).to(place.device) if held_out else None
-    encoder = SemanticEncoder(config.model.semantic, config.model.mel.n_mels).to(place.device)
-    objective = build_objective(config, encoder, mel, data)
-    objective.module.to(place.device)
-    average = Average(encoder)
-    parameters = [*encoder.parameters(), *(p for p in objective.module.parameters() if p.requires_grad)]
-    optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
-    parts = {"model": encoder, "objective": objective.module, "average": average, "optimizer": optimizer}
-    run = Run(config.folder("ssl"), config, parts, matters=("ssl", "model", "seed", "precision"), main=place.main)
+    data, valid = crops_of(config, place)
+    work = Pretraining(config, data, place)
+    run = Run(config.folder("ssl"), config, work.parts, matters=("ssl", "model", "seed", "precision"), main=place.main)
     if place.device.type == "cuda":
-        encoder.compile()
+        work.encoder.compile()
     steps = Steps("ssl", data, run.resume(), stage.steps, place)
     for step, batch in steps:
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(step, stage.steps, stage.learning_rate)
-        with torch.no_grad():
-            clean = mel(batch.wave)
-        hidden = hide_spans(stage, config.seed, step, stage.batch_size, stage.crop_frames)[share].to(place.device)
-        with autocast(place.device, config.precision):
-            loss = objective.loss(encoder, clean, batch, hidden)
+        loss = work.loss(step, batch)
         check_finite(loss, step, run)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(parameters)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        average.update(encoder, step)
-        objective.after_step(encoder, step)
+        work.update(step, loss, cosine(step, stage.steps, stage.learning_rate))
         if (step + 1) % LOG_EVERY == 0:
             run.log(step + 1, {"loss": mean_over_processes(loss), "speed": steps.speed})
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
             if valid is not None:
-                with torch.no_grad():
-                    run.log(step + 1, objective.validate(average.module, mel(valid.wave), valid))
+                run.log(step + 1, work.validate(valid))
             run.save(step + 1)
     return run.folder

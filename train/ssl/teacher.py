@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.progress import track
 
 from codec.errors import CodecError
@@ -41,7 +42,8 @@ class WhisperTeacher:
         if not (Path(folder) / "model.bin").is_file():
             raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here")
         self._ct2 = ctranslate2
-        self._model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8", intra_threads=2)
+        threads = torch.get_num_threads()
+        self._model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8", intra_threads=threads)
         self._mel = FeatureExtractor()
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:

@@ -9,8 +9,10 @@ import torch
 
 from codec.baselines.interface import AudioCodec
 from codec.errors import CodecError
+from codec.features import LogMel
 from codec.hub import load_codec
 from codec.model import Codec, Stream
+from codec.semantic import SemanticEncoder
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
 from eval.semantics.embeddings.columns import Columns
 
@@ -50,14 +52,19 @@ def our_features(codec: Codec, name: str) -> ClipEmbedder:
     """Our semantic encoder before k-means, 50 frames a second: what quantisation started from."""
     if not hasattr(codec, "networks"):
         raise CodecError(f"embedder {name!r}: {codec.name} gives semantic, acoustic, both or ids, not features")
-    networks, config = codec.networks, codec.networks.config
-    device = next(networks.parameters()).device
+    return encoder_features(codec.networks.mel, codec.networks.semantic, name, codec.fingerprint)
+
+
+def encoder_features(mel: LogMel, encoder: SemanticEncoder, name: str, version: str, trained: bool = True) -> ClipEmbedder:
+    """Features of a semantic encoder outside a codec."""
+    device, hop = encoder.head.weight.device, 2 * mel.mel.hop_length
 
     def run(wave: np.ndarray) -> np.ndarray:
-        padded = torch.from_numpy(whole_hops(wave, config.hop_length)).to(device)
-        return networks.semantic(networks.mel(padded[None]))[0].float().cpu().numpy()
+        padded = torch.from_numpy(whole_hops(wave, hop)).to(device)
+        return encoder(mel(padded[None]))[0].float().cpu().numpy()
 
-    return ClipEmbedder(name, run, config.semantic.n_features, config.hop_length, config.sample_rate, version=codec.fingerprint)
+    width, rate = encoder.head.out_features, mel.mel.sample_rate
+    return ClipEmbedder(name, run, width, hop, rate, trained=trained, version=version)
 
 
 def tuned_features(folder: str | Path) -> ClipEmbedder:

@@ -50,6 +50,12 @@ TASKS: tuple[CorpusTask | SoundFontTask, ...] = (
         About("letter_or_digit", f"espeak-ng; {FREE} (klettres, asterisk)", "speakers", "speech"), spoken.letter_or_digit
     ),
     CorpusTask(About("language", "espeak-ng", "voices and numbers", "speech"), spoken.language),
+    CorpusTask(
+        About(
+            "prompt_language", f"{FREE} (asterisk, klettres, ktuberling); espeak-ng", "speakers, and whole sentences", "speech"
+        ),
+        spoken.prompt_language,
+    ),
     CorpusTask(About("object_word", f"{FREE} (ktuberling)", "languages and speakers", "speech"), spoken.object_word),
     CorpusTask(About("prompt", f"{FREE} (asterisk)", "speaker", "speech"), spoken.prompt),
     CorpusTask(About("taunt", f"{FREE} (hedgewars)", "voices", "speech"), spoken.taunt),
@@ -57,7 +63,6 @@ TASKS: tuple[CorpusTask | SoundFontTask, ...] = (
     CorpusTask(About("domain", FREE, "packages", "speech, music, sound"), sounds.domain),
     CorpusTask(About("music_family", FREE, "tracks", "music"), sounds.music_family),
     SoundFontTask(About("instrument_family", "FluidR3 SoundFont", "instruments", "music"), instruments.instrument_family),
-    SoundFontTask(About("pitch", "FluidR3 SoundFont", "instruments", "music"), instruments.pitch),
 )
 
 

@@ -19,15 +19,13 @@ SAMPLE_RATE = 16_000
 SPACING, HELD, KEPT = 3.0, 0.8, 1.0
 """Seconds from note to note, of a key held down, and of a clip."""
 NOTES = 8
-"""Of each program in the task of families."""
+"""Of each program."""
 TICKS = 480  # a beat; at 120 beats a minute 960 ticks are a second
 FAMILIES = (
     *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensemble", "brass"),
     *("reed", "pipe", "synth lead", "synth pad", "synth effects", "ethnic", "percussive", "sound effects"),
 )
 """Of General MIDI, eight programs each."""
-PITCHED = tuple(range(80))
-"""Programs whose pitch is beyond doubt: piano to pipe."""
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 
 
@@ -55,25 +53,6 @@ def instrument_family(soundfont: Path, seed: int) -> list[Item]:
         split = shares(map(str, programs), seed + number, valid=1, test=2)
         for program in programs:
             items += [Item(wave, family, f"program {program}", split(str(program))) for wave in waves[program] if audible(wave)]
-    return without_repeats(items)
-
-
-def pitch(soundfont: Path, seed: int) -> list[Item]:
-    """Which of a piano's 88 keys sounds, by instruments never heard."""
-    random = np.random.default_rng(seed)
-    split = shares(map(str, PITCHED), seed, valid=10, test=20)
-    played: dict[int, list[Note]] = {program: [] for program in PITCHED}
-    for part, count in {"train": 10, "valid": 2, "test": 4}.items():
-        programs = [program for program in PITCHED if split(str(program)) == part]
-        for key in range(21, 109):
-            for program in random.choice(programs, count, replace=False):
-                played[int(program)].append(Note(key, int(random.integers(50, 121))))
-    waves = render_all(soundfont, played)
-    items: list[Item] = []
-    for program, notes in played.items():
-        for note, wave in zip(notes, waves[program], strict=True):
-            if audible(wave):
-                items.append(Item(wave, str(note.pitch), f"program {program}", split(str(program))))
     return without_repeats(items)
 
 

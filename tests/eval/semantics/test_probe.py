@@ -193,6 +193,21 @@ def test_page() -> None:
     assert "| audiocodec (ByteDance) | 0.865 | 0.868 | 0.792 | 0.792 |" in rows
 
 
+def test_both_ways_task_by_task_and_averaged_by_weight() -> None:
+    values = {("word", "knn"): (0.2, 0.1), ("pitch", "knn"): (0.6, 0.9), ("pitch", "mlp"): (0.5, 0.5)}
+    scores = []
+    for (task, head), both in values.items():
+        for mode, value in zip(("corrected", "compatible"), both, strict=True):
+            scores.append(score(task=task, head=head, mode=mode, value=value, weight=300 if task == "pitch" else 100))
+    one_way = [score(embedder="dac", trained=False), score(task="drum", head="mlp")]
+    averages, _, tasks = page(Results([*scores, *one_way]), [], {}).partition("Task by task:")
+    assert "| logmel | 50.0% | 70.0% | +20.0 | 50.0% | 50.0% | +0.0 |" in averages
+    assert "| word | logmel | 20.0% | 10.0% | -10.0 | – | – | – |" in tasks
+    assert "| pitch | logmel | 60.0% | 90.0% | +30.0 | 50.0% | 50.0% | +0.0 |" in tasks
+    assert "dac" not in tasks.partition("###")[0]
+    assert "drum" not in tasks.partition("###")[0]
+
+
 def test_variants_stand_beside_what_they_are_made_from() -> None:
     rows = [
         ("semcodec:features", "word", 0.5),

@@ -24,8 +24,12 @@ from eval.semantics.tasks.instruments import Note, render, write_score
 from eval.semantics.tasks.item import Item, check, without_repeats, without_unlearnable
 from eval.semantics.tasks.programs import Voice, run, trimmed
 from eval.semantics.tasks.sounds import _drum
+from eval.semantics.tasks.spoken import NUMBER_LANGUAGES
 
-CORPUS_TASKS = ("word", "letter_or_digit", "language", "object_word", "prompt", "taunt", "drum", "domain", "music_family")
+CORPUS_TASKS = (
+    *("word", "letter_or_digit", "language", "prompt_language", "object_word", "prompt", "taunt"),
+    *("drum", "domain", "music_family"),
+)
 
 
 def rows() -> list[tuple[str, str, str, dict[str, str], float]]:
@@ -147,6 +151,19 @@ def test_prompts_are_asked_by_the_other_speaker_and_unheard_ones_test(corpus: Pa
     assert read_card(tmp_path / "prompt").seen == ""
 
 
+@pytest.mark.usefixtures("quick_voices")
+def test_languages_of_prompts_are_learned_elsewhere(corpus: Path, tmp_path: Path) -> None:
+    (card,) = build_tasks(tmp_path, corpus, names=["prompt_language"])
+    assert card.classes == ("en", "it")  # the other languages have no prompts here
+    groups = {split: {about["group"] for about, _ in manifest(tmp_path, card.name, split)} for split in SPLITS}
+    assert groups["test"] == {"Allison", "Carlo", "Menardi"}
+    assert "klettres-en_GB" in groups["train"]
+    assert "klettres-de" not in groups["train"]
+    languages = [about["label"] for about, _ in manifest(tmp_path, card.name, "test")]
+    assert languages.count("it") == 30
+    assert card.counts["valid"] == 2 * 4
+
+
 def test_how_much_of_the_test_the_model_heard_is_told(corpus: Path, tmp_path: Path) -> None:
     (card,) = build_tasks(tmp_path, corpus, names=["drum"])
     assert card.seen == f"{card.counts['test']} of {card.counts['test']} test clips, without labels"
@@ -201,7 +218,7 @@ def test_what_is_missing_is_said(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(CodecError, match="codec train corpus"):
         build_tasks(tmp_path, tmp_path / "none", names=["taunt"])
     with pytest.raises(CodecError, match="apt-get install fluid-soundfont-gm"):
-        build_tasks(tmp_path, corpus, tmp_path / "none.sf2", names=["pitch"])
+        build_tasks(tmp_path, corpus, tmp_path / "none.sf2", names=["instrument_family"])
     with pytest.raises(CodecError, match="no-such-program is missing: apt-get install"):
         run(["no-such-program"])
     with pytest.raises(CodecError, match="failed with exit code 3"):
@@ -227,6 +244,13 @@ def test_synthesisers_speak_the_same_twice(voice: Voice) -> None:
     assert 4_000 < len(wave) < 32_000
     assert np.abs(wave[:400]).max() < np.abs(wave).max()
     np.testing.assert_array_equal(wave, voice.say("nineteen"))
+
+
+def test_numbers_are_read_the_same_twice_in_every_language() -> None:
+    said = [(number, name) for number in ("4711", "6789", "9999") for name in NUMBER_LANGUAGES]
+    waves = [[Voice("espeak-ng", "m1").say(number, name).tobytes() for number, name in said] for _ in range(2)]
+    assert waves[0] == waves[1]
+    assert len(set(waves[0])) == len(said)
 
 
 def test_silence_is_no_speech() -> None:
@@ -288,16 +312,15 @@ def test_scores_hold_what_was_asked_for(tmp_path: Path) -> None:
     assert kinds == [("note_on", 60, 90), ("note_on", 72, 30)]
 
 
-def test_instrument_tasks_hold_out_whole_instruments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instrument_families_hold_out_whole_instruments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def play(font: Path, program: int, notes: list[Note]) -> list[np.ndarray]:
         return [np.random.default_rng([program, i]).integers(-9_000, 9_000, 64).astype(np.int16) for i in range(len(notes))]
 
     monkeypatch.setattr(instruments, "render", play)
-    family, pitch = build_tasks(tmp_path, tmp_path, names=["instrument_family", "pitch"])
-    assert (len(family.classes), len(pitch.classes)) == (16, 88)
-    for card in (family, pitch):
-        groups = [{about["group"] for about, _ in manifest(tmp_path, card.name, split)} for split in SPLITS]
-        assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+    (family,) = build_tasks(tmp_path, tmp_path, names=["instrument_family"])
+    assert len(family.classes) == 16
+    groups = [{about["group"] for about, _ in manifest(tmp_path, family.name, split)} for split in SPLITS]
+    assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
     assert family.counts == {"train": 16 * 5 * 8, "valid": 16 * 8, "test": 16 * 2 * 8}
 
 

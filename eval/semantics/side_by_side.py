@@ -1,0 +1,67 @@
+"""Scores as X-ARES 0.1.3 computes them beside corrected ones: task by task, and as the two weighted averages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from eval.semantics.scores import HeadName, Mode, Score, weighted_average
+from eval.semantics.tables import MAJORITY, label, table
+
+TRACKS: dict[HeadName, str] = {"knn": "B (k-NN)", "mlp": "A (trained head)"}
+MODES: tuple[Mode, Mode] = ("corrected", "compatible")
+_ABOUT = (
+    "*X-ARES* repeats what the package does: clips padded to the longest of sixteen before they are encoded, padding "
+    "in the means, all but the first crop of a clip lost, k-fold epochs chosen on the test fold, and k-NN in which the "
+    "dimensions of the training set instead of its vectors are scaled to length 1, which is no cosine similarity. "
+    "*Corrected* does none of this."
+)
+
+Pairs = dict[HeadName, dict[str, tuple[Score, Score]]]
+"""Of one embedder: head → task → corrected and compatible score, for tasks that have both."""
+
+
+def side_by_side(scores: Sequence[Score]) -> Iterable[str]:
+    """Two tables over the tasks that an embedder has in both modes; nothing where there are none.
+
+    Args:
+        scores: of one suite.
+    """
+    found = {name: _pairs(scores, name) for name in dict.fromkeys(s.embedder for s in scores) if name != MAJORITY}
+    labels = {score.embedder: label(score) for score in scores}
+    found = {name: pairs for name, pairs in found.items() if any(pairs.values())}
+    if not found:
+        return
+    header = [cell for track in TRACKS.values() for cell in (f"{track} corrected", "X-ARES", "difference")]
+    yield "### As X-ARES 0.1.3 scores it, and corrected"
+    yield _ABOUT
+    yield "Weighted averages, as the two tracks of the challenge have them:"
+    yield table(["embedder", *header], [[labels[name], *_averages(pairs)] for name, pairs in found.items()])
+    yield "Task by task:"
+    rows = [[task.replace("_", " "), labels[name], *cells] for name, pairs in found.items() for task, cells in _tasks(pairs)]
+    yield table(["task", "embedder", *header], sorted(rows, key=lambda row: row[0]))
+
+
+def _pairs(scores: Sequence[Score], name: str) -> Pairs:
+    found: Pairs = {}
+    for head in TRACKS:
+        modes = [{s.task: s for s in scores if (s.embedder, s.head, s.mode) == (name, head, mode)} for mode in MODES]
+        found[head] = {task: (score, modes[1][task]) for task, score in modes[0].items() if task in modes[1]}
+    return found
+
+
+def _averages(pairs: Pairs) -> list[str]:
+    cells = []
+    for kept in pairs.values():
+        both = [weighted_average([pair[mode] for pair in kept.values()]) for mode in range(2)]
+        cells += _cells(*both) if kept else ["–"] * 3
+    return cells
+
+
+def _tasks(pairs: Pairs) -> Iterable[tuple[str, list[str]]]:
+    for task in dict.fromkeys(task for kept in pairs.values() for task in kept):
+        chosen = [kept.get(task) for kept in pairs.values()]
+        yield task, [cell for pair in chosen for cell in (_cells(pair[0].value, pair[1].value) if pair else ["–"] * 3)]
+
+
+def _cells(corrected: float, compatible: float) -> list[str]:
+    return [f"{corrected:.1%}", f"{compatible:.1%}", f"{100 * (compatible - corrected):+.1f}"]
