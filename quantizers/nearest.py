@@ -10,12 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-POINT_TILE, CODE_TILE = 2048, 256
-"""Scores of a tile, half a million, stay in a processor's cache; few points are compared with more codewords at a time."""
+from quantizers.threads import in_threads
+
+POINT_TILE, CODE_TILE = 4096, 256
+"""Scores of a tile, a million, stay in a processor's cache; few points are compared with more codewords at a time."""
 POINT_TILE_ON_GPU = 65_536
 
 
-@torch.no_grad()
 def nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     """Index of, and squared distance to, the nearest row of a codebook.
 
@@ -32,6 +33,18 @@ def nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
         >>> nearest(torch.tensor([[0.9], [0.1]]), torch.tensor([[0.0], [1.0]]))[0]
         tensor([1, 0])
     """
+    threads = torch.get_num_threads()
+    if points.device.type != "cpu" or threads == 1 or len(points) < 2 * POINT_TILE:
+        return _nearest(points, codebook)
+    # A part to a thread, and none of them waits: threads that share every product wait for each other after each.
+    share = -(-len(points) // (threads * POINT_TILE)) * POINT_TILE
+    found = in_threads(lambda part: _nearest(part, codebook), torch.split(points, share))
+    indices, distances = zip(*found, strict=True)
+    return torch.cat(indices), torch.cat(distances)
+
+
+@torch.no_grad()
+def _nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     half_norms = codebook.pow(2).sum(1) / 2
     indices = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distances = torch.empty(len(points), dtype=points.dtype, device=points.device)

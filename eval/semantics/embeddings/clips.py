@@ -10,7 +10,7 @@ import torch
 from codec.audio import resample
 from codec.errors import AudioError
 from codec.limits import is_sample_rate
-from eval.semantics.threads import in_threads
+from quantizers.threads import in_threads
 
 SAMPLE_RATE = 16_000
 Run = Callable[[np.ndarray], np.ndarray]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eval.semantics.threads import one_thread
+from quantizers.threads import one_thread
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 LAST_LEARNING_RATE = 0.1

@@ -20,8 +20,8 @@ from eval.semantics.language.labels import Agreement, agreement
 from eval.semantics.language.ngram import NGram
 from eval.semantics.language.statistics import Usage, usage
 from eval.semantics.language.transformer import Size, bits, train
-from eval.semantics.threads import in_threads
 from eval.semantics.xares.tasks import card_of
+from quantizers.threads import in_threads
 
 Stream = Literal["semantic", "acoustic", "both"]
 STREAMS: tuple[Stream, ...] = ("semantic", "acoustic", "both")

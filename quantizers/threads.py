@@ -1,4 +1,4 @@
-"""One clip to a thread: threads that share a short clip wait for each other, most of all on a busy machine."""
+"""One item to a thread: threads that share a short computation wait for each other, most of all on a busy machine."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from eval.semantics.threads import in_threads, one_thread
+from quantizers.threads import in_threads, one_thread
 
 
 def test_order_and_threads_stay_as_they_were() -> None:
