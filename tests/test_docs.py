@@ -20,7 +20,7 @@ from tests.conftest import DATA
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "codec" / "weights" / "default" / "README.md"]
 TAKES_LONG = ("train", "bench", "export", "eval", "sweep", "models --fetch", "ui", "serve", "probe")
-LONG = tuple(f"codec {name}" for name in TAKES_LONG)
+LONG = (*(f"codec {name}" for name in TAKES_LONG), "python -m benchmarks.objectives")
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -54,7 +54,7 @@ def test_shell(name: str, code: str, workplace: Path) -> None:
             assert re.search(rf"^{command.split()[1]}:", makefile, re.M), command
             continue
         if command.startswith(LONG):
-            command = " ".join(word for word in command.split()[:3] if not word.startswith("-")) + " --help"
+            command = " ".join(word for word in command.split()[:3] if word == "-m" or word[0] != "-") + " --help"
         done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{name}: {command}\n{done.stderr}"
 
