@@ -10,8 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from train.losses import magnitude
-
 COMPRESSION, FLOOR = 0.3, 1e-5
 """Magnitudes are raised to this power, phases kept."""
 
@@ -55,7 +53,7 @@ class STFTDiscriminator(nn.Module):
         """``(B, samples)`` → judgement."""
         spectrum = torch.stft(wave, self.n_fft, self.n_fft // 4, window=self.window, normalized=True, return_complex=True)
         # Loud and quiet parts weigh alike, as they do to an ear.
-        spectrum = spectrum * (magnitude(spectrum) + FLOOR).pow(COMPRESSION - 1)
+        spectrum = spectrum * (spectrum.abs() + FLOOR).pow(COMPRESSION - 1)
         x = torch.view_as_real(spectrum).permute(0, 3, 2, 1)  # (B, 2, T', F')
         x = x.contiguous(memory_format=torch.channels_last)
         maps = []

@@ -16,16 +16,6 @@ LINEAR_WEIGHT = 0.25
 """Share of a loss on single bins of one scale: mel bands are too wide above 2 kHz to tell harmonics apart."""
 
 
-SILENCE = 1e-14
-"""Power below which a magnitude has no gradient; far under the floor."""
-
-
-def magnitude(spectrum: Tensor) -> Tensor:
-    """Absolute value of complex bins: what ``abs`` gives, in half its time forward and back on a CPU."""
-    parts = torch.view_as_real(spectrum)
-    return (parts[..., 0].square() + parts[..., 1].square()).clamp_min(SILENCE).sqrt()
-
-
 class MultiScaleMelLoss(nn.Module):
     """Mean absolute difference of log10 mel magnitudes, averaged over scales; see also `ReconstructionLoss`.
 
@@ -57,7 +47,7 @@ class MultiScaleMelLoss(nn.Module):
     def spectra(self, wave: Tensor, n_fft: int) -> Tensor:
         """``(B, samples)`` → ``(B, frames, bands)`` log10 magnitudes."""
         spectrum = torch.stft(wave, n_fft, n_fft // 4, window=self.get_buffer(f"window_{n_fft}"), return_complex=True)
-        mel = magnitude(spectrum).transpose(1, 2) @ self.get_buffer(f"bank_{n_fft}")
+        mel = spectrum.abs().transpose(1, 2) @ self.get_buffer(f"bank_{n_fft}")
         return mel.clamp_min(MAGNITUDE_FLOOR).log10()
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
@@ -82,4 +72,4 @@ class ReconstructionLoss(MultiScaleMelLoss):
     def _bins(self, wave: Tensor) -> Tensor:
         window = self.get_buffer(f"window_{LINEAR_N_FFT}")
         spectrum = torch.stft(wave, LINEAR_N_FFT, LINEAR_N_FFT // 4, window=window, return_complex=True)
-        return (magnitude(spectrum) * (2 / window.sum())).clamp_min(MAGNITUDE_FLOOR).log10()
+        return (spectrum.abs() * (2 / window.sum())).clamp_min(MAGNITUDE_FLOOR).log10()
