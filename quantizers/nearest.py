@@ -20,7 +20,7 @@ POINT_TILE_ON_GPU = 65_536
 def nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     """Index of, and squared distance to, the nearest row of a codebook.
 
-    Memory is that of one tile. Ties go to the lowest index.
+    Memory is that of a tile for each thread. Ties go to the lowest index.
 
     Args:
         points: ``(N, D)``, preferably centred (squares of large offsets cancel badly).
@@ -52,7 +52,7 @@ def _nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     starts = range(0, len(codebook), width)
     size = POINT_TILE if points.device.type == "cpu" else POINT_TILE_ON_GPU
 
-    # One buffer for all tiles: fresh memory for each costs a tenth of the products.
+    # One buffer for all tiles: fresh memory for each costs up to a tenth of the products.
     buffer = points.new_empty(min(size, len(points)) * min(width, len(codebook)))
 
     def scores(part: Tensor, start: int) -> Tensor:

@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from benchmarks import objectives, tables
 from benchmarks.objectives import OBJECTIVES, ProcessorTime, choose_clips, compare, main, train_for
 from codec.config import SemanticConfig
 from codec.errors import CodecError
-from corpora import Corpus, build
-from corpora.folder import folder_clips
-from tests.conftest import DATA, TINY
+from corpora import Corpus
+from tests.conftest import TINY
+from tests.corpora.sentence import sentence_corpus
 from tests.eval.semantics.folders import tone_task
 from train.config import SemanticStage, TrainConfig
 
@@ -41,13 +40,7 @@ class Ears:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("objectives")
-    wave, rate = soundfile.read(DATA / "speech.flac", dtype="float32")
-    (folder / "audio").mkdir()
-    for number, part in enumerate(np.array_split(wave, 12)):
-        soundfile.write(folder / "audio" / f"{number}.wav", part, rate)
-    build(folder_clips(folder / "audio"), folder / "corpus")
-    return folder / "corpus"
+    return sentence_corpus(tmp_path_factory.mktemp("objectives"))
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import time
 import pytest
 import torch
 
+from quantizers.nearest import POINT_TILE, nearest
 from quantizers.threads import in_threads, one_thread
 
 
@@ -34,3 +35,18 @@ def test_the_first_failure_in_order_is_raised() -> None:
 
     with pytest.raises(ValueError, match=r"^1$"):
         in_threads(fail, range(4))
+
+
+def test_nearest_codewords_do_not_depend_on_threads() -> None:
+    points, codebook = torch.randn(3 * POINT_TILE + 5, 8), torch.randn(300, 8)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        several = nearest(points, codebook)
+        torch.set_num_threads(1)
+        one = nearest(points, codebook)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(several[0], one[0])
+    torch.testing.assert_close(several[1], one[1])
+    torch.testing.assert_close(one[1], torch.cdist(points, codebook).square().amin(1), rtol=1e-3, atol=1e-3)

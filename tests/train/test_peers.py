@@ -9,27 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from codec.baselines import dac, encodec
 from codec.errors import CodecError
-from corpora import build
-from corpora.folder import folder_clips
 from eval.semantics.embeddings import open_embedder
-from tests.conftest import DATA
+from tests.corpora.sentence import sentence_corpus
 from train.peers import EncodecPeer, PeerConfig, peer, train
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("peers")
-    wave, rate = soundfile.read(DATA / "speech.flac", dtype="float32")
-    (folder / "audio").mkdir()
-    for number, part in enumerate(np.array_split(wave, 12)):
-        soundfile.write(folder / "audio" / f"{number}.wav", part, rate)
-    build(folder_clips(folder / "audio"), folder / "corpus")
-    return folder / "corpus"
+    return sentence_corpus(tmp_path_factory.mktemp("peers"))
 
 
 @pytest.fixture
