@@ -29,13 +29,13 @@ PIECE_FRAMES = 3000
 
 
 def load_encoder(config: TrainConfig) -> SemanticEncoder:
-    """The averaged weights of the pretraining stage, or the semantic encoder of ``config.init``.
+    """The averaged weights of the pretraining stage, or the semantic encoder of ``config.init`` where that is kept.
 
     Raises:
         CodecError: that stage has not run.
     """
-    if config.init:
-        return _given(config, config.init).semantic
+    if "ssl" in config.given:
+        return given_networks(config).semantic
     path = config.folder("ssl") / "checkpoint.pt"
     if not path.exists():
         raise CodecError(f"{path}: no pretrained semantic encoder; run codec train ssl first")
@@ -91,7 +91,7 @@ def fit(config: TrainConfig) -> Path:
     features = np.memmap(config.folder("features") / "features.f16", "<f2", "r", shape=shape)
     first = first_frames(corpus)
     refit = config.kmeans.refit
-    networks = _given(config, str(config.init)) if refit else Networks(config.model)
+    networks = given_networks(config) if refit else Networks(config.model)
     rng = np.random.default_rng(config.seed)
     report: dict[str, object] = {}
     names = list(config.kmeans.shares)
@@ -151,18 +151,21 @@ def assemble(config: TrainConfig) -> Networks:
     if fitted and not path.exists():
         raise CodecError(f"{path}: no codebooks; run codec train kmeans first")
     torch.manual_seed(config.seed)
-    if config.init:
-        networks = _given(config, config.init)
-    else:
-        networks = Networks(config.model)
+    networks = given_networks(config) if config.init else Networks(config.model)
+    if "ssl" not in config.given:
         networks.semantic.load_state_dict(load_encoder(config).state_dict())
     if fitted:
         networks.codebooks.load_state_dict(load_file(path))
     return networks
 
 
-def _given(config: TrainConfig, name: str) -> Networks:
-    networks = load_codec(name).networks
+def given_networks(config: TrainConfig) -> Networks:
+    """The networks of ``config.init``, to be trained further.
+
+    Raises:
+        CodecError: no such model, or it has other sizes than ``config.model``.
+    """
+    networks = load_codec(str(config.init)).networks
     if networks.config != config.model:
-        raise CodecError(f"init: model {name} has other sizes than the config's model section")
+        raise CodecError(f"init: model {config.init} has other sizes than the config's model section")
     return networks.requires_grad_(True).train()

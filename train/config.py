@@ -41,6 +41,8 @@ class SemanticStage(Config):
         spectrum_components: of the level-free log-mel frame.
         spectrum_weight: variance of the spectrum part; that of the teacher part is 1.
         mask_share: of frames that are hidden, in spans of ``mask_span``.
+        refit: with ``init``, distil into the encoder that it brings, towards targets that are turned to where its
+            features lie: a better encoder whose features the acoustic half still understands.
     """
 
     objective: Literal["distil", "mae", "jepa"] = "distil"
@@ -55,6 +57,7 @@ class SemanticStage(Config):
     learning_rate: float = 1.5e-3
     mask_share: float = 0.3
     mask_span: int = 10
+    refit: bool = False
     save_every: int = 500
 
 
@@ -138,8 +141,9 @@ class TrainConfig(Config):
 
     Attributes:
         root: folder that the stages share.
-        init: a trained model (``default`` or a folder). Its semantic encoder and codebooks stay as they are, so the
-            stages that make them are left out; its acoustic half is where the codec stage starts.
+        init: a trained model (``default`` or a folder). Its semantic encoder and codebooks stay as they are (but for
+            ``ssl.refit`` and ``kmeans.refit``), so the stages that make them are left out; its acoustic half is where
+            the codec stage starts.
         precision: ``bf16`` runs networks in bfloat16 under autocast, where the processor gains from it.
     """
 
@@ -159,6 +163,8 @@ class TrainConfig(Config):
     def _sections_fit_together(self) -> TrainConfig:
         if self.kmeans.refit and not self.init:
             raise ValueError("kmeans.refit needs init: there are no codewords whose space could be kept")
+        if self.ssl.refit and not (self.kmeans.refit and self.ssl.objective == "distil"):
+            raise ValueError("ssl.refit needs kmeans.refit, for codewords that fit its features, and ssl.objective=distil")
         largest = max(self.model.stacks)
         for name in ("codec", "adversarial"):
             if getattr(self, name).crop_frames % largest:
@@ -168,7 +174,7 @@ class TrainConfig(Config):
     @property
     def given(self) -> tuple[str, ...]:
         """Stages that are left out, since ``init`` brings what they would make."""
-        if not self.init:
+        if not self.init or self.ssl.refit:
             return ()
         return ("teacher", "ssl") if self.kmeans.refit else ("teacher", "ssl", "kmeans")
 

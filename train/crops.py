@@ -71,7 +71,8 @@ class Crops:
         share: slice | None = None,
     ) -> None:
         self.corpus, self.frames, self.seed = corpus, frames, seed
-        self._numbers = range(batch_size)[share or slice(None)]
+        self._whole = range(batch_size)
+        self._numbers = self._whole[share or slice(None)]
         self.features = features
         self._first = first_frames(corpus) if features is not None else {}
         self._entries = {domain: usable(corpus, split, domain) for domain in weights}
@@ -85,7 +86,14 @@ class Crops:
 
     def batch(self, index: int) -> Batch:
         """Batch number ``index``, or this process's share of it."""
-        crops = [self._crop(np.random.default_rng((self.seed, index, number))) for number in self._numbers]
+        return self._draw(index, self._numbers)
+
+    def whole_batch(self, index: int) -> Batch:
+        """Batch number ``index``, all of it: for what every process must find the same."""
+        return self._draw(index, self._whole)
+
+    def _draw(self, index: int, numbers: range) -> Batch:
+        crops = [self._crop(np.random.default_rng((self.seed, index, number))) for number in numbers]
         wave = torch.from_numpy(np.stack([wave for wave, _ in crops]))
         if self.features is None:
             return Batch(wave, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -179,6 +180,26 @@ def test_codewords_are_refitted_in_the_space_of_a_trained_model(trained: Path, t
         TrainConfig.model_validate({"kmeans": {"refit": True}})
     first = metrics(tmp_path / "codec")[0]
     assert first["valid_speech_100"] < 1.3 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
+
+
+def test_a_trained_encoder_is_trained_on_in_the_space_it_has(trained: Path, tmp_path: Path) -> None:
+    """With `ssl.refit` the encoder gets better at its teacher while its features stay where they lay."""
+    (tmp_path / "corpus").symlink_to(trained / "run" / "corpus")
+    shutil.copytree(trained / "run" / "teacher", tmp_path / "teacher")
+    features = np.fromfile(tmp_path / "teacher" / "features.f16", "<f2").reshape(-1, 8)
+    (-features[:, ::-1]).tofile(tmp_path / "teacher" / "features.f16")  # as another corpus might have turned its components
+    given = ["init=" + str(trained / "run" / "model"), f"root={tmp_path}", "ssl.refit=true", "kmeans.refit=true"]
+    for stage in ("ssl", "features", "kmeans", "codec", "export"):
+        run(stage, trained, *given, "codec.steps=20", "codec.learning_rate=0.001", "kmeans.iterations=2")
+    before, after = metrics(trained / "run" / "ssl"), metrics(tmp_path / "ssl")
+    assert after[-1]["valid_teacher"] < before[-1]["valid_teacher"]
+    old, new = (codec.load(folder / "model") for folder in (trained / "run", tmp_path))
+    wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
+    first, second = (model.networks.semantic(model.networks.mel(wave)) for model in (old, new))
+    assert not first.equal(second)
+    assert torch.nn.functional.cosine_similarity(first - first.mean(1), second - first.mean(1), dim=-1).mean() > 0.5
+    with pytest.raises(ValueError, match=r"ssl\.refit needs kmeans\.refit"):
+        TrainConfig.model_validate({"init": "default", "ssl": {"refit": True}})
 
 
 @pytest.mark.parametrize(("stage", "step"), [("ssl", 33), ("codec", 70), ("adversarial", 8)])

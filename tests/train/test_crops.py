@@ -33,6 +33,13 @@ def test_batches_depend_on_their_number_alone(corpus: Corpus) -> None:
     assert not torch.equal(crops(corpus).batch(5).wave, crops(corpus).batch(6).wave)
 
 
+def test_a_share_still_knows_the_whole_batch(corpus: Corpus) -> None:
+    sizes = ("train", {"speech": 1.0, "music": 1.0}, 16, 4)
+    whole, part = Crops(corpus, *sizes).batch(3), Crops(corpus, *sizes, share=slice(2, 4))
+    assert part.batch(3).wave.equal(whole.wave[2:])
+    assert part.whole_batch(3).wave.equal(whole.wave)
+
+
 def test_levels_are_in_range_and_nothing_clips(corpus: Corpus) -> None:
     waves = torch.cat([crops(corpus).batch(i).wave for i in range(10)])
     levels = 20 * waves.square().mean(1).sqrt().log10()

@@ -11,7 +11,7 @@ from codec.semantic import SemanticEncoder
 from tests.conftest import TINY
 from train.config import SemanticStage, TrainConfig
 from train.crops import Batch
-from train.ssl.distil import Distillation, spectrum
+from train.ssl.distil import Distillation, spectrum, turned_basis
 from train.ssl.jepa import JointEmbedding
 from train.ssl.mae import MaskedAutoencoding
 from train.ssl.objective import hide_spans
@@ -30,6 +30,8 @@ class ToneCrops:
         frames = wave.view(4, 32, 320)
         return Batch(wave, torch.stack([frames.std(-1), frames.diff(dim=-1).std(-1)] * 4, dim=-1))
 
+    whole_batch = batch
+
 
 def fit(config: TrainConfig, name: str) -> tuple[list[float], dict[str, float]]:
     torch.manual_seed(0)
@@ -38,7 +40,7 @@ def fit(config: TrainConfig, name: str) -> tuple[list[float], dict[str, float]]:
     objective = {
         "mae": lambda: MaskedAutoencoding(config),
         "jepa": lambda: JointEmbedding(config, encoder),
-        "distil": lambda: Distillation(config, mel, data),  # type: ignore[arg-type]
+        "distil": lambda: Distillation(config, encoder, mel, data),  # type: ignore[arg-type]
     }[name]()
     optimizer = torch.optim.AdamW([*encoder.parameters(), *objective.module.parameters()], lr=3e-3)
     losses = []
@@ -99,7 +101,19 @@ def test_spectrum_does_not_know_the_level() -> None:
 def test_widths_that_do_not_fit_are_named(config: TrainConfig) -> None:
     wrong = config.model_copy(update={"ssl": SemanticStage(teacher_components=9, spectrum_components=4)})
     with pytest.raises(CodecError, match=r"n_features must be .* = 13"):
-        Distillation(wrong, LogMel(), ToneCrops())  # type: ignore[arg-type]
+        Distillation(wrong, SemanticEncoder(MODEL.semantic, 80), LogMel(), ToneCrops())  # type: ignore[arg-type]
+
+
+def test_targets_turn_to_where_features_lie() -> None:
+    """From features that are shrunken, noisy and turned, the turn is found again; columns stay orthogonal."""
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(4_000, 12, generator=generator) * torch.linspace(3, 0.5, 12)
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=generator))[0]
+    features = 0.6 * data[:, :5] @ turn + 0.3 * torch.randn(4_000, 5, generator=generator)
+    plain = turned_basis(data, torch.eye(12), 5, 2.0, None)
+    basis = turned_basis(data, torch.eye(12), 5, 2.0, features)
+    torch.testing.assert_close(basis, plain @ turn, rtol=0, atol=0.02)
+    assert (data @ basis).var(0).sum().item() == pytest.approx(2.0)
 
 
 def test_every_item_has_something_hidden(config: TrainConfig) -> None:

@@ -1,12 +1,12 @@
 """Masked distillation: from a partly hidden log-mel, predict a teacher's features and the clean spectrum.
 
 The targets are two groups of principal components: of the teacher (what is said, what it is) and of the
-level-free log-mel frame (what it sounds like). Their scales set how the later k-means divides its bits.
+level-free log-mel frame (what it sounds like). Their scales set how the later k-means divides its bits. An encoder
+that already has a space of features can keep it: then the targets are turned to where these lie.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -32,30 +32,33 @@ class Distillation:
 
     Args:
         config: of the whole training.
+        encoder: with ``ssl.refit``, the one whose features the targets are turned to.
         mel: front end.
-        crops: training data, for the spectrum's principal components.
+        crops: training data, for the principal components.
 
     Raises:
         CodecError: the encoder's width is not that of the targets.
     """
 
-    def __init__(self, config: TrainConfig, mel: LogMel, crops: Crops) -> None:
+    def __init__(self, config: TrainConfig, encoder: SemanticEncoder, mel: LogMel, crops: Crops) -> None:
         stage = config.ssl
         self.module = nn.Module()
         self.n_teacher, n_spectrum = stage.teacher_components, stage.spectrum_components
         if self.n_teacher + n_spectrum != config.model.semantic.n_features:
             wanted = self.n_teacher + n_spectrum
             raise CodecError(f"model.semantic.n_features must be ssl.teacher_components + ssl.spectrum_components = {wanted}")
-        values = np.load(config.folder("teacher") / "pca.npz")["values"][: self.n_teacher]
-        self.teacher_scale = float(1 / np.sqrt(values.sum()))
         device = mel.mel.mel_scale.fb.device
         with torch.no_grad():
-            batches = [crops.batch(1_000_000_000 + i).to(device) for i in range(PCA_BATCHES)]
-            frames = torch.cat([spectrum(mel(batch.wave)).flatten(0, 1) for batch in batches])
+            batches = [crops.whole_batch(1_000_000_000 + i).to(device) for i in range(PCA_BATCHES)]
+            mels = [mel(batch.wave) for batch in batches]
+            frames = torch.cat([spectrum(each).flatten(0, 1) for each in mels])
+            features = torch.cat([encoder(each).flatten(0, 1) for each in mels]) if stage.refit else None
+        teacher = torch.cat([_features(batch).flatten(0, 1) for batch in batches])
         self.mean = frames.mean(0)
-        eigenvalues, vectors = torch.linalg.eigh(torch.cov((frames - self.mean).T))
-        self.basis = vectors.flip(1)[:, :n_spectrum]
-        self.basis = self.basis * (stage.spectrum_weight / eigenvalues.flip(0)[:n_spectrum].sum()).sqrt()
+        vectors = torch.linalg.eigh(torch.cov((frames - self.mean).T))[1].flip(1)
+        wanted = (None, None) if features is None else (features[:, : self.n_teacher], features[:, self.n_teacher :])
+        self.teacher_basis = turned_basis(teacher, torch.eye(teacher.shape[1], device=device), self.n_teacher, 1.0, wanted[0])
+        self.basis = turned_basis(frames - self.mean, vectors, n_spectrum, stage.spectrum_weight, wanted[1])
 
     def loss(self, encoder: SemanticEncoder, mel: Tensor, batch: Batch, hidden: Tensor) -> Tensor:
         """Squared distance summed over components, hidden and visible frames alike."""
@@ -75,6 +78,21 @@ class Distillation:
         }
 
     def _targets(self, mel: Tensor, batch: Batch) -> Tensor:
-        assert batch.features is not None
-        teacher = batch.features[..., : self.n_teacher] * self.teacher_scale
-        return torch.cat([teacher, (spectrum(mel) - self.mean) @ self.basis], -1)
+        return torch.cat([_features(batch) @ self.teacher_basis, (spectrum(mel) - self.mean) @ self.basis], -1)
+
+
+def _features(batch: Batch) -> Tensor:
+    assert batch.features is not None
+    return batch.features
+
+
+def turned_basis(data: Tensor, components: Tensor, count: int, variance: float, wanted: Tensor | None) -> Tensor:
+    """``(D, count)``: orthogonal columns, together of the given variance: leading principal components, or those nearest
+    to ``wanted`` features of the same frames (orthogonal Procrustes).
+    """
+    if wanted is None:
+        basis = components[:, :count]
+    else:
+        left, _, right = torch.linalg.svd(data.T @ (wanted - wanted.mean(0)), full_matrices=False)
+        basis = left @ right
+    return basis * (variance / (data @ basis).var(0).sum()).sqrt()

@@ -10,6 +10,7 @@ from torch import Tensor
 from codec.features import LogMel
 from codec.semantic import SemanticEncoder
 from corpora.store import Corpus
+from train.codebooks import given_networks
 from train.config import TrainConfig
 from train.crops import Batch, Crops, open_features, usable
 from train.parallel import Place, average_gradients, join, mean_over_processes
@@ -27,7 +28,14 @@ def build_objective(config: TrainConfig, encoder: SemanticEncoder, mel: LogMel, 
         return MaskedAutoencoding(config)
     if config.ssl.objective == "jepa":
         return JointEmbedding(config, encoder)
-    return Distillation(config, mel, data)
+    return Distillation(config, encoder, mel, data)
+
+
+def first_encoder(config: TrainConfig) -> SemanticEncoder:
+    """A fresh trunk, or with ``ssl.refit`` that of ``config.init``."""
+    if config.ssl.refit:
+        return given_networks(config).semantic
+    return SemanticEncoder(config.model.semantic, config.model.mel.n_mels)
 
 
 class Pretraining:
@@ -43,7 +51,7 @@ class Pretraining:
         stage = config.ssl
         self._config, self._place = config, place
         self.mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(place.device)
-        self.encoder = SemanticEncoder(config.model.semantic, config.model.mel.n_mels).to(place.device)
+        self.encoder = first_encoder(config).to(place.device)
         self.objective = build_objective(config, self.encoder, self.mel, data)
         self.objective.module.to(place.device)
         self.average = Average(self.encoder)
