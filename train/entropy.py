@@ -14,6 +14,7 @@ from codec.hub import load
 from codec.model import Codec
 from corpora.store import SAMPLE_RATE, Corpus, Entry
 from quantizers import ans
+from quantizers.threads import in_threads
 from train.config import TrainConfig
 
 CLASSES = 128
@@ -48,24 +49,29 @@ def _draw(corpus: Corpus, domain: str, hours: float, rng: np.random.Generator) -
     return chosen[: int(np.searchsorted(ends, hours * 3600 * SAMPLE_RATE)) + 1]
 
 
-@torch.inference_mode()
 def encode_all(model: Codec, waves: Sequence[np.ndarray], rng: np.random.Generator) -> dict[int, list[np.ndarray]]:
     """Codes ``(2, N)`` of every clip at every stack: semantic of the largest vocabulary, acoustic beside a random one."""
     networks = model.networks
-    codes: dict[int, list[np.ndarray]] = {stack: [] for stack in networks.config.stacks}
     hop = networks.config.hop_length * max(networks.config.stacks)
     piece = hop * 256
-    for wave in track(waves, "entropy tables"):
-        vocab = int(rng.choice(model.vocabs))
+
+    @torch.inference_mode()
+    def encode(item: tuple[np.ndarray, int]) -> list[tuple[int, np.ndarray]]:
+        wave, vocab = item
+        codes = []
         for start in range(0, len(wave), piece):
             part = wave[start : start + piece]
             mel = networks.mel(torch.from_numpy(np.pad(part, (0, -len(part) % hop))).unsqueeze(0))
             feats = networks.semantic(mel)
-            for stack, found in codes.items():
+            for stack in networks.config.stacks:
                 fine = networks.feats_to_semantic(feats, stack, model.vocabs[-1]).codes
                 values = networks.codebook(stack).decode(fine // (model.vocabs[-1] // vocab), vocab)
-                found.append(torch.cat([fine, networks.mel_to_acoustic(mel, values, stack).codes]).numpy())
-    return codes
+                codes.append((stack, torch.cat([fine, networks.mel_to_acoustic(mel, values, stack).codes]).numpy()))
+        return codes
+
+    items = list(zip(waves, rng.choice(model.vocabs, len(waves)).tolist(), strict=True))
+    found = [pair for codes in in_threads(encode, track(items, "entropy tables")) for pair in codes]
+    return {stack: [codes for at, codes in found if at == stack] for stack in networks.config.stacks}
 
 
 def fit(
