@@ -15,7 +15,9 @@ from rich.table import Table
 from codec.atomic import atomic_write
 from codec.model import Codec
 from corpora import Corpus
+from corpora.store import Entry
 from eval.reconstruction.usage import StreamUsage, usage
+from quantizers.threads import in_threads
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,6 @@ class Codebook:
     usage: StreamUsage
 
 
-@torch.inference_mode()
 def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[Codebook]:
     """Encodes unperturbed training clips in random order until ``hours`` are full, at every rate and vocabulary.
 
@@ -45,18 +46,23 @@ def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[C
     chosen = [entries[i] for i in order[: int(np.searchsorted(lengths, hours * 3600 * model.sample_rate)) + 1]]
     networks, sizes = model.networks, [*model.vocabs, model.codebook_sizes[1]]
     unit = networks.config.hop_length * max(networks.config.stacks)
-    codes: dict[int, list[np.ndarray]] = {rate: [] for rate in sorted(model.rates)}
-    for entry in track(chosen, "encoding", transient=True):
+    rates = sorted(model.rates)
+
+    @torch.inference_mode()
+    def encode(entry: Entry) -> list[np.ndarray]:
         wave = corpus.wave(entry)
         mel = networks.mel(torch.from_numpy(np.pad(wave, (0, -len(wave) % unit)))[None])
         features = networks.semantic(mel)
-        for rate, found in codes.items():
+        codes = []
+        for rate in rates:
             stack = model.stack_of(rate)
             semantic = [networks.feats_to_semantic(features, stack, vocab) for vocab in model.vocabs]
             acoustic = networks.mel_to_acoustic(mel, semantic[-1].values, stack)
-            found.append(np.concatenate([stream.codes.numpy() for stream in (*semantic, acoustic)]))
+            codes.append(np.concatenate([stream.codes.numpy() for stream in (*semantic, acoustic)]))
+        return codes
+
     rows = []
-    for rate, found in codes.items():
+    for rate, *found in zip(rates, *in_threads(encode, track(chosen, "encoding", transient=True)), strict=True):
         streams = usage([np.concatenate(found, axis=1)], sizes)
         rows += [Codebook(rate, "semantic", stream) for stream in streams[:-1]] + [Codebook(rate, "acoustic", streams[-1])]
     return rows
