@@ -48,6 +48,7 @@ class WhisperTeacher:
         workers = torch.get_num_threads()  # a window each: threads that share one wait for each other
         settings = {"device": "auto", "compute_type": "int8", "inter_threads": workers, "intra_threads": 1}
         self._model = ctranslate2.models.Whisper(str(folder), **settings)
+        torch.set_num_threads(workers)  # which the line above has set to 1, for all of OpenMP
         self._mel = FeatureExtractor()
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:
