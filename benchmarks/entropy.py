@@ -90,12 +90,12 @@ def main(model: Codec, corpus: Corpus, split: str, clips: int, rates: list[int],
             continue
         chosen = entries[:: max(1, len(entries) // clips)] if clips else entries
         sizes = [Size(domain, rate, vocab) for rate in rates]
-        clips: list[list[Tokens]] = [[] for _ in rates]
+        encoded: list[list[Tokens]] = [[] for _ in rates]
         for entry in track(chosen, f"{domain} {split}"):
-            for size, found in zip(sizes, clips, strict=True):
+            for size, found in zip(sizes, encoded, strict=True):
                 found.append(model.encode(corpus.wave(entry), model.sample_rate, size.rate, vocab))
                 size.add(found[-1], model.entropy)
-        for size, found in zip(sizes, clips, strict=True):
+        for size, found in zip(sizes, encoded, strict=True):
             size.join(found, model.entropy)
         rows += sizes
     table = Table(
