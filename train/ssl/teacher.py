@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +21,6 @@ FRAME = 320  # samples at 16 kHz per teacher frame
 WINDOW = 30 * 16_000
 GAP = 10 * FRAME
 PCA_WINDOWS = 150
-Piece = tuple[Entry, int, int, int]
-"""Clip, first sample, samples, position in the window."""
 
 
 class WhisperTeacher:
@@ -45,10 +42,8 @@ class WhisperTeacher:
         if not (Path(folder) / "model.bin").is_file():
             raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here")
         self._ct2 = ctranslate2
-        workers = torch.get_num_threads()  # a window each: threads that share one wait for each other
-        settings = {"device": "auto", "compute_type": "int8", "inter_threads": workers, "intra_threads": 1}
-        self._model = ctranslate2.models.Whisper(str(folder), **settings)
-        torch.set_num_threads(workers)  # which the line above has set to 1, for all of OpenMP
+        threads = torch.get_num_threads()
+        self._model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8", intra_threads=threads)
         self._mel = FeatureExtractor()
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:
@@ -57,9 +52,9 @@ class WhisperTeacher:
         return np.array(self._model.encode(self._ct2.StorageView.from_array(mel)))[0].astype(np.float32)
 
 
-def packs(entries: list[Entry]) -> Iterator[list[Piece]]:
-    """Groups pieces of clips into 30 s windows."""
-    window: list[Piece] = []
+def packs(entries: list[Entry]) -> Iterator[list[tuple[Entry, int, int, int]]]:
+    """Groups pieces of clips into 30 s windows: ``(entry, first sample, samples, position in window)``."""
+    window: list[tuple[Entry, int, int, int]] = []
     position = 0
     for entry in entries:
         start = 0
@@ -86,9 +81,7 @@ def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_comp
     entries = corpus.select("train") + corpus.select("valid")
     groups = list(packs(entries))
     chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
-    pool = ThreadPoolExecutor(torch.get_num_threads())
-    sampled = pool.map(lambda i: _pack_features(corpus, teacher, groups[i]), sorted(chosen))
-    sample = np.concatenate(list(track(sampled, "PCA", total=len(chosen))))
+    sample = np.concatenate([_pack_features(corpus, teacher, groups[i]) for i in track(sorted(chosen), "PCA")])
     mean, std = sample.mean(0), sample.std(0) + 1e-6
     covariance = np.cov(((sample - mean) / std).T)
     values, vectors = np.linalg.eigh(covariance)
@@ -98,24 +91,20 @@ def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_comp
     np.savez(folder / "pca.npz", mean=mean, std=std, basis=basis, values=values[order])
     index = {id(entry): int(start) for entry, start in zip(entries, first, strict=False)}
     features = np.memmap(folder / "features.f16", "<f2", "w+", shape=(int(first[-1]), n_components))
-
-    def reduced(group: list[Piece]) -> np.ndarray:
-        return ((_pack_features(corpus, teacher, group) - mean) / std) @ basis
-
-    for group, output in zip(track(groups, "teacher features"), pool.map(reduced, groups), strict=True):
+    for group in track(groups, "teacher features"):
+        output = ((_pack_features(corpus, teacher, group) - mean) / std) @ basis
         row = 0
         for entry, start, samples, _ in group:
             count = -(-samples // FRAME)
             at = index[id(entry)] + start // FRAME
             features[at : at + count] = output[row : row + count]
             row += count
-    pool.shutdown()
     features.flush()
     kept = {"n_components": n_components, "frames": int(first[-1]), "explained": float(values[order].sum() / len(values))}
     (folder / "features.json").write_text(json.dumps(kept))
 
 
-def _pack_features(corpus: Corpus, teacher: WhisperTeacher, group: list[Piece]) -> np.ndarray:
+def _pack_features(corpus: Corpus, teacher: WhisperTeacher, group: list) -> np.ndarray:
     wave = np.zeros(WINDOW, np.float32)
     for entry, start, samples, position in group:
         wave[position : position + samples] = corpus.wave(entry, start, samples)
