@@ -17,7 +17,7 @@ from codec.model import Codec
 from corpora import Corpus
 from corpora.store import Entry
 from eval.reconstruction.usage import StreamUsage, usage
-from quantizers.threads import in_threads
+from quantizers.threads import each_in_thread
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,9 @@ def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[C
             codes.append(np.concatenate([stream.codes.numpy() for stream in (*semantic, acoustic)]))
         return codes
 
+    clips = track(each_in_thread(encode, chosen), "encoding", total=len(chosen), transient=True)
     rows = []
-    for rate, *found in zip(rates, *in_threads(encode, track(chosen, "encoding", transient=True)), strict=True):
+    for rate, *found in zip(rates, *clips, strict=True):
         streams = usage([np.concatenate(found, axis=1)], sizes)
         rows += [Codebook(rate, "semantic", stream) for stream in streams[:-1]] + [Codebook(rate, "acoustic", streams[-1])]
     return rows

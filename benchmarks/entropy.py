@@ -72,6 +72,14 @@ class Size:
         self.long_fixed_bytes, self.long_coded_bytes = (len(container(whole, tables)[0]) for tables in (None, entropy))
 
 
+def together(sizes: list[Size]) -> Size:
+    """All domains at one rate; their long files stay one each."""
+    sums = {
+        name: sum(getattr(size, name) for size in sizes) for name in vars(sizes[0]) if name not in ("domain", "rate", "vocab")
+    }
+    return Size("all", sizes[0].rate, sizes[0].vocab, **sums)
+
+
 def container(tokens: Tokens, entropy: EntropyModel | None) -> tuple[bytes, float]:
     """A whole container, and the processor seconds that it took."""
     started = time.process_time()
@@ -98,27 +106,19 @@ def main(model: Codec, corpus: Corpus, split: str, clips: int, rates: list[int],
         for size, found in zip(sizes, encoded, strict=True):
             size.join(found, model.entropy)
         rows += sizes
+    rows += [together([size for size in rows if size.rate == rate]) for rate in rates]
     table = Table(
         "domain", "tokens/s", "minutes", "fixed length", "entropy-coded", "saved", "in one file", "coding, × real time"
     )
     for size in rows:
         kbps = [f"{size_bytes * 8 / size.seconds / 1000:.3f} kbps" for size_bytes in (size.fixed_bytes, size.coded_bytes)]
         minutes = f"{size.seconds / 60:.1f}"
-        table.add_row(
-            size.domain,
-            str(size.rate),
-            minutes,
-            *kbps,
-            f"{size.saved:.1%}",
-            f"{size.long_saved:.1%}",
-            f"{size.times_real_time:.0f}",
-        )
+        saved = (f"{size.saved:.1%}", f"{size.long_saved:.1%}")
+        table.add_row(size.domain, str(size.rate), minutes, *kbps, *saved, f"{size.times_real_time:.0f}")
     Console().print(table)
     if output:
         with atomic_write(output) as handle:
-            lines = [
-                asdict(size) | {"saved": size.saved, "long_saved": size.long_saved, "times_real_time": size.times_real_time}
-                for size in rows
-            ]
+            shown = ("saved", "long_saved", "times_real_time")
+            lines = [asdict(size) | {name: getattr(size, name) for name in shown} for size in rows]
             handle.write("".join(jsonlib.dumps(line) + "\n" for line in lines).encode())
     return rows

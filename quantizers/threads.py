@@ -18,8 +18,13 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
 
     Results do not depend on how many run beside each other. What fails first in the order of the items is raised.
     """
+    return list(each_in_thread(function, items))
+
+
+def each_in_thread(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """`in_threads`, result by result as they are done: a progress bar goes around this, not around the items."""
     with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return list(pool.map(function, items))
+        yield from pool.map(function, items)
 
 
 @contextmanager

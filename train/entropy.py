@@ -14,7 +14,7 @@ from codec.hub import load
 from codec.model import Codec
 from corpora.store import SAMPLE_RATE, Corpus, Entry
 from quantizers import ans
-from quantizers.threads import in_threads
+from quantizers.threads import each_in_thread
 from train.config import TrainConfig
 
 CLASSES = 128
@@ -29,8 +29,8 @@ def make_tables(config: TrainConfig) -> EntropyModel:
     model = load(folder)
     corpus = Corpus(config.folder("corpus"))
     rng = np.random.default_rng(config.seed)
-    waves = [corpus.wave(entry) for domain in DOMAINS for entry in _draw(corpus, domain, config.entropy.hours, rng)]
-    codes = encode_all(model, waves, rng)
+    entries = [entry for domain in DOMAINS for entry in _draw(corpus, domain, config.entropy.hours, rng)]
+    codes = encode_all(model, corpus, entries, rng)
     networks = model.networks
     rates = {}
     for stack in networks.config.stacks:
@@ -49,16 +49,16 @@ def _draw(corpus: Corpus, domain: str, hours: float, rng: np.random.Generator) -
     return chosen[: int(np.searchsorted(ends, hours * 3600 * SAMPLE_RATE)) + 1]
 
 
-def encode_all(model: Codec, waves: Sequence[np.ndarray], rng: np.random.Generator) -> dict[int, list[np.ndarray]]:
+def encode_all(model: Codec, corpus: Corpus, entries: Sequence[Entry], rng: np.random.Generator) -> dict[int, list[np.ndarray]]:
     """Codes ``(2, N)`` of every clip at every stack: semantic of the largest vocabulary, acoustic beside a random one."""
     networks = model.networks
     hop = networks.config.hop_length * max(networks.config.stacks)
     piece = hop * 256
 
     @torch.inference_mode()
-    def encode(item: tuple[np.ndarray, int]) -> list[tuple[int, np.ndarray]]:
-        wave, vocab = item
-        codes = []
+    def encode(item: tuple[Entry, int]) -> list[tuple[int, np.ndarray]]:
+        entry, vocab = item
+        wave, codes = corpus.wave(entry), []
         for start in range(0, len(wave), piece):
             part = wave[start : start + piece]
             mel = networks.mel(torch.from_numpy(np.pad(part, (0, -len(part) % hop))).unsqueeze(0))
@@ -69,8 +69,9 @@ def encode_all(model: Codec, waves: Sequence[np.ndarray], rng: np.random.Generat
                 codes.append((stack, torch.cat([fine, networks.mel_to_acoustic(mel, values, stack).codes]).numpy()))
         return codes
 
-    items = list(zip(waves, rng.choice(model.vocabs, len(waves)).tolist(), strict=True))
-    found = [pair for codes in in_threads(encode, track(items, "entropy tables")) for pair in codes]
+    items = zip(entries, rng.choice(model.vocabs, len(entries)).tolist(), strict=True)
+    clips = track(each_in_thread(encode, items), "entropy tables", total=len(entries))
+    found = [pair for codes in clips for pair in codes]
     return {stack: [codes for at, codes in found if at == stack] for stack in networks.config.stacks}
 
 

@@ -27,7 +27,8 @@ def test_tables_of_a_corpus_make_its_files_smaller(tiny_folder: Path, tmp_path: 
     assert model.entropy.id == first.id
     rows = main(model, Corpus(tmp_path / "corpus"), "train", 0, [25, 100], 32, tmp_path / "entropy.jsonl")
     written = [json.loads(line) for line in (tmp_path / "entropy.jsonl").read_text().splitlines()]
-    assert [(row["domain"], row["rate"]) for row in written] == [(d, r) for d in ("speech", "sound") for r in (25, 100)]
+    assert [(row["domain"], row["rate"]) for row in written] == [(d, r) for d in ("speech", "sound", "all") for r in (25, 100)]
+    assert rows[-1].coded_bytes == rows[1].coded_bytes + rows[3].coded_bytes
     for row in rows:
         assert row.fixed_bytes > row.long_fixed_bytes  # one header instead of many
         assert row.long_saved > row.saved
