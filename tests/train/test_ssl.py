@@ -58,8 +58,6 @@ def fit(config: TrainConfig, name: str) -> tuple[list[float], dict[str, float]]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    (tmp_path / "teacher").mkdir()
-    np.savez(tmp_path / "teacher" / "pca.npz", values=np.ones(8))
     return TrainConfig(root=str(tmp_path), model=MODEL, ssl=SemanticStage(teacher_components=8, spectrum_components=4))
 
 
@@ -114,6 +112,21 @@ def test_targets_turn_to_where_features_lie() -> None:
     basis = turned_basis(data, torch.eye(12), 5, 2.0, features)
     torch.testing.assert_close(basis, plain @ turn, rtol=0, atol=0.02)
     assert (data @ basis).var(0).sum().item() == pytest.approx(2.0)
+
+
+def test_targets_come_back_with_the_run(config: TrainConfig) -> None:
+    """A resumed run keeps its targets, though the encoder that they were turned to may be another by then."""
+    stage = config.ssl.model_copy(update={"refit": True})
+    objectives = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        encoder = SemanticEncoder(MODEL.semantic, 80)
+        objectives.append(Distillation(config.model_copy(update={"ssl": stage}), encoder, LogMel(), ToneCrops()))  # type: ignore[arg-type]
+    batch, (first, second) = ToneCrops().batch(7), objectives
+    hidden, mel = torch.zeros(4, 32, dtype=torch.bool), LogMel()(batch.wave)
+    assert not first.loss(encoder, mel, batch, hidden).equal(second.loss(encoder, mel, batch, hidden))
+    second.module.load_state_dict(first.module.state_dict())
+    assert first.loss(encoder, mel, batch, hidden).equal(second.loss(encoder, mel, batch, hidden))
 
 
 def test_every_item_has_something_hidden(config: TrainConfig) -> None:

@@ -28,7 +28,8 @@ def spectrum(mel: Tensor) -> Tensor:
 
 
 class Distillation:
-    """Features are themselves the predictions; nothing is trained beside the encoder.
+    """Features are themselves the predictions; nothing is trained beside the encoder. What turns teacher and spectrum into
+    targets is kept with a run's checkpoint, so that they stay what they are whatever ``init`` names when it is resumed.
 
     Args:
         config: of the whole training.
@@ -54,11 +55,13 @@ class Distillation:
             frames = torch.cat([spectrum(each).flatten(0, 1) for each in mels])
             features = torch.cat([encoder(each).flatten(0, 1) for each in mels]) if stage.refit else None
         teacher = torch.cat([_features(batch).flatten(0, 1) for batch in batches])
-        self.mean = frames.mean(0)
-        vectors = torch.linalg.eigh(torch.cov((frames - self.mean).T))[1].flip(1)
+        mean = frames.mean(0)
+        vectors = torch.linalg.eigh(torch.cov((frames - mean).T))[1].flip(1)
         wanted = (None, None) if features is None else (features[:, : self.n_teacher], features[:, self.n_teacher :])
-        self.teacher_basis = turned_basis(teacher, torch.eye(teacher.shape[1], device=device), self.n_teacher, 1.0, wanted[0])
-        self.basis = turned_basis(frames - self.mean, vectors, n_spectrum, stage.spectrum_weight, wanted[1])
+        of_teacher = turned_basis(teacher, torch.eye(teacher.shape[1], device=device), self.n_teacher, 1.0, wanted[0])
+        of_spectrum = turned_basis(frames - mean, vectors, n_spectrum, stage.spectrum_weight, wanted[1])
+        for name, value in (("mean", mean), ("teacher", of_teacher), ("spectrum", of_spectrum)):
+            self.module.register_buffer(name, value)
 
     def loss(self, encoder: SemanticEncoder, mel: Tensor, batch: Batch, hidden: Tensor) -> Tensor:
         """Squared distance summed over components, hidden and visible frames alike."""
@@ -78,7 +81,8 @@ class Distillation:
         }
 
     def _targets(self, mel: Tensor, batch: Batch) -> Tensor:
-        return torch.cat([_features(batch) @ self.teacher_basis, (spectrum(mel) - self.mean) @ self.basis], -1)
+        mean, of_teacher, of_spectrum = (self.module.get_buffer(name) for name in ("mean", "teacher", "spectrum"))
+        return torch.cat([_features(batch) @ of_teacher, (spectrum(mel) - mean) @ of_spectrum], -1)
 
 
 def _features(batch: Batch) -> Tensor:

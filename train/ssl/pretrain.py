@@ -115,7 +115,10 @@ def train(config: TrainConfig) -> Path:
     run = Run(config.folder("ssl"), config, work.parts, matters=("ssl", "model", "seed", "precision"), main=place.main)
     if place.device.type == "cuda":
         work.encoder.compile()
-    steps = Steps("ssl", data, run.resume(), stage.steps, place)
+    start = run.resume()
+    if valid is not None and not start:
+        run.log(0, work.validate(valid))
+    steps = Steps("ssl", data, start, stage.steps, place)
     for step, batch in steps:
         loss = work.loss(step, batch)
         check_finite(loss, step, run)
