@@ -35,6 +35,7 @@ def fit_nested(
     groups: np.ndarray | None = None,
     shares: Sequence[float] = (),
     keep_basis: bool = False,
+    weights: Tensor | None = None,
 ) -> None:
     """Fits in place.
 
@@ -49,13 +50,18 @@ def fit_nested(
             does with sound, speech and music at 2:1:1.
         shares: of each group.
         keep_basis: leave mean and basis as they are, so that networks which know codewords of this space know the new ones.
+        weights: ``(dim_in,)`` of each feature's squared differences; what weighs little gets few bits. With ``keep_basis`` the
+            space stays but is stretched.
 
     Raises:
         ValueError: fewer features than codewords, in all or in a group.
     """
     rng = np.random.default_rng(seed)
+    weights = torch.ones(features.shape[1]) if weights is None else weights
     if not keep_basis:
-        _fit_basis(quantizer, features)
+        _fit_basis(quantizer, features, weights)
+    elif (weights != 1).any():
+        _stretch(quantizer, weights)
     limit = SAMPLE_PER_CENTROID * quantizer.vocabs[0]
     chosen = np.sort(rng.choice(len(features), min(limit, len(features)), replace=False))
     points = torch.cat([quantizer.project(piece) for piece in ArrayPoints(features[chosen]).chunks()])
@@ -93,18 +99,26 @@ def split_vocab(vocab: int, shares: Sequence[float]) -> list[int]:
     return [int(size) for size in np.diff(edges)]
 
 
-def _fit_basis(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor) -> None:
-    width = features.shape[1]
+def _fit_basis(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor, weights: Tensor) -> None:
+    width, scale = features.shape[1], weights.double().sqrt()
     total, products = torch.zeros(width, dtype=torch.float64), torch.zeros(width, width, dtype=torch.float64)
     for piece in ArrayPoints(features).chunks():
-        wide = piece.double()
+        wide = piece.double() * scale
         total += wide.sum(0)
         products += wide.T @ wide
     mean = total / len(features)
     covariance = products / len(features) - mean.outer(mean)
     _, vectors = torch.linalg.eigh(covariance)
-    quantizer.mean.copy_(mean)
-    quantizer.basis.copy_(vectors.flip(1)[:, : quantizer.dim])
+    quantizer.mean.copy_(mean / scale)
+    quantizer.basis.copy_(scale[:, None] * vectors.flip(1)[:, : quantizer.dim])
+
+
+def _stretch(quantizer: NestedKMeansQuantizer, weights: Tensor) -> None:
+    """Same space, but with distances as the weights have them: the basis times the square root of the metric in it."""
+    basis = quantizer.basis.double()
+    back = torch.linalg.pinv(basis)
+    values, vectors = torch.linalg.eigh((back * weights) @ back.T)
+    quantizer.basis.copy_(basis @ (vectors * values.sqrt()) @ vectors.T)
 
 
 def _split_each(

@@ -33,7 +33,7 @@ class NestedKMeansQuantizer(nn.Module):
 
     Buffers:
         mean: ``(dim_in,)`` of the training features.
-        basis: ``(dim_in, dim)`` orthonormal.
+        basis: ``(dim_in, dim)``, orthonormal unless some features weigh more than others.
         leaves: ``(vocabs[-1], dim)`` codewords of the largest vocabulary, children of one parent side by side.
 
     Raises:

@@ -24,6 +24,7 @@ from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
 from train.run import LOG_EVERY, Average, Run, check_finite, cosine
+from train.similarity import SimilarityLoss
 
 
 class Autoencoder(nn.Module):
@@ -67,6 +68,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
     meaning = MeaningLoss(networks, config.precision)
+    similarity = SimilarityLoss(networks.config.sample_rate).to(place.device)
     parts = {"model": model, "average": average, "optimizer": optimizer}
     run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"), main=place.main)
     if place.device.type == "cuda":
@@ -85,6 +87,10 @@ def train(config: TrainConfig, networks: Networks) -> Path:
             distance = meaning(output, batch.wave)
             recent["meaning"] = mean_over_processes(distance)
             loss = loss + stage.meaning * distance
+        if stage.similarity:
+            unlike = similarity(output, batch.wave)
+            recent["unlike"] = mean_over_processes(unlike)
+            loss = loss + stage.similarity * unlike
         check_finite(loss, step, run)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from rich.progress import track
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from codec.errors import CodecError
 from codec.features import LogMel
@@ -95,6 +97,8 @@ def fit(config: TrainConfig) -> Path:
     rng = np.random.default_rng(config.seed)
     report: dict[str, object] = {}
     names = list(config.kmeans.shares)
+    weights = torch.ones(config.model.semantic.n_features)
+    weights[config.ssl.teacher_components :] = config.kmeans.spectrum_weight
     missing = {e.clip.domain for e in corpus.select("train")} - set(names)
     if names and missing:
         raise CodecError(f"kmeans.shares: no share for {', '.join(sorted(missing))}, which the corpus holds")
@@ -116,7 +120,8 @@ def fit(config: TrainConfig) -> Path:
 
         shares = tuple(config.kmeans.shares.values())
         try:
-            fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares, refit)
+            rows = weights.repeat(stack)
+            fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares, refit, rows)
         except ValueError as error:
             raise CodecError(f"cannot fit the codebooks of stack {stack}: {error}; add audio, or lower model.vocabs") from error
         usage = {v: _usage(quantizer, points, v) for v in config.model.vocabs}
@@ -155,8 +160,20 @@ def assemble(config: TrainConfig) -> Networks:
     if "ssl" not in config.given:
         networks.semantic.load_state_dict(load_encoder(config).state_dict())
     if fitted:
+        before = [codebook.basis.clone() for codebook in networks.codebooks]
         networks.codebooks.load_state_dict(load_file(path))
+        if config.kmeans.refit:
+            _follow(networks, before)
     return networks
+
+
+@torch.no_grad()
+def _follow(networks: Networks, before: Sequence[Tensor]) -> None:
+    """What reads codewords reads the same of them, though their space has been stretched."""
+    for index, (codebook, old) in enumerate(zip(networks.codebooks, before, strict=True)):
+        back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ codebook.basis.double()).T
+        for reader in (networks.acoustic.semantic[index], networks.decoder.semantic[index]):
+            reader.weight.copy_(reader.weight.double() @ back)
 
 
 def given_networks(config: TrainConfig) -> Networks:

@@ -68,11 +68,14 @@ class KMeansStage(Config):
         iterations: Lloyd passes for the coarsest vocabulary of every rate.
         shares: codewords in proportion to these, found in each domain apart and merged (the paper:
             ``{sound: 2, speech: 1, music: 1}``); empty for one k-means over all.
+        spectrum_weight: of squared differences in the part of the features that distillation takes from the spectrum, where
+            those in the teacher's part count 1: the less, the more bits go to what the teacher hears.
         refit: with ``init``, find new codewords in the space of the old ones: the same meaning, spread over this corpus.
     """
 
     iterations: int = 15
     shares: dict[Domain, Annotated[float, Field(gt=0)]] = {}
+    spectrum_weight: Annotated[float, Field(gt=0)] = 1.0
     refit: bool = False
 
 
@@ -84,6 +87,7 @@ class CodecStage(Config):
         stack_shares: chance of each rate, in the order of the model's ``stacks``.
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
         meaning: weight of the distance between the semantic encoder's features of output and original.
+        similarity: weight of one minus the neurogram similarity of output and original.
         average_decay: of the moving average of weights that is exported.
     """
 
@@ -95,6 +99,7 @@ class CodecStage(Config):
     stack_shares: tuple[float, ...] = (0.5, 0.3, 0.2)
     drop_acoustic: float = 0.08
     meaning: float = 0.0
+    similarity: float = 0.0
     average_decay: float = 0.999
     save_every: int = 500
 

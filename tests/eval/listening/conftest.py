@@ -92,8 +92,9 @@ def new_study(studies: dict[str, Path], tmp_path: Path) -> Callable[..., Path]:
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Runs an application in a thread; gives its address."""
+def serving(app: Any, *pages: Any) -> Iterator[str]:
+    """Runs an application in a thread; gives its address. Pages leave before the server does, or what they still ask for
+    would count as an error of theirs."""
     import uvicorn
 
     with socket.socket() as sock:
@@ -104,6 +105,8 @@ def serving(app: Any) -> Iterator[str]:
         thread.start()
         try:
             yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+            for page in pages:
+                page.goto("about:blank")
         finally:
             server.should_exit = True
             thread.join()

@@ -33,7 +33,7 @@ def stored(folder: Path) -> dict[tuple[str, str], float]:
 def test_whole_study(page: Any, new_study: Callable[..., Path], tmp_path: Path) -> None:
     folder = new_study()
     study = load_study(folder)
-    with serving(make_app(folder)) as address:
+    with serving(make_app(folder), page) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Ada")
         set_up(page, lambda name: None)
@@ -85,7 +85,7 @@ def test_plot_and_report_hold_what_was_rated(page: Any, new_study: Callable[...,
     folder = new_study()
     study = load_study(folder)
     given = {REFERENCE: 100, "fine": 80, "coarse": 20, "anchor 3.5 kHz": 30, "anchor 7 kHz": 60}
-    with serving(make_app(folder)) as address:
+    with serving(make_app(folder), page) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Bob")
         with_loudspeakers(page)
@@ -107,7 +107,7 @@ def test_plot_and_report_hold_what_was_rated(page: Any, new_study: Callable[...,
 def test_switching_keeps_the_position(page: Any, new_study: Callable[..., Path]) -> None:
     """Recorded behind the player: where in the one sound it was before the switch, and where in the other after it."""
     folder = new_study()
-    with serving(make_app(folder)) as address:
+    with serving(make_app(folder), page) as address:
         page.goto(f"{address}/#join={load_study(folder).invite}")
         take_part(page, "Ada")
         with_loudspeakers(page)
@@ -190,7 +190,7 @@ def test_on_a_phone_by_touch(browser: Any, new_study: Callable[..., Path]) -> No
         page.get_by_role("button", name=button).tap()
         return scores
 
-    with serving(make_app(folder)) as address:
+    with serving(make_app(folder), page) as address:
         page.goto(f"{address}/#join={study.invite}")
         page.get_by_label("Your name").wait_for()
         look()
@@ -246,7 +246,7 @@ OUTLINE = """() => {
 def test_other_modes(page: Any, new_study: Callable[..., Path], mode: str) -> None:
     folder = new_study(mode=mode, per_rater=2)
     study = load_study(folder)
-    with serving(make_app(folder)) as address:
+    with serving(make_app(folder), page) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Ada")
         with_loudspeakers(page)
@@ -270,7 +270,7 @@ def test_other_modes(page: Any, new_study: Callable[..., Path], mode: str) -> No
 
 def test_links_that_do_not_work(page: Any, new_study: Callable[..., Path]) -> None:
     folder = new_study()
-    with serving(make_app(folder)) as address:
+    with serving(make_app(folder), page) as address:
         for link, message in (("", "Ask whoever runs it"), ("#r=forged", "not valid")):
             page.goto(f"{address}/{link}")
             page.get_by_text(message).wait_for()
@@ -293,7 +293,7 @@ def test_links_that_do_not_work(page: Any, new_study: Callable[..., Path]) -> No
 def test_ratings_wait_for_a_server_that_is_away(page: Any, new_study: Callable[..., Path]) -> None:
     folder = new_study()
     study = load_study(folder)
-    with serving(make_app(folder)) as address:
+    with serving(make_app(folder), page) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Ada")
         with_loudspeakers(page)
@@ -314,7 +314,7 @@ def test_ratings_wait_for_a_server_that_is_away(page: Any, new_study: Callable[.
 def test_another_device_whose_clock_is_behind(page: Any, new_study: Callable[..., Path]) -> None:
     folder = new_study()
     study = load_study(folder)
-    with serving(make_app(folder)) as address:
+    with serving(make_app(folder), page) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Ada")
         with_loudspeakers(page)
@@ -340,7 +340,7 @@ def test_exported_page(page: Any, new_study: Callable[..., Path], tmp_path: Path
 
     app = FastAPI()
     app.mount("/test", StaticFiles(directory=tmp_path / "out", html=True))
-    with serving(app) as address:
+    with serving(app, page) as address:
         page.goto(f"{address}/test/")
         take_part(page, "Cy")
         with_loudspeakers(page)

@@ -33,7 +33,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_try_a_file_and_a_recording(page: Any, short: Path) -> None:
-    with serving(ui.make_ui()) as address:
+    with serving(ui.make_ui(), page) as address:
         page.goto(address)
         page.get_by_label("semcodec@100").uncheck()
         page.get_by_label("semcodec@25").uncheck()
@@ -136,7 +136,7 @@ def test_demo_page(page: Any, recordings: list[Clip], tmp_path: Path) -> None:
     assert len(list((tmp_path / "demo").glob("*.flac"))) == len(list((tmp_path / "demo").glob("*.png"))) == 6
     app = FastAPI()
     app.mount("/", StaticFiles(directory=tmp_path / "demo", html=True))
-    with serving(app) as address:
+    with serving(app, page) as address:
         page.goto(address)
         assert page.title() == "A <title>"
         assert page.locator("section h2").all_inner_texts() == ["Speech", "Music"]
