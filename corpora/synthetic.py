@@ -54,7 +54,7 @@ _SENTENCE = re.compile(r"[A-Z][a-z' ,;]+(?:[A-Za-z',; -])*[.?!]")
 def synthetic_clips(
     packages: Path, flite: int = FLITE_SENTENCES, espeak: int = ESPEAK_SENTENCES, festival: int = FESTIVAL_SENTENCES
 ) -> Iterator[Clip]:
-    """Speaks what is not yet spoken into ``packages/synthetic``, then yields every sentence as a clip with its text.
+    """Speaks what is not yet spoken into ``packages/synthetic``, as the clips are asked for: sentences and their texts.
 
     Args:
         packages: where Debian packages are kept.
@@ -75,6 +75,12 @@ def synthetic_clips(
     voices = [f"flite-{FLITE[i % len(FLITE)]}" for i in range(flite)]
     voices += [f"espeak-{ACCENTS[i % len(ACCENTS)]}+{VARIANTS[i % len(VARIANTS)]}" for i in range(espeak)]
     voices += [f"festival-{list(FESTIVAL)[i % len(FESTIVAL)]}" for i in range(festival)]
+    for voice in dict.fromkeys(voices[flite + espeak :]):  # a voice that is missing shows now, not when all else is spoken
+        speak(folder, "Hello.", voice)
+    return _spoken(folder, texts, voices)
+
+
+def _spoken(folder: Path, texts: list[str], voices: list[str]) -> Iterator[Clip]:
     with ThreadPoolExecutor(2) as pool:
         paths = pool.map(partial(speak, folder), texts, voices)
         for text, voice, path in zip(texts, voices, paths, strict=True):

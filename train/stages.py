@@ -43,8 +43,9 @@ def _corpus(config: TrainConfig) -> None:
     folder = config.folder("corpus")
     if not (folder / "clips.jsonl").exists():
         with tempfile.TemporaryDirectory(prefix="codec-corpus-") as scratch:
-            found = chain.from_iterable(clips_of(s, config.folder("packages"), Path(scratch)) for s in config.corpus.sources)
-            report = build(found, folder)
+            # All of them before the first is read: what one lacks shows at once.
+            found = [clips_of(source, config.folder("packages"), Path(scratch)) for source in config.corpus.sources]
+            report = build(chain.from_iterable(found), folder)
         print(f"hours: {report['hours']}  left out: {report['left_out']}")
     hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded)
     (folder / "perturbed.json").write_text(json.dumps({"hours": hours, "copies": config.corpus.copies}))

@@ -97,3 +97,34 @@ def test_every_group_gets_its_share_of_codewords() -> None:
 def test_shares_add_up() -> None:
     assert split_vocab(4096, (2, 1, 1)) == [2048, 1024, 1024]
     assert sum(split_vocab(100, (1, 1, 1))) == 100
+
+
+@pytest.mark.parametrize("keep_basis", [False, True])
+def test_features_that_weigh_more_get_more_bits(fitted: tuple[NestedKMeansQuantizer, torch.Tensor], keep_basis: bool) -> None:
+    """Distances of features are then those of the weighted ones; a space that is kept is stretched, not turned."""
+    before, points = fitted
+    quantizer = NestedKMeansQuantizer(6, 4, VOCABS)
+    quantizer.load_state_dict(before.state_dict())
+    weights = torch.tensor([0.05, 0.05, 1, 1, 1, 1])
+    fit_nested(quantizer, points, iterations=12, keep_basis=keep_basis, weights=weights)
+
+    def errors(of: NestedKMeansQuantizer) -> torch.Tensor:
+        back = of(points, 64).values @ torch.linalg.pinv(of.basis) + of.mean
+        return (back - points).square().mean(0)
+
+    assert (errors(quantizer)[:2] > 1.5 * errors(before)[:2]).all()
+    assert (errors(quantizer)[2:4] < 0.8 * errors(before)[2:4]).all()
+    if keep_basis:
+        turn = torch.linalg.lstsq(before.basis, quantizer.basis)
+        torch.testing.assert_close(before.basis @ turn.solution, quantizer.basis)
+
+
+def test_stretching_twice_is_stretching_once(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    before, points = fitted
+    weights, bases = torch.tensor([0.2, 0.2, 1, 1, 1, 1]), []
+    quantizer = NestedKMeansQuantizer(6, 4, VOCABS)
+    quantizer.load_state_dict(before.state_dict())
+    for _ in range(2):
+        fit_nested(quantizer, points, iterations=2, keep_basis=True, weights=weights)
+        bases.append(quantizer.basis.clone())
+    torch.testing.assert_close(bases[0], bases[1])
