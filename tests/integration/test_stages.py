@@ -181,6 +181,30 @@ def test_codewords_are_refitted_in_the_space_of_a_trained_model(trained: Path, t
     assert first["valid_speech_100"] < 1.3 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
 
 
+def test_a_space_that_is_stretched_reads_the_same(trained: Path, tmp_path: Path) -> None:
+    """With `kmeans.spectrum_weight` distances change; what reads features of the old space reads the same of the new one."""
+    from train.cli import read_config
+    from train.codebooks import assemble
+
+    for name in ("corpus", "features"):
+        (tmp_path / name).symlink_to(trained / "run" / name)
+    model = trained / "run" / "model"
+    given = [f"init={model}", f"root={tmp_path}", "kmeans.refit=true", "kmeans.spectrum_weight=0.3", "kmeans.iterations=2"]
+    run("kmeans", trained, *given)
+    before, after = codec.load(model).networks, assemble(read_config(trained / "config.yaml", given))
+    for index, stack in enumerate(before.config.stacks):
+        features = torch.randn(5, stack * before.config.semantic.n_features)
+        assert not before.codebook(stack).basis.allclose(after.codebook(stack).basis, atol=1e-3)
+        for half in ("acoustic", "decoder"):
+            first, second = (
+                getattr(networks, half).semantic[index](networks.codebook(stack).project(features))
+                for networks in (before, after)
+            )
+            torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-3)
+    with pytest.raises(ValueError, match=r"spectrum_weight needs ssl\.objective=distil"):
+        TrainConfig.model_validate({"kmeans": {"spectrum_weight": 0.3}, "ssl": {"objective": "mae"}})
+
+
 def test_a_trained_encoder_is_trained_on_in_the_space_it_has(trained: Path, tmp_path: Path) -> None:
     """With `ssl.refit` the encoder gets better at its teacher while its features stay where they lay."""
     (tmp_path / "corpus").symlink_to(trained / "run" / "corpus")
