@@ -88,7 +88,6 @@ def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_comp
     order = np.argsort(values)[::-1][:n_components]
     basis = vectors[:, order].astype(np.float32)
     first = np.cumsum([0] + [frames_of(entry) for entry in entries])
-    np.savez(folder / "pca.npz", mean=mean, std=std, basis=basis, values=values[order])
     index = {id(entry): int(start) for entry, start in zip(entries, first, strict=False)}
     features = np.memmap(folder / "features.f16", "<f2", "w+", shape=(int(first[-1]), n_components))
     for group in track(groups, "teacher features"):
