@@ -171,7 +171,7 @@ class TrainConfig(Config):
         if self.ssl.refit and not (self.kmeans.refit and self.ssl.objective == "distil"):
             raise ValueError("ssl.refit needs kmeans.refit, for codewords that fit its features, and ssl.objective=distil")
         if self.kmeans.spectrum_weight != 1 and self.ssl.objective != "distil":
-            raise ValueError("kmeans.spectrum_weight needs ssl.objective=distil: features of others have no part of the spectrum's")
+            raise ValueError("kmeans.spectrum_weight needs ssl.objective=distil: others have no part of the spectrum's")
         largest = max(self.model.stacks)
         for name in ("codec", "adversarial"):
             if getattr(self, name).crop_frames % largest:
