@@ -66,4 +66,4 @@ def test_a_missing_program_is_named(packages: Path, monkeypatch: pytest.MonkeyPa
 def test_a_missing_voice_of_festival_is_named(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("corpora.synthetic.FESTIVAL", {"nobody_diphone": "festvox-nobody"})
     with pytest.raises(CodecError, match=r"cannot speak as nobody_diphone \(apt-get install festvox-nobody\)"):
-        synthetic_clips(packages, flite=1000, espeak=0, festival=1)  # before the first sentence
+        synthetic_clips(packages, flite=1, espeak=1, festival=1)  # before the first sentence is asked for
