@@ -43,7 +43,7 @@ def _corpus(config: TrainConfig) -> None:
     folder = config.folder("corpus")
     if not (folder / "clips.jsonl").exists():
         with tempfile.TemporaryDirectory(prefix="codec-corpus-") as scratch:
-            # Opened before the first is read: a package or a voice that is missing shows at once (folders are looked at in turn).
+            # Opened before the first is read: a package or voice that is missing shows at once (folders are looked at in turn).
             found = [clips_of(source, config.folder("packages"), Path(scratch)) for source in config.corpus.sources]
             report = build(chain.from_iterable(found), folder)
         print(f"hours: {report['hours']}  left out: {report['left_out']}")
