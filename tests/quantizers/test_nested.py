@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -128,3 +130,28 @@ def test_stretching_twice_is_stretching_once(fitted: tuple[NestedKMeansQuantizer
         fit_nested(quantizer, points, iterations=2, keep_basis=True, weights=weights)
         bases.append(quantizer.basis.clone())
     torch.testing.assert_close(bases[0], bases[1])
+
+
+def test_tables_follow_their_leaves() -> None:
+    quantizer = NestedKMeansQuantizer(2, 2, (2, 4))
+    with torch.inference_mode():
+        quantizer.table(2)
+    assert quantizer.table(2) is quantizer.table(2)
+    assert not quantizer.table(2).is_inference()
+    quantizer.leaves.copy_(torch.arange(8.0).view(4, 2))
+    assert quantizer.table(2).tolist() == [[1, 2], [5, 6]]
+    quantizer.load_state_dict({**quantizer.state_dict(), "leaves": torch.ones(4, 2)})
+    assert quantizer.table(2).tolist() == [[1, 1], [1, 1]]
+    other = copy.deepcopy(quantizer).double()
+    other.leaves.zero_()
+    assert other.table(2).dtype == torch.float64
+    assert not other.table(2).any()
+    assert quantizer.table(2).all()
+
+
+def test_leaves_made_in_inference_mode_are_followed_too() -> None:
+    with torch.inference_mode():
+        quantizer = NestedKMeansQuantizer(2, 2, (2, 4))
+        assert not quantizer.table(2).any()
+        quantizer.leaves.fill_(3)
+        assert quantizer.table(2).tolist() == [[3, 3], [3, 3]]
