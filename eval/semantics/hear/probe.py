@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from codec.errors import CodecError
+from eval.semantics.checked import embed_checked
 from eval.semantics.heads.metrics import accuracy, chroma_accuracy, mean_average_precision
 from eval.semantics.hear.tasks import HearFolder, open_folder
 from eval.semantics.interface import Embedder
@@ -98,10 +99,15 @@ class Network(nn.Sequential):
         super().__init__(*layers, projection)
 
     @torch.inference_mode()
-    def scores(self, vectors: np.ndarray) -> np.ndarray:
-        """Logits; every metric here depends on their order only."""
+    def scores(self, vectors: np.ndarray, multilabel: bool) -> np.ndarray:
+        """``(N, classes)``: probabilities of one class a clip; logits where a clip may have several.
+
+        mAP ranks clips within a class, and softmax changes that order, for it shifts each clip by a number of its own. A
+        sigmoid changes none.
+        """
         self.eval()
-        return self(torch.from_numpy(vectors)).numpy()
+        logits = self(torch.from_numpy(vectors))
+        return (logits if multilabel else logits.softmax(1)).numpy()
 
 
 def probe(folder: Path, embedder: Embedder, budget: Budget | None = None) -> Score:
@@ -119,7 +125,7 @@ def probe(folder: Path, embedder: Embedder, budget: Budget | None = None) -> Sco
     values = []
     for train, valid, test in rounds:
         network, _ = fit(train, valid, best, task.multilabel, metric, budget)
-        values.append(metric(network.scores(test.vectors), test.targets))
+        values.append(metric(network.scores(test.vectors, task.multilabel), test.targets))
     return Score(
         suite="hear",
         task=task.name,
@@ -162,7 +168,7 @@ def fit(train: Data, valid: Data, point: Point, multilabel: bool, metric: Metric
                 optimizer.step()
             if epoch % budget.every and epoch < budget.epochs:
                 continue
-            value = metric(network.scores(valid.vectors), valid.targets)
+            value = metric(network.scores(valid.vectors, multilabel), valid.targets)
             stale = 0 if value > best else stale + 1
             if value > best:
                 best, best_state = value, {key: tensor.clone() for key, tensor in network.state_dict().items()}
@@ -203,26 +209,17 @@ def _join(parts: Sequence[Data]) -> Data:
 def _embed(task: HearFolder, split: str, embedder: Embedder) -> Data:
     number = {name: index for index, name in enumerate(task.names)}
     files = task.splits[split]
+    names = [f"{task.path / split}: {file} (task {task.name})" for file in files]
     vectors = np.zeros((len(files), embedder.dim), np.float32)
     targets = np.zeros((len(files), len(task.names)), np.float32)
-    for row, (file, labels) in enumerate(files.items()):
-        where = f"{task.path / split}: {file} (task {task.name})"
+    for row, (where, labels) in enumerate(zip(names, files.values(), strict=True)):
         strange = set(labels) - set(number)
         if strange or (not task.multilabel and len(labels) != 1):
             raise CodecError(f"{where}: labels {labels} do not fit labelvocabulary.csv")
         targets[row, [number[label] for label in labels]] = 1
     for start in range(0, len(files), TOGETHER):
         chosen = list(files)[start : start + TOGETHER]
-        outputs = embedder.embed([task.wave(split, file) for file in chosen], task.sample_rate)
-        if len(outputs) != len(chosen):
-            raise CodecError(f"{embedder.name}: {len(outputs)} results for {len(chosen)} clips of {task.path / split}")
-        for row, (file, output) in enumerate(zip(chosen, outputs, strict=True), start):
-            vectors[row] = _mean(output, embedder, f"{task.path / split}: {file} (task {task.name})")
+        waves = [task.wave(split, file) for file in chosen]
+        outputs = embed_checked(embedder, waves, task.sample_rate, names[start : start + TOGETHER])
+        vectors[start : start + TOGETHER] = [output.mean(0) for output in outputs]
     return Data(vectors, targets)
-
-
-def _mean(output: np.ndarray, embedder: Embedder, where: str) -> np.ndarray:
-    if output.ndim != 2 or output.shape[1] != embedder.dim or not len(output) or not np.isfinite(output).all():
-        raise CodecError(f"{embedder.name}: vectors of shape {output.shape} or with NaN for {where}")
-    mean: np.ndarray = output.mean(0)
-    return mean

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from codec.errors import CodecError
+from eval.semantics.checked import embed_checked
 from eval.semantics.clips import LabelledClip, read_clips
 from eval.semantics.heads.frames import Event
 from eval.semantics.interface import Embedder
@@ -104,21 +105,8 @@ def _corrected(crops: Iterator[_Crop], task: TaskDefinition, embedder: Embedder)
                 yield _example(crop, vectors, task, len(crop.wave))
 
 
-def _embed(waves: Sequence[np.ndarray], crops: Sequence[_Crop], embedder: Embedder) -> list[np.ndarray]:
-    try:
-        outputs = embedder.embed(waves, crops[0].sample_rate)
-    except (RuntimeError, ValueError) as error:
-        raise CodecError(f"{embedder.name} failed on clips from {crops[0].clip.where} on: {error}") from error
-    if len(outputs) != len(waves):
-        raise CodecError(f"{embedder.name}: {len(outputs)} results for {len(waves)} clips from {crops[0].clip.where} on")
-    for crop, vectors in zip(crops, outputs, strict=True):
-        if vectors.ndim != 2 or vectors.shape[1] != embedder.dim or not len(vectors):
-            raise CodecError(
-                f"{embedder.name}: vectors of shape {vectors.shape} for {crop.clip.where}; (frames, {embedder.dim}) is expected"
-            )
-        if not np.isfinite(vectors).all():
-            raise CodecError(f"{embedder.name}: NaN or infinite values for {crop.clip.where}")
-    return outputs
+def _embed(waves: Sequence[np.ndarray], crops: Sequence[_Crop], embedder: Embedder) -> Sequence[np.ndarray]:
+    return embed_checked(embedder, waves, crops[0].sample_rate, [crop.clip.where for crop in crops])
 
 
 def _example(crop: _Crop, vectors: np.ndarray, task: TaskDefinition, samples: int) -> Example:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,39 @@ def test_three_splits(tmp_path: Path, metric: str, multilabel: bool) -> None:
     assert score.value > 0.8
     assert score.folds == ()
     assert probe(folder, Spectrum(), QUICK) == score  # type: ignore[arg-type]
+
+
+def test_ranks_across_clips_are_those_of_probabilities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip whose logits are all high is no better a match of its class than one whose logits are all low."""
+
+    class Logits(Spectrum):
+        dim = 3
+
+        def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
+            # Clip i is of class i modulo 3.
+            return [(4 * np.eye(3)[[i % 3]] + 20 * i).astype(np.float32) for i in range(len(waves))]
+
+    class Given(Network):
+        def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+            return vectors
+
+    given = Given(3, 3, GRID[0], 8)
+    monkeypatch.setattr("eval.semantics.hear.probe.fit", lambda *_: (given, 1.0))
+    folder = hear_folder(tmp_path, {"train": 9, "valid": 9, "test": 9}, "mAP", multilabel=False)
+    assert probe(folder, Logits(), QUICK).value == 1.0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", ["raises", "shape", "NaN", "None", "list"])
+def test_an_encoder_that_fails_is_named_with_the_clip(how: str, tmp_path: Path) -> None:
+    class Wrong(Spectrum):
+        def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
+            if how == "raises":
+                raise RuntimeError("out of memory")
+            wrong = {"shape": np.zeros((2, 5)), "NaN": np.full((2, 24), np.nan), "list": [[0.0] * 24]}
+            return None if how == "None" else [wrong[how]] * len(waves)  # type: ignore[return-value, list-item]
+
+    with pytest.raises(CodecError, match=r"spectrum.*0\.wav \(task tones\)"):
+        probe(broken(tmp_path), Wrong(), QUICK)  # type: ignore[arg-type]
 
 
 def test_folds(tmp_path: Path) -> None:
