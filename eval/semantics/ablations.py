@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from eval.semantics.scores import Score, is_variant
+from eval.semantics.scores import HEADS, Score, is_variant
 from eval.semantics.tables import table
 
 TUNED_FROM = "semcodec:features"
-HEADS = {"knn": "k-NN", "mlp": "trained head"}
 
 _ABOUT = (
     "*silence*: stretches of half a second or more below −45 dB of the clip's loudest unit are dropped, judged in "

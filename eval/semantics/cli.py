@@ -72,9 +72,10 @@ def run(
 ) -> None:
     """Score embedders on tasks: our own offline runner of X-ARES. A task that fails is reported, the others go on."""
     from eval.semantics.cache import FOLDER
-    from eval.semantics.probe import HEADS, MODES, find_tasks, run_probes
+    from eval.semantics.probe import find_tasks, run_probes
+    from eval.semantics.scores import HEADS, MODES
 
-    chosen = _among(heads, HEADS), _among(modes, MODES)
+    chosen = _among(heads, list(HEADS)), _among(modes, MODES)
     folders = find_tasks(tasks, _listed(only))
     results = run_probes(
         _embedders(codecs), _opener(model, untrained), folders, *chosen, output, seed, json, cache or tasks / FOLDER

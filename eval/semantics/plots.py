@@ -8,10 +8,9 @@ import numpy as np
 
 from codec.atomic import atomic_path
 from codec.errors import CodecError
-from eval.semantics.scores import Results, Score, is_variant
+from eval.semantics.scores import HEADS, Results, Score, is_variant
 
 MOST_LINES = 7
-HEADS = {"knn": "k-NN", "mlp": "trained head"}
 
 
 def draw(results: Results, folder: Path) -> dict[str, str]:

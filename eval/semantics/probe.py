@@ -17,8 +17,6 @@ from eval.semantics.xares.examples import embed_tars
 from eval.semantics.xares.run import Embed, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
 
-HEADS: tuple[HeadName, ...] = ("knn", "mlp")
-MODES: tuple[Mode, ...] = ("corrected", "compatible")
 EVERYTHING = "*"
 
 

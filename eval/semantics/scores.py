@@ -14,6 +14,11 @@ from codec.errors import CodecError
 Suite = Literal["tasks", "xares", "hear"]
 Mode = Literal["corrected", "compatible"]
 HeadName = Literal["knn", "mlp", "majority"]
+HEADS: dict[HeadName, str] = {"knn": "k-NN", "mlp": "trained head"}
+"""Those that look at the audio, and what they are called."""
+MODES: tuple[Mode, ...] = ("corrected", "compatible")
+MAJORITY = "majority class"
+"""The name under which the answer that looks at no audio is kept."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Score:
     Attributes:
         suite: tasks from free audio, the public X-ARES tasks, or HEAR.
         task: name of the task.
-        embedder: name of the embedder; ``majority`` for the answer that looks at no audio.
+        embedder: name of the embedder; `MAJORITY` for the answer that looks at no audio.
         head: what was put on top.
         mode: ``compatible`` does what X-ARES 0.1.3 does, defects included; ``corrected`` does not repeat them.
         metric: of ``value``.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from eval.semantics.scores import HeadName, Mode, Score, weighted_average
-from eval.semantics.tables import MAJORITY, label, table
+from eval.semantics.scores import MAJORITY, MODES, HeadName, Score, weighted_average
+from eval.semantics.tables import label, table
 
 TRACKS: dict[HeadName, str] = {"knn": "B (k-NN)", "mlp": "A (trained head)"}
-MODES: tuple[Mode, Mode] = ("corrected", "compatible")
 _ABOUT = (
     "*X-ARES* repeats what the package does: clips padded to the longest of sixteen before they are encoded, padding "
     "in the means, all but the first crop of a clip lost, k-fold epochs chosen on the test fold, and k-NN in which the "

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from eval.semantics.scores import Score
 
-MAJORITY = "majority class"
 OURS = "semcodec@"
 """How the names of our codec's tokens begin."""
+MARK = "\\*"
+"""Of random weights."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -25,5 +26,5 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def label(score: Score) -> str:
     """An embedder's name: ours in bold, random weights with a mark."""
-    name = score.embedder if score.trained else f"{score.embedder}\\*"
+    name = score.embedder if score.trained else f"{score.embedder}{MARK}"
     return f"**{name}**" if name.startswith(OURS) else name

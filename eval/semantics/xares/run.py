@@ -27,7 +27,7 @@ from eval.semantics.heads.linear import Head, Loss, Schedule, train_head
 from eval.semantics.heads.neighbours import vote
 from eval.semantics.heads.retrieval import train_retrieval
 from eval.semantics.interface import Embedder
-from eval.semantics.scores import HeadName, Mode, Score, Suite
+from eval.semantics.scores import MAJORITY, HeadName, Mode, Score, Suite
 from eval.semantics.xares.examples import Example, embed_tars
 from eval.semantics.xares.frames import score_frames
 from eval.semantics.xares.tasks import TaskDefinition
@@ -279,13 +279,13 @@ def run_majority(task: TaskDefinition, folder: Path, suite: Suite, like: Score) 
     silent = _Silent()
     splits = {name: embed_tars(paths, task, silent, "corrected") for name, paths in task.tars(folder).items()}
     value = majority(task, list(_rounds(splits, task, "corrected")))
-    return replace(like, embedder="majority class", head="majority", value=value, bitrate=None, trained=True, dim=0, folds=())
+    return replace(like, embedder=MAJORITY, head="majority", value=value, bitrate=None, trained=True, dim=0, folds=())
 
 
 class _Silent:
     """An embedder that hears nothing."""
 
-    name, dim, hop_seconds, trained, bitrate = "majority class", 1, 1.0, True, None
+    name, dim, hop_seconds, trained, bitrate = MAJORITY, 1, 1.0, True, None
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         return [np.zeros((1, 1), np.float32) for _ in waves]
