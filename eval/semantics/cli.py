@@ -93,11 +93,13 @@ def xares(
     prepare: Annotated[bool, typer.Option("--prepare", help="Write encoder and task files and stop.")] = False,
     json: Json = False,
 ) -> None:
-    """Score embedders with the real xares package, unchanged."""
+    """Score embedders on our own task folders with the real xares package, unchanged."""
     import json as jsonlib
+    import sys
     from dataclasses import asdict
 
     from eval.semantics.probe import find_tasks
+    from eval.semantics.scores import Failure
     from eval.semantics.xares import real
 
     chosen = find_tasks(tasks, _listed(only))
@@ -106,9 +108,16 @@ def xares(
         for encoder in encoders.values():
             print(f"cd {output} && python -m xares.run {encoder} {' '.join(files.values())} --max-jobs 0")
         return
-    for score in real.run_real(output, _embedders(codecs), chosen):
-        text = f"{score.task:24} {score.embedder:32} MLP {score.mlp:6.1%}  kNN {score.knn:6.1%}"
-        print(jsonlib.dumps(asdict(score)) if json else text)
+    failed = False
+    for found in real.run_real(output, _embedders(codecs), chosen):
+        if isinstance(found, Failure):
+            failed = True
+            print(found.reason, file=sys.stderr)
+        else:
+            values = "  ".join(f"{head} {value:6.1%}" for head, value in found.values.items())
+            print(jsonlib.dumps(asdict(found)) if json else f"{found.task:24} {found.embedder:32} {values}", flush=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()

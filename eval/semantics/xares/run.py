@@ -101,7 +101,8 @@ def _run(
         return []  # X-ARES cuts captions up with BERT's tokenizer, we into words.
     if task.kind == "asr":
         raise CodecError(
-            f"task {task.name}: speech recognition needs the language model of the xares package; run that instead"
+            f"task {task.name}: speech recognition needs the language model of the xares package, which runs it with its own "
+            "task file and an encoder file that codec probe xares --prepare writes"
         )
     tars = task.tars(folder)
     parts: dict[tuple[Path, ...], list[Example]] = {}
