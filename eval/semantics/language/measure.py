@@ -18,7 +18,7 @@ from eval.semantics.clips import read_clips
 from eval.semantics.interface import SPLITS
 from eval.semantics.language.labels import Agreement, agreement
 from eval.semantics.language.ngram import NGram
-from eval.semantics.language.statistics import Usage, usage
+from eval.semantics.language.statistics import Usage, usage_in_turn
 from eval.semantics.language.transformer import Size, bits, train
 from eval.semantics.xares.tasks import card_of
 from quantizers.threads import in_threads
@@ -172,24 +172,23 @@ def _model(
     size: Size | None,
     seconds: float,
 ) -> Modelled:
-    alphabet = {"semantic": sizes[0], "acoustic": sizes[1], "both": sum(sizes)}[stream]
+    alphabets = list(sizes) if stream == "both" else [sizes[STREAMS.index(stream)]]
     tokens = sum(map(len, sequences["test"]))
-    ngrams = {str(n): NGram(n, alphabet).count(sequences["train"]).bits(sequences["test"]) / seconds for n in ORDERS}
+    ngrams = {str(n): NGram(n, alphabets).count(sequences["train"]).bits(sequences["test"]) / seconds for n in ORDERS}
     neural = None
     if size is not None:
-        neural = bits(train(sequences["train"], sequences["valid"], alphabet, size), sequences["test"], size) / seconds
+        neural = bits(train(sequences["train"], sequences["valid"], alphabets, size), sequences["test"], size) / seconds
     best = min([*ngrams.values(), *([neural] if neural is not None else [])])
-    nominal = {"semantic": math.log2(sizes[0]), "acoustic": math.log2(sizes[1]), "both": sum(map(math.log2, sizes))}[stream]
     train_codes = np.concatenate([np.array(s, np.int64) for s in sequences["train"]])
     return Modelled(
         rate=rate,
         vocab=vocab,
         stream=stream,
-        nominal=nominal * rate / 2,
+        nominal=sum(map(math.log2, alphabets)) * rate / 2,
         ngrams=ngrams,
         transformer=neural,
         perplexity=2 ** (best * seconds / tokens),
-        usage=usage(train_codes, alphabet),
+        usage=usage_in_turn(train_codes, alphabets),
         train_tokens=len(train_codes),
         test_tokens=tokens,
         test_seconds=seconds,

@@ -14,15 +14,15 @@ class NGram:
 
     The probability of a token is that of its relative frequency after the longest known history, mixed with that after the
     next shorter one; new kinds of continuation get the weight that they had so far. Below the single tokens lies the uniform
-    distribution, so nothing is impossible.
+    distribution, so nothing is impossible. Where streams take turns, whose turn it is is known and costs nothing.
 
     Args:
         order: tokens that are looked at together; 1 for their frequencies alone.
-        vocab: number of codewords.
+        vocabs: number of codewords of every stream that takes turns; tokens of the second come after those of the first.
     """
 
-    def __init__(self, order: int, vocab: int) -> None:
-        self.order, self.vocab = order, vocab
+    def __init__(self, order: int, vocabs: Sequence[int]) -> None:
+        self.order, self.vocabs = order, tuple(vocabs)
         self.counts: dict[Gram, Counter[int]] = defaultdict(Counter)
         self.totals: Counter[Gram] = Counter()
 
@@ -30,17 +30,18 @@ class NGram:
         """Adds sequences."""
         for sequence in sequences:
             for position, token in enumerate(sequence):
+                turn = position % len(self.vocabs)
                 for length in range(min(self.order, position + 1)):
-                    history = tuple(sequence[position - length : position])
+                    history = (turn, *sequence[position - length : position])
                     self.counts[history][token] += 1
                     self.totals[history] += 1
         return self
 
-    def probability(self, token: int, history: Sequence[int]) -> float:
-        """Of a token after what came before it."""
-        value = 1 / self.vocab
+    def probability(self, token: int, history: Sequence[int], turn: int = 0) -> float:
+        """Of a token after what came before it, when it is the turn of that stream."""
+        value = 1 / self.vocabs[turn]
         for length in range(min(self.order, len(history) + 1)):
-            gram = tuple(history[len(history) - length :])
+            gram = (turn, *history[len(history) - length :])
             total = self.totals.get(gram)
             if total is None:
                 break
@@ -54,5 +55,5 @@ class NGram:
         for sequence in sequences:
             for position, token in enumerate(sequence):
                 start = max(0, position - self.order + 1)
-                total -= math.log2(self.probability(token, sequence[start:position]))
+                total -= math.log2(self.probability(token, sequence[start:position], position % len(self.vocabs)))
         return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one stream.
+    """Of one stream, or of several that take turns.
 
     Attributes:
         tokens: counted.
-        vocab: codewords there are.
+        vocab: codewords there are, in all streams together.
         used: share of codewords that occur; at most tokens / vocab, however good the codebook is.
         entropy: of their frequencies, in bits per token (Miller–Madow corrected: plain counts of few tokens say too little).
         perplexity: 2 ** entropy, the number of equally frequent codewords with that entropy.
@@ -39,3 +40,17 @@ def usage(codes: np.ndarray, vocab: int) -> Usage:
     plain = float(-(shares * np.log2(shares)).sum())
     entropy = min(plain + (len(shares) - 1) / (2 * max(len(codes), 1) * math.log(2)), math.log2(vocab))
     return Usage(len(codes), vocab, len(shares) / vocab, entropy, 2**entropy)
+
+
+def usage_in_turn(codes: np.ndarray, vocabs: Sequence[int]) -> Usage:
+    """Usage of ``(N,)`` codes of streams that take turns, numbered one stream after the other; entropy is the streams' mean.
+
+    Example:
+        >>> usage_in_turn(np.array([0, 4, 1, 4] * 1000), (4, 4)).used
+        0.375
+    """
+    edges = np.cumsum([0, *vocabs])
+    streams = [usage(codes[turn :: len(vocabs)] - edges[turn], vocab) for turn, vocab in enumerate(vocabs)]
+    entropy = sum(stream.entropy * stream.tokens for stream in streams) / max(len(codes), 1)
+    used = sum(stream.used * stream.vocab for stream in streams) / sum(vocabs)
+    return Usage(len(codes), sum(vocabs), used, entropy, 2**entropy)

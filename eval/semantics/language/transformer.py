@@ -47,10 +47,16 @@ class TokenTransformer(nn.Module):
 
     Two short softmaxes instead of one over the whole vocabulary: cost hardly grows with it, and the codewords of a group
     are neighbours, since those of a nested codebook stand beside their siblings. Input and output share their embedding.
+
+    Args:
+        vocabs: number of codewords of every stream that takes turns; tokens of the second come after those of the first.
+            Whose turn it is is known: groups without a codeword of that stream are no choice.
+        size: of the model.
     """
 
-    def __init__(self, vocab: int, size: Size) -> None:
+    def __init__(self, vocabs: Sequence[int], size: Size) -> None:
         super().__init__()
+        vocab = sum(vocabs)
         self.vocab, self.group_size = vocab, min(GROUP, vocab)
         groups = -(-vocab // self.group_size)
         # After the codewords comes what every sequence starts with; the last group may be filled up.
@@ -63,6 +69,11 @@ class TokenTransformer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(groups, self.group_size))
         nothing = torch.arange(groups * self.group_size).view(groups, self.group_size) >= vocab
         self.register_buffer("nothing", nothing, persistent=False)
+        ends = torch.tensor(vocabs).cumsum(0).unsqueeze(1)
+        firsts = torch.arange(groups) * self.group_size
+        elsewhere = (firsts >= ends) | (firsts + self.group_size <= ends - torch.tensor(vocabs).unsqueeze(1))
+        self.register_buffer("elsewhere", elsewhere, persistent=False)
+        self.register_buffer("ends", ends.flatten(), persistent=False)
 
     @property
     def start(self) -> int:
@@ -82,16 +93,20 @@ class TokenTransformer(nn.Module):
         table = self.embedding.weight[:-1].view(*self.bias.shape, -1)
         logits = torch.einsum("nd,nmd->nm", hidden, table[group]) + self.bias[group]
         logits = logits.masked_fill(self.get_buffer("nothing")[group], -math.inf)
-        first = F.cross_entropy(self.groups(hidden), group, reduction="none")
+        stream = torch.bucketize(targets, self.get_buffer("ends"), right=True)
+        choices = self.groups(hidden).masked_fill(self.get_buffer("elsewhere")[stream], -math.inf)
+        first = F.cross_entropy(choices, group, reduction="none")
         return first + F.cross_entropy(logits, member, reduction="none")
 
 
-def train(sequences: Sequence[Sequence[int]], valid: Sequence[Sequence[int]], vocab: int, size: Size) -> TokenTransformer:
+def train(
+    sequences: Sequence[Sequence[int]], valid: Sequence[Sequence[int]], vocabs: Sequence[int], size: Size
+) -> TokenTransformer:
     """Trains on windows of random sequences; the step with the fewest bits on ``valid`` counts."""
     generator = torch.Generator().manual_seed(size.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(size.seed)
-        model = TokenTransformer(vocab, size)
+        model = TokenTransformer(vocabs, size)
         optimizer = torch.optim.AdamW(model.parameters(), lr=size.learning_rate, weight_decay=0.01)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, size.steps)
         rows = [torch.tensor([model.start, *sequence]) for sequence in sequences if len(sequence)]

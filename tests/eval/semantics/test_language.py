@@ -23,7 +23,7 @@ from eval.semantics.language.measure import (
     read_splits,
 )
 from eval.semantics.language.ngram import NGram
-from eval.semantics.language.statistics import usage
+from eval.semantics.language.statistics import usage, usage_in_turn
 from eval.semantics.language.transformer import Size, TokenTransformer, bits, train
 from tests.eval.semantics.folders import tone_task
 
@@ -63,12 +63,12 @@ def test_entropy_of_few_tokens_is_corrected_and_bounded() -> None:
     st.lists(st.lists(st.integers(0, 3), max_size=8), max_size=5), st.integers(1, 3), st.lists(st.integers(0, 3), max_size=4)
 )
 def test_probabilities_sum_to_one(sequences: list[list[int]], order: int, history: list[int]) -> None:
-    model = NGram(order, 4).count(sequences)
+    model = NGram(order, [4]).count(sequences)
     assert sum(model.probability(token, history) for token in range(4)) == pytest.approx(1)
 
 
 def test_witten_bell_by_hand() -> None:
-    model = NGram(2, 4).count([[0, 1, 0, 1]])
+    model = NGram(2, [4]).count([[0, 1, 0, 1]])
     # Single tokens: 0 and 1 twice each, two kinds; uniform 1/4 below them.
     alone = (2 + 2 / 4) / 6
     assert model.probability(1, []) == pytest.approx(alone)
@@ -79,13 +79,13 @@ def test_witten_bell_by_hand() -> None:
 
 def test_longer_histories_help_where_there_is_something_to_know() -> None:
     sequences, test = chain(0, 50), chain(1, 20)
-    one, two = (NGram(order, 5).count(sequences).bits(test) for order in (1, 2))
+    one, two = (NGram(order, [5]).count(sequences).bits(test) for order in (1, 2))
     assert two < 0.5 * one
 
 
 def test_transformer_learns_the_chain_and_repeats_itself() -> None:
     sequences, test = chain(0, 50), chain(1, 20)
-    first, second = (train(sequences, chain(2, 5), 5, SMALL) for _ in range(2))
+    first, second = (train(sequences, chain(2, 5), [5], SMALL) for _ in range(2))
     per_token = bits(first, test, SMALL) / 400
     assert per_token < 0.6 * math.log2(5)
     assert bits(second, test, SMALL) / 400 == per_token
@@ -93,7 +93,7 @@ def test_transformer_learns_the_chain_and_repeats_itself() -> None:
 
 def test_transformer_sees_only_the_past_and_counts_each_token_once() -> None:
     torch.manual_seed(0)
-    model = TokenTransformer(5, SMALL).eval()
+    model = TokenTransformer([5], SMALL).eval()
     row = chain(3, 1, 8)[0]
     changed = [*row[:5], *((token + 1) % 5 for token in row[5:])]
     with torch.inference_mode():
@@ -108,13 +108,36 @@ def test_transformer_sees_only_the_past_and_counts_each_token_once() -> None:
 def test_two_softmaxes_are_one_distribution() -> None:
     """Also where the last group of codewords is not full."""
     torch.manual_seed(0)
-    model = TokenTransformer(130, SMALL).eval()
+    model = TokenTransformer([130], SMALL).eval()
     with torch.inference_mode():
         hidden = model(torch.tensor([[model.start, 3, 129]]))[0, -1:].expand(130, -1)
         nats = model.nats(hidden, torch.arange(130))
     assert nats.isfinite().all()
     assert torch.exp(-nats).sum() == pytest.approx(1, rel=1e-5)
     assert nats.std() > 1e-3
+
+
+def in_turn(seed: int, count: int) -> list[list[int]]:
+    """64 tokens of one stream and 192 of another, in turn, without any other order."""
+    random = np.random.default_rng(seed)
+    return (
+        np.stack([random.integers(64, size=(count, 20)), random.integers(64, 256, size=(count, 20))], 2)
+        .reshape(count, -1)
+        .tolist()
+    )
+
+
+def test_whose_turn_it_is_costs_nothing() -> None:
+    sequences, test, vocabs = in_turn(0, 400), in_turn(1, 20), [64, 192]
+    least = 400 * (math.log2(64) + math.log2(192))
+    for order in (1, 2):
+        assert NGram(order, vocabs).count(sequences).bits(test) == pytest.approx(
+            least, rel=0.08
+        )  # one bit a token would be 15 %
+    assert bits(train(sequences, in_turn(2, 5), vocabs, SMALL), test, SMALL) == pytest.approx(least, rel=0.08)
+    found = usage_in_turn(np.concatenate(sequences), vocabs)
+    assert (found.tokens, found.vocab, found.used) == (16_000, 256, 1.0)
+    assert found.entropy == pytest.approx(least / 800, rel=0.01)
 
 
 def test_agreement_with_labels() -> None:
