@@ -14,7 +14,7 @@ from eval.semantics.cache import Cache
 from eval.semantics.interface import CARD_NAME, Embedder
 from eval.semantics.scores import Failure, HeadName, Mode, Results, Score, Suite
 from eval.semantics.xares.examples import embed_tars
-from eval.semantics.xares.run import Embed, run_majority, run_task
+from eval.semantics.xares.run import Embed, PartlyScoredError, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
 
 EVERYTHING = "*"
@@ -49,9 +49,13 @@ def open_untrained(name: str) -> Embedder | None:
         CodecError: it is one, and something else is missing.
     """
     from codec.baselines.registry import is_known, load_tokenizer
-    from eval.semantics.embeddings.tokens import codec_vectors
+    from eval.semantics.embeddings.tokens import codec_ids, codec_vectors
 
-    return codec_vectors(load_tokenizer(name, trained_only=False), name) if is_known(name) else None
+    plain = name.removesuffix(":ids")
+    if not is_known(plain):
+        return None
+    codec = load_tokenizer(plain, trained_only=False)
+    return codec_vectors(codec, name) if plain == name else codec_ids(codec, name)
 
 
 def definition_of(folder: Path) -> tuple[TaskDefinition, Suite]:
@@ -95,10 +99,9 @@ def run_probes(
     results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
     results.tasks = {folder.name: facts for folder in tasks if (facts := _facts(folder))}
     for name in embedders:
-        try:
-            embedder = load(name)
-        except CodecError as error:
-            _tell(results, Failure("tasks", EVERYTHING, name, str(error)), json)
+        embedder = _opened(name, load, "tasks")
+        if isinstance(embedder, Failure):
+            _tell(results, embedder, json)
             continue
         for folder in tasks:
             for found in _score(folder, embedder, heads, modes, seed, embed):
@@ -124,10 +127,9 @@ def run_hear(
         raise CodecError(f"{root}: no HEAR task folders (with task_metadata.json) here")
     results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
     for name in embedders:
-        try:
-            embedder = load(name)
-        except CodecError as error:
-            _tell(results, Failure("hear", EVERYTHING, name, str(error)), json)
+        embedder = _opened(name, load, "hear")
+        if isinstance(embedder, Failure):
+            _tell(results, embedder, json)
             continue
         for folder in folders:
             try:
@@ -138,16 +140,31 @@ def run_hear(
     return results
 
 
+def _opened(name: str, load: Callable[[str], Embedder], suite: Suite) -> Embedder | Failure:
+    """An embedder, or why there is none: weights of other projects fail in ways of their own."""
+    try:
+        return load(name)
+    except (CodecError, OSError, RuntimeError) as error:
+        return Failure(suite, EVERYTHING, name, str(error) or type(error).__name__)
+
+
 def _score(
     folder: Path, embedder: Embedder, heads: Sequence[HeadName], modes: Sequence[Mode], seed: int, embed: Embed
 ) -> Iterator[Score | Failure]:
-    suite: Suite = "tasks"
     try:
         task, suite = definition_of(folder)
-        for mode in modes:
-            yield from run_task(task, folder, embedder, heads, mode, suite, seed, embed)
     except CodecError as error:
-        yield Failure(suite, folder.name, embedder.name, str(error))
+        yield Failure("tasks", folder.name, embedder.name, str(error))
+        return
+    told = set[str]()
+    for mode in modes:
+        try:
+            yield from run_task(task, folder, embedder, heads, mode, suite, seed, embed)
+        except CodecError as error:
+            yield from error.scores if isinstance(error, PartlyScoredError) else ()
+            if str(error) not in told:
+                yield Failure(suite, folder.name, embedder.name, str(error))
+            told.add(str(error))
 
 
 def _facts(folder: Path) -> dict[str, object]:

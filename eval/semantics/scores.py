@@ -34,7 +34,7 @@ class Score:
         metric: of ``value``.
         value: between 0 and 1, higher is better.
         weight: in an average over tasks.
-        train, test: clips (crops in compatible mode) used.
+        train, test: clips used; in compatible mode, crops of them.
         folds: values of single folds, if there were any.
         bitrate: of the tokens behind the vectors in bits per second, if there are tokens.
         trained: False for random weights.

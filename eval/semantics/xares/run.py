@@ -27,7 +27,7 @@ from eval.semantics.heads.linear import Head, Loss, Schedule, train_head
 from eval.semantics.heads.neighbours import vote
 from eval.semantics.heads.retrieval import train_retrieval
 from eval.semantics.interface import Embedder
-from eval.semantics.scores import MAJORITY, HeadName, Mode, Score, Suite
+from eval.semantics.scores import HEADS, MAJORITY, HeadName, Mode, Score, Suite
 from eval.semantics.xares.examples import Example, embed_tars
 from eval.semantics.xares.frames import score_frames
 from eval.semantics.xares.tasks import TaskDefinition
@@ -36,6 +36,14 @@ Embed = Callable[[Sequence[Path], TaskDefinition, Embedder, Mode], list[Example]
 """Like `embed_tars`."""
 HELD_OUT = 10
 """One of so many training clips goes to validation where a task has no validation split of its own."""
+
+
+class PartlyScoredError(CodecError):
+    """A head that could not score a task, with what the other heads did."""
+
+    def __init__(self, reason: str, scores: Sequence[Score]) -> None:
+        super().__init__(reason)
+        self.scores = tuple(scores)
 
 
 @dataclass(frozen=True)
@@ -78,10 +86,13 @@ def run_task(
         embed: `embed_tars`, or one that remembers.
 
     Raises:
+        PartlyScoredError: a head failed; the others were tried.
         CodecError: the task cannot be scored; says which file or split is to blame.
     """
     try:
         return _run(task, folder, embedder, heads, mode, suite, seed, embed)
+    except PartlyScoredError:
+        raise
     except CodecError as error:
         named = str(error).startswith(f"task {task.name}: ")
         raise CodecError(str(error) if named else f"task {task.name}: {error}") from error
@@ -113,22 +124,27 @@ def _run(
     rounds = list(_rounds(splits, task, mode))
     names = class_names(rounds, task)
     schedule = Schedule(task.epochs, task.batch_size, seed=seed)
-    scores = []
+    scores, failed = [], list[str]()
     for head in heads:
         if head == "majority" or (head == "knn" and not task.knn):
             continue
-        values = [_score(part, task, head, mode, names, schedule, embedder.hop_seconds) for part in rounds]
-        scores.append(_filed(task, embedder, head, mode, suite, values, rounds))
+        try:
+            values = [_score(part, task, head, mode, names, schedule, embedder.hop_seconds) for part in rounds]
+            scores.append(_filed(task, embedder, head, mode, suite, values, rounds))
+        except CodecError as error:
+            failed.append(f"task {task.name}: {HEADS[head]}: {error}")
+    if failed:
+        raise PartlyScoredError("; ".join(failed), scores)
     return scores
 
 
-def majority(task: TaskDefinition, rounds: Sequence[Round]) -> float:
-    """What always answering with the most frequent training class scores."""
+def majority(rounds: Sequence[Round]) -> float:
+    """What always answering with the most frequent training class scores; a clip counts once however many crops it has."""
     values = []
     for part in rounds:
-        counts = Counter(label for example in part.train for label in example.labels)
-        most = counts.most_common(1)[0][0]
-        values.append(np.mean([most in example.labels for example in part.test]))
+        train, test = ({example.where: example.labels for example in split} for split in (part.train, part.test))
+        most = Counter(label for labels in train.values() for label in labels).most_common(1)[0][0]
+        values.append(np.mean([most in labels for labels in test.values()]))
     return float(np.mean(values))
 
 
@@ -136,16 +152,18 @@ def class_names(rounds: Sequence[Round], task: TaskDefinition) -> list[str]:
     """All classes in order.
 
     Raises:
-        CodecError: a class that is not in ``task.json``, or a class in test that no training clip has.
+        CodecError: a class that is not in ``task.json``, or one in valid or test that no training clip has.
     """
     known = {label for part in rounds for example in [*part.train, *part.neighbours] for label in _names(example)}
     if task.kind == "retrieval":
         return []
     for part in rounds:
-        for example in [*part.valid, *part.test]:
-            strange = set(_names(example)) - known
-            if strange:
-                raise CodecError(f"task {task.name}: {example.where}: class {min(strange)!r} is in test but not in train")
+        for split, examples in (("valid", part.valid), ("test", part.test)):
+            for example in examples:
+                if strange := set(_names(example)) - known:
+                    raise CodecError(
+                        f"task {task.name}: {example.where}: class {min(strange)!r} is in {split} but not in train"
+                    )
     names = list(task.names) or sorted(known, key=lambda name: (len(name), name) if name.isdigit() else (0, name))
     if not known <= set(names):
         raise CodecError(f"task {task.name}: class {min(known - set(names))!r} is not in task.json")
@@ -205,12 +223,8 @@ def _score(
         return model.score(_stack(part.test), captions[2])
     measure = _measure(task, mode, names)
     if head == "knn":
-        try:
-            known, labels = _stack(part.neighbours), _numbers(part.neighbours, names)
-            votes = vote(known, labels, _stack(part.test), len(names), by_dimension=mode == "compatible")
-        except CodecError as error:
-            raise CodecError(f"task {task.name}: {error}") from error
-        return measure(votes, part.test)
+        known, labels = _stack(part.neighbours), _numbers(part.neighbours, names)
+        return measure(vote(known, labels, _stack(part.test), len(names), by_dimension=mode == "compatible"), part.test)
     several = task.metric == "mAP"
     targets = _many_hot(part.train, names).astype(np.float32) if several else _numbers(part.train, names)
     loss: Loss = F.binary_cross_entropy_with_logits if several else F.cross_entropy
@@ -262,13 +276,18 @@ def _filed(
         metric=task.metric,
         value=float(np.mean(values)),
         weight=task.weight,
-        train=len(rounds[0].neighbours if head == "knn" else rounds[0].train),
-        test=sum(len(part.test) for part in rounds),
+        train=_count(rounds[0].neighbours if head == "knn" else rounds[0].train, mode),
+        test=sum(_count(part.test, mode) for part in rounds),
         folds=tuple(values) if len(values) > 1 else (),
         bitrate=embedder.bitrate,
         trained=embedder.trained,
         dim=embedder.dim,
     )
+
+
+def _count(examples: Sequence[Example], mode: Mode) -> int:
+    """Crops where each is scored alone, else clips."""
+    return len(examples) if mode == "compatible" else len({example.where for example in examples})
 
 
 def run_majority(task: TaskDefinition, folder: Path, suite: Suite, like: Score) -> Score:
@@ -279,7 +298,7 @@ def run_majority(task: TaskDefinition, folder: Path, suite: Suite, like: Score) 
     """
     silent = _Silent()
     splits = {name: embed_tars(paths, task, silent, "corrected") for name, paths in task.tars(folder).items()}
-    value = majority(task, list(_rounds(splits, task, "corrected")))
+    value = majority(list(_rounds(splits, task, "corrected")))
     return replace(like, embedder=MAJORITY, head="majority", value=value, bitrate=None, trained=True, dim=0, folds=())
 
 

@@ -122,6 +122,33 @@ def test_an_encoder_that_fails_on_one_task_is_named_with_the_clip(wrong: str, tm
     assert {s.task for s in results.scores} == {"b"}
 
 
+@pytest.mark.parametrize("error", [OSError("no space left"), RuntimeError("out of memory"), CodecError("no weights")])
+def test_an_encoder_that_cannot_be_opened_ends_no_run(error: Exception, tmp_path: Path) -> None:
+    def load(name: str) -> Embedder:
+        if name == "bad":
+            raise error
+        return open_spectrum(name)
+
+    tone_task(tmp_path / "tasks", "a")
+    hear_folder(tmp_path / "hear", {"train": 12, "valid": 3, "test": 3})
+    ours = run_probes(["bad", "spectrum"], load, find_tasks(tmp_path / "tasks"), ["knn"], ["corrected"], tmp_path / "out", 1)
+    assert ours.failures == [Failure("tasks", "*", "bad", str(error))]
+    assert {s.embedder for s in ours.scores} == {"spectrum", MAJORITY}
+    hear = run_hear(["bad"], load, tmp_path / "hear", tmp_path / "out", 1)
+    assert hear.failures == [Failure("hear", "*", "bad", str(error))]
+
+
+def test_a_head_that_fails_leaves_the_other_its_score(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path / "tasks", "small", train=9)
+    card = json.loads((folder / "task.json").read_text())
+    (folder / "task.json").write_text(json.dumps({**card, "counts": {"train": 3200}}))  # few epochs
+    folders = find_tasks(tmp_path / "tasks")
+    results = run_probes(["spectrum"], open_spectrum, folders, ["knn", "mlp"], ["corrected", "compatible"], tmp_path / "o", 1)
+    assert [(s.head, s.mode) for s in results.scores if s.embedder != MAJORITY] == [("mlp", "corrected"), ("mlp", "compatible")]
+    (failure,) = results.failures
+    assert failure.reason.startswith("task small: k-NN: 9 training clips")
+
+
 def test_the_card_must_be_the_folders(tmp_path: Path) -> None:
     folder = tone_task(tmp_path, "one")
     folder.rename(tmp_path / "two")

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from codec.errors import AudioError, CodecError
-from eval.semantics.scores import Mode, Score, weighted_average
+from eval.semantics.scores import MAJORITY, Mode, Score, weighted_average
 from eval.semantics.xares.encoder import class_name, wrap
 from eval.semantics.xares.examples import embed_tars
 from eval.semantics.xares.published import LEADERBOARD, Entry
-from eval.semantics.xares.run import run_majority, run_task
+from eval.semantics.xares.run import PartlyScoredError, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TASKS, TaskDefinition, card_of, from_card
 from tests.eval.semantics.folders import PITCHES, RATE, Spectrum, flac, tone, tone_samples, tone_task, wav, write_tar
 
@@ -100,7 +100,7 @@ def test_majority_class(tmp_path: Path) -> None:
     folder = tone_task(tmp_path, train=31)
     like = run(folder)[0]
     row = run_majority(from_card(card_of(folder)), folder, "tasks", like)
-    assert (row.value, row.embedder, row.head) == (pytest.approx(1 / 3), "majority class", "majority")
+    assert (row.value, row.embedder, row.head) == (pytest.approx(1 / 3), MAJORITY, "majority")
 
 
 def test_padding_reaches_only_the_compatible_mode(tmp_path: Path) -> None:
@@ -143,7 +143,10 @@ def test_a_clip_counts_once_however_many_crops_it_has(tmp_path: Path) -> None:
     task = dataclasses.replace(BY_NAME["freemusicarchive"], crop_seconds=1, classes=3)
     knn = run(folder, task=task)[0]
     assert (knn.value * 6) % 1 == pytest.approx(0)
-    assert knn.test > 6
+    assert (knn.train, knn.test) == (12, 6)
+    assert run(folder, "compatible", task)[0].test > 6
+    # A third of the clips is of each class, but not of their crops.
+    assert run_majority(task, folder, "xares", knn).value == pytest.approx(1 / 3)
 
 
 def test_folds(tmp_path: Path) -> None:
@@ -236,6 +239,13 @@ def test_class_in_test_that_is_not_in_train(tmp_path: Path) -> None:
         run(folder)
 
 
+def test_class_in_valid_that_is_not_in_train(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path)
+    write_tar(folder / "wds-audio-valid-000001.tar", [("odd", flac(tone(99, 1, 1)), {"label": "yodel"})])
+    with pytest.raises(CodecError, match=r"odd\.flac: class 'yodel' is in valid but not in train"):
+        run(folder)
+
+
 def test_class_that_is_not_in_the_card(tmp_path: Path) -> None:
     folder = tone_task(tmp_path)
     write_tar(folder / "wds-audio-train-000001.tar", [("odd", flac(tone(99, 1, 1)), {"label": "yodel"})])
@@ -264,8 +274,9 @@ def test_bad_clips(tmp_path: Path, audio: bytes, label: object, message: str) ->
 
 def test_too_few_training_clips(tmp_path: Path) -> None:
     folder = tone_task(tmp_path, train=9)
-    with pytest.raises(CodecError, match="task tones: 9 training clips are fewer than the 10"):
+    with pytest.raises(PartlyScoredError, match="task tones: k-NN: 9 training clips are fewer than the 10") as caught:
         run(folder)
+    assert [score.head for score in caught.value.scores] == ["mlp"]
 
 
 def test_damaged_tar_and_repeated_key(tmp_path: Path) -> None:
