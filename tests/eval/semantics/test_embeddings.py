@@ -17,6 +17,7 @@ from eval.semantics.embeddings.clips import pieces
 from eval.semantics.embeddings.registry import ENCODERS
 from eval.semantics.embeddings.tokens import codec_ids, codec_vectors
 from eval.semantics.interface import Embedder
+from eval.semantics.probe import open_untrained
 
 OURS = ["semcodec@25:semantic", "semcodec@50:acoustic", "semcodec@100:both", "semcodec@50:ids", "semcodec:features"]
 
@@ -73,6 +74,23 @@ def test_any_codec_of_tokens(tiny: Codec) -> None:
     first = vectors.embed([noise(9_000)], 16_000)[0]
     np.testing.assert_array_equal(first, tiny.embed(tiny.encode(noise(9_000), 16_000))[0].numpy())
     assert len(ids.embed([noise(9_000)], 16_000)[0]) == len(first)
+
+
+def test_untrained_codecs_have_token_numbers_too(tiny: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def load_tokenizer(name: str, trained_only: bool) -> Codec:
+        asked.append((name, trained_only))
+        return tiny
+
+    monkeypatch.setattr("codec.baselines.registry.load_tokenizer", load_tokenizer)
+    vectors, ids = open_untrained("encodec_24khz@1.5"), open_untrained("encodec_24khz@1.5:ids")
+    assert vectors is not None
+    assert ids is not None
+    assert asked == [("encodec_24khz@1.5", False)] * 2
+    assert (vectors.name, ids.name) == ("encodec_24khz@1.5", "encodec_24khz@1.5:ids")
+    assert ids.dim < vectors.dim
+    assert open_untrained("logmel") is None
 
 
 def test_bitrates_add_up(tiny_folder: Path) -> None:
