@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor
 
 Backend = Literal["semcodec", "faiss", "kmeans-pytorch"]
+NEWER = "git+https://github.com/subhadarship/kmeans_pytorch"
+"""The only release in package indexes, 0.3, is older than what this backend needs."""
 
 
 def faiss_kmeans(points: Tensor, first: Tensor, iterations: int, spherical: bool = False) -> Tensor:
@@ -40,9 +43,12 @@ def pytorch_kmeans(points: Tensor, first: Tensor, iterations: int, spherical: bo
     """Lloyd passes by kmeans-pytorch, which holds all ``N × k`` distances at once; arguments as in `faiss_kmeans`.
 
     Raises:
-        ImportError: kmeans-pytorch is not installed.
+        ImportError: kmeans-pytorch is not installed, or is release 0.3, which neither starts from given centroids nor stops
+            after so many passes.
     """
-    library = _library("kmeans_pytorch", "kmeans-pytorch")
+    library = _library("kmeans_pytorch", NEWER)
+    if "cluster_centers" not in inspect.signature(library.kmeans).parameters:
+        raise ImportError(f"kmeans-pytorch 0.3 cannot start from given centroids; what came after it can: pip install {NEWER}")
     centroids: Tensor = library.kmeans(
         points,
         len(first),

@@ -22,10 +22,13 @@ def world() -> tuple[int, int]:
 
 
 def reduce_sum(*tensors: Tensor) -> None:
-    """Sums tensors over all processes, in place."""
+    """Sums tensors over all processes, in place; by way of a GPU where the group knows no other place (nccl)."""
     if world()[1] > 1:
         for tensor in tensors:
-            dist.all_reduce(tensor)
+            reduced = tensor.cuda() if dist.get_backend() == "nccl" else tensor
+            dist.all_reduce(reduced)
+            if reduced is not tensor:
+                tensor.copy_(reduced)
 
 
 def counts(local: int) -> list[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -66,20 +66,30 @@ class Clustering:
 
     def predict(self, points: AnyPoints) -> Tensor:
         """Index of the nearest centroid for each point, ``(N,)`` int64."""
-        return torch.cat([nearest(piece, self.centroids)[0] for piece in as_points(points).chunks()])
+        pieces = as_points(points).chunks()
+        return torch.cat([nearest(piece, self.centroids.to(piece.device))[0].cpu() for piece in pieces])
 
     def save(self, path: str | Path) -> None:
-        """Writes centroids and their history as safetensors."""
+        """Writes centroids and their history as safetensors, under the name only when all is written."""
         about = {"points": self.points, "seed": self.seed, "iterations": [asdict(i) for i in self.iterations]}
-        save_file({"centroids": self.centroids.contiguous()}, str(path), metadata={"kmeans": json.dumps(about)})
+        staged = Path(f"{path}.new")
+        save_file({"centroids": self.centroids.contiguous()}, str(staged), metadata={"kmeans": json.dumps(about)})
+        staged.replace(path)
 
     @staticmethod
     def load(path: str | Path) -> Clustering:
-        """Reads what `save` wrote."""
-        with safe_open(str(path), "pt") as file:
-            about = json.loads(file.metadata()["kmeans"])
-            history = [Iteration(**row) for row in about["iterations"]]
-            return Clustering(file.get_tensor("centroids"), history, about["points"], about["seed"])
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: it is no such file, or a damaged one.
+        """
+        try:
+            with safe_open(str(path), "pt") as file:
+                about = json.loads(file.metadata()["kmeans"])
+                history = [Iteration(**row) for row in about["iterations"]]
+                return Clustering(file.get_tensor("centroids"), history, about["points"], about["seed"])
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: not a k-means checkpoint ({type(error).__name__}: {error})") from error
 
 
 def kmeans(
@@ -106,8 +116,11 @@ def kmeans(
         checkpoint: file that is written after every pass, and gone on from if it exists.
         report: called after every pass.
 
+    Distances are computed where the points lie; centroids come back on the processor.
+
     Raises:
-        ValueError: fewer points than clusters, points that are not finite, or a wrong ``init``.
+        ValueError: fewer points than clusters, points that are not finite, a wrong ``init``, or a checkpoint that is
+            damaged or of another clustering.
 
     Example:
         >>> points = torch.randn(1000, 8)
@@ -124,6 +137,9 @@ def kmeans(
     history: list[Iteration] = []
     if checkpoint is not None and Path(checkpoint).exists():
         resumed = Clustering.load(checkpoint)
+        if (resumed.points, resumed.seed) != (total, seed):
+            there = f"{resumed.points} points with seed {resumed.seed}"
+            raise ValueError(f"{checkpoint}: of {there}, not of {total} with seed {seed}; delete it to start anew")
         centroids, history = resumed.centroids, resumed.iterations
     else:
         centroids = _directions(
@@ -131,16 +147,18 @@ def kmeans(
         )
     if centroids.shape != (k, source.dim):
         raise ValueError(f"centroids of shape {tuple(centroids.shape)} where {(k, source.dim)} are needed")
-    while len(history) < iterations:
+    while len(history) < iterations and not _settled(history, tolerance):
         centroids, iteration = _pass(source, centroids, spherical, np.random.default_rng((seed, len(history))))
         history.append(iteration)
         if report:
             report(len(history) - 1, iteration)
         if checkpoint is not None and world()[0] == 0:
             Clustering(centroids, history, total, seed).save(checkpoint)
-        if len(history) > 1 and history[-2].inertia - iteration.inertia < tolerance * history[-2].inertia:
-            break
     return Clustering(centroids, history, total, seed)
+
+
+def _settled(history: list[Iteration], tolerance: float) -> bool:
+    return len(history) > 1 and history[-2].inertia - history[-1].inertia < tolerance * history[-2].inertia
 
 
 def _pass(source: Points, centroids: Tensor, spherical: bool, rng: np.random.Generator) -> tuple[Tensor, Iteration]:
@@ -151,11 +169,13 @@ def _pass(source: Points, centroids: Tensor, spherical: bool, rng: np.random.Gen
     sizes, inertia = torch.zeros(k, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     for piece in source.chunks():
         rows = _directions(piece, spherical)
-        codes, distances = nearest(rows, centroids)
+        sums, sizes, inertia = (part.to(rows.device) for part in (sums, sizes, inertia))
+        codes, distances = nearest(rows, centroids.to(rows.device))
         sums.index_add_(0, codes, rows.double())
         sizes += torch.bincount(codes, minlength=k)
         inertia += distances.double().sum()
     reduce_sum(sums, sizes, inertia)
+    sums, sizes, inertia = sums.cpu(), sizes.cpu(), inertia.cpu()
     if not torch.isfinite(inertia):
         raise ValueError("points hold NaN or infinite values")
     moved = centroids.clone()

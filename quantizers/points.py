@@ -87,10 +87,10 @@ def as_points(points: AnyPoints) -> Points:
 
 
 def take(points: Points, rows: np.ndarray) -> Tensor:
-    """The points with the given ascending row numbers, in one pass."""
+    """The points with the given ascending row numbers, in one pass; on the processor, wherever they lie."""
     picked, start = [], 0
     for piece in points.chunks():
         inside = rows[(rows >= start) & (rows < start + len(piece))] - start
-        picked.append(piece[torch.from_numpy(inside)])
+        picked.append(piece[torch.from_numpy(inside).to(piece.device)].cpu())
         start += len(piece)
     return torch.cat(picked)

@@ -1,7 +1,9 @@
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.cluster import KMeans as SklearnKMeans
 
 from quantizers.backends import BACKENDS
@@ -39,8 +41,30 @@ def test_faiss_finds_the_same_centres() -> None:
 def test_a_missing_or_unknown_backend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="'cuml' is not one of semcodec, faiss, kmeans-pytorch"):
         KMeans(3, backend="cuml")  # type: ignore[arg-type]
-    for module, backend in (("faiss", "faiss"), ("kmeans_pytorch", "kmeans-pytorch")):
+    for module, backend, package in (("faiss", "faiss", "faiss-cpu"), ("kmeans_pytorch", "kmeans-pytorch", r"git\+https")):
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(ImportError, match=f"pip install {backend}"):
+        with pytest.raises(ImportError, match=f"pip install {package}"):
             KMeans(3, backend=backend).fit(blobs())  # type: ignore[arg-type]
     assert set(BACKENDS) == {"faiss", "kmeans-pytorch"}
+
+
+def test_kmeans_pytorch_is_called_as_its_newer_code_wants_it_and_its_release_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = {}
+
+    def newer(points, num_clusters, distance, cluster_centers, tol, tqdm_flag, iter_limit):  # type: ignore[no-untyped-def]
+        calls.update(passes=iter_limit, clusters=num_clusters, tol=tol)
+        return torch.zeros(len(points)), cluster_centers
+
+    def release(points, num_clusters, distance="euclidean", tol=1e-4, device="cpu"):  # type: ignore[no-untyped-def]
+        raise AssertionError
+
+    points = blobs()
+    monkeypatch.setitem(sys.modules, "kmeans_pytorch", SimpleNamespace(kmeans=newer))
+    fitted = KMeans(3, init=points[:3].copy(), max_iter=7, backend="kmeans-pytorch").fit(points)
+    assert calls == {"passes": 7, "clusters": 3, "tol": 0}
+    assert np.array_equal(fitted.cluster_centers_, points[:3])
+    monkeypatch.setitem(sys.modules, "kmeans_pytorch", SimpleNamespace(kmeans=release))
+    with pytest.raises(ImportError, match=r"0.3 cannot start from given centroids.*pip install git\+https"):
+        KMeans(3, backend="kmeans-pytorch").fit(points)

@@ -121,6 +121,25 @@ def test_checkpoints_are_gone_on_from(tmp_path: Path) -> None:
     assert torch.equal(Clustering.load(tmp_path / "c").centroids, whole.centroids)
 
 
+def test_a_settled_run_stays_settled(tmp_path: Path) -> None:
+    whole = kmeans(blobs(), 12, 100, tolerance=1e-3, checkpoint=tmp_path / "c")
+    again = kmeans(blobs(), 12, 100, tolerance=1e-3, checkpoint=tmp_path / "c")
+    assert len(again.iterations) == len(whole.iterations)
+    assert torch.equal(again.centroids, whole.centroids)
+
+
+def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    kmeans(blobs(), 12, 2, checkpoint=path)
+    with pytest.raises(ValueError, match=r"points with seed 0, not of .* with seed 1; delete it"):
+        kmeans(blobs(), 12, 2, seed=1, checkpoint=path)
+    with pytest.raises(ValueError, match="not of 100 with seed 0"):
+        kmeans(blobs()[:100], 12, 2, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"c: not a k-means checkpoint \(SafetensorError"):
+        kmeans(blobs(), 12, 2, checkpoint=path)
+
+
 def test_unusable_points_are_refused() -> None:
     points = blobs()
     with pytest.raises(ValueError, match="cannot form"):
