@@ -19,7 +19,7 @@ from codec.errors import CodecError
 from codec.features import kaldi_fbank
 from eval.semantics.embeddings.clips import ClipEmbedder, first_line
 
-PATCH, N_MELS, HOP, FRAME = 16, 128, 160, 400
+PATCH, N_MELS, HOP = 16, 128, 160
 MEAN, STD = -4.2677393, 4.5689974
 """Of AudioSet's filterbanks; the model was trained on (x − mean) / (2 · std)."""
 HEAD_DIM = 64
@@ -101,17 +101,19 @@ def audiomae(source: str) -> ClipEmbedder:
 def audiomae_encoder(model: AudioMAE, name: str, trained: bool = True) -> ClipEmbedder:
     """The embedder of a model that is already built."""
     model = model.eval()
-    in_time = (model.pos_embed.shape[1] - 1) // (N_MELS // PATCH)
+    window = (model.pos_embed.shape[1] - 1) // (N_MELS // PATCH) * PATCH
+    hop = PATCH * HOP
 
     def run(wave: np.ndarray) -> np.ndarray:
-        fbank = (kaldi_fbank(torch.from_numpy(wave)[None]) - MEAN) / (2 * STD)
-        whole = min(fbank.shape[1] // PATCH, in_time) * PATCH
-        return model(fbank[:, :whole]).mean(dim=2)[0].numpy()
+        fbank = kaldi_fbank(torch.from_numpy(wave)[None])
+        wanted = len(wave) // hop * PATCH
+        # The last frames of a clip would reach beyond its end. Its authors fill up with zeros too, before they normalise.
+        fbank = F.pad(fbank, (0, 0, 0, max(0, wanted - fbank.shape[1])))[:, :wanted]
+        # Cut here and not in the wave, windows of as many patches as the model knows positions for lose no frame between them.
+        parts = ((fbank - MEAN) / (2 * STD)).split(window, dim=1)
+        return torch.cat([model(part).mean(dim=2)[0] for part in parts]).numpy()
 
-    hop = PATCH * HOP
-    # One patch needs 16 overlapping frames; a window gives exactly as many patches as the model knows positions for.
-    shortest = FRAME + (PATCH - 1) * HOP
-    return ClipEmbedder(name, run, model.norm.weight.shape[0], hop, window=in_time * hop, shortest=shortest, trained=trained)
+    return ClipEmbedder(name, run, model.norm.weight.shape[0], hop, shortest=hop, trained=trained)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -162,12 +162,14 @@ def beats_encoder(model: BEATs, name: str, trained: bool = True) -> ClipEmbedder
 
     def run(wave: np.ndarray) -> np.ndarray:
         spectrum = fbank(torch.from_numpy(wave)[None] * 2**15, num_mel_bins=N_MELS, sample_frequency=SAMPLE_RATE)
-        spectrum = (spectrum - MEAN) / (2 * STD)
-        return model(spectrum[None, : len(spectrum) // patch * patch]).mean(dim=2)[0].numpy()
+        whole = len(spectrum) // patch * patch
+        # Cut here and not in the wave, windows lose no frame between them.
+        parts = ((spectrum[None, :whole] - MEAN) / (2 * STD)).split(window, dim=1)
+        return torch.cat([model(part).mean(dim=2)[0] for part in parts]).numpy()
 
+    window = WINDOW_SECONDS * SAMPLE_RATE // HOP // patch * patch
     shortest = FRAME + (patch - 1) * HOP
-    window = WINDOW_SECONDS * SAMPLE_RATE
-    return ClipEmbedder(name, run, config.encoder_embed_dim, patch * HOP, window=window, shortest=shortest, trained=trained)
+    return ClipEmbedder(name, run, config.encoder_embed_dim, patch * HOP, shortest=shortest, trained=trained)
 
 
 def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:

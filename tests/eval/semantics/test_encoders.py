@@ -13,6 +13,7 @@ import torchaudio
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from codec.errors import CodecError
+from codec.features import kaldi_fbank
 from eval.semantics.embeddings import open_embedder
 from eval.semantics.embeddings.audiomae import AudioMAE
 from eval.semantics.embeddings.beats import BEATs, BEATsConfig
@@ -46,10 +47,19 @@ def test_audiomae(tmp_path: Path) -> None:
     )
     embedder = open_embedder(f"audiomae:{tmp_path / 'pretrained.pth'}")
     check(embedder, 16_000, 6)  # 98 filterbank frames
-    # A clip longer than a window: the first window gives what it gives alone.
-    wave = noise(64 * 2560 + 8_000)
-    first = embedder.embed([wave[: 64 * 2560]], 16_000)[0]
-    np.testing.assert_allclose(embedder.embed([wave], 16_000)[0][: len(first)], first)
+    for samples in (2_559, 2_560, 64 * 2_560 - 1, 64 * 2_560, 64 * 2_560 + 100, 128 * 2_560, 128 * 2_560 + 8_000):
+        assert len(embedder.embed([noise(samples)], 16_000)[0]) == max(1, samples // 2_560), samples
+    # A clip longer than a window: the first window, whose last frame reaches 240 samples further, gives what it gives alone.
+    wave = noise(64 * 2_560 + 8_000)
+    first = embedder.embed([wave[: 64 * 2_560 + 240]], 16_000)[0]
+    np.testing.assert_allclose(embedder.embed([wave], 16_000)[0][:64], first, atol=1e-4)
+    # Its authors' own clips are of 10.24 s, 1022 frames and two of zeros.
+    frames = kaldi_fbank(torch.from_numpy(wave[None, : 64 * 2_560]))
+    assert frames.shape[1] == 1_022
+    filled = (torch.nn.functional.pad(frames, (0, 0, 0, 2)) + 4.2677393) / (2 * 4.5689974)
+    with torch.inference_mode():
+        expected = model.eval()(filled).mean(2)[0]
+    np.testing.assert_allclose(embedder.embed([wave[: 64 * 2_560]], 16_000)[0], expected.numpy(), atol=1e-5)
 
 
 def test_audiomae_blocks_are_a_vision_transformer() -> None:
@@ -99,6 +109,9 @@ def test_beats(tmp_path: Path) -> None:
     torch.save({"cfg": cfg, "model": published(model)}, tmp_path / "BEATs.pt")
     embedder = open_embedder(f"beats:{tmp_path / 'BEATs.pt'}")
     check(embedder, 16_000, 6)
+    # 16 frames of 25 ms, 10 ms apart, are a patch, in a window (187 patches) and beyond it.
+    for samples in (2_800, 5_359, 5_360, 187 * 2_560 + 240, 200 * 2_560 + 240, 400 * 2_560 + 240):
+        assert len(embedder.embed([noise(samples)], 16_000)[0]) == (samples - 240) // 2_560, samples
     spectrum = torch.randn(1, 64, 128)
     assert model(spectrum).shape == (1, 4, 8, 16)
 
