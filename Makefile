@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 
 # make probe: what the tokens mean, into docs/semantics.md. WHISPER=FOLDER of a faster-whisper model adds its encoder;
 # PEER_MINUTES=60 trains EnCodec's and DAC's architectures for an hour each, or else their rows are random, and say so.
-# Embeddings are kept in $(PROBE)/tasks/.embeddings: what was interrupted goes on.
+# Embeddings are kept in $(PROBE)/tasks/.embeddings: what was interrupted goes on. Exit code 1 says that some task or embedder
+# failed, which is named and does not spoil the rest.
 CORPUS ?= runs/nano/corpus
 PROBE ?= runs/probe
 MODEL ?= default
@@ -40,16 +41,17 @@ integ: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/test_docs.py
 
-probe: $(VENV)/.dev
+probe: $(VENV)/.dev $(CORPUS)/clips.jsonl
 	$(BIN)/codec probe tasks --corpus $(CORPUS) -o $(PROBE)/tasks
 	$(BIN)/python -m train.peers encodec_24khz --corpus $(CORPUS) -o $(PROBE)/peers/encodec --minutes $(PEER_MINUTES)
 	$(BIN)/python -m train.peers dac_16khz --corpus $(CORPUS) -o $(PROBE)/peers/dac --minutes $(PEER_MINUTES)
 	$(BIN)/codec probe tune --on word,language,instrument_family -t $(PROBE)/tasks -m $(MODEL) -o $(TUNED)
-	-$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results -c "$(call joined,$(EMBEDDERS))"
-	-$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes compatible -o benchmarks/results/compatible \
-		-c logmel,semcodec:features,semcodec@50:both
-	-$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results/ablation \
-		--only drum,taunt,object_word,letter_or_digit,prompt -c "$(call joined,$(VARIANTS))"
+	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results \
+		-c "$(call joined,$(EMBEDDERS))" || [ $$? -eq 1 ]
+	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes compatible -o benchmarks/results/compatible \
+		-c logmel,semcodec:features,semcodec@50:both || [ $$? -eq 1 ]
+	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results/ablation \
+		--only drum,taunt,object_word,letter_or_digit,prompt -c "$(call joined,$(VARIANTS))" || [ $$? -eq 1 ]
 	$(BIN)/codec probe lm -o benchmarks/results/lm.json --corpus $(CORPUS) -m $(MODEL) --minutes 12 --steps $(LM_STEPS) \
 		--labels $(PROBE)/tasks/word --labels $(PROBE)/tasks/language
 	$(BIN)/codec probe report benchmarks/results/probe.json benchmarks/results/compatible/probe.json \
@@ -58,7 +60,6 @@ probe: $(VENV)/.dev
 # Quality of ours and of classical codecs (apt-get install codec2 opus-tools speex lame ffmpeg) on held-out clips of the free
 # corpus, which is fetched if it is not there. Another corpus, more clips, another recogniser: make sweep CORPUS=… CLIPS=… ASR=…
 # Exit code 1 says that some clip or metric failed, which is named and does not spoil the rest.
-CORPUS ?= runs/nano/corpus
 CLIPS ?= 16
 ASR ?= pocketsphinx
 SWEEP := benchmarks/results/sweep
