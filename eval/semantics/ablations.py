@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from eval.semantics.scores import HEADS, Score, is_variant
+from eval.semantics.scores import HEADS, MAJORITY, Score, is_variant
 from eval.semantics.tables import table
 
 TUNED_FROM = "semcodec:features"
@@ -33,10 +33,12 @@ def ablations(scores: Sequence[Score]) -> Iterable[str]:
     yield "### The challenge winner's ideas"
     yield _ABOUT
     for head, title in HEADS.items():
-        values = {(s.embedder, s.task): s.value for s in corrected if s.head == head}
+        values = {(s.embedder, s.task): s.value for s in corrected if s.head in (head, "majority")}
         tasks = [task for task in dict.fromkeys(s.task for s in corrected) if any((v, task) in values for v in variants)]
         bases = dict.fromkeys(base for variant in variants for base in parts_of(variant))
-        rows = [_row(name, values, tasks) for name in [*bases, *variants] if any((name, task) in values for task in tasks)]
+        rows = [
+            _row(name, values, tasks) for name in [MAJORITY, *bases, *variants] if any((name, task) in values for task in tasks)
+        ]
         if rows:
             header = [title, *(task.replace("_", " ") for task in tasks), "mean", "difference"]
             yield table(header, rows)

@@ -9,8 +9,12 @@ import numpy as np
 from codec.atomic import atomic_path
 from codec.errors import CodecError
 from eval.semantics.scores import HEADS, Results, Score, is_variant
+from eval.semantics.tables import OURS
 
-MOST_LINES = 7
+MOST_LINES = 10
+"""Of a radar plot; colours repeat after that."""
+SHOWN_RATE = "semcodec@50"
+"""Of our tokens, one row a stream is drawn: at this rate where there is one."""
 
 
 def draw(results: Results, folder: Path) -> dict[str, str]:
@@ -34,8 +38,9 @@ def draw(results: Results, folder: Path) -> dict[str, str]:
         scores = [s for s in scores if not is_variant(s.embedder)]
         if not scores:
             continue
-        files[f"{suite} bars"] = f"probe-{suite}-bars.png"
-        _bars(scores, folder / files[f"{suite} bars"])
+        if complete(scores):
+            files[f"{suite} bars"] = f"probe-{suite}-bars.png"
+            _bars(scores, folder / files[f"{suite} bars"])
         knn = [score for score in scores if score.head == "knn"] or scores
         if len({score.task for score in knn}) > 2:
             files[f"{suite} radar"] = f"probe-{suite}-radar.png"
@@ -43,16 +48,43 @@ def draw(results: Results, folder: Path) -> dict[str, str]:
     return files
 
 
+def complete(scores: list[Score]) -> dict[str, dict[str, float]]:
+    """Means over tasks by embedder and head, of those that have every task of a head: others' means are not comparable."""
+    means: dict[str, dict[str, float]] = {}
+    for head in HEADS:
+        values = {name: {s.task: s.value for s in scores if (s.embedder, s.head) == (name, head)} for name in _names(scores)}
+        tasks = {task for found in values.values() for task in found}
+        for name, found in values.items():
+            if tasks and found.keys() == tasks:
+                means.setdefault(name, {})[head] = float(np.mean(list(found.values())))
+    return means
+
+
+def drawn_on_radar(names: list[str]) -> list[str]:
+    """All that is not ours, and of ours one row a stream.
+
+    Example:
+        >>> drawn_on_radar(["logmel", "semcodec@25:both", "semcodec@50:both", "semcodec@25:acoustic", "peer:dac"])
+        ['logmel', 'semcodec@50:both', 'semcodec@25:acoustic', 'peer:dac']
+    """
+    ours = [name for name in names if name.startswith(OURS)]
+    streams: dict[str, str] = {}
+    for name in sorted(ours, key=lambda name: not name.startswith(f"{SHOWN_RATE}:")):
+        streams.setdefault(name.partition(":")[2], name)
+    return [name for name in names if name not in ours or name in streams.values()][:MOST_LINES]
+
+
 def _bars(scores: list[Score], path: Path) -> None:
     from matplotlib import pyplot as plt
 
-    names = sorted({s.embedder for s in scores}, key=lambda name: _mean(scores, name, "knn") or _mean(scores, name, "mlp"))
+    means = complete(scores)
+    names = sorted(means, key=lambda name: means[name].get("knn") or means[name].get("mlp", 0.0))
     figure, axes = plt.subplots(figsize=(8, 1 + 0.45 * len(names)), layout="constrained")
     rows = np.arange(len(names))
     for offset, (head, title) in zip((0.2, -0.2), HEADS.items(), strict=True):
-        axes.barh(rows + offset, [100 * _mean(scores, name, head) for name in names], 0.38, label=title)
+        axes.barh(rows + offset, [100 * means[name].get(head, 0.0) for name in names], 0.38, label=title)
     axes.set_yticks(rows, [_titled(scores, name) for name in names])
-    axes.set_xlabel("mean over tasks in %")
+    axes.set_xlabel("mean over tasks in %, of those that have all of them")
     axes.legend(loc="lower right")
     _save(figure, path)
     plt.close(figure)
@@ -63,22 +95,20 @@ def _radar(scores: list[Score], path: Path) -> None:
 
     tasks = sorted({score.task for score in scores})
     angles = np.linspace(0, 2 * np.pi, len(tasks), endpoint=False)
-    names = sorted({s.embedder for s in scores}, key=lambda name: -_mean(scores, name, scores[0].head))
     figure, axes = plt.subplots(figsize=(8, 6), subplot_kw={"projection": "polar"}, layout="constrained")
-    for name in names[:MOST_LINES]:
+    for name in drawn_on_radar(_names(scores)):
         values = {score.task: score.value for score in scores if score.embedder == name}
         line = [100 * values.get(task, np.nan) for task in tasks]
         axes.plot([*angles, angles[0]], [*line, line[0]], label=_titled(scores, name))
     axes.set_xticks(angles, [task.replace("_", " ") for task in tasks])
     axes.set_ylim(0, 100)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.05, 1))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.2, 1))
     _save(figure, path)
     plt.close(figure)
 
 
-def _mean(scores: list[Score], name: str, head: str) -> float:
-    values = [score.value for score in scores if score.embedder == name and score.head == head]
-    return float(np.mean(values)) if values else 0.0
+def _names(scores: list[Score]) -> list[str]:
+    return list(dict.fromkeys(score.embedder for score in scores))
 
 
 def _titled(scores: list[Score], name: str) -> str:

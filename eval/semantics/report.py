@@ -109,8 +109,10 @@ def _described(scores: Sequence[Score], tasks: Sequence[str], facts: Mapping[str
 
 def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:
     values = {(s.embedder, s.task): s for s in scores}
-    tasks = [task for task in tasks if any(s.task == task for s in scores)]
-    names = sorted({s.embedder for s in scores}, key=lambda name: (name != MAJORITY, -_mean(values, name, tasks)))
+    tasks = [task for task in tasks if any(s.task == task and s.embedder != MAJORITY for s in scores)]
+    names = sorted(
+        {s.embedder for s in scores if s.task in tasks}, key=lambda name: (name != MAJORITY, -_mean(values, name, tasks))
+    )
     best = {
         task: max(values[name, task].value for name in names if (name, task) in values and name != MAJORITY) for task in tasks
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from eval.semantics.scores import MAJORITY, MODES, HeadName, Score, weighted_average
 from eval.semantics.tables import label, table
@@ -33,11 +33,26 @@ def side_by_side(scores: Sequence[Score]) -> Iterable[str]:
     header = [cell for track in TRACKS.values() for cell in (f"{track} corrected", "X-ARES", "difference")]
     yield "### As X-ARES 0.1.3 scores it, and corrected"
     yield _ABOUT
+    scored = {track: {task for pairs in found.values() for task in pairs[track]} for track in TRACKS}
+    silent = {score.task: score for score in scores if score.embedder == MAJORITY}
+    rows = [[labels[name], *_averages(pairs)] for name, pairs in found.items()]
     yield "Weighted averages, as the two tracks of the challenge have them:"
-    yield table(["embedder", *header], [[labels[name], *_averages(pairs)] for name, pairs in found.items()])
+    yield table(["embedder", *header], [*_majority(silent, list(scored.values())), *rows])
     yield "Task by task:"
-    rows = [[task.replace("_", " "), labels[name], *cells] for name, pairs in found.items() for task, cells in _tasks(pairs)]
-    yield table(["task", "embedder", *header], sorted(rows, key=lambda row: row[0]))
+    rows = []
+    for task in sorted(set().union(*scored.values())):
+        rows += [[task, *row] for row in _majority(silent, [{task} & tasks for tasks in scored.values()])]
+        rows += [[task, labels[name], *cells] for name, pairs in found.items() if (cells := _task(pairs, task))]
+    yield table(["task", "embedder", *header], [[row[0].replace("_", " "), *row[1:]] for row in rows])
+
+
+def _majority(silent: Mapping[str, Score], tracks: Sequence[Collection[str]]) -> list[list[str]]:
+    """The row of the answer that looks at no audio, if it is known for all of each track's tasks; padding cannot touch it."""
+    if not all(tasks <= silent.keys() for tasks in map(set, tracks)):
+        return []
+    means = [weighted_average([silent[task] for task in tasks]) for tasks in tracks]
+    cells = [cell for mean, tasks in zip(means, tracks, strict=True) for cell in (f"{mean:.1%}" if tasks else "–", "–", "–")]
+    return [[MAJORITY, *cells]]
 
 
 def _pairs(scores: Sequence[Score], name: str) -> Pairs:
@@ -56,10 +71,11 @@ def _averages(pairs: Pairs) -> list[str]:
     return cells
 
 
-def _tasks(pairs: Pairs) -> Iterable[tuple[str, list[str]]]:
-    for task in dict.fromkeys(task for kept in pairs.values() for task in kept):
-        chosen = [kept.get(task) for kept in pairs.values()]
-        yield task, [cell for pair in chosen for cell in (_cells(pair[0].value, pair[1].value) if pair else ["–"] * 3)]
+def _task(pairs: Pairs, task: str) -> list[str]:
+    """Nothing if neither track has the task."""
+    chosen = [kept.get(task) for kept in pairs.values()]
+    cells = [cell for pair in chosen for cell in (_cells(pair[0].value, pair[1].value) if pair else ["–"] * 3)]
+    return cells if any(chosen) else []
 
 
 def _cells(corrected: float, compatible: float) -> list[str]:

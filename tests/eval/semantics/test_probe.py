@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from codec.errors import CodecError
 from eval.semantics.cli import _embedders, app
 from eval.semantics.interface import Embedder
+from eval.semantics.plots import complete
 from eval.semantics.probe import find_tasks, run_hear, run_probes
 from eval.semantics.report import page, write
 from eval.semantics.scores import MAJORITY, Failure, Results, Score, read_results
@@ -240,8 +241,12 @@ def test_both_ways_task_by_task_and_averaged_by_weight() -> None:
         for mode, value in zip(("corrected", "compatible"), both, strict=True):
             scores.append(score(task=task, head=head, mode=mode, value=value, weight=300 if task == "pitch" else 100))
     one_way = [score(embedder="dac", trained=False), score(task="drum", head="mlp")]
+    for task, weight in (("word", 100), ("pitch", 300)):
+        one_way.append(score(task=task, embedder=MAJORITY, head="majority", value=0.1 if weight == 100 else 0.3, weight=weight))
     averages, _, tasks = page(Results([*scores, *one_way]), [], {}).partition("Task by task:")
     assert "| logmel | 50.0% | 70.0% | +20.0 | 50.0% | 50.0% | +0.0 |" in averages
+    assert "| majority class | 25.0% | – | – | 30.0% | – | – |" in averages
+    assert "| word | majority class | 10.0% | – | – | – | – | – |" in tasks
     assert "| word | logmel | 20.0% | 10.0% | -10.0 | – | – | – |" in tasks
     assert "| pitch | logmel | 60.0% | 90.0% | +30.0 | 50.0% | 50.0% | +0.0 |" in tasks
     assert "dac" not in tasks.partition("###")[0]
@@ -258,10 +263,13 @@ def test_variants_stand_beside_what_they_are_made_from() -> None:
     rows += [("semcodec:features|dc", "word", 0.6), ("semcodec:features|dc", "drum", 0.7)]
     rows += [("semcodec:features+logmel", "word", 0.5), ("semcodec:features+logmel", "drum", 0.6)]
     rows += [("tuned:word-digit", "word", 0.9), ("tuned:word-digit", "drum", 0.8)]
-    text = page(Results([score(embedder=name, task=task, value=value) for name, task, value in rows]), [], {})
+    scores = [score(embedder=name, task=task, value=value) for name, task, value in rows]
+    scores += [score(embedder=MAJORITY, task=task, head="majority", value=0.1) for task in ("word", "drum")]
+    text = page(Results(scores), [], {})
     main, _, ablated = text.partition("### The challenge winner's ideas")
     assert "|dc" not in main.replace("| dc", "")
     assert "tuned" not in main
+    assert "| majority class | 10.0% | 10.0% | 10.0% | – |" in ablated
     assert "| semcodec:features | 50.0% | 70.0% | 60.0% | – |" in ablated
     assert r"| semcodec:features\|dc | 60.0% | 70.0% | 65.0% | +5.0 |" in ablated
     assert "| semcodec:features+logmel | 50.0% | 60.0% | 55.0% | -5.0 |" in ablated
@@ -297,6 +305,15 @@ def test_plots_and_language_tables(tmp_path: Path) -> None:
     for file in ("probe-tasks-bars.png", "probe-tasks-radar.png"):
         assert (tmp_path / "images" / file).stat().st_size > 5000
         assert f"images/{file}" in text
+
+
+def test_bars_leave_out_what_lacks_a_task() -> None:
+    scores = [score(task=task, embedder=name) for task in ("a", "b") for name in ("whole", "part")]
+    assert complete([*scores[:3], score(task="a", embedder="part", head="mlp")]) == {
+        "whole": {"knn": 0.25},
+        "part": {"mlp": 0.25},
+    }
+    assert complete(scores) == {"whole": {"knn": 0.25}, "part": {"knn": 0.25}}
 
 
 @pytest.mark.parametrize("text", ["", "[]", *STRANGE])
