@@ -45,7 +45,16 @@ class SoundFontTask:
 
 
 TASKS: tuple[CorpusTask | SoundFontTask, ...] = (
-    CorpusTask(About("word", f"{SYNTHETIC}; {FREE} (asterisk)", "voices, one of them a person", "speech"), spoken.word),
+    CorpusTask(
+        About(
+            "word",
+            f"{SYNTHETIC}; {FREE} (asterisk)",
+            "voices, one of them a person",
+            "speech",
+            also_seen="one of the two synthetic test voices (flite's slt) in other sentences",
+        ),
+        spoken.word,
+    ),
     CorpusTask(
         About("letter_or_digit", f"espeak-ng; {FREE} (klettres, asterisk)", "speakers", "speech"), spoken.letter_or_digit
     ),

@@ -31,12 +31,14 @@ class About:
         source: where the audio comes from.
         held_out: what the test split has that the train split has not.
         domain: speech, music, sound, or several.
+        also_seen: what the default model heard of the test split besides recordings, which are counted; in words.
     """
 
     name: str
     source: str
     held_out: str
     domain: str
+    also_seen: str = ""
 
 
 def write_task(about: About, items: Iterable[Item], root: Path, seed: int) -> TaskCard:
@@ -54,6 +56,7 @@ def write_task(about: About, items: Iterable[Item], root: Path, seed: int) -> Ta
     for split in SPLITS:
         _write_tar(folder / f"wds-audio-{split}-000000.tar", [items[i] for i in order if items[i].split == split])
     heard = sum(item.heard for item in items if item.split == "test")
+    counted = f"{heard} of {counts['test']} test clips, without labels" if heard else ""
     card = TaskCard(
         name=about.name,
         kind="clip",
@@ -61,7 +64,7 @@ def write_task(about: About, items: Iterable[Item], root: Path, seed: int) -> Ta
         classes=tuple(sorted({item.label for item in items})),
         source=about.source,
         held_out=about.held_out,
-        seen=f"{heard} of {counts['test']} test clips, without labels" if heard else "",
+        seen="; ".join(filter(None, [counted, about.also_seen])),
         seed=seed,
         counts={split: counts[split] for split in SPLITS},
         weight=float(counts["test"]),

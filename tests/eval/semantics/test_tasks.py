@@ -152,6 +152,12 @@ def test_prompts_are_asked_by_the_other_speaker_and_unheard_ones_test(corpus: Pa
 
 
 @pytest.mark.usefixtures("quick_voices")
+def test_a_voice_that_the_model_heard_in_other_sentences_is_told(corpus: Path, tmp_path: Path) -> None:
+    (card,) = build_tasks(tmp_path, corpus, names=["word"])
+    assert card.seen.startswith("2 of 6 test clips, without labels; one of the two synthetic test voices (flite's slt)")
+
+
+@pytest.mark.usefixtures("quick_voices")
 def test_languages_of_prompts_are_learned_elsewhere(corpus: Path, tmp_path: Path) -> None:
     (card,) = build_tasks(tmp_path, corpus, names=["prompt_language"])
     assert card.classes == ("en", "it")  # the other languages have no prompts here
