@@ -156,8 +156,10 @@ def test_bad_names_say_what_is_wrong(name: str, message: str) -> None:
         open_embedder(name)
 
 
-def test_every_family_has_an_example() -> None:
+def test_every_family_has_an_example_and_the_docs_have_them_all() -> None:
     assert set(ENCODERS) <= {example.split(":")[0] for example in EXAMPLES}
+    page = (Path(__file__).parents[3] / "docs" / "probing.md").read_text("utf-8")
+    assert [example for example in EXAMPLES if f"`{example}`" not in page] == []
 
 
 def test_combined_names(tiny_folder: Path) -> None:
