@@ -59,7 +59,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that could not be scored, and why; other tasks went on."""
+    """A task that could not be scored, or not by every head, and why; other tasks went on."""
 
     suite: Suite
     task: str

@@ -1,4 +1,4 @@
-"""HEAR's task folders, and the six tasks of the SemantiCodec paper (arXiv 2405.00233)."""
+"""HEAR's task folders."""
 
 from __future__ import annotations
 
@@ -11,34 +11,11 @@ import numpy as np
 
 from codec.audio import read_audio
 from codec.errors import CodecError
+from eval.semantics.interface import SPLITS
 
-
-@dataclass(frozen=True)
-class HearTask:
-    """A task as HEAR published it.
-
-    Attributes:
-        prefix: that the folder's name starts with; version and size follow.
-        title: for tables.
-        metric: that counts.
-        folds: 0 where training, validation and test are given.
-    """
-
-    prefix: str
-    title: str
-    metric: str
-    folds: int
-
-
-SEMANTICODEC_SIX = (
-    HearTask("nsynth_pitch-", "NSynth Pitch", "pitch_acc", 0),
-    HearTask("esc50-", "ESC-50", "top1_acc", 5),
-    HearTask("libricount-", "LibriCount", "top1_acc", 5),
-    HearTask("tfds_crema_d-", "CREMA-D", "top1_acc", 5),
-    HearTask("vocal_imitation-", "Vocal Imitations", "mAP", 3),
-    HearTask("speech_commands-", "Speech Commands", "top1_acc", 0),
-)
 METRICS = ("top1_acc", "pitch_acc", "chroma_acc", "mAP")
+FEWEST_FOLDS = 3
+"""One to test, one to validate, one to train."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +76,11 @@ def open_folder(path: Path) -> HearFolder:
         raise CodecError(f"{path}: its metric {metric!r} is not one of {', '.join(METRICS)}")
     splits = {file.stem: _labels(file) for file in sorted(path.glob("*.json")) if file.name != "task_metadata.json"}
     folds = {key: value for key, value in splits.items() if key.startswith("fold")}
-    chosen = folds or {key: splits[key] for key in ("train", "valid", "test") if key in splits}
-    needed = 3 if folds else {"train", "valid", "test"} - set(chosen)
-    if (folds and len(folds) < 3) or (not folds and needed):
-        missing = f"{len(folds)} folds; at least 3 are needed" if folds else f"no {', '.join(sorted(needed))}.json"  # type: ignore[arg-type]
-        raise CodecError(f"{path}: {missing} (task {name})")
+    if folds and len(folds) < FEWEST_FOLDS:
+        raise CodecError(f"{path}: {len(folds)} folds; at least {FEWEST_FOLDS} are needed (task {name})")
+    if not folds and (missing := sorted(set(SPLITS) - set(splits))):
+        raise CodecError(f"{path}: no {', '.join(missing)}.json (task {name})")
+    chosen = folds or {split: splits[split] for split in SPLITS}
     return HearFolder(path, name, metric, kind == "multilabel", _vocabulary(path), chosen, _rate(path))
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from codec.errors import CodecError
-from eval.semantics.interface import SPLITS, TaskCard, read_card
+from eval.semantics.interface import SPLITS, Kind, TaskCard, read_card
 
 STEPS = 1000
 """That the head of a task of our own is trained for at least: ten epochs of a few hundred clips would leave it at its start."""
-Kind = Literal["clip", "frame", "retrieval", "asr"]
 Metric = Literal["accuracy", "mAP", "segmentf1_macro", "segmentf1_micro", "recallatk_r1", "WER_inv"]
 
 
@@ -55,7 +54,7 @@ class TaskDefinition:
     label: str
     splits: tuple[str, str, str] | None = None
     folds: tuple[str, ...] = ()
-    kind: Kind = "clip"
+    kind: Kind | Literal["asr"] = "clip"
     crop_seconds: int | None = None
     encode_batch: int = 16
     batch_size: int = 32
