@@ -13,6 +13,7 @@ from codec.atomic import atomic_write
 from codec.errors import CodecError
 from eval.semantics.ablations import ablations
 from eval.semantics.goals import goals
+from eval.semantics.language.page import language
 from eval.semantics.scores import (
     MAJORITY,
     Failure,
@@ -71,7 +72,7 @@ def page(results: Results, modelled: Sequence[dict[str, Any]], drawn: dict[str, 
         parts += ablations(everything)
     parts += _failures(results.failures)
     for report in modelled:
-        parts += _language(report)
+        parts += language(report, results.scores)
     return "\n\n".join([*parts, _published()]) + "\n"
 
 
@@ -134,58 +135,6 @@ def _failures(failures: Sequence[Failure]) -> Iterable[str]:
     if failures:
         yield "## Not scored"
         yield table(["task", "embedder", "why"], [[f.task, f.embedder, f.reason.replace("|", "/")] for f in failures])
-
-
-def _language(report: dict[str, Any]) -> Iterable[str]:
-    yield "## Tokens as a language"
-    about = ", ".join(f"{key} {value}" for key, value in report["about"].items())
-    yield (
-        "Bits per second of audio that held-out tokens take under models of increasing context (Witten–Bell n-grams, and a "
-        "transformer of two layers trained on the same tokens), beside what the container spends (*nominal*). *Used* is the "
-        f"share of codewords seen in the training tokens, *entropy* theirs in bits per token. ({about})"
-    )
-    rows = []
-    for row in report["modelled"]:
-        usage, neural = row["usage"], row["transformer"]
-        rows.append(
-            [
-                row["stream"],
-                str(row["rate"]),
-                str(row["vocab"]),
-                f"{row['nominal']:.0f}",
-                *(f"{value:.0f}" for value in row["ngrams"].values()),
-                "–" if neural is None else f"{neural:.0f}",
-                f"{row['perplexity']:.0f}",
-                f"{usage['used']:.1%}",
-                f"{usage['entropy']:.2f}",
-                str(row["train_tokens"]),
-            ]
-        )
-    grams = list(report["modelled"][0]["ngrams"]) if rows else []
-    header = ["stream", "tokens/s", "vocabulary", "nominal", *(f"{n}-gram" for n in grams), "transformer"]
-    yield table([*header, "perplexity", "used", "entropy", "training tokens"], rows)
-    if report["labelled"]:
-        yield (
-            "How much a single semantic token says of the label of its clip: PNMI (share of the label's entropy that it takes "
-            "away) and purity, beside what they are after clips have swapped labels; *adjusted* is PNMI above that."
-        )
-        rows = [
-            [
-                row["task"].replace("_", " "),
-                str(row["rate"]),
-                str(row["vocab"]),
-                *(f"{row['agreement'][key]:.3f}" for key in ("pnmi", "chance_pnmi")),
-                f"{_adjusted(row['agreement']):.3f}",
-                *(f"{row['agreement'][key]:.3f}" for key in ("purity", "chance_purity")),
-            ]
-            for row in report["labelled"]
-        ]
-        header = ["label", "tokens/s", "vocabulary", "PNMI", "by chance", "adjusted", "purity", "by chance"]
-        yield table(header, rows)
-
-
-def _adjusted(agreement: dict[str, Any]) -> float:
-    return float((agreement["pnmi"] - agreement["chance_pnmi"]) / max(1 - agreement["chance_pnmi"], 1e-9))
 
 
 def _published() -> str:

@@ -283,7 +283,8 @@ def test_names_with_commas_of_their_own() -> None:
 
 
 def test_plots_and_language_tables(tmp_path: Path) -> None:
-    scores = [score(task=task, head=head) for task in ("a", "b", "c") for head in ("knn", "mlp")]
+    names = ("logmel", "semcodec@50:semantic")
+    scores = [score(task=task, head=head, embedder=n) for task in ("a", "b", "c") for head in ("knn", "mlp") for n in names]
     Results(scores).write(tmp_path / "probe.json")
     usage = {"tokens": 9, "vocab": 16, "used": 0.5, "entropy": 2.0, "perplexity": 4.0}
     row = {
@@ -302,6 +303,7 @@ def test_plots_and_language_tables(tmp_path: Path) -> None:
     text = (tmp_path / "docs.md").read_text()
     assert "| semantic | 50 | 16 | 100 | 90 | 80 | 70 | 7 | 50.0% | 2.00 | 9 |" in text
     assert "| word | 50 | 16 | 0.600 | 0.200 | 0.500 | 0.800 | 0.500 |" in text
+    assert "| semantic | 50 | 100 | 70 | 30% | 25.0% | 25.0% |" in text
     for file in ("probe-tasks-bars.png", "probe-tasks-radar.png"):
         assert (tmp_path / "images" / file).stat().st_size > 5000
         assert f"images/{file}" in text
