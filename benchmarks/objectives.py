@@ -183,7 +183,7 @@ def train_for(name: Objective, config: TrainConfig, minutes: float, teacher_minu
         loss = work.loss(step, batch)
         check_finite(loss, step, run)
         # The learning rate falls with time: the last step is the one that the steps until now promise.
-        work.update(step, loss, cosine(step, round(step / share), stage.learning_rate))
+        work.update(step, loss, cosine(step, round(step / share), stage.learning_rate), run)
         done = step + 1
         if done % LOG_EVERY == 0:
             run.log(done, {"loss": loss.item(), "speed": steps.speed})

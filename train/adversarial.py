@@ -19,7 +19,7 @@ from train.losses import ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import LOG_EVERY, Average, Run, check_finite, cosine
+from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, cosine
 
 
 def train(config: TrainConfig, networks: Networks) -> Path:
@@ -69,6 +69,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
             critic.zero_grad(set_to_none=True)
             loss.backward()
             average_gradients(judge.parameters())
+            clip_gradients(judge.parameters(), step, run, most=float("inf"))
             critic.step()
             recent["discriminator"] = mean_over_processes(loss)
         losses = _generator_losses(config, judge, criterion, output, batch.wave)
@@ -78,7 +79,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         generator.zero_grad(set_to_none=True)
         balancer.backward(losses, output)
         average_gradients(model.decoder.parameters())
-        torch.nn.utils.clip_grad_norm_(model.decoder.parameters(), 1.0)
+        clip_gradients(model.decoder.parameters(), step, run)
         generator.step()
         average.update(model, step)
         recent |= {name: mean_over_processes(value) for name, value in losses.items()}

@@ -23,7 +23,7 @@ from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import LOG_EVERY, Average, Run, check_finite, cosine
+from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, cosine
 from train.similarity import SimilarityLoss
 
 
@@ -95,7 +95,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(model.parameters())
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        clip_gradients(model.parameters(), step, run)
         optimizer.step()
         average.update(model, step)
         usage.add(codes)

@@ -36,7 +36,7 @@ class Balancer:
             (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
             norm = gradient.norm().item()
             self._norms[name] = self.decay * self._norms.get(name, norm) + (1 - self.decay) * norm
-            if self._norms[name] > 0:
+            if self._norms[name] != 0:  # what is no number must reach the gradients, where it is found
                 balanced += gradient * (self.weights[name] / total / self._norms[name])
         output.backward(balanced)
 

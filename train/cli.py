@@ -41,11 +41,7 @@ def train(
         if stage.name in settings.given:
             typer.echo(f"{stage.name}: comes with {settings.init}")
             continue
-        if stage.done(settings):
-            typer.echo(f"{stage.name}: done already ({settings.root}/{stage.product}; delete it to redo)")
-            continue
-        typer.echo(f"{stage.name}: {stage.about}")
-        stage.run(settings)
+        stage.start(settings)
 
 
 def export(

@@ -6,14 +6,20 @@ one would take with the whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from codec.errors import CodecError
 from quantizers.collective import reduce_sum, world
+
+PATIENCE = timedelta(days=30)
+"""How long processes wait for the one that works alone; a launcher ends them if it fails."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,30 @@ def join() -> Place:
         raise CodecError("training needs accelerate: pip install semcodec[train]") from error
     state = PartialState(cpu=not torch.cuda.is_available())
     return Place(state.process_index, state.num_processes, state.device)
+
+
+def alone(work: Callable[[], None]) -> None:
+    """Does work that is not shared: the main process does it as if it were the only one, the others wait."""
+    place = join()
+    if place.size == 1:
+        work()
+        return
+    waiting = dist.new_group(backend="gloo", timeout=PATIENCE)  # the usual group gives up after some minutes
+    if place.main:
+        with _no_group():
+            work()
+    dist.barrier(waiting)
+    dist.destroy_process_group(waiting)
+
+
+@contextmanager
+def _no_group() -> Iterator[None]:
+    """Hides the process group: k-means would count its points once for every process, and wait for the others' sums."""
+    group, dist.group.WORLD = dist.group.WORLD, None
+    try:
+        yield
+    finally:
+        dist.group.WORLD = group
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -29,7 +29,7 @@ from train.crops import Crops
 from train.losses import MultiScaleMelLoss
 from train.parallel import Place, join
 from train.progress import Steps
-from train.run import LOG_EVERY, Run, check_finite
+from train.run import LOG_EVERY, Run, check_finite, clip_gradients
 
 COMMITMENT = 0.25
 Family = Literal["encodec_24khz", "dac_16khz"]
@@ -155,7 +155,7 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
         check_finite(loss, step, run)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        clip_gradients(model.parameters(), step, run)
         optimizer.step()
         done = step + 1
         if done % LOG_EVERY == 0:

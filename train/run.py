@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,17 +110,33 @@ class Run:
         print(" ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
 
 
-def check_finite(loss: torch.Tensor, step: int, run: Run) -> None:
-    """Stops a run whose loss is no longer a number.
+def check_finite(value: torch.Tensor, step: int, run: Run, name: str = "loss") -> None:
+    """Stops a run whose loss or gradient is no longer a number, before that reaches weights and their average.
+
+    Args:
+        value: the loss, or the norm of all gradients: a finite loss can have others.
+        step: number of the step.
+        run: whose checkpoint to go back to.
+        name: of the value.
 
     Raises:
         CodecError: with the checkpoint to go back to and what to try.
     """
-    if not torch.isfinite(loss):
+    if not torch.isfinite(value):
+        good = f"the last good checkpoint is {run.checkpoint}" if run.checkpoint.exists() else "there is no checkpoint yet"
         raise CodecError(
-            f"loss is {loss.item()} at step {step}; the last good checkpoint is {run.checkpoint}. "
+            f"{name} is {value.item()} at step {step}; {good}. "
             "Try a lower learning_rate, or look for broken audio in the corpus report"
         )
+
+
+def clip_gradients(parameters: Iterable[torch.nn.Parameter], step: int, run: Run, most: float = 1.0) -> None:
+    """Scales gradients down to a norm of ``most``.
+
+    Raises:
+        CodecError: they are not finite.
+    """
+    check_finite(torch.nn.utils.clip_grad_norm_(parameters, most), step, run, "norm of gradients")
 
 
 def cosine(step: int, steps: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:

@@ -6,10 +6,12 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from codec.errors import CodecError
 from train.config import TrainConfig
+from train.parallel import alone, join
 
 
 @dataclass(frozen=True)
@@ -21,16 +23,33 @@ class Stage:
         about: one line.
         product: file below ``root`` that is there when the stage is done, or empty if the stage itself must look.
         run: does the work, or what is left of it.
+        shared: whether several processes share the work; otherwise one does it and the others wait.
     """
 
     name: str
     about: str
     product: str
     run: Callable[[TrainConfig], None]
+    shared: bool = False
 
     def done(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do."""
         return bool(self.product) and (Path(config.root) / self.product).exists()
+
+    def start(self, config: TrainConfig) -> None:
+        """Does what is left to do, in all processes that a launcher has started."""
+        if self.shared:
+            self._start(config)
+        else:
+            alone(partial(self._start, config))
+
+    def _start(self, config: TrainConfig) -> None:
+        if self.done(config):
+            print(f"{self.name}: done already ({config.root}/{self.product}; delete it to redo)")
+            return
+        if not self.shared or join().main:
+            print(f"{self.name}: {self.about}", flush=True)
+        self.run(config)
 
 
 def _corpus(config: TrainConfig) -> None:
@@ -123,11 +142,11 @@ def _entropy(config: TrainConfig) -> None:
 STAGES = (
     Stage("corpus", "collect audio into one 16 kHz memory map with a manifest and a report", "corpus/perturbed.json", _corpus),
     Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher),
-    Stage("ssl", "pretrain the semantic encoder", "", _ssl),
+    Stage("ssl", "pretrain the semantic encoder", "", _ssl, shared=True),
     Stage("features", "cache the frozen encoder's features of the whole corpus", "features/features.json", _features),
     Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans),
-    Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec),
-    Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial),
+    Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec, shared=True),
+    Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial, shared=True),
     Stage("export", "write config.json and model.safetensors", "", export_model),
     Stage("entropy", "count tokens for entropy coding: entropy.safetensors beside the model", "", _entropy),
 )

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -238,8 +239,7 @@ def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, s
     )
     other = tmp_path / "run"
     other.mkdir()
-    for name in {"corpus", "teacher", "ssl", "features", "codebooks", "codec"} - {stage}:
-        (other / name).symlink_to(trained / "run" / name)
+    link_stages(trained, other, stage)
     config = read_config(trained / "config.yaml", [f"root={other}"])
     real = module.check_finite
 
@@ -265,6 +265,35 @@ def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, s
     for part in ("model", "average"):
         for key, value in states[0]["parts"][part].items():
             assert torch.equal(value, states[1]["parts"][part][key]), key
+
+
+@pytest.mark.parametrize("stage", ["ssl", "codec", "adversarial"])
+def test_a_gradient_that_is_no_number_reaches_no_weight(
+    trained: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is finite; the gradient of one weight is not, from step 3 on."""
+    modules = {"ssl": "train.ssl.pretrain", "codec": "train.autoencoder", "adversarial": "train.adversarial"}
+    link_stages(trained, tmp_path, stage)
+    calls = []
+
+    def spoil(parameters: Iterable[torch.nn.Parameter]) -> None:
+        calls.append(stage)
+        if len(calls) > 3:
+            next(p for p in parameters if p.grad is not None).grad.view(-1)[0] = float("nan")  # type: ignore[union-attr]
+
+    monkeypatch.setattr(f"{modules[stage]}.average_gradients", spoil)
+    with pytest.raises(SystemExit):
+        main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path}", f"{stage}.save_every=1"])
+    state = torch.load(tmp_path / stage / "checkpoint.pt", weights_only=True)
+    assert state["step"] in (1, 3)  # the discriminator's gradients count, too
+    for part in ("model", "average"):
+        assert all(value.isfinite().all() for value in state["parts"][part].values())
+
+
+def link_stages(trained: Path, root: Path, stage: str) -> None:
+    """What other stages than this one left, for another root."""
+    for name in {"corpus", "teacher", "ssl", "features", "codebooks", "codec"} - {stage}:
+        (root / name).symlink_to(trained / "run" / name)
 
 
 def test_training_killed_outright_goes_on(trained: Path, tmp_path: Path) -> None:
@@ -312,6 +341,30 @@ def test_stages_out_of_order_say_what_is_missing(trained: Path, tmp_path: Path, 
         assert message in capsys.readouterr().err
 
 
+def test_features_and_codebooks_of_two_processes_are_those_of_one(trained: Path, tmp_path: Path) -> None:
+    """What is not shared is done once: no point counts twice, no file has two writers."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for folder in ("corpus", "ssl"):
+            (tmp_path / name / folder).symlink_to(trained / "run" / folder)
+        printed = launch(["features", "kmeans"], trained, tmp_path / name, processes=1 if name == "one" else 2)
+        assert printed.count("stack 4 pass 0") == 1
+    for file in ("features/features.f16", "codebooks/codebooks.safetensors"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    one, two = (json.loads((tmp_path / name / "codebooks" / "report.json").read_text()) for name in ("one", "two"))
+    assert one == two
+
+
+def launch(words: list[str], trained: Path, root: Path, processes: int) -> str:
+    """What ``codec train`` prints, under torchrun where there are several processes."""
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"] if processes > 1 else []
+    command = [sys.executable, "-m", *torchrun, "codec", "train", *words, "--config", str(trained / "config.yaml")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, f"root={root}"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("stage", ["ssl", "codec"])
 def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stage: str) -> None:
     """The same command under torchrun, at the same global batch: the same weights after some steps."""
@@ -319,11 +372,7 @@ def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stag
         (tmp_path / name).mkdir()
         for folder in ("corpus", "teacher", "features", "codebooks", *(["ssl"] if stage == "codec" else [])):
             (tmp_path / name / folder).symlink_to(trained / "run" / folder)
-        words = ["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path / name}", f"{stage}.steps=6"]
-        torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"] if name == "two" else []
-        command = [sys.executable, "-m", *torchrun, "codec", *words]
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        assert done.returncode == 0, done.stderr
+        launch([stage, f"{stage}.steps=6"], trained, tmp_path / name, processes=1 if name == "one" else 2)
     one, two = (
         torch.load(tmp_path / name / stage / "checkpoint.pt", weights_only=True)["parts"]["model"] for name in ("one", "two")
     )

@@ -23,6 +23,15 @@ def test_balancer_survives_a_loss_without_gradient() -> None:
     assert torch.isfinite(output.grad).all()
 
 
+def test_balancer_hands_on_what_is_no_number() -> None:
+    """Left out in silence, a loss would be missed only by the ear."""
+    output = torch.zeros(1, 10, requires_grad=True)
+    balancer = Balancer({"a": 1.0, "b": 1.0})
+    identity = output * 1.0
+    balancer.backward({"a": identity.sqrt().sum() * 0, "b": identity.sum()}, identity)
+    assert not torch.isfinite(output.grad).any()
+
+
 def test_balancer_state_comes_back() -> None:
     first, second = Balancer({"a": 1.0}), Balancer({"a": 1.0})
     output = torch.randn(1, 10, requires_grad=True)

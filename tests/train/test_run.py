@@ -7,7 +7,7 @@ from codec.errors import CodecError
 from train.cli import read_config
 from train.config import CodecStage, TrainConfig
 from train.losses import MultiScaleMelLoss
-from train.run import Average, Run, check_finite, cosine
+from train.run import Average, Run, check_finite, clip_gradients, cosine
 
 
 def test_checkpoints_bring_everything_back(tmp_path: Path) -> None:
@@ -36,8 +36,26 @@ def test_a_folder_of_another_config_is_refused(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(tmp_path: Path) -> None:
     run = Run(tmp_path, TrainConfig(), {}, ())
     check_finite(torch.tensor(1.0), 3, run)
+    with pytest.raises(CodecError, match=r"loss is nan at step 3; there is no checkpoint yet"):
+        check_finite(torch.tensor(float("nan")), 3, run)
+    run.save(2)
     with pytest.raises(CodecError, match=r"step 3; the last good checkpoint is .*checkpoint\.pt"):
         check_finite(torch.tensor(float("nan")), 3, run)
+
+
+def test_gradients_that_are_no_numbers_stop_before_they_reach_weights(tmp_path: Path) -> None:
+    """A square root at zero: the loss is finite, its gradient is not."""
+    run = Run(tmp_path, TrainConfig(), {}, ())
+    weight = torch.nn.Parameter(torch.tensor([3.0, 0.0]))
+    (weight[0] * 5).backward()
+    clip_gradients([weight], 7, run)
+    assert weight.grad.norm() == pytest.approx(1.0)
+    for most in (1.0, float("inf")):
+        loss = (weight - weight.detach()).norm() + weight[1].sqrt()
+        loss.backward()
+        assert torch.isfinite(loss)
+        with pytest.raises(CodecError, match="norm of gradients is (nan|inf) at step 7"):
+            clip_gradients([weight], 7, run, most)
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

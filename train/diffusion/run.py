@@ -18,7 +18,7 @@ from train.diffusion.model import DiffusionModel, Frozen, prepare
 from train.diffusion.schedule import zero_terminal_cosine
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps
-from train.run import LOG_EVERY, Average, Run, check_finite
+from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients
 
 
 def load_frozen(folder: str, config: PublishedConfig, vocabs: tuple[int, ...]) -> Frozen:
@@ -76,6 +76,7 @@ def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Pa
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(model.parameters())
+        clip_gradients(model.parameters(), step, run, most=float("inf"))
         optimizer.step()
         average.update(model, step)
         if (step + 1) % LOG_EVERY == 0 or step + 1 == config.steps:

@@ -21,7 +21,7 @@ from train.diffusion.schedule import add_noise, zero_terminal_cosine
 from train.losses import ReconstructionLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps
-from train.run import LOG_EVERY, Average, Run, check_finite, cosine
+from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, cosine
 
 STATISTICS = 8
 """Batches that mean and deviation of the log-mel are taken from."""
@@ -138,7 +138,7 @@ def train(config: TokenDiffusionConfig) -> Path:
         optimizer.zero_grad(set_to_none=True)
         (loss + heard).backward()
         average_gradients(decoder.parameters())
-        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        clip_gradients(decoder.parameters(), step, run)
         optimizer.step()
         average.update(decoder, step)
         if (step + 1) % LOG_EVERY == 0 or step + 1 == config.steps:

@@ -15,7 +15,7 @@ from train.config import TrainConfig
 from train.crops import Batch, Crops, open_features, usable
 from train.parallel import Place, average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import LOG_EVERY, Average, Run, Stateful, check_finite, cosine
+from train.run import LOG_EVERY, Average, Run, Stateful, check_finite, clip_gradients, cosine
 from train.ssl.distil import Distillation
 from train.ssl.jepa import JointEmbedding
 from train.ssl.mae import MaskedAutoencoding
@@ -73,14 +73,18 @@ class Pretraining:
         with autocast(place.device, self._config.precision):
             return self.objective.loss(self.encoder, clean, batch, hidden[place.share(stage.batch_size)].to(place.device))
 
-    def update(self, step: int, loss: Tensor, learning_rate: float) -> None:
-        """One step against the gradient, over all processes."""
+    def update(self, step: int, loss: Tensor, learning_rate: float, run: Run) -> None:
+        """One step against the gradient, over all processes.
+
+        Raises:
+            CodecError: the gradient is not finite.
+        """
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(self._parameters)
-        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        clip_gradients(self._parameters, step, run)
         self._optimizer.step()
         self.average.update(self.encoder, step)
         self.objective.after_step(self.encoder, step)
@@ -122,7 +126,7 @@ def train(config: TrainConfig) -> Path:
     for step, batch in steps:
         loss = work.loss(step, batch)
         check_finite(loss, step, run)
-        work.update(step, loss, cosine(step, stage.steps, stage.learning_rate))
+        work.update(step, loss, cosine(step, stage.steps, stage.learning_rate), run)
         if (step + 1) % LOG_EVERY == 0:
             run.log(step + 1, {"loss": mean_over_processes(loss), "speed": steps.speed})
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
