@@ -14,21 +14,29 @@ from pydantic import Field, model_validator
 from codec.config import Config, ModelConfig
 from corpora.clip import Domain
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Weights = Annotated[dict[Domain, NotNegative], Field(min_length=1)]
+"""Share of each domain among crops; a domain without one is left out."""
+
 
 class CorpusConfig(Config):
     """Where audio comes from.
 
     Attributes:
-        sources: ``debian`` for the free corpus, ``synthetic`` for sentences that flite speaks, a folder of audio files,
-            ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a published dataset: libritts, gigaspeech,
+        sources: ``debian`` for the free corpus, ``synthetic`` for sentences that flite, festival and espeak-ng speak, a folder
+            of audio files, ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a published dataset: libritts, gigaspeech,
             audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
         rerecorded: share of these copies that also get another tone, room and noise.
     """
 
-    sources: tuple[str, ...] = ("debian",)
-    copies: dict[str, int] = {"speech": 3, "sound": 3}
-    rerecorded: float = 0.0
+    sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("debian",)
+    copies: dict[Domain, Annotated[int, Field(ge=0)]] = {"speech": 3, "sound": 3}
+    rerecorded: Share = 0.0
 
 
 class SemanticStage(Config):
@@ -47,18 +55,18 @@ class SemanticStage(Config):
 
     objective: Literal["distil", "mae", "jepa"] = "distil"
     teacher: str = "whisper-base"
-    teacher_components: int = 64
-    spectrum_components: int = 32
-    spectrum_weight: float = 0.5
-    weights: dict[str, float] = {"speech": 0.55, "music": 0.3, "sound": 0.15}
-    crop_frames: int = 128
-    batch_size: int = 32
-    steps: int = 4000
-    learning_rate: float = 1.5e-3
-    mask_share: float = 0.3
-    mask_span: int = 10
+    teacher_components: Count = 64
+    spectrum_components: Count = 32
+    spectrum_weight: Positive = 0.5
+    weights: Weights = {"speech": 0.55, "music": 0.3, "sound": 0.15}
+    crop_frames: Count = 128
+    batch_size: Count = 32
+    steps: Count = 4000
+    learning_rate: Positive = 1.5e-3
+    mask_share: Share = 0.3
+    mask_span: Count = 10
     refit: bool = False
-    save_every: int = 500
+    save_every: Count = 500
 
 
 class KMeansStage(Config):
@@ -73,9 +81,9 @@ class KMeansStage(Config):
         refit: with ``init``, find new codewords in the space of the old ones: the same meaning, spread over this corpus.
     """
 
-    iterations: int = 15
-    shares: dict[Domain, Annotated[float, Field(gt=0)]] = {}
-    spectrum_weight: Annotated[float, Field(gt=0)] = 1.0
+    iterations: Count = 15
+    shares: dict[Domain, Positive] = {}
+    spectrum_weight: Positive = 1.0
     refit: bool = False
 
 
@@ -91,17 +99,17 @@ class CodecStage(Config):
         average_decay: of the moving average of weights that is exported.
     """
 
-    weights: dict[str, float] = {"speech": 0.6, "music": 0.28, "sound": 0.12}
-    crop_frames: int = 80
-    batch_size: int = 16
-    steps: int = 14_000
-    learning_rate: float = 1e-3
-    stack_shares: tuple[float, ...] = (0.5, 0.3, 0.2)
-    drop_acoustic: float = 0.08
-    meaning: float = 0.0
-    similarity: float = 0.0
-    average_decay: float = 0.999
-    save_every: int = 500
+    weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
+    crop_frames: Count = 80
+    batch_size: Count = 16
+    steps: Count = 14_000
+    learning_rate: Positive = 1e-3
+    stack_shares: tuple[NotNegative, ...] = (0.5, 0.3, 0.2)
+    drop_acoustic: Share = 0.08
+    meaning: NotNegative = 0.0
+    similarity: NotNegative = 0.0
+    average_decay: Decay = 0.999
+    save_every: Count = 500
 
 
 class AdversarialStage(Config):
@@ -115,20 +123,20 @@ class AdversarialStage(Config):
         discriminator_every: generator steps per discriminator step.
     """
 
-    steps: int = 0
-    crop_frames: int = 48
-    batch_size: int = 12
-    learning_rate: float = 2e-4
-    discriminator_rate: float = 4e-4
-    mel: float = 4.0
-    adversarial: float = 1.0
-    feature: float = 2.0
-    meaning: float = 0.0
-    discriminator_every: int = 2
-    n_ffts: tuple[int, ...] = (2048, 1024, 512)
-    channels: int = 16
-    average_decay: float = 0.999
-    save_every: int = 500
+    steps: Annotated[int, Field(ge=0)] = 0
+    crop_frames: Count = 48
+    batch_size: Count = 12
+    learning_rate: Positive = 2e-4
+    discriminator_rate: Positive = 4e-4
+    mel: NotNegative = 4.0
+    adversarial: NotNegative = 1.0
+    feature: NotNegative = 2.0
+    meaning: NotNegative = 0.0
+    discriminator_every: Count = 2
+    n_ffts: Annotated[tuple[Count, ...], Field(min_length=1)] = (2048, 1024, 512)
+    channels: Count = 16
+    average_decay: Decay = 0.999
+    save_every: Count = 500
 
 
 class EntropyStage(Config):
@@ -138,7 +146,7 @@ class EntropyStage(Config):
         hours: of training clips that are encoded and counted, of each domain at most.
     """
 
-    hours: float = 1.0
+    hours: Positive = 1.0
 
 
 class TrainConfig(Config):
@@ -154,7 +162,7 @@ class TrainConfig(Config):
 
     root: str = "runs/nano"
     init: str | None = None
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["bf16", "fp32"] = "bf16"
     model: ModelConfig = ModelConfig()
     corpus: CorpusConfig = CorpusConfig()
@@ -172,6 +180,11 @@ class TrainConfig(Config):
             raise ValueError("ssl.refit needs kmeans.refit, for codewords that fit its features, and ssl.objective=distil")
         if self.kmeans.spectrum_weight != 1 and self.ssl.objective != "distil":
             raise ValueError("kmeans.spectrum_weight needs ssl.objective=distil: others have no part of the spectrum's")
+        if len(self.codec.stack_shares) != len(self.model.stacks) or not any(self.codec.stack_shares):
+            raise ValueError(f"codec.stack_shares needs a share for each of the {len(self.model.stacks)} stacks, not all of them 0")
+        for name in ("ssl", "codec"):
+            if not any(getattr(self, name).weights.values()):
+                raise ValueError(f"{name}.weights must not all be 0")
         largest = max(self.model.stacks)
         for name in ("codec", "adversarial"):
             if getattr(self, name).crop_frames % largest:

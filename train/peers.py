@@ -25,6 +25,7 @@ from codec.baselines.narrow import narrowed
 from codec.config import Config
 from codec.errors import CodecError
 from corpora.store import SAMPLE_RATE, Corpus
+from train.config import Count, NotNegative, Positive, Weights
 from train.crops import Crops
 from train.losses import MultiScaleMelLoss
 from train.parallel import Place, join
@@ -51,14 +52,14 @@ class PeerConfig(Config):
     family: Family
     streams: Literal[2, 4, 8] = 2
     width: Literal[1, 0.5, 0.25] = 0.25
-    weights: dict[str, float] = {"speech": 0.6, "music": 0.28, "sound": 0.12}
+    weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
     crop_frames: Annotated[int, Field(ge=8)] = 48
-    batch_size: Annotated[int, Field(ge=1)] = 8
-    steps: Annotated[int, Field(ge=1)] = 1_000_000
-    minutes: Annotated[float, Field(ge=0)] = 60
-    learning_rate: float = 3e-4
-    save_every: int = 200
-    seed: int = 0
+    batch_size: Count = 8
+    steps: Count = 1_000_000
+    minutes: NotNegative = 60
+    learning_rate: Positive = 3e-4
+    save_every: Count = 200
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class EncodecPeer(nn.Module):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from codec.config import Config, Vocabs
 from codec.official.config import VOCABS
+from train.config import Weights
 
 
 class DiffusionConfig(Config):
@@ -36,7 +37,7 @@ class DiffusionConfig(Config):
     checkpoint: str
     rate: Literal[25, 50, 100] = 100
     vocabs: Vocabs = VOCABS
-    weights: dict[str, float] = {"speech": 1.0, "music": 1.0, "sound": 1.0}
+    weights: Weights = {"speech": 1.0, "music": 1.0, "sound": 1.0}
     seconds: Annotated[float, Field(gt=0, le=10.24)] = 10.24
     steps: Annotated[int, Field(ge=1)] = 500_000
     batch_size: Annotated[int, Field(ge=1)] = 48

@@ -16,6 +16,7 @@ from codec.diffusion.networks import DiffusionDecoder
 from codec.hub import DEFAULT, load_codec
 from codec.networks import Networks
 from corpora.store import Corpus
+from train.config import Weights
 from train.crops import Crops
 from train.diffusion.schedule import add_noise, zero_terminal_cosine
 from train.losses import ReconstructionLoss
@@ -52,7 +53,7 @@ class TokenDiffusionConfig(Config):
     corpus: str
     model: str = "default"
     decoder: DiffusionDecoderConfig = DiffusionDecoderConfig()
-    weights: dict[str, float] = {"speech": 0.6, "music": 0.28, "sound": 0.12}
+    weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
     crop_frames: Annotated[int, Field(ge=16, le=512, multiple_of=16)] = 128
     steps: Annotated[int, Field(ge=1)] = 20_000
     batch_size: Annotated[int, Field(ge=1)] = 16
