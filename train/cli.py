@@ -35,12 +35,10 @@ def train(
     if config is None:
         raise CodecError("name a config: codec train --config train/configs/nano.yaml")
     settings = read_config(config, [word for word in words if "=" in word])
-    for stage in STAGES:
-        if names and stage.name not in names:
-            continue
-        if stage.name in settings.given:
-            typer.echo(f"{stage.name}: comes with {settings.init}")
-            continue
+    chosen = [stage for stage in STAGES if not names or stage.name in names]
+    for stage in chosen:
+        stage.check(settings)
+    for stage in chosen:
         stage.start(settings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from codec.atomic import atomic_write
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import load_codec
@@ -21,8 +23,9 @@ from codec.semantic import SemanticEncoder
 from corpora.store import Corpus, Entry
 from quantizers.fit_nested import SAMPLE_PER_CENTROID, fit_nested
 from quantizers.kmeans import Iteration
+from quantizers.nested import NestedKMeansQuantizer
 from train.config import TrainConfig
-from train.crops import FRAME, cached_entries, first_frames, level
+from train.crops import FRAME, cached_entries, create_features, finish_features, first_frames, frames_of, level, open_features
 from train.parallel import join
 from train.progress import autocast
 from train.run import Average
@@ -55,10 +58,7 @@ def cache_features(config: TrainConfig) -> Path:
     mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(device)
     entries, first = cached_entries(corpus), first_frames(corpus)
     folder = config.folder("features")
-    folder.mkdir(parents=True, exist_ok=True)
-    total = sum(-(-entry.samples // FRAME) for entry in entries)
-    width = config.model.semantic.n_features
-    features = np.memmap(folder / "features.f16", "<f2", "w+", shape=(total, width))
+    features = create_features(folder, frames_of(entries), config.model.semantic.n_features)
 
     @torch.inference_mode()
     def encode(entry: Entry) -> None:
@@ -76,8 +76,7 @@ def cache_features(config: TrainConfig) -> Path:
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for _ in track(pool.map(encode, entries), "features", total=len(entries)):
             pass
-    features.flush()
-    (folder / "features.json").write_text(json.dumps({"n_components": width, "frames": total}))
+    finish_features(folder, features)
     return folder
 
 
@@ -88,57 +87,94 @@ def fit(config: TrainConfig) -> Path:
         CodecError: too little audio, features that are not finite, or a domain without a share.
     """
     corpus = Corpus(config.folder("corpus"))
-    about = json.loads((config.folder("features") / "features.json").read_text())
-    shape = (about["frames"], about["n_components"])
-    features = np.memmap(config.folder("features") / "features.f16", "<f2", "r", shape=shape)
-    first = first_frames(corpus)
-    refit = config.kmeans.refit
-    networks = given_networks(config) if refit else Networks(config.model)
+    features = open_features(config.folder("features"))
+    missing = {entry.clip.domain for entry in corpus.select("train")} - set(config.kmeans.shares)
+    if config.kmeans.shares and missing:
+        raise CodecError(f"kmeans.shares: no share for {', '.join(sorted(missing))}, which the corpus holds")
+    networks = given_networks(config) if config.kmeans.refit else Networks(config.model)
     rng = np.random.default_rng(config.seed)
     report: dict[str, object] = {}
-    names = list(config.kmeans.shares)
-    weights = torch.ones(config.model.semantic.n_features)
-    weights[config.ssl.teacher_components :] = config.kmeans.spectrum_weight
-    missing = {e.clip.domain for e in corpus.select("train")} - set(names)
-    if names and missing:
-        raise CodecError(f"kmeans.shares: no share for {', '.join(sorted(missing))}, which the corpus holds")
     for stack in config.model.stacks:
-        train = corpus.select("train")
-        spans = [np.arange(0, -(-e.samples // FRAME) - stack + 1, stack) for e in train]
-        starts = np.concatenate([first[e.start] + span for e, span in zip(train, spans, strict=True)])
-        domains = np.repeat([names.index(e.clip.domain) if names else 0 for e in train], [len(span) for span in spans])
-        limit = SAMPLE_PER_CENTROID * config.model.vocabs[0]
-        chosen = np.sort(rng.choice(len(starts), min(limit, len(starts)), replace=False))
-        starts, domains = starts[chosen], domains[chosen]
+        starts, domains = _tokens(config, corpus, stack, rng)
         points = np.concatenate([features[starts + offset] for offset in range(stack)], axis=1)
-        quantizer = networks.codebook(stack)
-        iterations: list[Iteration] = []
-
-        def log(number: int, iteration: Iteration, stack: int = stack, iterations: list[Iteration] = iterations) -> None:
-            iterations.append(iteration)
-            print(f"stack {stack} pass {number}: {iteration}", flush=True)
-
-        shares = tuple(config.kmeans.shares.values())
-        try:
-            rows = weights.repeat(stack)
-            fit_nested(quantizer, points, config.kmeans.iterations, config.seed, log, domains, shares, refit, rows)
-        except ValueError as error:
-            raise CodecError(f"cannot fit the codebooks of stack {stack}: {error}; add audio, or lower model.vocabs") from error
-        usage = {v: _usage(quantizer, points, v) for v in config.model.vocabs}
-        report[f"stack {stack}"] = {"points": len(points), "inertia": iterations[-1].inertia, "vocabs": usage}
-        print(stack, usage, flush=True)
+        report[f"stack {stack}"] = _fit_stack(config, networks.codebook(stack), stack, points, domains)
     folder = config.folder("codebooks")
     folder.mkdir(parents=True, exist_ok=True)
     save_file(networks.codebooks.state_dict(), folder / "codebooks.safetensors")
-    (folder / "report.json").write_text(json.dumps(report, indent=1))
+    with atomic_write(folder / "report.json") as handle:
+        handle.write(json.dumps(report, indent=1).encode())
     return folder
 
 
-def _usage(quantizer: torch.nn.Module, points: np.ndarray, vocab: int) -> dict[str, float]:
+def _tokens(config: TrainConfig, corpus: Corpus, stack: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """First row of random tokens of training clips, and the number of each one's domain among ``kmeans.shares``."""
+    entries, first, names = corpus.select("train"), first_frames(corpus), list(config.kmeans.shares)
+    spans = [np.arange(0, frames_of([entry]) - stack + 1, stack) for entry in entries]
+    starts = np.concatenate([first[entry.start] + span for entry, span in zip(entries, spans, strict=True)])
+    domains = np.repeat([names.index(e.clip.domain) if names else 0 for e in entries], [len(span) for span in spans])
+    limit = SAMPLE_PER_CENTROID * config.model.vocabs[0]
+    chosen = np.sort(rng.choice(len(starts), min(limit, len(starts)), replace=False))
+    return starts[chosen], domains[chosen]
+
+
+def _fit_stack(
+    config: TrainConfig, quantizer: NestedKMeansQuantizer, stack: int, points: np.ndarray, domains: np.ndarray
+) -> dict[str, object]:
+    """Fits one rate's codebook; returns its part of the report."""
+    stage, passes = config.kmeans, Passes(f"stack {stack}", tuple(config.kmeans.shares))
+    weights = torch.ones(config.model.semantic.n_features)
+    weights[config.ssl.teacher_components :] = stage.spectrum_weight
+    shares, rows = tuple(stage.shares.values()), weights.repeat(stack)
+    try:
+        fit_nested(quantizer, points, stage.iterations, config.seed, passes, domains, shares, stage.refit, rows)
+    except ValueError as error:
+        raise CodecError(f"cannot fit the codebooks of stack {stack}: {error}; add audio, or lower model.vocabs") from error
+    usage = {vocab: _usage(quantizer, points, vocab) for vocab in config.model.vocabs}
+    for vocab, figures in usage.items():
+        print(f"stack {stack} vocabulary {vocab}: {' '.join(f'{k} {v:.4g}' for k, v in figures.items())}", flush=True)
+    return {"points": len(points), "inertia": passes.inertia, "vocabs": usage}
+
+
+class Passes:
+    """Prints the passes of k-means as they come, those of each domain under its name, and keeps the last ones' inertia.
+
+    Args:
+        label: of the lines.
+        domains: whose codewords are found apart, one after the other; empty for one k-means over all.
+
+    Example:
+        >>> passes = Passes("stack 1", ("sound", "speech"))
+        >>> for inertia, number in ((3.0, 0), (2.5, 1), (7.0, 0)):
+        ...     passes(number, Iteration(inertia, 0.0, 0, 1.0, 1e6))
+        stack 1 sound pass 0: inertia 3 shift 0 empty 0 imbalance 1 points_per_second 1e+06
+        stack 1 sound pass 1: inertia 2.5 shift 0 empty 0 imbalance 1 points_per_second 1e+06
+        stack 1 speech pass 0: inertia 7 shift 0 empty 0 imbalance 1 points_per_second 1e+06
+        >>> passes.inertia
+        {'sound': 2.5, 'speech': 7.0}
+    """
+
+    def __init__(self, label: str, domains: tuple[str, ...]) -> None:
+        self._label, self._domains = label, domains
+        self._last: list[float] = []
+
+    def __call__(self, number: int, iteration: Iteration) -> None:
+        if number == 0:
+            self._last.append(iteration.inertia)
+        self._last[-1] = iteration.inertia
+        label = f"{self._label} {self._domains[len(self._last) - 1]}" if self._domains else self._label
+        print(f"{label} pass {number}: {' '.join(f'{k} {v:.4g}' for k, v in asdict(iteration).items())}", flush=True)
+
+    @property
+    def inertia(self) -> float | dict[str, float]:
+        """After the last pass; of each domain, where there are several fits."""
+        return dict(zip(self._domains, self._last, strict=True)) if self._domains else self._last[-1]
+
+
+def _usage(quantizer: NestedKMeansQuantizer, points: np.ndarray, vocab: int) -> dict[str, float]:
     """Share of codes used, normalised entropy, and unexplained variance of the projected features."""
     inputs = torch.from_numpy(points[:: max(1, len(points) // 400_000)].astype(np.float32))
     quantized = quantizer(inputs, vocab)
-    projected = quantizer.project(inputs)  # type: ignore[operator]
+    projected = quantizer.project(inputs)
     share = torch.bincount(quantized.codes, minlength=vocab).double() / len(inputs)
     entropy = -(share[share > 0] * share[share > 0].log2()).sum().item()
     error = (projected - quantized.values).square().sum() / (projected - projected.mean(0)).square().sum()

@@ -28,8 +28,8 @@ class CorpusConfig(Config):
 
     Attributes:
         sources: ``debian`` for the free corpus, ``synthetic`` for sentences that flite, festival and espeak-ng speak, a folder
-            of audio files, ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a published dataset: libritts, gigaspeech,
-            audioset, musdb18, fma, vggsound, wavcaps.
+            of audio files, ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a published dataset: libritts,
+            gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
         rerecorded: share of these copies that also get another tone, room and noise.
     """
@@ -181,7 +181,9 @@ class TrainConfig(Config):
         if self.kmeans.spectrum_weight != 1 and self.ssl.objective != "distil":
             raise ValueError("kmeans.spectrum_weight needs ssl.objective=distil: others have no part of the spectrum's")
         if len(self.codec.stack_shares) != len(self.model.stacks) or not any(self.codec.stack_shares):
-            raise ValueError(f"codec.stack_shares needs a share for each of the {len(self.model.stacks)} stacks, not all of them 0")
+            raise ValueError(
+                f"codec.stack_shares needs a share for each of the {len(self.model.stacks)} stacks, not all of them 0"
+            )
         for name in ("ssl", "codec"):
             if not any(getattr(self, name).weights.values()):
                 raise ValueError(f"{name}.weights must not all be 0")

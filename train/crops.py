@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codec.atomic import atomic_write
 from codec.errors import CodecError
 from corpora.store import SAMPLE_RATE, Corpus, Entry
 
@@ -141,8 +143,13 @@ def first_frames(corpus: Corpus) -> dict[int, int]:
     position = 0
     for entry in cached_entries(corpus):
         rows[entry.start] = position
-        position += -(-entry.samples // FRAME)
+        position += frames_of([entry])
     return rows
+
+
+def frames_of(entries: Iterable[Entry]) -> int:
+    """Rows that clips have in a feature cache; a last frame that is begun counts."""
+    return sum(-(-entry.samples // FRAME) for entry in entries)
 
 
 def cached_entries(corpus: Corpus) -> list[Entry]:
@@ -150,16 +157,52 @@ def cached_entries(corpus: Corpus) -> list[Entry]:
     return corpus.select("train") + corpus.select("valid")
 
 
+def create_features(folder: Path, frames: int, width: int) -> np.memmap:
+    """Makes a float16 feature cache, to be filled and then finished by `finish_features`.
+
+    Its room on the disk is taken first: a memory map that meets a full disk ends the process by a signal.
+
+    Raises:
+        CodecError: not enough room, or nothing to cache.
+    """
+    if not frames:
+        raise CodecError(f"{folder}: the corpus holds no clips to train on")
+    folder.mkdir(parents=True, exist_ok=True)
+    path, size = folder / "features.f16", 2 * frames * width
+    try:
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise CodecError(f"{path}: cannot take {size / 1e6:.0f} MB ({error.strerror})") from error
+    return np.memmap(path, "<f2", "r+", shape=(frames, width))
+
+
+def finish_features(folder: Path, features: np.memmap, **about: float) -> None:
+    """Writes ``features.json``, which says that a feature cache is whole."""
+    features.flush()
+    frames, width = features.shape
+    with atomic_write(folder / "features.json") as handle:
+        handle.write(json.dumps({"n_components": width, "frames": frames, **about}).encode())
+
+
 def open_features(folder: Path) -> np.ndarray:
     """Opens a float16 feature cache as ``(frames, width)``.
 
     Raises:
-        CodecError: there is none, or it was not finished.
+        CodecError: there is none, or it was not finished, or not copied whole.
     """
     about = folder / "features.json"
     if not about.is_file():
-        raise CodecError(f"{folder}: no finished feature cache here")
-    return np.memmap(folder / "features.f16", "<f2", "r").reshape(-1, json.loads(about.read_text())["n_components"])
+        raise CodecError(f"{folder}: no finished feature cache here; run codec train {folder.name} first")
+    try:
+        sizes = json.loads(about.read_text())
+        return np.memmap(folder / "features.f16", "<f2", "r", shape=(sizes["frames"], sizes["n_components"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise CodecError(f"{folder}: damaged feature cache ({error}); delete it and run codec train {folder.name}") from error
 
 
 def level(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -57,7 +57,7 @@ class Run:
                     f"{folder}: holds a run with another config ({', '.join(changed)} differ); choose another root or delete it"
                 )
         elif main:
-            saved.write_text(json.dumps({"config": mine, "revision": _revision()}, indent=1))
+            saved.write_text(json.dumps({"config": mine, "revision": revision()}, indent=1))
 
     @property
     def checkpoint(self) -> Path:
@@ -172,7 +172,8 @@ class Average(torch.nn.Module):
         torch._foreach_lerp_(mine, theirs, 1 - decay)
 
 
-def _revision() -> str:
+def revision() -> str:
+    """Git's name of this code, or ``unknown``."""
     try:
         found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
         return found.stdout.strip() or "unknown"

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from codec.errors import CodecError
 from train.config import TrainConfig
 from train.parallel import alone, join
+from train.records import refuse_another, settings, write
+
+
+def _nothing(config: TrainConfig) -> None:
+    """What most stages need that no earlier stage makes."""
 
 
 @dataclass(frozen=True)
@@ -23,22 +31,49 @@ class Stage:
         about: one line.
         product: file below ``root`` that is there when the stage is done, or empty if the stage itself must look.
         run: does the work, or what is left of it.
+        matters: sections of the config that decide what the product is; they are recorded in ``ROOT/NAME.json``. Empty for
+            stages that keep a `train.run.Run`, which does as much.
+        begun: file below ``root`` that an interrupted stage goes on from.
+        needs: raises `CodecError` where something is missing that no earlier stage makes.
         shared: whether several processes share the work; otherwise one does it and the others wait.
     """
 
     name: str
     about: str
     product: str
-    run: Callable[[TrainConfig], None]
+    run: Callable[[TrainConfig], object]
+    matters: tuple[str, ...] = ()
+    begun: str = ""
+    needs: Callable[[TrainConfig], None] = _nothing
     shared: bool = False
 
     def done(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do."""
-        return bool(self.product) and (Path(config.root) / self.product).exists()
+        return _exists(config, self.product)
+
+    def check(self, config: TrainConfig) -> None:
+        """Finds out what can be known before any stage starts.
+
+        Raises:
+            CodecError: something is missing, or what is there was made with another config.
+        """
+        if self.name in config.given:
+            return
+        if self.done(config) or _exists(config, self.begun):
+            refuse_another(self._record(config), self._settings(config), Path(config.root) / Path(self.product).parent)
+        if not self.done(config):
+            self.needs(config)
 
     def start(self, config: TrainConfig) -> None:
-        """Does what is left to do, in all processes that a launcher has started."""
-        if self.shared:
+        """Does what is left to do, in all processes that a launcher has started.
+
+        Raises:
+            CodecError: it cannot be done.
+        """
+        if self.name in config.given:
+            if join().main:
+                print(f"{self.name}: comes with {config.init}")
+        elif self.shared:
             self._start(config)
         else:
             alone(partial(self._start, config))
@@ -49,7 +84,26 @@ class Stage:
             return
         if not self.shared or join().main:
             print(f"{self.name}: {self.about}", flush=True)
-        self.run(config)
+        started = time.monotonic()
+        try:
+            if self.begun:  # written before there is anything that a later start goes on with
+                write(self._record(config), self._settings(config))
+            self.run(config)
+            if self.matters and (self.done(config) or not self.product):
+                write(self._record(config), self._settings(config), time.monotonic() - started)
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise CodecError(f"{self.name}: {getattr(error, 'filename', None) or config.root}: {reason}") from error
+
+    def _record(self, config: TrainConfig) -> Path:
+        return Path(config.root) / f"{self.name}.json"
+
+    def _settings(self, config: TrainConfig) -> dict[str, object]:
+        return settings(config, [section for section in self.matters if section not in config.given])
+
+
+def _exists(config: TrainConfig, file: str) -> bool:
+    return bool(file) and (Path(config.root) / file).exists()
 
 
 def _corpus(config: TrainConfig) -> None:
@@ -139,14 +193,56 @@ def _entropy(config: TrainConfig) -> None:
     print(f"{config.folder('model')}: entropy tables {make_tables(config).id.hex()}")
 
 
+def _teacher_needs(config: TrainConfig) -> None:
+    from train.ssl.teacher import require
+
+    if config.ssl.objective == "distil":
+        require(config.ssl.teacher)
+
+
+_ENCODER = ("init", "seed", "model.sample_rate", "model.mel", "model.semantic")
+_MODEL = ("init", "seed", "precision", "model", "codec", "adversarial")
+
 STAGES = (
-    Stage("corpus", "collect audio into one 16 kHz memory map with a manifest and a report", "corpus/perturbed.json", _corpus),
-    Stage("teacher", "cache the teacher's features (distillation only)", "teacher/features.json", _teacher),
+    Stage(
+        "corpus",
+        "collect audio into one 16 kHz memory map with a manifest and a report",
+        "corpus/perturbed.json",
+        _corpus,
+        matters=("seed", "corpus"),
+        begun="corpus/clips.jsonl",
+    ),
+    Stage(
+        "teacher",
+        "cache the teacher's features (distillation only)",
+        "teacher/features.json",
+        _teacher,
+        matters=("ssl.teacher",),
+        needs=_teacher_needs,
+    ),
     Stage("ssl", "pretrain the semantic encoder", "", _ssl, shared=True),
-    Stage("features", "cache the frozen encoder's features of the whole corpus", "features/features.json", _features),
-    Stage("kmeans", "fit the semantic codebooks of every rate", "codebooks/report.json", _kmeans),
+    Stage(
+        "features",
+        "cache the frozen encoder's features of the whole corpus",
+        "features/features.json",
+        _features,
+        matters=(*_ENCODER, "precision", "ssl"),
+    ),
+    Stage(
+        "kmeans",
+        "fit the semantic codebooks of every rate",
+        "codebooks/report.json",
+        _kmeans,
+        matters=(*_ENCODER, "kmeans", "ssl.teacher_components", "model.stacks", "model.vocabs", "model.semantic_dims"),
+    ),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec, shared=True),
     Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial, shared=True),
-    Stage("export", "write config.json and model.safetensors", "", export_model),
-    Stage("entropy", "count tokens for entropy coding: entropy.safetensors beside the model", "", _entropy),
+    Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
+    Stage(
+        "entropy",
+        "count tokens for entropy coding: entropy.safetensors beside the model",
+        "",
+        _entropy,
+        matters=("entropy", "seed"),
+    ),
 )

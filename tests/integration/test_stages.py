@@ -3,98 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
-import yaml
 
 import codec
-from codec.audio import read_audio, resample
+from codec.audio import read_audio
 from codec.cli import main
-from codec.errors import CodecError
-from corpora import Corpus
 from tests.conftest import DATA, TINY
-from tests.faults import codec as command
-from tests.faults import kill_when
+from tests.integration.training import link_stages, metrics, run
 from train.codebooks import assemble
 from train.config import TrainConfig
-from train.crops import FRAME, cached_entries
-from train.parallel import Place
-
-
-def cut_clips(folder: Path) -> None:
-    """The bundled recordings, cut into clips of 0.6 s (sources are files, so splits get some of each)."""
-    for name, domain in (("speech", "speech"), ("music", "music")):
-        wave, rate = read_audio(DATA / f"{name}.flac")
-        mono = resample(wave.mean(0, keepdims=True), rate, 16_000)[0]
-        (folder / domain).mkdir(parents=True)
-        for index, start in enumerate(range(0, len(mono) - 9_600, 2_400)):
-            soundfile.write(folder / domain / f"{index}.wav", mono[start : start + 9_600], 16_000)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs corpus → ssl → features → kmeans → codec → export and returns the root folder."""
-    root = tmp_path_factory.mktemp("training")
-    cut_clips(root / "audio")
-    config = {
-        "root": str(root / "run"),
-        "precision": "fp32",
-        "model": TINY.model_copy(update={"semantic": TINY.semantic.model_copy(update={"n_features": 12})}).model_dump(
-            mode="json"
-        ),
-        "corpus": {"sources": [str(root / "audio")], "copies": {"speech": 1}},
-        "ssl": {
-            "teacher_components": 8,
-            "spectrum_components": 4,
-            "batch_size": 4,
-            "crop_frames": 32,
-            "steps": 60,
-            "save_every": 20,
-        },
-        "kmeans": {"iterations": 4},
-        "adversarial": {"batch_size": 4, "crop_frames": 16, "steps": 12, "n_ffts": [512, 256], "channels": 4, "save_every": 6},
-        "codec": {"batch_size": 4, "crop_frames": 32, "steps": 100, "learning_rate": 0.01, "save_every": 50},
-    }
-    (root / "config.yaml").write_text(yaml.safe_dump(config))
-    run("corpus", root)
-    fake_teacher(root / "run")
-    for stage in ("ssl", "features", "kmeans", "codec", "adversarial", "export"):
-        run(stage, root)
-    return root
-
-
-def run(stage: str, root: Path, *overrides: str) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["train", stage, "--config", str(root / "config.yaml"), *overrides])
-    assert not caught.value.code, stage
-
-
-def fake_teacher(run_folder: Path) -> None:
-    """In place of a speech recogniser's features: random projections of the waveform's frames, in the same files."""
-    corpus, rng = Corpus(run_folder / "corpus"), np.random.default_rng(0)
-    projection = rng.standard_normal((FRAME // 2 + 1, 8)) / 8
-    rows = []
-    for entry in cached_entries(corpus):
-        wave = corpus.wave(entry)
-        frames = np.pad(wave, (0, -len(wave) % FRAME)).reshape(-1, FRAME)
-        rows.append(np.log10(np.abs(np.fft.rfft(frames)) + 1e-3) @ projection)
-    features = np.concatenate(rows)
-    (run_folder / "teacher").mkdir()
-    features.astype("<f2").tofile(run_folder / "teacher" / "features.f16")
-    (run_folder / "teacher" / "features.json").write_text(json.dumps({"n_components": 8, "frames": len(features)}))
-
-
-def metrics(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_every_stage_leaves_its_config_and_metrics(trained: Path) -> None:
@@ -109,6 +31,15 @@ def test_codebooks_are_used(trained: Path) -> None:
     for stack in ("stack 1", "stack 2", "stack 4"):
         assert report[stack]["vocabs"]["16"]["used"] >= 0.8
         assert report[stack]["vocabs"]["128"]["unexplained"] < report[stack]["vocabs"]["16"]["unexplained"]
+
+
+def test_domains_get_codewords_of_their_own(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    link_stages(trained, tmp_path, "codebooks")
+    run("kmeans", trained, f"root={tmp_path}", "kmeans.shares={music: 1, speech: 1}", "kmeans.iterations=2")
+    report = json.loads((tmp_path / "codebooks" / "report.json").read_text())
+    assert set(report["stack 2"]["inertia"]) == {"music", "speech"}
+    printed = capsys.readouterr().out
+    assert printed.index("stack 2 music pass 1") < printed.index("stack 2 speech pass 0")
 
 
 def test_the_codec_stage_learns(trained: Path) -> None:
@@ -225,178 +156,3 @@ def test_a_trained_encoder_is_trained_on_in_the_space_it_has(trained: Path, tmp_
     assert torch.nn.functional.cosine_similarity(first - first.mean(1), second - first.mean(1), dim=-1).mean() > 0.5
     with pytest.raises(ValueError, match=r"ssl\.refit needs kmeans\.refit"):
         TrainConfig.model_validate({"init": "default", "ssl": {"refit": True}})
-
-
-@pytest.mark.parametrize(("stage", "step"), [("ssl", 33), ("codec", 70), ("adversarial", 8)])
-def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, stage: str, step: int) -> None:
-    """Stopped after a checkpoint and started again: the same weights, bit for bit."""
-    import importlib
-
-    from train.cli import read_config
-
-    module = importlib.import_module(
-        {"ssl": "train.ssl.pretrain", "codec": "train.autoencoder"}.get(stage, "train.adversarial")
-    )
-    other = tmp_path / "run"
-    other.mkdir()
-    link_stages(trained, other, stage)
-    config = read_config(trained / "config.yaml", [f"root={other}"])
-    real = module.check_finite
-
-    class KilledError(Exception):
-        pass
-
-    def killing(loss: torch.Tensor, at: int, run: object) -> None:
-        if at == step:
-            raise KilledError
-        real(loss, at, run)
-
-    def start() -> None:
-        module.train(config) if stage == "ssl" else module.train(config, assemble(config))
-
-    module.check_finite = killing  # type: ignore[attr-defined]
-    try:
-        with pytest.raises(KilledError):
-            start()
-    finally:
-        module.check_finite = real  # type: ignore[attr-defined]
-    start()
-    states = [torch.load(root / stage / "checkpoint.pt", weights_only=True) for root in (trained / "run", other)]
-    for part in ("model", "average"):
-        for key, value in states[0]["parts"][part].items():
-            assert torch.equal(value, states[1]["parts"][part][key]), key
-
-
-@pytest.mark.parametrize("stage", ["ssl", "codec", "adversarial"])
-def test_a_gradient_that_is_no_number_reaches_no_weight(
-    trained: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The loss is finite; the gradient of one weight is not, from step 3 on."""
-    modules = {"ssl": "train.ssl.pretrain", "codec": "train.autoencoder", "adversarial": "train.adversarial"}
-    link_stages(trained, tmp_path, stage)
-    calls = []
-
-    def spoil(parameters: Iterable[torch.nn.Parameter]) -> None:
-        calls.append(stage)
-        if len(calls) > 3:
-            next(p for p in parameters if p.grad is not None).grad.view(-1)[0] = float("nan")  # type: ignore[union-attr]
-
-    monkeypatch.setattr(f"{modules[stage]}.average_gradients", spoil)
-    with pytest.raises(SystemExit):
-        main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path}", f"{stage}.save_every=1"])
-    state = torch.load(tmp_path / stage / "checkpoint.pt", weights_only=True)
-    assert state["step"] in (1, 3)  # the discriminator's gradients count, too
-    for part in ("model", "average"):
-        assert all(value.isfinite().all() for value in state["parts"][part].values())
-
-
-def link_stages(trained: Path, root: Path, stage: str) -> None:
-    """What other stages than this one left, for another root."""
-    for name in {"corpus", "teacher", "ssl", "features", "codebooks", "codec"} - {stage}:
-        (root / name).symlink_to(trained / "run" / name)
-
-
-def test_training_killed_outright_goes_on(trained: Path, tmp_path: Path) -> None:
-    """SIGKILL to the command, then the same command again: the weights of the unbroken run, nothing half written."""
-    other = tmp_path / "run"
-    other.mkdir()
-    for name in ("corpus", "teacher", "ssl", "features", "codebooks"):
-        (other / name).symlink_to(trained / "run" / name)
-    checkpoint = other / "codec" / "checkpoint.pt"
-    kill_when(command("train", "codec", "--config", trained / "config.yaml", f"root={other}"), checkpoint.is_file)
-    assert torch.load(checkpoint, weights_only=True)["step"] == 50
-    run("codec", trained, f"root={other}")
-    weights = [
-        torch.load(root / "codec" / "checkpoint.pt", weights_only=True)["parts"]["average"] for root in (trained / "run", other)
-    ]
-    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
-    assert not list(other.rglob("*.new"))
-
-
-def test_too_little_audio_for_the_codebooks_is_said_in_one_line(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("corpus", "features"):
-        (tmp_path / name).symlink_to(trained / "run" / name)
-    for override, message in (
-        ("model.vocabs=[4096,8192]", "add audio, or lower model.vocabs"),
-        ("kmeans.shares={speech: 1}", "no share for music"),
-    ):
-        with pytest.raises(SystemExit) as caught:
-            main(["train", "kmeans", "--config", str(trained / "config.yaml"), f"root={tmp_path}", override])
-        assert caught.value.code == 2
-        assert message in capsys.readouterr().err
-
-
-def test_stages_out_of_order_say_what_is_missing(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for stage, message in (
-        ("ssl", "no corpus here"),
-        ("kmeans", "no corpus here"),
-        ("codec", "run codec train kmeans first"),
-        ("export", "run codec train kmeans first"),
-    ):
-        with pytest.raises(SystemExit) as caught:
-            main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path / 'none'}"])
-        assert caught.value.code == 2
-        assert message in capsys.readouterr().err
-
-
-def test_features_and_codebooks_of_two_processes_are_those_of_one(trained: Path, tmp_path: Path) -> None:
-    """What is not shared is done once: no point counts twice, no file has two writers."""
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        for folder in ("corpus", "ssl"):
-            (tmp_path / name / folder).symlink_to(trained / "run" / folder)
-        printed = launch(["features", "kmeans"], trained, tmp_path / name, processes=1 if name == "one" else 2)
-        assert printed.count("stack 4 pass 0") == 1
-    for file in ("features/features.f16", "codebooks/codebooks.safetensors"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-    one, two = (json.loads((tmp_path / name / "codebooks" / "report.json").read_text()) for name in ("one", "two"))
-    assert one == two
-
-
-def launch(words: list[str], trained: Path, root: Path, processes: int) -> str:
-    """What ``codec train`` prints, under torchrun where there are several processes."""
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"] if processes > 1 else []
-    command = [sys.executable, "-m", *torchrun, "codec", "train", *words, "--config", str(trained / "config.yaml")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, f"root={root}"], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.mark.parametrize("stage", ["ssl", "codec"])
-def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stage: str) -> None:
-    """The same command under torchrun, at the same global batch: the same weights after some steps."""
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        for folder in ("corpus", "teacher", "features", "codebooks", *(["ssl"] if stage == "codec" else [])):
-            (tmp_path / name / folder).symlink_to(trained / "run" / folder)
-        launch([stage, f"{stage}.steps=6"], trained, tmp_path / name, processes=1 if name == "one" else 2)
-    one, two = (
-        torch.load(tmp_path / name / stage / "checkpoint.pt", weights_only=True)["parts"]["model"] for name in ("one", "two")
-    )
-    fresh = untrained(trained, stage)
-    moved, apart = (
-        torch.cat([(a[key] - b[key]).flatten() for key in fresh]).norm().item() for a, b in ((one, fresh), (two, one))
-    )
-    assert moved > 0
-    assert apart < 0.08 * moved  # Adam turns rounding of tiny gradients into steps
-
-
-def untrained(trained: Path, stage: str) -> dict[str, torch.Tensor]:
-    """What the trained modules of a stage begin with."""
-    from codec.semantic import SemanticEncoder
-    from train.autoencoder import Autoencoder
-    from train.cli import read_config
-
-    config = read_config(trained / "config.yaml", [])
-    if stage == "codec":
-        return Autoencoder(assemble(config), config.precision).state_dict()
-    torch.manual_seed(config.seed)
-    return SemanticEncoder(config.model.semantic, config.model.mel.n_mels).state_dict()
-
-
-def test_a_batch_that_cannot_be_shared_is_named() -> None:
-    with pytest.raises(CodecError, match="batch_size 5 cannot be divided among 2"):
-        Place(0, 2, torch.device("cpu")).share(5)

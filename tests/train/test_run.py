@@ -54,7 +54,7 @@ def test_gradients_that_are_no_numbers_stop_before_they_reach_weights(tmp_path: 
         loss = (weight - weight.detach()).norm() + weight[1].sqrt()
         loss.backward()
         assert torch.isfinite(loss)
-        with pytest.raises(CodecError, match="norm of gradients is (nan|inf) at step 7"):
+        with pytest.raises(CodecError, match=r"norm of gradients is (nan|inf) at step 7"):
             clip_gradients([weight], 7, run, most)
 
 

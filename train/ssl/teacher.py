@@ -6,8 +6,8 @@ line up with ours one to one. Clips are packed into its 30 s windows, so short c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,8 @@ from rich.progress import track
 
 from codec.errors import CodecError
 from corpora.store import Corpus, Entry
+from train.crops import FRAME, cached_entries, create_features, finish_features, first_frames, frames_of
 
-FRAME = 320  # samples at 16 kHz per teacher frame
 WINDOW = 30 * 16_000
 GAP = 10 * FRAME
 PCA_WINDOWS = 150
@@ -34,13 +34,10 @@ class WhisperTeacher:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        try:
-            import ctranslate2
-            from faster_whisper.feature_extractor import FeatureExtractor
-        except ImportError as error:
-            raise CodecError("distillation from Whisper needs faster-whisper: pip install semcodec[asr]") from error
-        if not (Path(folder) / "model.bin").is_file():
-            raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here")
+        require(folder)
+        import ctranslate2
+        from faster_whisper.feature_extractor import FeatureExtractor
+
         self._ct2 = ctranslate2
         threads = torch.get_num_threads()
         self._model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8", intra_threads=threads)
@@ -50,6 +47,18 @@ class WhisperTeacher:
         """``(480000,)`` samples → ``(1500, D)`` float32 features."""
         mel = np.ascontiguousarray(self._mel(wave)[None, :, : WINDOW // 160])
         return np.array(self._model.encode(self._ct2.StorageView.from_array(mel)))[0].astype(np.float32)
+
+
+def require(folder: str | Path) -> None:
+    """Looks for what the teacher needs, before hours go into what comes first.
+
+    Raises:
+        CodecError: package or model missing.
+    """
+    if not all(map(find_spec, ("ctranslate2", "faster_whisper"))):
+        raise CodecError("distillation from Whisper needs faster-whisper: pip install semcodec[asr]")
+    if not (Path(folder) / "model.bin").is_file():
+        raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here: name its folder as ssl.teacher")
 
 
 def packs(entries: list[Entry]) -> Iterator[list[tuple[Entry, int, int, int]]]:
@@ -70,16 +79,11 @@ def packs(entries: list[Entry]) -> Iterator[list[tuple[Entry, int, int, int]]]:
         yield window
 
 
-def frames_of(entry: Entry) -> int:
-    """Teacher frames of a clip."""
-    return -(-entry.samples // FRAME)
-
-
 def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_components: int = 128) -> None:
     """Writes ``features.f16`` (frames, n_components), one row per 20 ms of every train and valid clip, in order."""
-    folder.mkdir(parents=True, exist_ok=True)
-    entries = corpus.select("train") + corpus.select("valid")
-    groups = list(packs(entries))
+    index = first_frames(corpus)
+    features = create_features(folder, frames_of(cached_entries(corpus)), n_components)
+    groups = list(packs(cached_entries(corpus)))
     chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
     sample = np.concatenate([_pack_features(corpus, teacher, groups[i]) for i in track(sorted(chosen), "PCA")])
     mean, std = sample.mean(0), sample.std(0) + 1e-6
@@ -87,20 +91,15 @@ def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_comp
     values, vectors = np.linalg.eigh(covariance)
     order = np.argsort(values)[::-1][:n_components]
     basis = vectors[:, order].astype(np.float32)
-    first = np.cumsum([0] + [frames_of(entry) for entry in entries])
-    index = {id(entry): int(start) for entry, start in zip(entries, first, strict=False)}
-    features = np.memmap(folder / "features.f16", "<f2", "w+", shape=(int(first[-1]), n_components))
     for group in track(groups, "teacher features"):
         output = ((_pack_features(corpus, teacher, group) - mean) / std) @ basis
         row = 0
         for entry, start, samples, _ in group:
             count = -(-samples // FRAME)
-            at = index[id(entry)] + start // FRAME
+            at = index[entry.start] + start // FRAME
             features[at : at + count] = output[row : row + count]
             row += count
-    features.flush()
-    kept = {"n_components": n_components, "frames": int(first[-1]), "explained": float(values[order].sum() / len(values))}
-    (folder / "features.json").write_text(json.dumps(kept))
+    finish_features(folder, features, explained=float(values[order].sum() / len(values)))
 
 
 def _pack_features(corpus: Corpus, teacher: WhisperTeacher, group: list) -> np.ndarray:

@@ -1,0 +1,65 @@
+"""Several processes under a launcher do what one does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from codec.errors import CodecError
+from tests.integration.training import launch
+from train.codebooks import assemble
+from train.parallel import Place
+
+
+def test_features_and_codebooks_of_two_processes_are_those_of_one(trained: Path, tmp_path: Path) -> None:
+    """What is not shared is done once: no point counts twice, no file has two writers."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for folder in ("corpus", "ssl"):
+            (tmp_path / name / folder).symlink_to(trained / "run" / folder)
+        printed = launch(["features", "kmeans"], trained, tmp_path / name, processes=1 if name == "one" else 2)
+        assert printed.count("stack 4 pass 0") == 1
+    for file in ("features/features.f16", "codebooks/codebooks.safetensors"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    one, two = (json.loads((tmp_path / name / "codebooks" / "report.json").read_text()) for name in ("one", "two"))
+    assert one == two
+
+
+@pytest.mark.parametrize("stage", ["ssl", "codec"])
+def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stage: str) -> None:
+    """The same command under torchrun, at the same global batch: the same weights after some steps."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for folder in ("corpus", "teacher", "features", "codebooks", *(["ssl"] if stage == "codec" else [])):
+            (tmp_path / name / folder).symlink_to(trained / "run" / folder)
+        launch([stage, f"{stage}.steps=6"], trained, tmp_path / name, processes=1 if name == "one" else 2)
+    one, two = (
+        torch.load(tmp_path / name / stage / "checkpoint.pt", weights_only=True)["parts"]["model"] for name in ("one", "two")
+    )
+    fresh = untrained(trained, stage)
+    moved, apart = (
+        torch.cat([(a[key] - b[key]).flatten() for key in fresh]).norm().item() for a, b in ((one, fresh), (two, one))
+    )
+    assert moved > 0
+    assert apart < 0.08 * moved  # Adam turns rounding of tiny gradients into steps
+
+
+def untrained(trained: Path, stage: str) -> dict[str, torch.Tensor]:
+    """What the trained modules of a stage begin with."""
+    from codec.semantic import SemanticEncoder
+    from train.autoencoder import Autoencoder
+    from train.cli import read_config
+
+    config = read_config(trained / "config.yaml", [])
+    if stage == "codec":
+        return Autoencoder(assemble(config), config.precision).state_dict()
+    torch.manual_seed(config.seed)
+    return SemanticEncoder(config.model.semantic, config.model.mel.n_mels).state_dict()
+
+
+def test_a_batch_that_cannot_be_shared_is_named() -> None:
+    with pytest.raises(CodecError, match="batch_size 5 cannot be divided among 2"):
+        Place(0, 2, torch.device("cpu")).share(5)

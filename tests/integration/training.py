@@ -1,0 +1,70 @@
+"""A short training on real audio, for tests of its stages."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from codec.audio import read_audio, resample
+from codec.cli import main
+from corpora import Corpus
+from tests.conftest import DATA
+from train.crops import FRAME, cached_entries
+
+
+def cut_clips(folder: Path) -> None:
+    """The bundled recordings, cut into clips of 0.6 s (sources are files, so splits get some of each)."""
+    for name, domain in (("speech", "speech"), ("music", "music")):
+        wave, rate = read_audio(DATA / f"{name}.flac")
+        mono = resample(wave.mean(0, keepdims=True), rate, 16_000)[0]
+        (folder / domain).mkdir(parents=True)
+        for index, start in enumerate(range(0, len(mono) - 9_600, 2_400)):
+            soundfile.write(folder / domain / f"{index}.wav", mono[start : start + 9_600], 16_000)
+
+
+def run(stage: str, root: Path, *overrides: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["train", stage, "--config", str(root / "config.yaml"), *overrides])
+    assert not caught.value.code, stage
+
+
+def fake_teacher(run_folder: Path) -> None:
+    """In place of a speech recogniser's features: random projections of the waveform's frames, in the same files."""
+    corpus, rng = Corpus(run_folder / "corpus"), np.random.default_rng(0)
+    projection = rng.standard_normal((FRAME // 2 + 1, 8)) / 8
+    rows = []
+    for entry in cached_entries(corpus):
+        wave = corpus.wave(entry)
+        frames = np.pad(wave, (0, -len(wave) % FRAME)).reshape(-1, FRAME)
+        rows.append(np.log10(np.abs(np.fft.rfft(frames)) + 1e-3) @ projection)
+    features = np.concatenate(rows)
+    (run_folder / "teacher").mkdir()
+    features.astype("<f2").tofile(run_folder / "teacher" / "features.f16")
+    (run_folder / "teacher" / "features.json").write_text(json.dumps({"n_components": 8, "frames": len(features)}))
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def link_stages(trained: Path, root: Path, *without: str) -> None:
+    """What stages left, but for some, for another root."""
+    for name in {"corpus", "teacher", "ssl", "features", "codebooks", "codec"} - {*without}:
+        (root / name).symlink_to(trained / "run" / name)
+
+
+def launch(words: list[str], trained: Path, root: Path, processes: int) -> str:
+    """What ``codec train`` prints, under torchrun where there are several processes."""
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"] if processes > 1 else []
+    command = [sys.executable, "-m", *torchrun, "codec", "train", *words, "--config", str(trained / "config.yaml")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, f"root={root}"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,74 @@
+"""What a stage was made from: ``ROOT/STAGE.json``, so that what another config left is not gone on with in silence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from codec.atomic import atomic_write
+from codec.config import Config
+from codec.errors import CodecError
+from train.run import revision
+
+
+def settings(config: Config, sections: Sequence[str]) -> dict[str, Any]:
+    """Values of some sections of a config, nested ones under dotted keys, as JSON has them.
+
+    Example:
+        >>> from train.config import TrainConfig
+        >>> settings(TrainConfig(), ["seed", "entropy"])
+        {'seed': 0, 'entropy.hours': 1.0}
+    """
+    found: dict[str, Any] = {}
+    for section in sections:
+        value: Any = config
+        for name in section.split("."):
+            value = getattr(value, name)
+        found.update(_leaves(section, value))
+    return dict(json.loads(json.dumps(found)))
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, Config):
+        yield key, value
+        return
+    for name in type(value).model_fields:
+        yield from _leaves(f"{key}.{name}", getattr(value, name))
+
+
+def write(path: Path, values: dict[str, Any], seconds: float | None = None) -> None:
+    """Writes a record.
+
+    Args:
+        path: of the record.
+        values: from `settings`.
+        seconds: that the stage took; None while it is not done.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    taken = {} if seconds is None else {"seconds": round(seconds, 1)}
+    with atomic_write(path) as handle:
+        handle.write(json.dumps({"config": values, "revision": revision(), **taken}, indent=1).encode())
+
+
+def refuse_another(path: Path, values: dict[str, Any], product: Path) -> None:
+    """Compares a record with the config of now. Keys that only one of them knows do not count: versions differ in these.
+
+    Args:
+        path: of the record; without one (an older run, a folder from elsewhere) all is well.
+        values: from `settings`.
+        product: what the stage made, for the message.
+
+    Raises:
+        CodecError: a value differs.
+    """
+    if not path.is_file():
+        return
+    theirs = json.loads(path.read_text())["config"]
+    changed = [key for key, value in values.items() if key in theirs and theirs[key] != value]
+    if changed:
+        raise CodecError(
+            f"{product}: made with another config ({', '.join(changed)} differ); choose another root, "
+            f"or delete this folder and {path} to make it anew"
+        )
