@@ -74,7 +74,7 @@ def test_a_gradient_that_is_no_number_reaches_no_weight(
     with pytest.raises(SystemExit):
         main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path}", f"{stage}.save_every=1"])
     state = torch.load(tmp_path / stage / "checkpoint.pt", weights_only=True)
-    assert state["step"] in (1, 3)  # the discriminator's gradients count, too
+    assert state["step"] in (2, 3)  # the discriminator's gradients count, too
     for part in ("model", "average"):
         assert all(value.isfinite().all() for value in state["parts"][part].values())
 
