@@ -19,7 +19,7 @@ from train.losses import ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, cosine
+from train.run import Average, Run, check_finite, clip_gradients, cosine, due
 
 
 def train(config: TrainConfig, networks: Networks) -> Path:
@@ -83,12 +83,12 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         generator.step()
         average.update(model, step)
         recent |= {name: mean_over_processes(value) for name, value in losses.items()}
-        if (step + 1) % LOG_EVERY == 0:
+        if due(step, stage.steps):
             run.log(step + 1, recent | {"speed": steps.speed})
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
             run.log(step + 1, validate(average.module, networks, valid))
             run.save(step + 1)
-    return run.folder
+    return run.close()
 
 
 def _generator_losses(

@@ -23,7 +23,7 @@ from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, cosine
+from train.run import Average, Run, check_finite, clip_gradients, cosine, due
 from train.similarity import SimilarityLoss
 
 
@@ -99,12 +99,16 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         optimizer.step()
         average.update(model, step)
         usage.add(codes)
-        if (step + 1) % LOG_EVERY == 0:
+        if due(step, stage.steps):
             run.log(step + 1, recent | {"speed": steps.speed} | usage.report())
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
             run.log(step + 1, validate(average.module, networks, valid))
             run.save(step + 1)
-    return run.folder
+    return run.close()
+
+
+FADED = 0.5
+"""What is left of a code's count when it was last used 69 batches ago: no longer in use."""
 
 
 class CodeUsage:
@@ -122,10 +126,11 @@ class CodeUsage:
         self._counts = 0.99 * self._counts + torch.bincount(codes.flatten().cpu(), minlength=len(self._counts))
 
     def report(self) -> dict[str, float]:
-        """Entropy in bits, and its share of the most there could be."""
+        """Entropy in bits, its share of the most there could be, and the share of codes that recent batches used."""
         share = self._counts / self._counts.sum()
         entropy = -(share[share > 0] * share[share > 0].log2()).sum().item()
-        return {"code_entropy": entropy, "code_evenness": entropy / math.log2(len(self._counts))}
+        used = (self._counts > FADED).double().mean().item()
+        return {"code_entropy": entropy, "code_evenness": entropy / math.log2(len(self._counts)), "code_used": used}
 
 
 def fixed_batches(

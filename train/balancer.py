@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from quantizers.collective import reduce_sum, world
+
 
 class Balancer:
     """Rescales each loss's gradient to its share of a total norm of 1, using a moving average of norms.
@@ -34,7 +36,9 @@ class Balancer:
         balanced = torch.zeros_like(output)
         for name, loss in losses.items():
             (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
-            norm = gradient.norm().item()
+            square = gradient.norm().square()
+            reduce_sum(square)
+            norm = square.sqrt().item() / world()[1]  # of the whole batch, whose loss is the mean of the processes' losses
             self._norms[name] = self.decay * self._norms.get(name, norm) + (1 - self.decay) * norm
             if self._norms[name] != 0:  # what is no number must reach the gradients, where it is found
                 balanced += gradient * (self.weights[name] / total / self._norms[name])

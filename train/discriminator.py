@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from train.parallel import shared_mean
+
 COMPRESSION, FLOOR = 0.3, 1e-5
 """Magnitudes are raised to this power, phases kept."""
 
@@ -92,9 +94,9 @@ def adversarial_loss(fake: Sequence[Judgement]) -> Tensor:
 
 
 def feature_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
-    """L1 between activations, relative to their size on real audio."""
+    """L1 between activations, relative to their size on real audio (that of all processes)."""
     losses = [
-        (ours - theirs.detach()).abs().mean() / theirs.detach().abs().mean().clamp_min(1e-5)
+        (ours - theirs.detach()).abs().mean() / shared_mean(theirs.abs().mean()).clamp_min(1e-5)
         for r, f in zip(real, fake, strict=True)
         for theirs, ours in zip(r.maps, f.maps, strict=True)
     ]

@@ -1,7 +1,8 @@
 """Several processes, on one machine or many: the same command under ``torchrun`` or ``accelerate launch``.
 
-Every process draws its share of each batch; gradients are averaged before each step, so N processes take the steps that
-one would take with the whole batch.
+Every process draws its share of each batch; gradients are averaged before each step. Losses are means over equal shares, or
+weighted by `part_of_mean`, so that N processes take the steps of one with the whole batch, but for rounding. Other stages are
+`alone`: one process does the work and the others wait.
 """
 
 from __future__ import annotations
@@ -111,8 +112,20 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         parameter.grad = gradient.view_as(parameter)
 
 
-def mean_over_processes(value: torch.Tensor) -> float:
-    """A scalar's mean over all processes."""
-    total = value.detach().clone()
+def part_of_mean(count: torch.Tensor) -> torch.Tensor:
+    """What a process's mean over ``count`` things is multiplied by, so that the mean of processes is that of all things."""
+    total = count.detach().float()
     reduce_sum(total)
-    return total.item() / world()[1]
+    return count * world()[1] / total
+
+
+def shared_mean(value: torch.Tensor) -> torch.Tensor:
+    """A scalar's mean over all processes, without its gradient."""
+    total = value.detach().float().clone()
+    reduce_sum(total)
+    return total / world()[1]
+
+
+def mean_over_processes(value: torch.Tensor) -> float:
+    """A scalar's mean over all processes, as a number."""
+    return shared_mean(value).item()

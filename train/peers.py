@@ -167,6 +167,7 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
             break
     if config.minutes:
         run.save(done)
+    run.close()
     return export(config, model, output, done, run.seconds)
 
 
@@ -212,7 +213,7 @@ def main(
     except ValidationError as error:
         first = error.errors()[0]
         _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except CodecError as error:
+    except (CodecError, OSError) as error:
         _fail(str(error))
 
 

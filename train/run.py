@@ -12,11 +12,17 @@ from typing import Any, Protocol
 
 import torch
 
+from codec.atomic import atomic_write
 from codec.config import Config
 from codec.errors import CodecError
 
 LOG_EVERY = 100
 """Steps between lines of metrics."""
+
+
+def due(step: int, steps: int) -> bool:
+    """Whether a step's losses are logged: every `LOG_EVERY`-th, and the first and last, so that runs can be compared."""
+    return (step + 1) % LOG_EVERY == 0 or step in (0, steps - 1)
 
 
 class Stateful(Protocol):
@@ -46,7 +52,7 @@ class Run:
         self.folder, self.parts, self.main = Path(folder), parts, main
         self.folder.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
-        self.seconds_before = 0.0
+        self.seconds_before, self.resumed = 0.0, 0
         saved = self.folder / "config.json"
         mine = config.model_dump(mode="json")
         if saved.exists():
@@ -64,15 +70,24 @@ class Run:
         """Path of the latest checkpoint."""
         return self.folder / "checkpoint.pt"
 
+    @property
+    def metrics(self) -> Path:
+        """Path of the metrics, one JSON object a line."""
+        return self.folder / "metrics.jsonl"
+
     def resume(self) -> int:
-        """Loads the latest checkpoint if there is one; returns the step to go on from."""
-        if not self.checkpoint.exists():
-            return 0
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        for name, part in self.parts.items():
-            part.load_state_dict(state["parts"][name])
-        self.seconds_before = state["seconds"]
-        return int(state["step"])
+        """Loads the latest checkpoint if there is one; returns the step to go on from. Metrics of later steps are dropped."""
+        if self.checkpoint.exists():
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            for name, part in self.parts.items():
+                part.load_state_dict(state["parts"][name])
+            self.seconds_before = state["seconds"]
+            self.resumed = int(state["step"])
+        if self.main and self.metrics.exists():
+            rows = [line for line in self.metrics.read_text().splitlines() if self.resumed and _step(line) <= self.resumed]
+            with atomic_write(self.metrics) as handle:
+                handle.write("".join(f"{row}\n" for row in rows).encode())
+        return self.resumed
 
     def save(self, step: int) -> None:
         """Writes a checkpoint to a temporary name and renames it, so that there always is a whole one."""
@@ -91,7 +106,7 @@ class Run:
     def _board(self) -> Any:
         from torch.utils.tensorboard import SummaryWriter
 
-        return SummaryWriter(str(self.folder))
+        return SummaryWriter(str(self.folder), purge_step=self.resumed + 1 if self.resumed else 0)
 
     @property
     def seconds(self) -> float:
@@ -104,10 +119,25 @@ class Run:
             return
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
+        self._board.flush()
         row = {"step": step, "seconds": round(self.seconds, 1)} | {k: round(float(v), 6) for k, v in values.items()}
-        with (self.folder / "metrics.jsonl").open("a") as handle:
+        with self.metrics.open("a") as handle:
             handle.write(json.dumps(row) + "\n")
         print(" ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
+
+    def close(self) -> Path:
+        """Ends TensorBoard's event file; returns the run's folder."""
+        if "_board" in self.__dict__:
+            self._board.close()
+        return self.folder
+
+
+def _step(row: str) -> float:
+    """Of a line of metrics; one that a full disk cut off comes after all others."""
+    try:
+        return float(json.loads(row)["step"])
+    except json.JSONDecodeError:
+        return float("inf")
 
 
 def check_finite(value: torch.Tensor, step: int, run: Run, name: str = "loss") -> None:

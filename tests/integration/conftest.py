@@ -32,7 +32,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "save_every": 20,
         },
         "kmeans": {"iterations": 4},
-        "adversarial": {"batch_size": 4, "crop_frames": 16, "steps": 12, "n_ffts": [512, 256], "channels": 4, "save_every": 6},
+        "adversarial": {
+            "batch_size": 4,
+            "crop_frames": 16,
+            "steps": 12,
+            "n_ffts": [512, 256],
+            "channels": 4,
+            "save_every": 6,
+            "discriminator_rate": 0.01,
+            "learning_rate": 0.01,
+        },
         "codec": {"batch_size": 4, "crop_frames": 32, "steps": 100, "learning_rate": 0.01, "save_every": 50},
     }
     (root / "config.yaml").write_text(yaml.safe_dump(config))

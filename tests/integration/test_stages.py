@@ -24,6 +24,9 @@ def test_every_stage_leaves_its_config_and_metrics(trained: Path) -> None:
         saved = json.loads((trained / "run" / stage / "config.json").read_text())
         assert saved["config"]["model"]["vocabs"] == list(TINY.vocabs)
         assert saved["revision"]
+        assert list((trained / "run" / stage).glob("events.out.tfevents.*"))
+    first = next(row for row in metrics(trained / "run" / "codec") if "code_used" in row)
+    assert 0 < first["code_used"] <= 1
 
 
 def test_codebooks_are_used(trained: Path) -> None:
@@ -69,6 +72,17 @@ def test_the_adversarial_stage_moves_the_decoder_and_nothing_else(trained: Path)
     assert set(after["balancer"]) == {"mel", "adversarial", "feature"}
 
 
+def test_the_adversarial_stage_learns(trained: Path) -> None:
+    """The discriminator tells better what is real, and validation clips come back closer all the same."""
+    first, *_, last = (row for row in metrics(trained / "run" / "adversarial") if "mel" in row)
+    assert first["step"] == 1
+    assert {"mel", "adversarial", "feature", "discriminator"} <= set(last)
+    assert last["discriminator"] < 0.995 * first["discriminator"]
+    before, after = (metrics(trained / "run" / stage)[-1] for stage in ("codec", "adversarial"))
+    names = [name for name in before if name.startswith("valid_")]
+    assert sum(after[name] for name in names) < 0.98 * sum(before[name] for name in names), (before, after)
+
+
 def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`init` keeps the model's tokens, skips the stages that made them, and starts the codec stage where it ended."""
     (tmp_path / "corpus").symlink_to(trained / "run" / "corpus")
@@ -80,7 +94,7 @@ def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, ca
     before, after = (codec.load(folder / "model") for folder in (trained / "run", tmp_path))
     wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
     assert before.encode(wave, 16_000).codes[:, 0].equal(after.encode(wave, 16_000).codes[:, 0])
-    first = metrics(tmp_path / "codec")[0]
+    first = next(row for row in metrics(tmp_path / "codec") if "valid_speech_100" in row)
     assert first["valid_speech_100"] < 1.1 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
     polished = tmp_path / "polished"
     polished.mkdir()
@@ -109,7 +123,7 @@ def test_codewords_are_refitted_in_the_space_of_a_trained_model(trained: Path, t
     assert before.semantic.head.weight.equal(after.semantic.head.weight)
     with pytest.raises(ValueError, match=r"kmeans\.refit needs init"):
         TrainConfig.model_validate({"kmeans": {"refit": True}})
-    first = metrics(tmp_path / "codec")[0]
+    first = next(row for row in metrics(tmp_path / "codec") if "valid_speech_100" in row)
     assert first["valid_speech_100"] < 1.3 * metrics(trained / "run" / "codec")[-1]["valid_speech_100"]
 
 

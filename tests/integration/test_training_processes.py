@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from codec.errors import CodecError
-from tests.integration.training import launch
+from tests.integration.training import launch, link_stages, metrics
 from train.codebooks import assemble
 from train.parallel import Place
+
+NO_LOSSES = ("step", "seconds", "speed")
 
 
 def test_features_and_codebooks_of_two_processes_are_those_of_one(trained: Path, tmp_path: Path) -> None:
@@ -28,14 +30,19 @@ def test_features_and_codebooks_of_two_processes_are_those_of_one(trained: Path,
     assert one == two
 
 
-@pytest.mark.parametrize("stage", ["ssl", "codec"])
-def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stage: str) -> None:
-    """The same command under torchrun, at the same global batch: the same weights after some steps."""
+@pytest.mark.parametrize(
+    ("stage", "more"), [("ssl", []), ("ssl", ["ssl.objective=mae"]), ("codec", []), ("adversarial", [])], ids=str
+)
+def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stage: str, more: list[str]) -> None:
+    """The same command under torchrun, at the same global batch: the same first losses, the same weights after some steps."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        for folder in ("corpus", "teacher", "features", "codebooks", *(["ssl"] if stage == "codec" else [])):
-            (tmp_path / name / folder).symlink_to(trained / "run" / folder)
-        launch([stage, f"{stage}.steps=6"], trained, tmp_path / name, processes=1 if name == "one" else 2)
+        link_stages(trained, tmp_path / name, stage)
+        launch([stage, f"{stage}.steps=6", *more], trained, tmp_path / name, processes=1 if name == "one" else 2)
+    first = [next(row for row in metrics(tmp_path / name / stage) if row["step"] == 1) for name in ("one", "two")]
+    losses = [{k: v for k, v in row.items() if k not in NO_LOSSES and not k.startswith("code_")} for row in first]
+    assert losses[0]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     one, two = (
         torch.load(tmp_path / name / stage / "checkpoint.pt", weights_only=True)["parts"]["model"] for name in ("one", "two")
     )
@@ -54,6 +61,9 @@ def untrained(trained: Path, stage: str) -> dict[str, torch.Tensor]:
     from train.cli import read_config
 
     config = read_config(trained / "config.yaml", [])
+    if stage == "adversarial":
+        state = torch.load(trained / "run" / "codec" / "checkpoint.pt", weights_only=True)["parts"]["average"]
+        return {key.removeprefix("module."): value for key, value in state.items()}
     if stage == "codec":
         return Autoencoder(assemble(config), config.precision).state_dict()
     torch.manual_seed(config.seed)

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,39 @@ def test_checkpoints_bring_everything_back(tmp_path: Path) -> None:
     assert torch.equal(fresh.weight, model.weight)
     assert again.seconds >= run.seconds_before
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_resumed_run_repeats_no_metrics(tmp_path: Path) -> None:
+    def rows() -> list[int]:
+        return [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+
+    for _ in range(2):  # the second time it had been killed before its first checkpoint
+        run = Run(tmp_path, TrainConfig(), {}, ())
+        assert run.resume() == 0
+        run.log(0, {"loss": 3.0})
+        run.log(100, {"loss": 2.0})
+    run.save(100)
+    run.log(200, {"loss": 1.0})
+    with (tmp_path / "metrics.jsonl").open("a") as handle:
+        handle.write('{"step": 3')
+    again = Run(tmp_path, TrainConfig(), {}, ())
+    assert again.resume() == 100
+    assert rows() == [0, 100]
+    again.log(200, {"loss": 1.5})
+    assert again.close() == tmp_path
+    assert rows() == [0, 100, 200]
+
+
+def test_metrics_reach_tensorboard_at_once(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = Run(tmp_path, TrainConfig(), {}, ())
+    for step, loss in ((1, 3.0), (100, 2.0)):
+        run.log(step, {"loss": loss})
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 3.0), (100, 2.0)]
+    run.close()
 
 
 def test_a_folder_of_another_config_is_refused(tmp_path: Path) -> None:

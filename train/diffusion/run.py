@@ -85,4 +85,4 @@ def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Pa
             run.save(step + 1)
     if place.main:
         print(f"{run.folder / 'model'}: model {export(model, average.module, frozen, run.folder / 'model')}")
-    return run.folder
+    return run.close()

@@ -152,4 +152,4 @@ def train(config: TokenDiffusionConfig) -> Path:
         assert isinstance(average.module, DiffusionDecoder)
         export_diffusion(average.module, folder, codec.fingerprint, run.folder / "model")
         print(f"{run.folder / 'model'}: codec decode --decoder diffusion --model {run.folder / 'model'}")
-    return run.folder
+    return run.close()

@@ -12,6 +12,7 @@ from codec.convnext import ConvNeXt
 from codec.semantic import SemanticEncoder
 from train.config import TrainConfig
 from train.crops import Batch
+from train.parallel import part_of_mean
 
 PREDICTOR_DIM = 96
 DECAY_START, DECAY_END, DECAY_STEPS = 0.99, 0.9995, 3000
@@ -41,7 +42,7 @@ class JointEmbedding:
     def loss(self, encoder: SemanticEncoder, mel: Tensor, batch: Batch, hidden: Tensor) -> Tensor:
         """Latent L2 at hidden frames."""
         predicted = self.module["predictor"](encoder(mel, hidden=hidden)).float()
-        return F.mse_loss(predicted[hidden], self._targets(mel)[hidden])
+        return F.mse_loss(predicted[hidden], self._targets(mel)[hidden]) * part_of_mean(hidden.sum())
 
     @torch.no_grad()
     def after_step(self, encoder: SemanticEncoder, step: int) -> None:

@@ -10,6 +10,7 @@ from codec.convnext import ConvNeXt
 from codec.semantic import SemanticEncoder
 from train.config import TrainConfig
 from train.crops import Batch
+from train.parallel import part_of_mean
 
 DECODER_DIM = 128
 
@@ -32,7 +33,7 @@ class MaskedAutoencoding:
         """Mean squared error of hidden frames, in units of each frame's variance."""
         wanted = self._targets(mel)
         output = self.module(encoder(mel, hidden=hidden)).float()
-        return F.mse_loss(output[hidden], wanted[hidden])
+        return F.mse_loss(output[hidden], wanted[hidden]) * part_of_mean(hidden.sum())
 
     def after_step(self, encoder: SemanticEncoder, step: int) -> None:
         """Nothing moves but by gradients."""

@@ -15,7 +15,7 @@ from train.config import TrainConfig
 from train.crops import Batch, Crops, open_features, usable
 from train.parallel import Place, average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import LOG_EVERY, Average, Run, Stateful, check_finite, clip_gradients, cosine
+from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, due
 from train.ssl.distil import Distillation
 from train.ssl.jepa import JointEmbedding
 from train.ssl.mae import MaskedAutoencoding
@@ -127,10 +127,10 @@ def train(config: TrainConfig) -> Path:
         loss = work.loss(step, batch)
         check_finite(loss, step, run)
         work.update(step, loss, cosine(step, stage.steps, stage.learning_rate), run)
-        if (step + 1) % LOG_EVERY == 0:
+        if due(step, stage.steps):
             run.log(step + 1, {"loss": mean_over_processes(loss), "speed": steps.speed})
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
             if valid is not None:
                 run.log(step + 1, work.validate(valid))
             run.save(step + 1)
-    return run.folder
+    return run.close()
