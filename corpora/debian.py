@@ -1,7 +1,7 @@
 """The free corpus: about 13 hours of speech, music and sound that Debian packages, with labels.
 
 Every package is fetched with ``apt-get download`` and unpacked without being installed. Licences are in
-``docs/data-card.md``. Nothing else is used to train or tune the default model.
+``docs/data-card.md``. The default model is trained on it and on what `corpora.synthetic` makes, and on nothing else.
 """
 
 from __future__ import annotations

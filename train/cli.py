@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from codec.errors import CodecError
-
-if TYPE_CHECKING:
-    from train.config import TrainConfig
+from train.config_file import read_config
 
 
 def train(
@@ -75,36 +73,3 @@ def export(
         write_torch(loaded, torch, chosen)
     if hf:
         write_folder(loaded, hf)
-
-
-def read_config(path: Path, overrides: list[str]) -> TrainConfig:
-    """Reads a config file and applies overrides.
-
-    Raises:
-        CodecError: unreadable file, unknown key or wrong type.
-    """
-    try:
-        import yaml
-    except ImportError as error:
-        raise CodecError("training needs pyyaml: pip install semcodec[train]") from error
-    from pydantic import ValidationError
-
-    from train.config import TrainConfig
-
-    try:
-        raw = yaml.safe_load(path.read_text("utf-8")) or {}
-        for item in overrides:
-            key, _, value = item.partition("=")
-            *sections, last = key.split(".")
-            place = raw
-            for section in sections:
-                place = place.setdefault(section, {})
-            place[last] = yaml.safe_load(value)
-        return TrainConfig.model_validate(raw)
-    except OSError as error:
-        raise CodecError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, AttributeError, TypeError) as error:
-        raise CodecError(f"{path}: not a valid config ({error})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CodecError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -93,7 +93,7 @@ def count(function: Callable[[], Tensor], convolutions: bool = False) -> float:
 
 def main(path: Path) -> None:
     """Prints a Markdown table."""
-    from train.cli import read_config
+    from train.config_file import read_config
 
     rows = costs(read_config(path, []))
     print("| stage | hours of audio | PFLOP | A100-hours |\n|---|---|---|---|")

@@ -8,6 +8,7 @@ from codec.errors import CodecError
 from train.cli import read_config
 from train.config import CodecStage, TrainConfig
 from train.losses import MultiScaleMelLoss
+from train.records import settings
 from train.run import Average, Run, check_finite, clip_gradients, cosine
 
 
@@ -155,6 +156,33 @@ def test_wrong_configs_name_the_key(tmp_path: Path, text: str, overrides: list[s
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(CodecError, match=message):
         read_config(tmp_path / "c.yaml", overrides)
+
+
+def test_a_config_stands_on_its_base(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("{seed: 1, codec: {steps: 5, weights: {speech: 1, music: 1}}}")
+    (tmp_path / "own.yaml").write_text("{base: base.yaml, root: runs/own, codec: {meaning: 0.1, weights: {sound: 1}}}")
+    config = read_config(tmp_path / "own.yaml", ["codec.similarity=0.2"])
+    assert (config.seed, config.root, config.codec.weights) == (1, "runs/own", {"sound": 1})
+    assert (config.codec.steps, config.codec.meaning, config.codec.similarity) == (5, 0.1, 0.2)
+    (tmp_path / "base.yaml").write_text("base: own.yaml")
+    with pytest.raises(CodecError, match="is its own base"):
+        read_config(tmp_path / "own.yaml", [])
+    (tmp_path / "own.yaml").write_text("base: none.yaml")
+    with pytest.raises(CodecError, match=r"none\.yaml: No such file"):
+        read_config(tmp_path / "own.yaml", [])
+
+
+def test_ablations_change_what_they_say_and_nothing_else() -> None:
+    folder = Path(__file__).parent.parent.parent / "train" / "configs"
+    sections = list(TrainConfig.model_fields)
+    whole = settings(read_config(folder / "refined.yaml", []), sections)
+    for name, changed in (
+        ("no-meaning", {"codec.meaning"}),
+        ("no-similarity", {"codec.similarity"}),
+        ("spectrum", {"kmeans.refit", "kmeans.iterations", "kmeans.spectrum_weight"}),
+    ):
+        ablation = settings(read_config(folder / f"refined-{name}.yaml", []), sections)
+        assert {key for key, value in ablation.items() if value != whole[key]} == {"root", *changed}
 
 
 def test_shipped_config_is_valid_and_overridable() -> None:
