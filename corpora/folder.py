@@ -11,13 +11,18 @@ from codec.errors import CodecError
 from corpora.clip import Clip, Domain
 
 
+def audio_files(root: Path) -> list[Path]:
+    """All audio files below a folder, in a stable order."""
+    return sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+
+
 def folder_clips(root: Path, domain: Domain = "speech") -> Iterator[Clip]:
     """All audio files below a folder; sub-folders named speech, music or sound tell the domain.
 
     Raises:
         CodecError: the folder is missing or holds no audio.
     """
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+    paths = audio_files(root)
     if not paths:
         raise CodecError(f"{root}: no audio files below this folder")
     for path in paths:

@@ -11,18 +11,14 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
 from corpora.clip import Clip
-
-
-def _audio(root: Path) -> list[Path]:
-    return sorted(p for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+from corpora.folder import audio_files
 
 
 def libritts(root: Path) -> Iterator[Clip]:
     """``<subset>/<speaker>/<chapter>/<id>.wav`` with ``<id>.normalized.txt`` beside it (LibriTTS, LibriTTS-R)."""
-    for path in _audio(root):
+    for path in audio_files(root):
         subset, speaker, chapter = path.parent.parent.parent.name, path.parent.parent.name, path.parent.name
         labels = {"speaker": speaker, "language": "en", "subset": subset}
         text = path.with_suffix(".normalized.txt")
@@ -51,7 +47,7 @@ def audioset(root: Path) -> Iterator[Clip]:
         ):
             if len(row) >= 4:
                 labels[row[0]] = row[3]
-    for path in _audio(root):
+    for path in audio_files(root):
         video = _video_id(path.stem, labels)
         yield Clip(str(path), f"youtube/{video}", "sound", "AudioSet", {"classes": labels[video]} if video in labels else {})
 
@@ -64,7 +60,7 @@ def _video_id(stem: str, known: dict[str, str]) -> str:
 
 def musdb18(root: Path) -> Iterator[Clip]:
     """``train|test/<artist - title>.stem.mp4``, or as wav (MUSDB18-HQ) ``train|test/<artist - title>/<stem>.wav``."""
-    for path in _audio(root):
+    for path in audio_files(root):
         song = path.name.removesuffix(".stem.mp4") if path.name.endswith(".stem.mp4") else path.parent.name
         stem = "mixture" if path.name.endswith(".stem.mp4") else path.stem
         yield Clip(str(path), f"musdb18/{song}", "music", "MUSDB18", {"song": song, "stem": stem})
@@ -72,7 +68,7 @@ def musdb18(root: Path) -> Iterator[Clip]:
 
 def fma(root: Path) -> Iterator[Clip]:
     """``<000…155>/<track id>.mp3``."""
-    for path in _audio(root):
+    for path in audio_files(root):
         yield Clip(str(path), f"fma/{path.stem}", "music", "FMA", {"track": path.stem})
 
 
@@ -80,7 +76,7 @@ def vggsound(root: Path) -> Iterator[Clip]:
     """``vggsound.csv`` (video, start, label, split) and files named ``<video>_<start, six digits>.*``."""
     table = root / "vggsound.csv"
     labels = {(r[0], f"{int(r[1]):06d}"): r[2] for r in csv.reader(table.open(encoding="utf-8"))} if table.is_file() else {}
-    for path in _audio(root):
+    for path in audio_files(root):
         video, _, start = path.stem.rpartition("_")
         label = labels.get((video, start))
         yield Clip(str(path), f"youtube/{video}", "sound", "VGGSound", {"class": label} if label else {})
@@ -92,7 +88,7 @@ def wavcaps(root: Path) -> Iterator[Clip]:
     for table in sorted(root.rglob("*.json")):
         for row in json.loads(table.read_text("utf-8")).get("data", []):
             captions[str(row["id"]).removesuffix(".wav")] = str(row.get("caption", ""))
-    for path in _audio(root):
+    for path in audio_files(root):
         labels = {"caption": captions[path.stem]} if path.stem in captions else {}
         yield Clip(str(path), f"wavcaps/{path.stem}", "sound", "WavCaps", labels)
 

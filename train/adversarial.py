@@ -9,17 +9,16 @@ from torch import Tensor
 
 from codec.errors import CodecError
 from codec.networks import Networks
-from corpora.store import Corpus
-from train.autoencoder import Autoencoder, draw, fixed_batches, load_averaged, validate
+from train.autoencoder import Autoencoder, crops_of, draw, load_averaged, validate
 from train.balancer import Balancer
 from train.config import TrainConfig
-from train.crops import Crops, open_features
 from train.discriminator import MultiResolutionDiscriminator, adversarial_loss, discriminator_loss, feature_loss
+from train.draws import ADVERSARIAL_CROPS
 from train.losses import ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import Average, Run, check_finite, clip_gradients, cosine, due
+from train.run import Average, Run, check_finite, clip_gradients, cosine, set_rate
 
 
 def train(config: TrainConfig, networks: Networks) -> Path:
@@ -38,10 +37,8 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     if not load_averaged(config, networks, "codec") and not config.init:
         raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
     networks.to(place.device)
-    corpus, share = Corpus(config.folder("corpus")), place.share(stage.batch_size)
-    sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
-    data = Crops(corpus, "train", config.codec.weights, *sizes, seed=config.seed + 31, share=share)
-    valid = fixed_batches(corpus, config.codec.weights, *sizes)
+    share = place.share(stage.batch_size)
+    data, valid = crops_of(config, stage, config.seed + ADVERSARIAL_CROPS, share)
     model = Autoencoder(networks, config.precision)
     model.acoustic.requires_grad_(False)
     judge = MultiResolutionDiscriminator(stage.n_ffts, stage.channels).to(place.device)
@@ -58,8 +55,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     steps = Steps("adversarial", data, run.resume(), stage.steps, place)
     recent: dict[str, float] = {}
     for step, batch in steps:
-        for group in generator.param_groups:
-            group["lr"] = cosine(step, stage.steps, stage.learning_rate)
+        set_rate(generator, cosine(step, stage.steps, stage.learning_rate))
         stack, vocab, keep = draw(config, networks, step, stage.batch_size)
         output: Tensor = model(networks, batch, stack, vocab, keep[share].to(place.device))[0]
         if step % stage.discriminator_every == 0:
@@ -82,12 +78,13 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         clip_gradients(model.decoder.parameters(), step, run)
         generator.step()
         average.update(model, step)
-        recent |= {name: mean_over_processes(value) for name, value in losses.items()}
-        if due(step, stage.steps):
-            run.log(step + 1, recent | {"speed": steps.speed})
-        if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
-            run.log(step + 1, validate(average.module, networks, valid))
-            run.save(step + 1)
+        recent.update({name: mean_over_processes(value) for name, value in losses.items()})
+        run.after(
+            step,
+            stage,
+            losses=lambda: recent | {"speed": steps.speed},
+            figures=lambda: validate(average.module, networks, valid),
+        )
     return run.close()
 
 

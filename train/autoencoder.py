@@ -7,24 +7,26 @@ serves all operating points and semantic-only decoding works.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from codec.networks import Networks
 from corpora.store import Corpus
-from train.config import TrainConfig
+from train.config import AdversarialStage, CodecStage, TrainConfig
 from train.crops import Batch, Crops, open_features, usable
+from train.draws import CODEC_CROPS, step_generator
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import Average, Run, check_finite, clip_gradients, cosine, due
+from train.run import Average, Run, check_finite, clip_gradients, cosine, set_rate
 from train.similarity import SimilarityLoss
+
+FADED = 0.5
+"""What is left of a code's count when it was last used 69 batches ago: no longer in use."""
 
 
 class Autoencoder(nn.Module):
@@ -58,17 +60,16 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     torch.manual_seed(config.seed)
     stage, place = config.codec, join()
     networks.to(place.device)
-    corpus = Corpus(config.folder("corpus"))
-    sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
     share = place.share(stage.batch_size)
-    data = Crops(corpus, "train", stage.weights, *sizes, seed=config.seed + 17, share=share)
-    valid = fixed_batches(corpus, stage.weights, *sizes)
+    data, valid = crops_of(config, stage, config.seed + CODEC_CROPS, share)
     model = Autoencoder(networks, config.precision)
     average = Average(model, stage.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
-    meaning = MeaningLoss(networks, config.precision)
-    similarity = SimilarityLoss(networks.config.sample_rate).to(place.device)
+    criteria: dict[str, tuple[float, nn.Module]] = {
+        "loss": (1.0, ReconstructionLoss(networks.config.sample_rate).to(place.device)),
+        "meaning": (stage.meaning, MeaningLoss(networks, config.precision)),
+        "unlike": (stage.similarity, SimilarityLoss(networks.config.sample_rate).to(place.device)),
+    }
     parts = {"model": model, "average": average, "optimizer": optimizer}
     run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"), main=place.main)
     if place.device.type == "cuda":
@@ -77,20 +78,12 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     recent: dict[str, float] = {}
     steps = Steps("codec", data, run.resume(), stage.steps, place)
     for step, batch in steps:
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(step, stage.steps, stage.learning_rate)
+        set_rate(optimizer, cosine(step, stage.steps, stage.learning_rate))
         stack, vocab, keep = draw(config, networks, step, stage.batch_size)
         output, codes = model(networks, batch, stack, vocab, keep[share].to(place.device))
-        loss = criterion(output, batch.wave)
-        recent[f"loss_{100 // stack}"] = mean_over_processes(loss)
-        if stage.meaning:
-            distance = meaning(output, batch.wave)
-            recent["meaning"] = mean_over_processes(distance)
-            loss = loss + stage.meaning * distance
-        if stage.similarity:
-            unlike = similarity(output, batch.wave)
-            recent["unlike"] = mean_over_processes(unlike)
-            loss = loss + stage.similarity * unlike
+        losses = {name: criterion(output, batch.wave) for name, (weight, criterion) in criteria.items() if weight}
+        recent.update({f"loss_{100 // stack}" if k == "loss" else k: mean_over_processes(v) for k, v in losses.items()})
+        loss = torch.stack([criteria[name][0] * value for name, value in losses.items()]).sum()
         check_finite(loss, step, run)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -99,16 +92,13 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         optimizer.step()
         average.update(model, step)
         usage.add(codes)
-        if due(step, stage.steps):
-            run.log(step + 1, recent | {"speed": steps.speed} | usage.report())
-        if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
-            run.log(step + 1, validate(average.module, networks, valid))
-            run.save(step + 1)
+        run.after(
+            step,
+            stage,
+            losses=lambda: recent | {"speed": steps.speed} | usage.report(),
+            figures=lambda: validate(average.module, networks, valid),
+        )
     return run.close()
-
-
-FADED = 0.5
-"""What is left of a code's count when it was last used 69 batches ago: no longer in use."""
 
 
 class CodeUsage:
@@ -133,15 +123,18 @@ class CodeUsage:
         return {"code_entropy": entropy, "code_evenness": entropy / math.log2(len(self._counts)), "code_used": used}
 
 
-def fixed_batches(
-    corpus: Corpus, domains: Iterable[str], frames: int, batch_size: int, features: np.ndarray
-) -> dict[str, Batch]:
-    """One validation batch of each domain that has held-out clips; always the same."""
-    return {
-        domain: Crops(corpus, "valid", {domain: 1.0}, frames, batch_size, features, seed=1).batch(0)
-        for domain in domains
+def crops_of(
+    config: TrainConfig, stage: CodecStage | AdversarialStage, seed: int, share: slice
+) -> tuple[Crops, dict[str, Batch]]:
+    """Training crops with the frozen encoder's features, and one validation batch of each domain that has held-out clips."""
+    corpus = Corpus(config.folder("corpus"))
+    sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
+    valid = {
+        domain: Crops(corpus, "valid", {domain: 1.0}, *sizes, seed=1).batch(0)
+        for domain in config.codec.weights
         if usable(corpus, "valid", domain)
     }
+    return Crops(corpus, "train", config.codec.weights, *sizes, seed=seed, share=share), valid
 
 
 def load_averaged(config: TrainConfig, networks: Networks, stage: str) -> bool:
@@ -158,7 +151,7 @@ def load_averaged(config: TrainConfig, networks: Networks, stage: str) -> bool:
 
 def draw(config: TrainConfig, networks: Networks, step: int, batch_size: int) -> tuple[int, int, Tensor]:
     """Rate, vocabulary and kept acoustic streams of a step; they depend on seed and step alone."""
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    generator = step_generator(config.seed, step)
     stacks, vocabs = networks.config.stacks, networks.config.vocabs
     stack = stacks[int(torch.multinomial(torch.tensor(config.codec.stack_shares), 1, generator=generator))]
     vocab = vocabs[int(torch.randint(len(vocabs), (1,), generator=generator))]

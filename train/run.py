@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,18 @@ LOG_EVERY = 100
 def due(step: int, steps: int) -> bool:
     """Whether a step's losses are logged: every `LOG_EVERY`-th, and the first and last, so that runs can be compared."""
     return (step + 1) % LOG_EVERY == 0 or step in (0, steps - 1)
+
+
+Values = Mapping[str, float]
+
+
+class Plan(Protocol):
+    """What a stage's config says of its steps."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def save_every(self) -> int: ...
 
 
 class Stateful(Protocol):
@@ -113,7 +125,7 @@ class Run:
         """Wall seconds spent on this run, over all its starts."""
         return self.seconds_before + time.monotonic() - self.started
 
-    def log(self, step: int, values: dict[str, float]) -> None:
+    def log(self, step: int, values: Values) -> None:
         """Appends a line to ``metrics.jsonl``, to TensorBoard's event file, and prints it."""
         if not self.main:
             return
@@ -124,6 +136,22 @@ class Run:
         with self.metrics.open("a") as handle:
             handle.write(json.dumps(row) + "\n")
         print(" ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
+
+    def after(self, step: int, stage: Plan, losses: Callable[[], Values], figures: Callable[[], Values]) -> None:
+        """Logs and saves what is due when a step is done.
+
+        Args:
+            step: number of the step.
+            stage: says how many steps there are and how often to save.
+            losses: of recent steps; asked for in all processes.
+            figures: of validation, before each checkpoint; empty without held-out clips.
+        """
+        if due(step, stage.steps):
+            self.log(step + 1, losses())
+        if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
+            if found := figures():
+                self.log(step + 1, found)
+            self.save(step + 1)
 
     def close(self) -> Path:
         """Ends TensorBoard's event file; returns the run's folder."""
@@ -167,6 +195,12 @@ def clip_gradients(parameters: Iterable[torch.nn.Parameter], step: int, run: Run
         CodecError: they are not finite.
     """
     check_finite(torch.nn.utils.clip_grad_norm_(parameters, most), step, run, "norm of gradients")
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Sets the learning rate of all of an optimiser's parameters."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def cosine(step: int, steps: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:

@@ -16,9 +16,10 @@ from train.diffusion.config import DiffusionConfig
 from train.diffusion.export import export
 from train.diffusion.model import DiffusionModel, Frozen, prepare
 from train.diffusion.schedule import zero_terminal_cosine
+from train.draws import step_generator
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps
-from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients
+from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, set_rate
 
 
 def load_frozen(folder: str, config: PublishedConfig, vocabs: tuple[int, ...]) -> Frozen:
@@ -64,12 +65,11 @@ def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Pa
     run = Run(config.root, config, parts, matters=("rate", "vocabs", "seed"), main=place.main)
     steps = Steps("diffusion", data, run.resume(), config.steps, place)
     for step, batch in steps:
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * min(1.0, (step + 1) / config.warmup)
+        set_rate(optimizer, config.learning_rate * min(1.0, (step + 1) / config.warmup))
         # The vocabulary is every process's; noise is each one's own.
-        shared = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+        shared = step_generator(config.seed, step)
         vocab = config.vocabs[int(torch.randint(len(config.vocabs), (), generator=shared))]
-        own = torch.Generator().manual_seed((config.seed * 1_000_003 + step) * 4096 + (share.start or 0))
+        own = step_generator(config.seed, step, share.start or 0)
         features, latents = prepare(batch.wave, frozen, sizes)
         loss, codes = model(features, latents, frozen.centroids[vocab].to(place.device), own)
         check_finite(loss, step, run)

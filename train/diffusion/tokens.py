@@ -19,10 +19,11 @@ from corpora.store import Corpus
 from train.config import Weights
 from train.crops import Crops
 from train.diffusion.schedule import add_noise, zero_terminal_cosine
+from train.draws import step_generator
 from train.losses import ReconstructionLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps
-from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, cosine
+from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, cosine, set_rate
 
 STATISTICS = 8
 """Batches that mean and deviation of the log-mel are taken from."""
@@ -81,8 +82,8 @@ def velocity_loss(
     Returns:
         It, and the clean log-mel ``(B, T, width)`` for the vocoder.
     """
-    shared = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    own = torch.Generator().manual_seed((config.seed * 1_000_003 + step) * 4096 + first)
+    shared = step_generator(config.seed, step)
+    own = step_generator(config.seed, step, first)
     stacks, vocabs = networks.config.stacks, networks.config.vocabs
     stack = stacks[int(torch.randint(len(stacks), (), generator=shared))]
     vocab = vocabs[int(torch.randint(len(vocabs), (), generator=shared))]
@@ -130,8 +131,7 @@ def train(config: TokenDiffusionConfig) -> Path:
     run = Run(config.root, config, parts, matters=("model", "decoder", "seed"), main=place.main)
     steps = Steps("diffusion", data, run.resume(), config.steps, place)
     for step, batch in steps:
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(step, config.steps, config.learning_rate)
+        set_rate(optimizer, cosine(step, config.steps, config.learning_rate))
         loss, clean = velocity_loss(decoder, networks, batch.wave, config, step, share.start or 0)
         # The vocoder learns from the log-mel as it is, whatever the denoiser makes of it.
         heard = criterion(decoder.vocoder(clean), batch.wave)

@@ -17,6 +17,7 @@ from codec.features import LogMel
 from codec.semantic import SemanticEncoder
 from train.config import TrainConfig
 from train.crops import Batch, Crops
+from train.draws import UNUSED_BATCHES
 
 PCA_BATCHES = 20
 
@@ -50,7 +51,7 @@ class Distillation:
             raise CodecError(f"model.semantic.n_features must be ssl.teacher_components + ssl.spectrum_components = {wanted}")
         device = mel.mel.mel_scale.fb.device
         with torch.no_grad():
-            batches = [crops.whole_batch(1_000_000_000 + i).to(device) for i in range(PCA_BATCHES)]
+            batches = [crops.whole_batch(UNUSED_BATCHES + i).to(device) for i in range(PCA_BATCHES)]
             mels = [mel(batch.wave) for batch in batches]
             frames = torch.cat([spectrum(each).flatten(0, 1) for each in mels])
             features = torch.cat([encoder(each).flatten(0, 1) for each in mels]) if stage.refit else None

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from codec.semantic import SemanticEncoder
 from train.config import SemanticStage
 from train.crops import Batch
+from train.draws import step_generator
 
 
 class Objective(Protocol):
@@ -44,7 +45,7 @@ class Objective(Protocol):
 
 def hide_spans(stage: SemanticStage, seed: int, step: int, batch: int, frames: int) -> Tensor:
     """``(B, T)`` bool: spans of hidden frames, about ``mask_share`` of all and one at least; depends on seed and step alone."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    generator = step_generator(seed, step)
     starts = torch.rand((batch, frames), generator=generator) < stage.mask_share / stage.mask_span
     anywhere = torch.randint(frames, (batch, 1), generator=generator)
     starts.scatter_(1, anywhere, starts.gather(1, anywhere) | ~starts.any(1, keepdim=True))  # a loss over no frames is none

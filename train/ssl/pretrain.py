@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from train.config import TrainConfig
 from train.crops import Batch, Crops, open_features, usable
 from train.parallel import Place, average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, due
+from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
 from train.ssl.distil import Distillation
 from train.ssl.jepa import JointEmbedding
 from train.ssl.mae import MaskedAutoencoding
@@ -79,8 +80,7 @@ class Pretraining:
         Raises:
             CodecError: the gradient is not finite.
         """
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+        set_rate(self._optimizer, learning_rate)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(self._parameters)
@@ -110,6 +110,10 @@ def crops_of(config: TrainConfig, place: Place) -> tuple[Crops, Batch | None]:
     return data, Crops(corpus, "valid", *sizes, seed=1).batch(0).to(place.device) if held_out else None
 
 
+def _losses(loss: Tensor, steps: Steps) -> dict[str, float]:
+    return {"loss": mean_over_processes(loss), "speed": steps.speed}
+
+
 def train(config: TrainConfig) -> Path:
     """Trains to the end (or goes on from the last checkpoint); returns the run's folder."""
     torch.manual_seed(config.seed)
@@ -127,10 +131,6 @@ def train(config: TrainConfig) -> Path:
         loss = work.loss(step, batch)
         check_finite(loss, step, run)
         work.update(step, loss, cosine(step, stage.steps, stage.learning_rate), run)
-        if due(step, stage.steps):
-            run.log(step + 1, {"loss": mean_over_processes(loss), "speed": steps.speed})
-        if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
-            if valid is not None:
-                run.log(step + 1, work.validate(valid))
-            run.save(step + 1)
+        figures = partial(work.validate, valid) if valid is not None else dict
+        run.after(step, stage, partial(_losses, loss, steps), figures)
     return run.close()
