@@ -79,6 +79,7 @@ def main(model: Codec, corpus: str, hours: float, output: Path | None) -> None:
         table.add_row(str(row.rate), row.stream, str(size), *cells)
     Console().print(table)
     if output:
-        report = {"model": model.fingerprint, "hours": hours, "codebooks": [asdict(row) for row in rows]}
+        heard = round(rows[0].usage.tokens / (rows[0].rate / 2) / 3600, 2)  # a corpus may hold less than was asked for
+        report = {"model": model.fingerprint, "hours": heard, "codebooks": [asdict(row) for row in rows]}
         with atomic_write(output) as handle:
             handle.write((json.dumps(report, indent=1) + "\n").encode())
