@@ -148,7 +148,8 @@ def _teacher(config: TrainConfig) -> float:
     spent = config.folder("teacher") / "minutes.json"
     if not spent.is_file():
         clock = ProcessorTime()
-        cache_features(Corpus(config.folder("corpus")), WhisperTeacher(config.ssl.teacher), config.folder("teacher"))
+        teachers = [WhisperTeacher(folder) for folder in config.ssl.teachers]
+        cache_features(Corpus(config.folder("corpus")), teachers, config.folder("teacher"))
         spent.write_text(json.dumps(clock.seconds / 60))
     return float(json.loads(spent.read_text()))
 

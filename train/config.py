@@ -44,8 +44,8 @@ class SemanticStage(Config):
 
     Attributes:
         objective: masked distillation from a teacher, masked autoencoding, or joint-embedding prediction.
-        teacher: folder of a CTranslate2 Whisper model.
-        teacher_components: principal components of the teacher that are predicted.
+        teacher: folder of a CTranslate2 Whisper model, or of several, which then teach together.
+        teacher_components: principal components of the teachers that are predicted.
         spectrum_components: of the level-free log-mel frame.
         spectrum_weight: variance of the spectrum part; that of the teacher part is 1.
         mask_share: of frames that are hidden, in spans of ``mask_span``.
@@ -54,7 +54,7 @@ class SemanticStage(Config):
     """
 
     objective: Literal["distil", "mae", "jepa"] = "distil"
-    teacher: str = "whisper-base"
+    teacher: str | Annotated[tuple[str, ...], Field(min_length=1)] = "whisper-base"
     teacher_components: Count = 64
     spectrum_components: Count = 32
     spectrum_weight: Positive = 0.5
@@ -67,6 +67,11 @@ class SemanticStage(Config):
     mask_span: Count = 10
     refit: bool = False
     save_every: Count = 500
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Folders of all teachers."""
+        return (self.teacher,) if isinstance(self.teacher, str) else self.teacher
 
 
 class KMeansStage(Config):

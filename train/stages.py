@@ -130,7 +130,8 @@ def _teacher(config: TrainConfig) -> None:
     from train.ssl.teacher import WhisperTeacher, cache_features
 
     if config.ssl.objective == "distil":
-        cache_features(Corpus(config.folder("corpus")), WhisperTeacher(config.ssl.teacher), config.folder("teacher"))
+        teachers = [WhisperTeacher(folder) for folder in config.ssl.teachers]
+        cache_features(Corpus(config.folder("corpus")), teachers, config.folder("teacher"))
 
 
 def _ssl(config: TrainConfig) -> None:
@@ -197,7 +198,8 @@ def _teacher_needs(config: TrainConfig) -> None:
     from train.ssl.teacher import require
 
     if config.ssl.objective == "distil":
-        require(config.ssl.teacher)
+        for folder in config.ssl.teachers:
+            require(folder)
 
 
 _ENCODER = ("init", "seed", "model.sample_rate", "model.mel", "model.semantic")

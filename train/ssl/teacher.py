@@ -1,12 +1,13 @@
-"""Frame-level features of a frozen teacher over a whole corpus, reduced by PCA and cached on disk.
+"""Frame-level features of frozen teachers over a whole corpus, reduced by PCA and cached on disk.
 
-The teacher is OpenAI Whisper's encoder in CTranslate2 form (any size, by folder): 50 frames/s, so its frames
-line up with ours one to one. Clips are packed into its 30 s windows, so short clips cost no padding.
+A teacher is OpenAI Whisper's encoder in CTranslate2 form (any size or language, by folder): 50 frames/s, so its frames
+line up with ours one to one. Clips are packed into its 30 s windows, so short clips cost no padding. Several teachers stand
+side by side, each with the same share of the variance whatever its width, and the principal components are those of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from train.crops import FRAME, cached_entries, create_features, finish_features,
 WINDOW = 30 * 16_000
 GAP = 10 * FRAME
 PCA_WINDOWS = 150
+Teacher = Callable[[np.ndarray], np.ndarray]
+"""``(480000,)`` samples → ``(1500, D)`` float32 features."""
 
 
 class WhisperTeacher:
@@ -79,32 +82,35 @@ def packs(entries: list[Entry]) -> Iterator[list[tuple[Entry, int, int, int]]]:
         yield window
 
 
-def cache_features(corpus: Corpus, teacher: WhisperTeacher, folder: Path, n_components: int = 128) -> None:
+def cache_features(corpus: Corpus, teachers: Sequence[Teacher], folder: Path, n_components: int = 128) -> None:
     """Writes ``features.f16`` (frames, n_components), one row per 20 ms of every train and valid clip, in order."""
     index = first_frames(corpus)
     features = create_features(folder, frames_of(cached_entries(corpus)), n_components)
     groups = list(packs(cached_entries(corpus)))
     chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
-    sample = np.concatenate([_pack_features(corpus, teacher, groups[i]) for i in track(sorted(chosen), "PCA")])
+    heard = [_heard(corpus, teachers, groups[i]) for i in track(sorted(chosen), "PCA")]
+    widths = np.array([part.shape[1] for part in heard[0]])
+    sample = np.concatenate([np.concatenate(parts, 1) for parts in heard])
     mean, std = sample.mean(0), sample.std(0) + 1e-6
-    covariance = np.cov(((sample - mean) / std).T)
-    values, vectors = np.linalg.eigh(covariance)
+    std *= np.repeat(np.sqrt(widths / widths.mean()), widths)  # a wide teacher does not outvote a narrow one
+    values, vectors = np.linalg.eigh(np.cov(((sample - mean) / std).T))
     order = np.argsort(values)[::-1][:n_components]
     basis = vectors[:, order].astype(np.float32)
     for group in track(groups, "teacher features"):
-        output = ((_pack_features(corpus, teacher, group) - mean) / std) @ basis
+        output = ((np.concatenate(_heard(corpus, teachers, group), 1) - mean) / std) @ basis
         row = 0
         for entry, start, samples, _ in group:
             count = -(-samples // FRAME)
             at = index[entry.start] + start // FRAME
             features[at : at + count] = output[row : row + count]
             row += count
-    finish_features(folder, features, explained=float(values[order].sum() / len(values)))
+    finish_features(folder, features, explained=float(values[order].sum() / values.sum()))
 
 
-def _pack_features(corpus: Corpus, teacher: WhisperTeacher, group: list) -> np.ndarray:
+def _heard(corpus: Corpus, teachers: Sequence[Teacher], group: Sequence[tuple[Entry, int, int, int]]) -> list[np.ndarray]:
+    """What each teacher makes of one window, without the gaps between its clips."""
     wave = np.zeros(WINDOW, np.float32)
     for entry, start, samples, position in group:
         wave[position : position + samples] = corpus.wave(entry, start, samples)
-    output = teacher(wave)
-    return np.concatenate([output[p // FRAME : p // FRAME - (-s // FRAME)] for _, _, s, p in group])
+    rows = np.concatenate([np.arange(p // FRAME, p // FRAME - (-s // FRAME)) for _, _, s, p in group])
+    return [teacher(wave)[rows] for teacher in teachers]
