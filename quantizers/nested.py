@@ -67,7 +67,7 @@ class NestedKMeansQuantizer(nn.Module):
     def table(self, vocab: int) -> Tensor:
         """``(vocab, dim)`` codewords; those of smaller vocabularies are the means of their leaves.
 
-        They are kept until the leaves change: averaging one costs as much as encoding a quarter of a second of audio.
+        They are kept until the leaves change: a clip of half a second would spend a quarter of its encoding on averaging them.
 
         Raises:
             ValueError: no such vocabulary.
