@@ -58,10 +58,10 @@ def require(folder: str | Path) -> None:
     Raises:
         CodecError: package or model missing.
     """
-    if not all(map(find_spec, ("ctranslate2", "faster_whisper"))):
-        raise CodecError("distillation from Whisper needs faster-whisper: pip install semcodec[asr]")
     if not (Path(folder) / "model.bin").is_file():
         raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here: name its folder as ssl.teacher")
+    if not all(map(find_spec, ("ctranslate2", "faster_whisper"))):
+        raise CodecError("distillation from Whisper needs faster-whisper: pip install semcodec[asr]")
 
 
 def packs(entries: list[Entry]) -> Iterator[list[tuple[Entry, int, int, int]]]:
