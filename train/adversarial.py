@@ -57,7 +57,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     for step, batch in steps:
         set_rate(generator, cosine(step, stage.steps, stage.learning_rate))
         stack, vocab, keep = draw(config, networks, step, stage.batch_size)
-        output: Tensor = model(networks, batch, stack, vocab, keep[share].to(place.device))[0]
+        output: Tensor = model(networks, batch, stack, vocab, keep[share].to(place.device)).wave
         if step % stage.discriminator_every == 0:
             with autocast(place.device, config.precision):
                 loss = discriminator_loss(judge(batch.wave), judge(output.detach())).float()

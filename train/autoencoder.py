@@ -6,9 +6,8 @@ serves all operating points and semantic-only decoding works.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +23,21 @@ from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
 from train.run import Average, Run, check_finite, clip_gradients, cosine, set_rate
 from train.similarity import SimilarityLoss
+from train.usage import CodeUsage
 
-FADED = 0.5
-"""What is left of a code's count when it was last used 69 batches ago: no longer in use."""
+
+class Decoded(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        wave: ``(B, samples)`` reconstruction.
+        codes: ``(B, N)`` acoustic codes.
+        values: ``(B, N, D)`` what they stand for, before it was rounded.
+    """
+
+    wave: Tensor
+    codes: Tensor
+    values: Tensor
 
 
 class Autoencoder(nn.Module):
@@ -37,8 +48,8 @@ class Autoencoder(nn.Module):
         self.precision = precision
         self.acoustic, self.decoder = networks.acoustic, networks.decoder
 
-    def forward(self, networks: Networks, batch: Batch, stack: int, vocab: int, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the reconstruction ``(B, samples)`` and the acoustic codes ``(B, N)``."""
+    def forward(self, networks: Networks, batch: Batch, stack: int, vocab: int, keep: Tensor) -> Decoded:
+        """Encodes and decodes a batch at one rate and vocabulary, items outside ``keep`` without their acoustic stream."""
         assert batch.features is not None
         with torch.no_grad():
             mel = networks.mel(batch.wave)
@@ -47,7 +58,8 @@ class Autoencoder(nn.Module):
             latents = self.acoustic(mel, semantic, stack)
         acoustic = networks.acoustic_quantizer(latents)
         with autocast(batch.wave.device, self.precision):
-            return self.decoder(semantic, acoustic.values, stack, keep), acoustic.codes
+            output = self.decoder(semantic, acoustic.values, stack, keep)
+        return Decoded(output, acoustic.codes, networks.acoustic_quantizer.bound(latents))
 
 
 def train(config: TrainConfig, networks: Networks) -> Path:
@@ -70,20 +82,23 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         "meaning": (stage.meaning, MeaningLoss(networks, config.precision)),
         "unlike": (stage.similarity, SimilarityLoss(networks.config.sample_rate).to(place.device)),
     }
-    parts = {"model": model, "average": average, "optimizer": optimizer}
+    usage = CodeUsage(networks.acoustic_quantizer, networks.config.stacks).to(place.device)
+    weights = {name: weight for name, (weight, _) in criteria.items()} | {"uneven": stage.evenness}
+    parts = {"model": model, "average": average, "optimizer": optimizer, "usage": usage}
     run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"), main=place.main)
     if place.device.type == "cuda":
         model.compile()
-    usage = CodeUsage(networks.acoustic_quantizer.codebook_size)
     recent: dict[str, float] = {}
     steps = Steps("codec", data, run.resume(), stage.steps, place)
     for step, batch in steps:
         set_rate(optimizer, cosine(step, stage.steps, stage.learning_rate))
         stack, vocab, keep = draw(config, networks, step, stage.batch_size)
-        output, codes = model(networks, batch, stack, vocab, keep[share].to(place.device))
+        output, codes, values = model(networks, batch, stack, vocab, keep[share].to(place.device))
         losses = {name: criterion(output, batch.wave) for name, (weight, criterion) in criteria.items() if weight}
+        if stage.evenness:
+            losses["uneven"] = usage.unevenness(values, stack)
         recent.update({f"loss_{100 // stack}" if k == "loss" else k: mean_over_processes(v) for k, v in losses.items()})
-        loss = torch.stack([criteria[name][0] * value for name, value in losses.items()]).sum()
+        loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
         check_finite(loss, step, run)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -91,7 +106,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         clip_gradients(model.parameters(), step, run)
         optimizer.step()
         average.update(model, step)
-        usage.add(codes)
+        usage.add(codes, stack)
         run.after(
             step,
             stage,
@@ -99,28 +114,6 @@ def train(config: TrainConfig, networks: Networks) -> Path:
             figures=lambda: validate(average.module, networks, valid),
         )
     return run.close()
-
-
-class CodeUsage:
-    """How evenly the acoustic codes of recent batches are used.
-
-    Args:
-        codebook_size: number of codes.
-    """
-
-    def __init__(self, codebook_size: int) -> None:
-        self._counts = torch.zeros(codebook_size)
-
-    def add(self, codes: Tensor) -> None:
-        """Counts the codes of a batch; older ones fade."""
-        self._counts = 0.99 * self._counts + torch.bincount(codes.flatten().cpu(), minlength=len(self._counts))
-
-    def report(self) -> dict[str, float]:
-        """Entropy in bits, its share of the most there could be, and the share of codes that recent batches used."""
-        share = self._counts / self._counts.sum()
-        entropy = -(share[share > 0] * share[share > 0].log2()).sum().item()
-        used = (self._counts > FADED).double().mean().item()
-        return {"code_entropy": entropy, "code_evenness": entropy / math.log2(len(self._counts)), "code_used": used}
 
 
 def crops_of(
@@ -168,8 +161,8 @@ def validate(model: Any, networks: Networks, valid: dict[str, Batch]) -> dict[st
         batch = held_out.to(device)
         everything = torch.ones(len(batch.wave), dtype=torch.bool, device=device)
         for stack in networks.config.stacks:
-            output, _ = model(networks, batch, stack, vocab, everything)
+            output = model(networks, batch, stack, vocab, everything).wave
             values[f"valid_{domain}_{100 // stack}"] = criterion(output, batch.wave).item()
-        output, _ = model(networks, batch, networks.config.stacks[0], vocab, ~everything)
+        output = model(networks, batch, networks.config.stacks[0], vocab, ~everything).wave
         values[f"valid_{domain}_semantic"] = criterion(output, batch.wave).item()
     return values

@@ -101,6 +101,7 @@ class CodecStage(Config):
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
         meaning: weight of the distance between the semantic encoder's features of output and original.
         similarity: weight of one minus the neurogram similarity of output and original.
+        evenness: weight of the bits by which acoustic codes fall short of being used evenly.
         average_decay: of the moving average of weights that is exported.
     """
 
@@ -113,6 +114,7 @@ class CodecStage(Config):
     drop_acoustic: Share = 0.08
     meaning: NotNegative = 0.0
     similarity: NotNegative = 0.0
+    evenness: NotNegative = 0.0
     average_decay: Decay = 0.999
     save_every: Count = 500
 
