@@ -1,7 +1,8 @@
 """Large-scale k-means: exact Lloyd passes over points that need not fit into memory, on one process or many.
 
-Assignment is tiled, sums are float64, memory is O(chunk + K·D). Under ``torch.distributed`` every rank holds its own
-points; a pass reduces K·(D+1) numbers, and N ranks find what one would.
+Assignment is tiled and leaves out what cannot have changed, sums are float64, memory is O(chunk + K·D) and at most a quarter of
+a gigabyte for bounds. Under ``torch.distributed`` every rank holds its own points; a pass reduces K·(D+1) numbers, and N
+ranks find what one would.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from quantizers.bounds import BoundedSearch
 from quantizers.collective import counts as ranks_counts
 from quantizers.collective import reduce_sum, world
 from quantizers.nearest import nearest
@@ -147,8 +149,11 @@ def kmeans(
         )
     if centroids.shape != (k, source.dim):
         raise ValueError(f"centroids of shape {tuple(centroids.shape)} where {(k, source.dim)} are needed")
+    search = BoundedSearch()
     while len(history) < iterations and not _settled(history, tolerance):
-        centroids, iteration = _pass(source, centroids, spherical, np.random.default_rng((seed, len(history))))
+        before = centroids
+        centroids, iteration = _pass(source, before, search, spherical, np.random.default_rng((seed, len(history))))
+        search.moved(before, centroids)
         history.append(iteration)
         if report:
             report(len(history) - 1, iteration)
@@ -161,16 +166,18 @@ def _settled(history: list[Iteration], tolerance: float) -> bool:
     return len(history) > 1 and history[-2].inertia - history[-1].inertia < tolerance * history[-2].inertia
 
 
-def _pass(source: Points, centroids: Tensor, spherical: bool, rng: np.random.Generator) -> tuple[Tensor, Iteration]:
+def _pass(
+    source: Points, centroids: Tensor, search: BoundedSearch, spherical: bool, rng: np.random.Generator
+) -> tuple[Tensor, Iteration]:
     """One assignment and update, over all ranks."""
     started = time.perf_counter()
     k = len(centroids)
     sums = torch.zeros(k, source.dim, dtype=torch.float64)
     sizes, inertia = torch.zeros(k, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
-    for piece in source.chunks():
+    for number, piece in enumerate(source.chunks()):
         rows = _directions(piece, spherical)
         sums, sizes, inertia = (part.to(rows.device) for part in (sums, sizes, inertia))
-        codes, distances = nearest(rows, centroids.to(rows.device))
+        codes, distances = search.nearest(number, rows, centroids.to(rows.device))
         sums.index_add_(0, codes, rows.double())
         sizes += torch.bincount(codes, minlength=k)
         inertia += distances.double().sum()
