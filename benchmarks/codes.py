@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from einops import rearrange
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -38,7 +39,7 @@ class Codebook:
 def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[Codebook]:
     """Encodes unperturbed training clips in random order until ``hours`` are full, at every rate and vocabulary.
 
-    Acoustic codes are those beside the largest vocabulary. Features are computed once for all.
+    Acoustic codes are those beside the largest vocabulary. Features are computed once for all, and searched for once a rate.
     """
     entries = [entry for entry in corpus.select("train") if entry.speed == 1.0]
     order = np.random.default_rng(seed).permutation(len(entries))
@@ -56,9 +57,10 @@ def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[C
         codes = []
         for rate in rates:
             stack = model.stack_of(rate)
-            semantic = [networks.feats_to_semantic(features, stack, vocab) for vocab in model.vocabs]
-            acoustic = networks.mel_to_acoustic(mel, semantic[-1].values, stack)
-            codes.append(np.concatenate([stream.codes.numpy() for stream in (*semantic, acoustic)]))
+            codebook = networks.codebook(stack)
+            semantic = codebook.encode_all(rearrange(features, "b (n k) d -> b n (k d)", k=stack))
+            acoustic = networks.mel_to_acoustic(mel, codebook.decode(semantic[-1], model.vocabs[-1]), stack).codes
+            codes.append(torch.cat([semantic[:, 0], acoustic]).numpy())
         return codes
 
     clips = track(each_in_thread(encode, chosen), "encoding", total=len(chosen), transient=True)

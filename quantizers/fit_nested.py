@@ -82,7 +82,7 @@ def fit_nested(
 def _move_leaves(quantizer: NestedKMeansQuantizer, points: Tensor) -> None:
     """One Lloyd pass over the leaves; those without points stay where they are."""
     tables = [quantizer.table(vocab) for vocab in quantizer.vocabs]
-    codes = torch.cat([descend(part, tables) for part in torch.split(points, ROWS)])
+    codes = torch.cat([descend(part, tables)[-1] for part in torch.split(points, ROWS)])
     sums = torch.zeros_like(quantizer.leaves, dtype=torch.float64).index_add_(0, codes, points.double())
     counts = torch.bincount(codes, minlength=len(sums))[:, None]
     quantizer.leaves.copy_(torch.where(counts > 0, sums / counts.clamp_min(1), quantizer.leaves))

@@ -103,7 +103,14 @@ class NestedKMeansQuantizer(nn.Module):
         tables = [self.table(size) for size in self.vocabs if size <= vocab]
         if len(tables) == 1:
             return nearest(points, tables[0])[0].reshape(features.shape[:-1])
-        return torch.cat([descend(part, tables) for part in torch.split(points, ROWS)]).reshape(features.shape[:-1])
+        return torch.cat([descend(part, tables)[-1] for part in torch.split(points, ROWS)]).reshape(features.shape[:-1])
+
+    def encode_all(self, features: Tensor) -> Tensor:
+        """``(…, dim_in)`` features → ``(V, …)`` codes of every vocabulary, as `encode` finds them, in one search."""
+        points = self.project(features).reshape(-1, self.dim)
+        tables = [self.table(vocab) for vocab in self.vocabs]
+        found = [torch.stack(descend(part, tables)) for part in torch.split(points, ROWS)]
+        return torch.cat(found, dim=1).reshape(-1, *features.shape[:-1])
 
     def decode(self, codes: Tensor, vocab: int) -> Tensor:
         """``(…)`` codes → ``(…, dim)`` codewords."""
@@ -116,22 +123,24 @@ class NestedKMeansQuantizer(nn.Module):
             return Quantized(self.decode(codes, vocab), codes)
 
 
-def descend(points: Tensor, tables: Sequence[Tensor]) -> Tensor:
-    """Codes of the finest table, by way of the `BEAM` nearest codewords of every coarser one.
+def descend(points: Tensor, tables: Sequence[Tensor]) -> list[Tensor]:
+    """Codes of every table, by way of the `BEAM` nearest codewords of each coarser one.
 
     Args:
         points: ``(N, D)``.
         tables: ``(K, D)`` each, coarsest first; the children of a codeword lie side by side in the next table.
 
     Returns:
-        ``(N,)`` int64.
+        ``(N,)`` int64 for each table.
     """
     scores = points @ tables[0].T - tables[0].pow(2).sum(1) / 2
     codes = scores.topk(min(BEAM, len(tables[0])), dim=1).indices
+    nearest_codes = [codes[:, 0]]
     for coarse, fine in pairwise(tables):
         branches = len(fine) // len(coarse)
         codes = (codes.unsqueeze(2) * branches + torch.arange(branches, device=codes.device)).flatten(1)
         distances = (fine[codes] - points.unsqueeze(1)).pow(2).sum(2)
         kept = distances.topk(min(BEAM, codes.shape[1]) if fine is not tables[-1] else 1, dim=1, largest=False).indices
         codes = codes.gather(1, kept)
-    return codes[:, 0]
+        nearest_codes.append(codes[:, 0])
+    return nearest_codes

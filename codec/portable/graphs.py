@@ -86,7 +86,7 @@ class CodewordSearch(nn.Module):
         """``(1, N, D)`` → codes ``(1, N)`` and codewords ``(1, N, D')``."""
         points = (features - self.mean) @ self.basis
         tables = [self.get_buffer(f"table{size}") for size in self.used]
-        codes = descend(points[0], tables).unsqueeze(0)
+        codes = descend(points[0], tables)[-1].unsqueeze(0)
         return codes, tables[-1][codes]
 
 

@@ -54,6 +54,14 @@ def test_finer_vocabularies_are_closer(fitted: tuple[NestedKMeansQuantizer, torc
     assert errors[0] > errors[1] > errors[2]
 
 
+def test_one_search_finds_what_a_search_for_each_vocabulary_does(
+    fitted: tuple[NestedKMeansQuantizer, torch.Tensor],
+) -> None:
+    quantizer, points = fitted
+    batch = points[:1200].view(2, 600, -1)
+    assert torch.equal(quantizer.encode_all(batch), torch.stack([quantizer.encode(batch, vocab) for vocab in VOCABS]))
+
+
 def test_every_vocabulary_is_used(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
     quantizer, points = fitted
     for vocab in VOCABS:

@@ -51,6 +51,9 @@ def test_going_down_spreads_values_that_depend_on_each_other() -> None:
 def test_values_between_levels_cost_what_lies_between() -> None:
     usage = CodeUsage(AcousticQuantizer((4,)), (1,))
     usage.add(torch.tensor([[0] * 90 + [1] * 10]), stack=1)
-    at = lambda place: usage.unevenness(torch.tensor([[[(place - 2) / 2]]]), stack=1).item()
+
+    def at(place: float) -> float:
+        return usage.unevenness(torch.tensor([[[(place - 2) / 2]]]), stack=1).item()
+
     assert at(0.25) == pytest.approx(0.75 * at(0) + 0.25 * at(1))
     assert at(0) > at(1) > at(2) == at(3)
