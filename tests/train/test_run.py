@@ -179,6 +179,7 @@ def test_ablations_change_what_they_say_and_nothing_else() -> None:
     for name, changed in (
         ("no-meaning", {"codec.meaning"}),
         ("no-similarity", {"codec.similarity"}),
+        ("no-evenness", {"codec.evenness"}),
         ("spectrum", {"kmeans.refit", "kmeans.iterations", "kmeans.spectrum_weight"}),
     ):
         ablation = settings(read_config(folder / f"refined-{name}.yaml", []), sections)
