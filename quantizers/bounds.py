@@ -112,63 +112,81 @@ class BoundedSearch:
                 return nearest(points, centroids)
             known = Known(torch.zeros(len(points), dtype=torch.int32), torch.zeros(len(points), tiles, dtype=torch.int16))
             self._known[piece] = known
-        known, norms = self._known[piece], centroids.pow(2).sum(1) / 2
+        known, half_norms = self._known[piece], centroids.pow(2).sum(1) / 2
+        moves = [] if fresh else self._moves
         starts = range(0, len(points), POINT_TILE)
 
         def search(start: int) -> tuple[Tensor, Tensor]:
             rows = slice(start, start + POINT_TILE)
-            return self._block(points[rows], centroids, norms, known.part(rows), [] if fresh else self._moves)
+            return _Block(points[rows], centroids, half_norms, self._tile).search(known.part(rows), moves)
 
         indices, distances = zip(*in_threads(search, starts), strict=True)
         return torch.cat(indices), torch.cat(distances)
 
+
+class _Block:
+    """So few points that their products with a tile of centroids stay in a processor's cache."""
+
+    def __init__(self, points: Tensor, centroids: Tensor, half_norms: Tensor, tile: int) -> None:
+        self.points, self.centroids, self.half_norms = points, centroids, half_norms
+        self.squares = points.pow(2).sum(1)
+        self.tiles = [slice(start, start + tile) for start in range(0, len(centroids), tile)]
+        self.buffer = points.new_empty(0)
+
     @torch.no_grad()
-    def _block(
-        self, points: Tensor, centroids: Tensor, norms: Tensor, known: Known, moves: list[Move]
-    ) -> tuple[Tensor, Tensor]:
-        squares, count = points.pow(2).sum(1), len(points)
-        tiles = [slice(start, start + self._tile) for start in range(0, len(centroids), self._tile)]
-        buffer = points.new_empty(count * max(self._tile, *(len(move.movers) for move in moves), 0))
-
-        def scores(rows: Tensor, which: slice | Tensor) -> Tensor:
-            # argmin |x − c|² = argmax x·c − |c|²/2
-            shape = len(rows), len(norms[which])
-            out = buffer[: shape[0] * shape[1]].view(shape)
-            return torch.addmm(-norms[which], rows, centroids[which].T, out=out)
-
-        def distance(best: Tensor, rows: Tensor | slice = EVERY) -> Tensor:
-            return (squares[rows] - 2 * best).clamp_min(0).sqrt()
-
+    def search(self, known: Known, moves: list[Move]) -> tuple[Tensor, Tensor]:
+        """Index of, and squared distance to, the nearest centroid; ``known`` is brought up to date."""
         lower = (known.bounds.int() << 16).view(torch.float32)
-        upper = (points - centroids[known.codes]).square().sum(1).sqrt()
-        move = min(moves, key=lambda move: _cost(move, lower, upper, len(centroids)), default=None)
-        if move is not None:
-            lower = (lower - move.rest).clamp_min(0)
-            far = scores(points, move.movers)
-            for tile, where in move.tiles:
-                nearest_mover = distance(far[:, where].amax(1))
-                lower[:, tile] = torch.minimum(lower[:, tile], nearest_mover)
-                upper = torch.minimum(upper, nearest_mover)
-        upper = (upper.square() + ROUNDING * squares).sqrt()
+        upper = (self.points - self.centroids[known.codes]).square().sum(1).sqrt()
+        if moves:
+            move = min(moves, key=lambda move: _cost(move, lower, upper, len(self.centroids)))
+            lower, upper = self._after(move, lower, upper)
+        upper = (upper.square() + ROUNDING * self.squares).sqrt()
         needed = ~(lower > upper[:, None])  # what is no number is looked at, and found
-        for tile, which in enumerate(tiles):
+        for tile, which in enumerate(self.tiles):
             rows = needed[:, tile].nonzero()[:, 0]
-            if len(rows) > NEARLY_ALL * count:
-                lower[:, tile] = distance(scores(points, which).amax(1))
+            if len(rows) > NEARLY_ALL * len(lower):
+                lower[:, tile] = self._distance(self._scores(which).amax(1))
             elif len(rows):
-                lower[rows, tile] = distance(scores(points[rows], which).amax(1), rows)
-        known.bounds.copy_(lower.view(torch.int32) >> 16)
-
+                lower[rows, tile] = self._distance(self._scores(which, rows).amax(1), rows)
         # What was left out lies above what was found, so the lowest bound is that of a searched tile.
-        winners = lower.argmin(1)
-        order, counts = winners.argsort(stable=True), torch.bincount(winners, minlength=len(tiles)).tolist()
-        indices, distances = torch.empty(count, dtype=torch.int64), torch.empty(count)
-        for which, rows in zip(tiles, torch.split(order, counts), strict=True):
-            if len(rows):
-                value, position = scores(points[rows], which).max(1)
-                indices[rows], distances[rows] = position + which.start, (squares[rows] - 2 * value).clamp_min(0)
+        indices, distances = self._within(lower.argmin(1))
+        known.bounds.copy_(lower.view(torch.int32) >> 16)
         known.codes.copy_(indices)
         return indices, distances
+
+    def _after(self, move: Move, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+        """Bounds that hold where centroids are now."""
+        lower = (lower - move.rest).clamp_min(0)
+        scores = self._scores(move.movers)
+        for tile, where in move.tiles:
+            mover = self._distance(scores[:, where].amax(1))
+            lower[:, tile] = torch.minimum(lower[:, tile], mover)
+            upper = torch.minimum(upper, mover)
+        return lower, upper
+
+    def _within(self, winners: Tensor) -> tuple[Tensor, Tensor]:
+        """The nearest centroid of the tile that holds it, for each point."""
+        indices, distances = torch.empty_like(winners), torch.empty_like(self.squares)
+        order, counts = winners.argsort(stable=True), torch.bincount(winners, minlength=len(self.tiles)).tolist()
+        for which, rows in zip(self.tiles, torch.split(order, counts), strict=True):
+            if len(rows):
+                value, position = self._scores(which, rows).max(1)
+                indices[rows] = position + which.start
+                distances[rows] = (self.squares[rows] - 2 * value).clamp_min(0)
+        return indices, distances
+
+    def _scores(self, which: slice | Tensor, rows: Tensor | None = None) -> Tensor:
+        # argmin |x − c|² = argmax x·c − |c|²/2
+        points = self.points if rows is None else self.points[rows]
+        norms = self.half_norms[which]
+        if self.buffer.numel() < len(points) * len(norms):  # one for all: fresh memory for each costs a tenth of the products
+            self.buffer = points.new_empty(len(self.points) * len(norms))
+        out = self.buffer[: len(points) * len(norms)].view(len(points), len(norms))
+        return torch.addmm(-norms, points, self.centroids[which].T, out=out)
+
+    def _distance(self, best: Tensor, rows: Tensor | slice = EVERY) -> Tensor:
+        return (self.squares[rows] - 2 * best).clamp_min(0).sqrt()
 
 
 def _move(drift: Tensor, movers: int, tile: int) -> Move:
