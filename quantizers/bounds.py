@@ -27,6 +27,8 @@ MOVER_SHARES = (0, 1 / 64, 1 / 16, 1 / 4)
 """Which shares of the centroids may count as having moved far; each block of points takes what is cheapest for it."""
 NEARLY_ALL = 0.9
 """From this share on, gathering points costs more than leaving some out saves."""
+WORTHWHILE = 0.6
+"""Of all products; with more than this left, looking at everything in order is as fast."""
 EVERY = slice(None)
 ROUNDING = 1e-5
 """Room for errors, as a share of a point's square: squared distances are differences of rounded numbers of that size."""
@@ -138,9 +140,11 @@ class _Block:
         """Index of, and squared distance to, the nearest centroid; ``known`` is brought up to date."""
         lower = (known.bounds.int() << 16).view(torch.float32)
         upper = (self.points - self.centroids[known.codes]).square().sum(1).sqrt()
-        if moves:
-            move = min(moves, key=lambda move: _cost(move, lower, upper, len(self.centroids)))
-            lower, upper = self._after(move, lower, upper)
+        costs = [_cost(move, lower, upper, len(self.centroids)) for move in moves]
+        if min(costs, default=1) < WORTHWHILE:
+            lower, upper = self._after(moves[costs.index(min(costs))], lower, upper)
+        else:
+            lower = torch.zeros_like(lower)
         upper = (upper.square() + ROUNDING * self.squares).sqrt()
         needed = ~(lower > upper[:, None])  # what is no number is looked at, and found
         for tile, which in enumerate(self.tiles):
