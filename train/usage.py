@@ -13,7 +13,7 @@ from quantizers.collective import reduce_sum
 DECAY = 0.99
 """Of the counts, from batch to batch of the same rate."""
 FADED = 0.5
-"""What is left of a code's count when it was last used 69 batches ago: no longer in use."""
+"""What is left of a code's count when it was last used 69 batches of its rate ago: no longer in use."""
 
 
 class CodeUsage(nn.Module):
