@@ -88,9 +88,17 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     def resume(self) -> int:
-        """Loads the latest checkpoint if there is one; returns the step to go on from. Metrics of later steps are dropped."""
+        """Loads the latest checkpoint if there is one; returns the step to go on from. Metrics of later steps are dropped.
+
+        Raises:
+            CodecError: the checkpoint holds other parts, as those of an older version do.
+        """
         if self.checkpoint.exists():
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            if state["parts"].keys() != self.parts.keys():
+                raise CodecError(
+                    f"{self.checkpoint}: of another version of this stage; use another root, or delete it to start anew"
+                )
             for name, part in self.parts.items():
                 part.load_state_dict(state["parts"][name])
             self.seconds_before = state["seconds"]

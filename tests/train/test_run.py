@@ -28,6 +28,13 @@ def test_checkpoints_bring_everything_back(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.new"))
 
 
+def test_checkpoints_of_other_parts_are_refused(tmp_path: Path) -> None:
+    Run(tmp_path, TrainConfig(), {"model": torch.nn.Linear(2, 2)}, ()).save(4)
+    parts = {"model": torch.nn.Linear(2, 2), "usage": torch.nn.Linear(2, 2)}
+    with pytest.raises(CodecError, match="of another version of this stage"):
+        Run(tmp_path, TrainConfig(), parts, ()).resume()
+
+
 def test_a_resumed_run_repeats_no_metrics(tmp_path: Path) -> None:
     def rows() -> list[int]:
         return [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
