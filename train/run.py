@@ -96,9 +96,7 @@ class Run:
         if self.checkpoint.exists():
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
             if state["parts"].keys() != self.parts.keys():
-                raise CodecError(
-                    f"{self.checkpoint}: of another version of this stage; use another root, or delete it to start anew"
-                )
+                raise CodecError(f"{self.checkpoint}: of another version of this stage; take another root, or delete it")
             for name, part in self.parts.items():
                 part.load_state_dict(state["parts"][name])
             self.seconds_before = state["seconds"]
