@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from quantizers.nearest import CODE_TILE, POINT_TILE, nearest
+from quantizers.nearest import CODE_TILE, POINT_TILE, Block, nearest
 from quantizers.threads import in_threads
 
 FEWEST_TILES = 4
@@ -29,7 +29,6 @@ NEARLY_ALL = 0.9
 """From this share on, gathering points costs more than leaving some out saves."""
 WORTHWHILE = 0.6
 """Of all products; with more than this left, looking at everything in order is as fast."""
-EVERY = slice(None)
 ROUNDING = 1e-5
 """Room for errors, as a share of a point's square: squared distances are differences of rounded numbers of that size."""
 
@@ -120,77 +119,51 @@ class BoundedSearch:
 
         def search(start: int) -> tuple[Tensor, Tensor]:
             rows = slice(start, start + POINT_TILE)
-            return _Block(points[rows], centroids, half_norms, self._tile).search(known.part(rows), moves)
+            return _search(Block(points[rows], centroids, half_norms, self._tile), known.part(rows), moves)
 
         indices, distances = zip(*in_threads(search, starts), strict=True)
         return torch.cat(indices), torch.cat(distances)
 
 
-class _Block:
-    """So few points that their products with a tile of centroids stay in a processor's cache."""
+@torch.no_grad()
+def _search(block: Block, known: Known, moves: list[Move]) -> tuple[Tensor, Tensor]:
+    """Index of, and squared distance to, the nearest centroid; ``known`` is brought up to date."""
+    lower = (known.bounds.int() << 16).view(torch.float32)
+    upper = (block.points - block.codebook[known.codes]).square().sum(1).sqrt()
+    costs = [_cost(move, lower, upper, len(block.codebook)) for move in moves]
+    if min(costs, default=1) < WORTHWHILE:
+        lower, upper = _after(block, moves[costs.index(min(costs))], lower, upper)
+    else:
+        lower = torch.zeros_like(lower)
+    upper = (upper.square() + ROUNDING * block.squares).sqrt()
+    needed = ~(lower > upper[:, None])  # what is no number is looked at, and found
+    for number, tile in enumerate(block.tiles):
+        rows = needed[:, number].nonzero()[:, 0]
+        if len(rows) > NEARLY_ALL * len(lower):
+            lower[:, number] = _distance(block.scores(tile), block.squares)
+        elif len(rows):
+            lower[rows, number] = _distance(block.scores(tile, rows), block.squares[rows])
+    # What was left out lies above what was found, so the lowest bound is that of a searched tile.
+    indices, distances = block.within(lower.argmin(1))
+    known.bounds.copy_(lower.view(torch.int32) >> 16)
+    known.codes.copy_(indices)
+    return indices, distances
 
-    def __init__(self, points: Tensor, centroids: Tensor, half_norms: Tensor, tile: int) -> None:
-        self.points, self.centroids, self.half_norms = points, centroids, half_norms
-        self.squares = points.pow(2).sum(1)
-        self.tiles = [slice(start, start + tile) for start in range(0, len(centroids), tile)]
-        self.buffer = points.new_empty(0)
 
-    @torch.no_grad()
-    def search(self, known: Known, moves: list[Move]) -> tuple[Tensor, Tensor]:
-        """Index of, and squared distance to, the nearest centroid; ``known`` is brought up to date."""
-        lower = (known.bounds.int() << 16).view(torch.float32)
-        upper = (self.points - self.centroids[known.codes]).square().sum(1).sqrt()
-        costs = [_cost(move, lower, upper, len(self.centroids)) for move in moves]
-        if min(costs, default=1) < WORTHWHILE:
-            lower, upper = self._after(moves[costs.index(min(costs))], lower, upper)
-        else:
-            lower = torch.zeros_like(lower)
-        upper = (upper.square() + ROUNDING * self.squares).sqrt()
-        needed = ~(lower > upper[:, None])  # what is no number is looked at, and found
-        for tile, which in enumerate(self.tiles):
-            rows = needed[:, tile].nonzero()[:, 0]
-            if len(rows) > NEARLY_ALL * len(lower):
-                lower[:, tile] = self._distance(self._scores(which).amax(1))
-            elif len(rows):
-                lower[rows, tile] = self._distance(self._scores(which, rows).amax(1), rows)
-        # What was left out lies above what was found, so the lowest bound is that of a searched tile.
-        indices, distances = self._within(lower.argmin(1))
-        known.bounds.copy_(lower.view(torch.int32) >> 16)
-        known.codes.copy_(indices)
-        return indices, distances
+def _after(block: Block, move: Move, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """Bounds that hold where centroids are now."""
+    lower = (lower - move.rest).clamp_min(0)
+    scores = block.scores(move.movers)
+    for number, where in move.tiles:
+        mover = _distance(scores[:, where], block.squares)
+        lower[:, number] = torch.minimum(lower[:, number], mover)
+        upper = torch.minimum(upper, mover)
+    return lower, upper
 
-    def _after(self, move: Move, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
-        """Bounds that hold where centroids are now."""
-        lower = (lower - move.rest).clamp_min(0)
-        scores = self._scores(move.movers)
-        for tile, where in move.tiles:
-            mover = self._distance(scores[:, where].amax(1))
-            lower[:, tile] = torch.minimum(lower[:, tile], mover)
-            upper = torch.minimum(upper, mover)
-        return lower, upper
 
-    def _within(self, winners: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest centroid of the tile that holds it, for each point."""
-        indices, distances = torch.empty_like(winners), torch.empty_like(self.squares)
-        order, counts = winners.argsort(stable=True), torch.bincount(winners, minlength=len(self.tiles)).tolist()
-        for which, rows in zip(self.tiles, torch.split(order, counts), strict=True):
-            if len(rows):
-                value, position = self._scores(which, rows).max(1)
-                indices[rows] = position + which.start
-                distances[rows] = (self.squares[rows] - 2 * value).clamp_min(0)
-        return indices, distances
-
-    def _scores(self, which: slice | Tensor, rows: Tensor | None = None) -> Tensor:
-        # argmin |x − c|² = argmax x·c − |c|²/2
-        points = self.points if rows is None else self.points[rows]
-        norms = self.half_norms[which]
-        if self.buffer.numel() < len(points) * len(norms):  # one for all: fresh memory for each costs a tenth of the products
-            self.buffer = points.new_empty(len(self.points) * len(norms))
-        out = self.buffer[: len(points) * len(norms)].view(len(points), len(norms))
-        return torch.addmm(-norms, points, self.centroids[which].T, out=out)
-
-    def _distance(self, best: Tensor, rows: Tensor | slice = EVERY) -> Tensor:
-        return (self.squares[rows] - 2 * best).clamp_min(0).sqrt()
+def _distance(scores: Tensor, squares: Tensor) -> Tensor:
+    """``(N,)`` distances to the nearest of those codewords whose ``(N, M)`` scores are given."""
+    return (squares - 2 * scores.amax(1)).clamp_min(0).sqrt()
 
 
 def _move(drift: Tensor, movers: int, tile: int) -> Move:

@@ -46,28 +46,55 @@ def nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def _nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     half_norms = codebook.pow(2).sum(1) / 2
+    width = max(CODE_TILE, POINT_TILE * CODE_TILE // max(1, len(points)))
+    size = POINT_TILE if points.device.type == "cpu" else POINT_TILE_ON_GPU
     indices = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distances = torch.empty(len(points), dtype=points.dtype, device=points.device)
-    width = max(CODE_TILE, POINT_TILE * CODE_TILE // max(1, len(points)))
-    starts = range(0, len(codebook), width)
-    size = POINT_TILE if points.device.type == "cpu" else POINT_TILE_ON_GPU
-
-    # One buffer for all tiles: fresh memory for each costs up to a tenth of the products.
-    buffer = points.new_empty(min(size, len(points)) * min(width, len(codebook)))
-
-    def scores(part: Tensor, start: int) -> Tensor:
-        # argmin |x − c|² = argmax x·c − |c|²/2
-        tile = slice(start, start + width)
-        rows, columns = len(part), len(half_norms[tile])
-        return torch.addmm(-half_norms[tile], part, codebook[tile].T, out=buffer[: rows * columns].view(rows, columns))
-
-    for first in range(0, len(points), size):
-        part = points[first : first + size]
-        tiles = torch.stack([scores(part, start).amax(1) for start in starts], dim=1).argmax(1)
-        order, counts = tiles.argsort(stable=True), torch.bincount(tiles, minlength=len(starts)).tolist()
-        for start, rows in zip(starts, torch.split(order, counts), strict=True):
-            if len(rows):
-                value, position = scores(part[rows], start).max(1)
-                indices[first + rows] = position + start
-                distances[first + rows] = (part[rows].pow(2).sum(1) - 2 * value).clamp_min(0)
+    for start in range(0, len(points), size):
+        rows = slice(start, start + size)
+        block = Block(points[rows], codebook, half_norms, width)
+        tiles = torch.stack([block.scores(tile).amax(1) for tile in block.tiles], dim=1).argmax(1)
+        indices[rows], distances[rows] = block.within(tiles)
     return indices, distances
+
+
+class Block:
+    """So few points that their scores in a tile of the codebook stay in a processor's cache.
+
+    Args:
+        points: ``(N, D)``.
+        codebook: ``(K, D)``.
+        half_norms: ``(K,)`` half the squares of codewords.
+        width: codewords in a tile.
+    """
+
+    def __init__(self, points: Tensor, codebook: Tensor, half_norms: Tensor, width: int) -> None:
+        self.points, self.codebook, self.half_norms = points, codebook, half_norms
+        self.squares = points.pow(2).sum(1)
+        self.tiles = [slice(start, start + width) for start in range(0, len(codebook), width)]
+        self._buffer = points.new_empty(0)
+
+    def scores(self, which: slice | Tensor, rows: Tensor | None = None) -> Tensor:
+        """How near some codewords are to all points or to ``rows`` of them: ``(N, M)``, valid until the next call."""
+        # argmin |x − c|² = argmax x·c − |c|²/2
+        points = self.points if rows is None else self.points[rows]
+        norms = self.half_norms[which]
+        if self._buffer.numel() < len(points) * len(norms):  # one for all: fresh memory for each costs a tenth of the products
+            self._buffer = points.new_empty(len(self.points) * len(norms))
+        out = self._buffer[: len(points) * len(norms)].view(len(points), len(norms))
+        return torch.addmm(-norms, points, self.codebook[which].T, out=out)
+
+    def within(self, winners: Tensor) -> tuple[Tensor, Tensor]:
+        """Index of, and squared distance to, the nearest codeword of the tile that holds it, for each point.
+
+        Args:
+            winners: ``(N,)`` numbers of tiles.
+        """
+        indices, distances = torch.empty_like(winners), torch.empty_like(self.squares)
+        order, counts = winners.argsort(stable=True), torch.bincount(winners, minlength=len(self.tiles)).tolist()
+        for tile, rows in zip(self.tiles, torch.split(order, counts), strict=True):
+            if len(rows):
+                value, position = self.scores(tile, rows).max(1)
+                indices[rows] = position + tile.start
+                distances[rows] = (self.squares[rows] - 2 * value).clamp_min(0)
+        return indices, distances
