@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from itertools import pairwise
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,7 +23,21 @@ Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)]
 class Config(BaseModel):
     """Base of all configs: unknown keys and wrong types are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def read(cls, raw: Any) -> Self:
+        """Takes what JSON or YAML hold, where tuples are lists.
+
+        Raises:
+            pydantic.ValidationError: an unknown key, a wrong type or value.
+            TypeError: something that JSON does not know, such as a date.
+
+        Example:
+            >>> MelConfig.read({"n_mels": 64}).n_mels
+            64
+        """
+        return cls.model_validate_json(json.dumps(raw))
 
 
 class MelConfig(Config):
@@ -108,6 +124,10 @@ class ModelConfig(Config):
             raise ValueError("a second must hold a whole number of tokens of every rate")
         if any(stack & (stack - 1) for stack in self.stacks) or len(set(self.stacks)) < len(self.stacks):
             raise ValueError("stacks must be different powers of two")
+        if any(fine % coarse or fine <= coarse for coarse, fine in pairwise(self.vocabs)):
+            raise ValueError("vocabs must ascend, each a multiple of the one before")
+        if len(self.semantic_dims) != len(self.stacks):
+            raise ValueError(f"semantic_dims needs a width for each of the {len(self.stacks)} stacks")
         if self.hop_length != 2 * mel.hop_length or mel.n_fft < mel.hop_length or (mel.n_fft - mel.hop_length) % 2:
             raise ValueError("a frame must hold two hops of the log-mel, each centred in its window")
         return self

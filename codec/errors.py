@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class CodecError(ValueError):
     """Something about the input, the arguments or the installation that the caller can put right."""
@@ -17,3 +22,10 @@ class ContainerError(CodecError):
 
 class ModelError(CodecError):
     """A model that is missing, damaged, or not the one that made the tokens."""
+
+
+def first_error(error: ValidationError) -> str:
+    """What is wrong with data that a schema refused, in a line: the key, unless the fault lies between several, and why."""
+    first = error.errors()[0]
+    key, reason = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{key}: {reason}" if key else reason

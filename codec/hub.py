@@ -182,7 +182,7 @@ def _read_config(folder: Path) -> tuple[ModelConfig, str]:
         fingerprint = bytes.fromhex(raw["fingerprint"])
         if len(fingerprint) != 8:
             raise ModelError(f"{path}: the fingerprint must have 16 hexadecimal digits")
-        return ModelConfig.model_validate(raw["model"]), fingerprint.hex()
+        return ModelConfig.read(raw["model"]), fingerprint.hex()
 
     return read_config(path, parse)
 

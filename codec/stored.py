@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from codec.errors import ModelError
+from codec.errors import ModelError, first_error
 from codec.limits import check_file
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -45,8 +45,7 @@ def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ModelError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise ModelError(f"{path}: {first_error(error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: not a model's config ({type(error).__name__}: {error})") from error
 

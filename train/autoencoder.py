@@ -155,7 +155,7 @@ def draw(config: TrainConfig, networks: Networks, step: int, batch_size: int) ->
 def validate(model: Any, networks: Networks, valid: dict[str, Batch]) -> dict[str, float]:
     """Mel distance on fixed crops of each domain and rate, at the second vocabulary; semantic-only at the highest rate."""
     device = networks.codebook(networks.config.stacks[0]).leaves.device
-    vocab, criterion = networks.config.vocabs[1], MultiScaleMelLoss(networks.config.sample_rate).to(device)
+    vocab, criterion = networks.config.vocabs[:2][-1], MultiScaleMelLoss(networks.config.sample_rate).to(device)
     values: dict[str, float] = {}
     for domain, held_out in valid.items():
         batch = held_out.to(device)

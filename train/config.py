@@ -13,6 +13,8 @@ from pydantic import Field, model_validator
 
 from codec.config import Config, ModelConfig
 from corpora.clip import Domain
+from corpora.store import SAMPLE_RATE
+from train.crops import FRAME
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -187,6 +189,11 @@ class TrainConfig(Config):
             raise ValueError("ssl.refit needs kmeans.refit, for codewords that fit its features, and ssl.objective=distil")
         if self.kmeans.spectrum_weight != 1 and self.ssl.objective != "distil":
             raise ValueError("kmeans.spectrum_weight needs ssl.objective=distil: others have no part of the spectrum's")
+        wanted = self.ssl.teacher_components + self.ssl.spectrum_components
+        if self.ssl.objective == "distil" and "ssl" not in self.given and wanted != self.model.semantic.n_features:
+            raise ValueError(f"model.semantic.n_features must be ssl.teacher_components + ssl.spectrum_components = {wanted}")
+        if (self.model.sample_rate, self.model.hop_length) != (SAMPLE_RATE, FRAME):
+            raise ValueError(f"model: corpora are kept at {SAMPLE_RATE} Hz and features in frames of {FRAME} samples")
         if len(self.codec.stack_shares) != len(self.model.stacks) or not any(self.codec.stack_shares):
             raise ValueError(
                 f"codec.stack_shares needs a share for each of the {len(self.model.stacks)} stacks, not all of them 0"

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from codec.atomic import atomic_path, atomic_write
 from codec.baselines.narrow import narrowed
 from codec.config import Config
-from codec.errors import CodecError
+from codec.errors import CodecError, first_error
 from corpora.store import SAMPLE_RATE, Corpus
 from train.config import Count, NotNegative, Positive, Weights
 from train.crops import Crops
@@ -209,10 +209,9 @@ def main(
 
     try:
         raw = {"family": family, "minutes": minutes, "streams": streams, "width": width, "steps": steps}
-        train(PeerConfig.model_validate(raw), corpus, output)
+        train(PeerConfig.read(raw), corpus, output)
     except ValidationError as error:
-        first = error.errors()[0]
-        _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        _fail(first_error(error))
     except (CodecError, OSError) as error:
         _fail(str(error))
 

@@ -40,7 +40,7 @@ def load_diffusion(folder: Path, networks: Networks, fingerprint: str) -> Diffus
     def parse(raw: Any) -> DiffusionDecoderConfig:
         if raw["decodes"] != fingerprint:
             raise ModelError(f"{path}: decodes tokens of model {raw['decodes']}, but {fingerprint} lies beside it")
-        return DiffusionDecoderConfig.model_validate(raw["decoder"])
+        return DiffusionDecoderConfig.read(raw["decoder"])
 
     config = read_config(path, parse)
     return load_network(lambda: build(config, networks), folder / WEIGHTS)

@@ -117,7 +117,7 @@ def exported_sizes(checkpoint: Path) -> PublishedConfig | None:
     if not checkpoint.is_dir():
         return None
     try:
-        return PublishedConfig.model_validate(_about(checkpoint).get("sizes"))
+        return PublishedConfig.read(_about(checkpoint).get("sizes"))
     except ValueError as error:
         raise ModelError(f"{checkpoint}: does not state the sizes of its networks ({_line(error)})") from error
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from codec.atomic import atomic_write
 from codec.audio import AudioReader
-from codec.errors import AudioError, CodecError
+from codec.errors import AudioError, CodecError, first_error
 from eval.reconstruction.interface import Domain
 
 CORPUS_SUFFIX = ".i16"
@@ -97,8 +97,7 @@ def _parse(line: str, where: str) -> Clip:
     try:
         clip = TypeAdapter(Clip).validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise CodecError(f"{where}: {'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']}") from error
+        raise CodecError(f"{where}: {first_error(error)}") from error
     if not (0 <= clip.start < 1e9 and (clip.duration is None or 0 < clip.duration < 1e9) and clip.stream >= 0):
         raise CodecError(f"{where}: start, duration or stream is out of range")
     return clip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from codec.errors import CodecError
+from codec.errors import CodecError, first_error
 from eval.listening.store import FILE, Store
 from eval.listening.study import Study, Trial
 
@@ -166,8 +166,7 @@ def _read_sheet(path: Path, study: Study) -> _Sheet:
             raise CodecError("too large")
         sheet = TypeAdapter(_Sheet).validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        raise CodecError(f"not a file of results ({'.'.join(map(str, first['loc']))}: {first['msg']})") from error
+        raise CodecError(f"not a file of results ({first_error(error)})") from error
     except OSError as error:
         raise CodecError(error.strerror or "cannot be read") from error
     if sheet.study != study_id(study):

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from codec.atomic import atomic_write
-from codec.errors import CodecError
+from codec.errors import CodecError, first_error
 
 Mode = Literal["mushra", "ab", "acr"]
 Kind = Literal["reference", "anchor", "codec"]
@@ -184,9 +184,7 @@ def load_study(folder: Path) -> Study:
     try:
         study = TypeAdapter(Study).validate_json(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise CodecError(f"{path}: not a listening test ({where + ': ' if where else ''}{first['msg']})") from error
+        raise CodecError(f"{path}: not a listening test ({first_error(error)})") from error
     if study.format != FORMAT:
         raise CodecError(f"{path}: written by another version of this program (format {study.format}, not {FORMAT})")
     _check(study, folder)

@@ -47,8 +47,8 @@ def test_damaged_models_are_one_clear_error(tiny_folder: Path, tmp_path: Path) -
         ({"model": config | {"decoder": config["decoder"] | {"dim": 10**9}}}, r"decoder\.dim"),
         ({"model": config | {"decoder": config["decoder"] | {"dim": 0}}}, r"decoder\.dim"),
         ({"model": config | {"vocabs": [10**9]}}, r"vocabs\.0"),
-        ({"model": config | {"vocabs": [16, 24]}}, "do not nest"),
-        ({"model": config | {"semantic_dims": [8]}}, "do not fit each other"),
+        ({"model": config | {"vocabs": [16, 24]}}, "vocabs must ascend"),
+        ({"model": config | {"semantic_dims": [8]}}, "semantic_dims needs a width for each"),
         ({"model": config | {"decoder": config["decoder"] | {"n_fft": 1000}}}, "n_fft 1000"),
     ]
     for changes, message in cases:

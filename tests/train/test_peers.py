@@ -33,7 +33,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def config(family: str, steps: int) -> PeerConfig:
     raw = {"family": family, "steps": steps, "batch_size": 2, "crop_frames": 16, "learning_rate": 2e-3, "save_every": 2}
-    return PeerConfig.model_validate(raw | {"weights": {"speech": 1.0, "music": 1.0, "sound": 1.0}})
+    return PeerConfig.read(raw | {"weights": {"speech": 1.0, "music": 1.0, "sound": 1.0}})
 
 
 @pytest.mark.usefixtures("_small")

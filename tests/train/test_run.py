@@ -157,6 +157,16 @@ def test_average_follows() -> None:
         ("", ["codec.save_every=0"], r"codec\.save_every"),
         ("", ["ssl.mask_share=7"], r"ssl\.mask_share.*less than or equal to 1"),
         ("", ["codec.average_decay=1"], r"codec\.average_decay"),
+        ("", ['codec.steps="100"'], r"codec\.steps.*valid integer"),
+        ("", ["codec.steps=true"], r"codec\.steps"),
+        ("", ["codec.steps=1e3"], r"codec\.steps"),
+        ("", ['kmeans.refit="no"'], r"kmeans\.refit"),
+        ("", ['codec.weights={speech: "1"}'], r"codec\.weights\.speech"),
+        ("", ["root=2026-11-28"], "not a valid config.*date"),
+        ("", ["model.vocabs=[1000, 1500]"], r"c\.yaml: model: vocabs must ascend"),
+        ("", ["model.semantic_dims=[64]"], r"semantic_dims needs a width for each of the 3 stacks"),
+        ("", ["model.sample_rate=48000", "model.hop_length=960", "model.mel.hop_length=480"], r"kept at 16000 Hz"),
+        ("", ["model.semantic.n_features=97"], r"c\.yaml: model\.semantic\.n_features must be .* = 96"),
     ],
 )
 def test_wrong_configs_name_the_key(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:
@@ -198,6 +208,12 @@ def test_shipped_config_is_valid_and_overridable() -> None:
     assert read_config(path, ["codec.steps=5", "model.decoder.dim=8"]).codec.steps == 5
     with pytest.raises(CodecError, match="No such file"):
         read_config(path.with_name("none.yaml"), [])
+
+
+def test_numbers_may_be_written_as_in_json(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("codec: {learning_rate: 8e-4}")
+    config = read_config(tmp_path / "c.yaml", ["ssl.learning_rate=1E-3", "codec.weights={speech: 1}"])
+    assert (config.codec.learning_rate, config.ssl.learning_rate, config.codec.weights) == (8e-4, 1e-3, {"speech": 1.0})
 
 
 def test_mel_loss_orders_distortions() -> None:

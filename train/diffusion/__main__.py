@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from codec.errors import CodecError
+from codec.errors import CodecError, first_error
 
 
 def main(config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, e.g. train/configs/diffusion.yaml.")]) -> None:
@@ -17,20 +17,20 @@ def main(config: Annotated[Path, typer.Option("--config", "-c", help="YAML file,
     from pydantic import ValidationError
 
     from codec.official.config import PublishedConfig
+    from train.config_file import load_yaml
     from train.diffusion import run, tokens
     from train.diffusion.config import DiffusionConfig
 
     try:
-        raw = yaml.safe_load(config.read_text("utf-8")) or {}
+        raw = load_yaml(config.read_text("utf-8")) or {}
         if "model" in raw:
-            tokens.train(tokens.TokenDiffusionConfig.model_validate(raw))
+            tokens.train(tokens.TokenDiffusionConfig.read(raw))
         else:
-            settings = DiffusionConfig.model_validate(raw)
+            settings = DiffusionConfig.read(raw)
             sizes = PublishedConfig.published(settings.rate)
             run.train(settings, run.load_frozen(settings.checkpoint, sizes, settings.vocabs), sizes)
     except ValidationError as error:
-        first = error.errors()[0]
-        _fail(f"{config}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+        _fail(f"{config}: {first_error(error)}")
     except (OSError, UnicodeDecodeError, TypeError, yaml.YAMLError, CodecError) as error:
         _fail(str(error))
 

@@ -127,5 +127,5 @@ def test_crops_must_hold_whole_blocks(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_the_papers_config_is_valid() -> None:
-    config = DiffusionConfig.model_validate(yaml.safe_load(Path("train/configs/diffusion.yaml").read_text()))
+    config = DiffusionConfig.read(yaml.safe_load(Path("train/configs/diffusion.yaml").read_text()))
     assert (config.steps, config.batch_size, config.learning_rate, config.warmup) == (500_000, 48, 1e-4, 5_000)
