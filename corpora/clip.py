@@ -24,6 +24,7 @@ class Clip:
         domain: speech, music or sound.
         origin: package or dataset that it came from (for the data card).
         labels: e.g. ``{"language": "it", "text": "uno", "speaker": "Carlo"}``.
+        unpacked: where the audio lies while a corpus is built, if ``path`` is inside an archive; a manifest leaves it out.
     """
 
     path: str
@@ -31,6 +32,20 @@ class Clip:
     domain: Domain
     origin: str
     labels: dict[str, str] = field(default_factory=dict)
+    unpacked: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a reader cannot make a clip of; the report names it.
+
+    Attributes:
+        path: of the file, or of what is inside it.
+        problem: why, its kind before a colon.
+    """
+
+    path: str
+    problem: str
 
 
 def split_of(source: str) -> Split:

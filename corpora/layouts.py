@@ -1,30 +1,29 @@
 """Readers for published datasets, in the layouts in which their publishers ship them.
 
 Each takes the dataset's root folder and yields clips in a stable order; the source is what must not be split: a reader,
-a video, a song. Nothing is downloaded.
+a recording, a video, a song. Nothing is downloaded.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from codec.errors import CodecError
 from corpora.clip import Clip
 from corpora.folder import audio_files
+from corpora.tables import read_records, read_rows
 
 
 def libritts(root: Path) -> Iterator[Clip]:
     """``<subset>/<speaker>/<chapter>/<id>.wav`` with ``<id>.normalized.txt`` beside it (LibriTTS, LibriTTS-R)."""
     for path in audio_files(root):
-        subset, speaker, chapter = path.parent.parent.parent.name, path.parent.parent.name, path.parent.name
+        subset, speaker = path.parent.parent.parent.name, path.parent.parent.name
         labels = {"speaker": speaker, "language": "en", "subset": subset}
         text = path.with_suffix(".normalized.txt")
         if text.is_file():
-            labels["text"] = text.read_text("utf-8").strip()
-        yield Clip(str(path), f"libritts/{speaker}/{chapter}", "speech", "LibriTTS", labels)
+            labels["text"] = text.read_text("utf-8", "replace").strip()
+        yield Clip(str(path), f"libritts/{speaker}", "speech", "LibriTTS", labels)
 
 
 def gigaspeech(root: Path) -> Iterator[Clip]:
@@ -32,8 +31,11 @@ def gigaspeech(root: Path) -> Iterator[Clip]:
     manifest = root / "GigaSpeech.json"
     if not manifest.is_file():
         raise CodecError(f"{root}: GigaSpeech.json is missing")
-    for recording in json.loads(manifest.read_text("utf-8"))["audios"]:
-        path = root / recording["path"]
+    recordings = read_records(manifest, "audios", ("aid", "path"))
+    if recordings is None:
+        raise CodecError(f"{manifest}: no list of audios in it")
+    for recording in recordings:
+        path = root / str(recording["path"])
         labels = {"language": "en", "kind": str(recording.get("source", ""))}
         yield Clip(str(path), f"gigaspeech/{recording['aid']}", "speech", "GigaSpeech", labels)
 
@@ -42,11 +44,7 @@ def audioset(root: Path) -> Iterator[Clip]:
     """``*segments.csv`` of the publisher, and audio files named ``[Y]<video id>…`` in any folder below."""
     labels: dict[str, str] = {}
     for table in sorted(root.rglob("*segments.csv")):
-        for row in csv.reader(
-            (line for line in table.open(encoding="utf-8") if not line.startswith("#")), skipinitialspace=True
-        ):
-            if len(row) >= 4:
-                labels[row[0]] = row[3]
+        labels.update({row[0]: row[3] for row in read_rows(table) if len(row) >= 4})
     for path in audio_files(root):
         video = _video_id(path.stem, labels)
         yield Clip(str(path), f"youtube/{video}", "sound", "AudioSet", {"classes": labels[video]} if video in labels else {})
@@ -75,7 +73,8 @@ def fma(root: Path) -> Iterator[Clip]:
 def vggsound(root: Path) -> Iterator[Clip]:
     """``vggsound.csv`` (video, start, label, split) and files named ``<video>_<start, six digits>.*``."""
     table = root / "vggsound.csv"
-    labels = {(r[0], f"{int(r[1]):06d}"): r[2] for r in csv.reader(table.open(encoding="utf-8"))} if table.is_file() else {}
+    rows = read_rows(table) if table.is_file() else []
+    labels = {(row[0], row[1].zfill(6)): row[2] for row in rows if len(row) >= 3}
     for path in audio_files(root):
         video, _, start = path.stem.rpartition("_")
         label = labels.get((video, start))
@@ -86,7 +85,7 @@ def wavcaps(root: Path) -> Iterator[Clip]:
     """``json_files/**/*.json`` with captions, and ``<id>.flac`` in any folder below."""
     captions: dict[str, str] = {}
     for table in sorted(root.rglob("*.json")):
-        for row in json.loads(table.read_text("utf-8")).get("data", []):
+        for row in read_records(table, "data", ("id",)) or ():  # lists of what to leave out lie beside those of captions
             captions[str(row["id"]).removesuffix(".wav")] = str(row.get("caption", ""))
     for path in audio_files(root):
         labels = {"caption": captions[path.stem]} if path.stem in captions else {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import soxr
 from rich.progress import track
 
 from corpora.room import rerecord
-from corpora.store import SAMPLE_RATE, Corpus
+from corpora.store import SAMPLE_RATE, Corpus, Entry, line
 
 SPEED_RANGE = (0.8, 1.25)
 
@@ -23,20 +23,20 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: f
     Playing at another speed moves pitch, formants and tempo together, as between a child and a giant.
 
     Args:
-        corpus: a built corpus; if it already holds copies, nothing happens.
+        corpus: a built corpus; if it already holds copies, it stays as it is.
         copies: how many copies per clip of each domain, e.g. ``{"speech": 3}``.
         seed: of the speeds, which are log-uniform in 0.8 … 1.25.
         rerecorded: share of the copies that also get another tone, room and noise; see `corpora.room`.
 
     Returns:
-        Hours added.
+        Hours of copies that are there, made now or before: a run that was killed just after making them records the same.
     """
     originals = [entry for entry in corpus.select("train") if copies.get(entry.clip.domain, 0)]
     if not originals or any(entry.speed != 1.0 for entry in corpus.entries):
-        return 0.0
+        return _hours_of_copies(corpus.entries)
     rng = np.random.default_rng(seed)
-    position, added = len(corpus.audio), 0
-    lines = []
+    position = len(corpus.audio)
+    grown: list[Entry] = []
     with (corpus.folder / "audio.i16").open("r+b") as audio:
         audio.truncate(2 * position)  # what a killed run may have left behind the manifest's last clip
         audio.seek(0, 2)
@@ -48,12 +48,14 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: f
                 if rerecorded and rng.random() < rerecorded:
                     copy = rerecord(copy, rng)
                 audio.write(np.round(np.clip(copy, -1, 1) * 32767).astype("<i2").tobytes())
-                grown = dataclasses.replace(entry, start=position, samples=len(copy), speed=round(speed, 4))
-                lines.append(json.dumps(dataclasses.asdict(grown)))
+                grown.append(dataclasses.replace(entry, start=position, samples=len(copy), speed=round(speed, 4)))
                 position += len(copy)
-                added += len(copy)
     manifest = Path(corpus.folder / "clips.jsonl")
     staged = manifest.with_suffix(".new")
-    staged.write_text(manifest.read_text() + "\n".join(lines) + "\n")
+    staged.write_text(manifest.read_text() + "".join(map(line, grown)))
     staged.rename(manifest)
-    return added / SAMPLE_RATE / 3600
+    return _hours_of_copies(grown)
+
+
+def _hours_of_copies(entries: Iterable[Entry]) -> float:
+    return sum(entry.samples for entry in entries if entry.speed != 1.0) / SAMPLE_RATE / 3600

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import lzma
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
-from corpora.clip import Clip, Domain
+from corpora.clip import Clip, Domain, LeftOut
 
 MAX_MEMBER_BYTES = 1 << 30
+_DAMAGE = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
+Sample = tuple[str, dict[str, bytes]]
+"""A key, and the content of its members by suffix."""
 
 
-def shard_clips(root: Path, scratch: Path, domain: Domain = "sound") -> Iterator[Clip]:
+def shard_clips(root: Path, scratch: Path, domain: Domain = "sound") -> Iterator[Clip | LeftOut]:
     """Unpacks the audio of every ``*.tar`` below ``root`` into ``scratch`` and yields a clip for each sample.
 
-    ``.json`` members become labels (``domain`` and ``source`` among them are honoured), ``.txt`` members the text.
+    ``.json`` members become labels (``domain`` and ``source`` among them are honoured), ``.txt`` members the text. Of a
+    damaged shard, the samples before the damage are kept.
 
     Args:
         root: folder with shards, or one shard.
@@ -26,52 +33,90 @@ def shard_clips(root: Path, scratch: Path, domain: Domain = "sound") -> Iterator
         domain: of samples that do not say.
 
     Raises:
-        CodecError: no shards, or a damaged one.
+        CodecError: no shards.
     """
     shards = [root] if root.is_file() else sorted(root.rglob("*.tar"))
     if not shards:
         raise CodecError(f"{root}: no .tar shards below this folder")
     scratch.mkdir(parents=True, exist_ok=True)
     for shard in shards:
-        try:
-            with tarfile.open(shard) as tar:
-                yield from _samples(tar, shard, scratch, domain)
-        except tarfile.TarError as error:
-            raise CodecError(f"{shard}: damaged shard ({error})") from error
+        for sample in _samples(shard):
+            yield from [sample] if isinstance(sample, LeftOut) else _clip(shard, *sample, scratch, domain)
 
 
-def _samples(tar: tarfile.TarFile, shard: Path, scratch: Path, domain: Domain) -> Iterator[Clip]:
+def _samples(shard: Path) -> Iterator[Sample | LeftOut]:
+    """Samples of a shard, and what of it cannot be read."""
+    try:
+        with tarfile.open(shard) as tar:
+            yield from _grouped(tar, shard)
+            _check_end(tar)
+    except _DAMAGE as error:
+        reason = str(error).split("\n")[0].rstrip(":")
+        yield LeftOut(str(shard), f"damaged shard: {reason}")
+
+
+def _grouped(tar: tarfile.TarFile, shard: Path) -> Iterator[Sample | LeftOut]:
     key = ""
     members: dict[str, bytes] = {}
     for member in tar:
         # Names come from strangers: only their last part is used, and only as a suffix.
         name = PurePosixPath(member.name)
         stem, _, suffix = name.name.partition(".")
-        if not member.isfile() or member.size > MAX_MEMBER_BYTES:
+        if not member.isfile():
+            continue
+        if member.size > MAX_MEMBER_BYTES:
+            yield LeftOut(f"{shard}/{name}", "too large")
             continue
         current = str(name.parent / stem)
         if current != key and members:
-            yield from _clip(shard, key, members, scratch, domain)
+            yield key, members
             members = {}
         key = current
         handle = tar.extractfile(member)
         assert handle is not None
         members[f".{suffix.lower()}"] = handle.read()
     if members:
-        yield from _clip(shard, key, members, scratch, domain)
+        yield key, members
 
 
-def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domain: Domain) -> Iterator[Clip]:
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Finds what `tarfile` takes for the end of a shard but is not: a member whose header is damaged.
+
+    Raises:
+        tarfile.ReadError: there is something else than zeros.
+    """
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError("a member's header is damaged")
+
+
+def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domain: Domain) -> Iterator[Clip | LeftOut]:
     suffix = next((s for s in members if s in AUDIO_SUFFIXES), None)
     if suffix is None:
         return
-    labels: dict[str, str] = {}
-    if ".json" in members:
-        labels = {str(k): str(v) for k, v in json.loads(members[".json"]).items() if isinstance(v, (str, int, float))}
+    path = f"{shard}/{key}{suffix}"
+    labels = _labels(members.get(".json", b"{}"))
+    if labels is None:  # the source may be among them, so that its split is not known
+        yield LeftOut(path, "labels are not a JSON object")
+        return
     if ".txt" in members:
         labels["text"] = members[".txt"].decode("utf-8", "replace").strip()
     with tempfile.NamedTemporaryFile(dir=scratch, suffix=suffix, delete=False) as handle:
         handle.write(members[suffix])
-    named = labels.pop("domain", domain)
+    named: Any = labels.pop("domain", domain)
     source = labels.pop("source", f"{shard.name}/{key}")
-    yield Clip(handle.name, source, named if named in ("speech", "music", "sound") else domain, shard.stem, labels)  # type: ignore[arg-type]
+    if named not in ("speech", "music", "sound"):
+        named = domain
+    yield Clip(path, source, named, shard.stem, labels, unpacked=handle.name)
+
+
+def _labels(content: bytes) -> dict[str, str] | None:
+    """Texts and numbers of a JSON object, or None if it is none."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    return {key: str(value) for key, value in values.items() if isinstance(value, (str, int, float))}

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from corpora import debian
-from corpora.clip import Clip
+from corpora.clip import Clip, LeftOut
 from corpora.folder import folder_clips
 from corpora.layouts import LAYOUTS, layout_clips
 from corpora.shards import shard_clips
 from corpora.synthetic import synthetic_clips
 
 
-def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Clip]:
+def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Clip | LeftOut]:
     """Clips of ``debian``, ``synthetic``, ``FOLDER``, ``webdataset:FOLDER`` or ``LAYOUT:FOLDER``.
 
     Args:

@@ -16,7 +16,8 @@ from rich.progress import track
 
 from codec.audio import read_audio, resample
 from codec.errors import CodecError
-from corpora.clip import Clip, split_of
+from corpora.clip import Clip, LeftOut, split_of
+from corpora.finite import holds_numbers
 
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.2
@@ -41,6 +42,13 @@ class Entry:
     start: int
     samples: int
     speed: float = 1.0
+
+
+def line(entry: Entry) -> str:
+    """An entry's line of the manifest."""
+    row = asdict(entry)
+    del row["clip"]["unpacked"]  # a temporary name: two builds of the same files must write the same
+    return json.dumps(row) + "\n"
 
 
 class Corpus:
@@ -75,11 +83,19 @@ class Corpus:
         return self.audio[entry.start + start : entry.start + stop].astype(np.float32) / 32768
 
 
-def build(clips: Iterable[Clip], folder: str | Path, workers: int = 2) -> dict[str, object]:
+def build(clips: Iterable[Clip | LeftOut], folder: str | Path, workers: int = 2) -> dict[str, object]:
     """Decodes clips to 16 kHz mono and writes the layout; duplicates, silence and broken files are left out.
 
+    The manifest comes last: where it is, everything else is whole. Without it, a build starts anew and ends the same.
+
+    Args:
+        clips: in the order in which they are kept, and what readers left out themselves.
+        folder: of the corpus.
+        workers: processes that decode.
+
     Returns:
-        The report, also written to ``report.json``: hours per domain and split, and what was left out and why.
+        The report, also written to ``report.json``: hours per domain and split, how many were left out and why, and the
+        first 200 of these by name.
 
     Raises:
         CodecError: nothing usable was found.
@@ -100,45 +116,52 @@ def build(clips: Iterable[Clip], folder: str | Path, workers: int = 2) -> dict[s
             digest = hashlib.sha256(wave.tobytes()).digest()
             if not problem and digest in seen:
                 problem = "duplicate"
-            if problem:
+            if problem or isinstance(clip, LeftOut):
                 left_out[problem.split(":")[0]] += 1
                 examples.append(f"{clip.path}: {problem}")
                 continue
             seen.add(digest)
             split = split_of(clip.source)
             audio.write(wave.tobytes())
-            entry = Entry(clip, split, position, len(wave))
-            manifest.write(json.dumps(asdict(entry)) + "\n")
+            manifest.write(line(Entry(clip, split, position, len(wave))))
             position += len(wave)
             seconds[f"{clip.domain}/{split}"] += len(wave) / SAMPLE_RATE
     if not position:
-        raise CodecError(f"no usable audio found ({dict(left_out) or 'no files'})")
-    (folder / ".audio.i16").rename(folder / "audio.i16")
-    (folder / ".clips.jsonl").rename(folder / "clips.jsonl")
+        raise CodecError(
+            f"no usable audio found ({dict(left_out)}, first {examples[0]})" if left_out else "no usable audio found"
+        )
     report = {
         "hours": {key: round(value / 3600, 3) for key, value in sorted(seconds.items())},
         "left_out": dict(left_out),
         "examples": examples[:200],
     }
-    (folder / "report.json").write_text(json.dumps(report, indent=1))
+    (folder / ".report.json").write_text(json.dumps(report, indent=1))
+    (folder / "clips.jsonl").unlink(missing_ok=True)  # one of an older build must not be found beside newer audio
+    for name in ("audio.i16", "report.json", "clips.jsonl"):
+        (folder / f".{name}").rename(folder / name)
     return report
 
 
-def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Clip]) -> Iterator[tuple[Clip, np.ndarray, str]]:
+def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Clip | LeftOut]) -> Iterator[tuple[Clip | LeftOut, np.ndarray, str]]:
     """Decodes in parallel, a bounded number of clips ahead, in the given order."""
     iterator = iter(clips)
     while batch := list(islice(iterator, 64)):
-        for clip, (wave, problem) in zip(batch, pool.map(_decode, [clip.path for clip in batch]), strict=True):
+        for clip, (wave, problem) in zip(batch, pool.map(_decode, batch), strict=True):
             yield clip, wave, problem
 
 
-def _decode(path: str) -> tuple[np.ndarray, str]:
+def _decode(clip: Clip | LeftOut) -> tuple[np.ndarray, str]:
     """16 kHz mono int16, and why the clip is unusable (empty if it is usable)."""
     nothing = np.zeros(0, "<i2")
+    if isinstance(clip, LeftOut):
+        return nothing, clip.problem
+    path = clip.unpacked or clip.path
     try:
         wave, rate = read_audio(path)
     except CodecError as error:
-        return nothing, f"unreadable: {error}"
+        return nothing, f"unreadable: {str(error).removeprefix(f'{path}: ')}"  # the report names the clip already
+    if not holds_numbers(path):
+        return nothing, "not all numbers"
     mono = resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
     if len(mono) < MIN_SECONDS * SAMPLE_RATE:
         return nothing, "too short"

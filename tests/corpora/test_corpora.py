@@ -87,7 +87,9 @@ def test_perturbed_copies_stay_in_training_and_are_made_once(corpus: Corpus) -> 
     for entry in copies:
         assert entry.samples == pytest.approx(originals[entry.clip.source].samples / entry.speed, abs=2)
         assert np.abs(grown.wave(entry)).max() > 0.01
-    assert perturb(grown, {"speech": 2}) == 0.0
+    before = (corpus.folder / "clips.jsonl").read_bytes()
+    assert perturb(grown, {"speech": 2}) == hours
+    assert (corpus.folder / "clips.jsonl").read_bytes() == before
 
 
 def test_perturbing_after_a_kill_ends_like_an_unbroken_run(corpus: Corpus, tmp_path: Path) -> None:
