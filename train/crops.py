@@ -69,6 +69,7 @@ class Crops:
         frames: int,
         batch_size: int,
         features: np.ndarray | None = None,
+        *,
         seed: int = 0,
         share: slice | None = None,
     ) -> None:
@@ -181,7 +182,7 @@ def create_features(folder: Path, frames: int, width: int) -> np.memmap:
     return np.memmap(path, "<f2", "r+", shape=(frames, width))
 
 
-def finish_features(folder: Path, features: np.memmap, **about: float) -> None:
+def finish_features(folder: Path, features: np.memmap, **about: float | str) -> None:
     """Writes ``features.json``, which says that a feature cache is whole."""
     features.flush()
     frames, width = features.shape

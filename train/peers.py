@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,12 +28,15 @@ from codec.errors import CodecError, first_error
 from corpora.store import SAMPLE_RATE, Corpus
 from train.config import Count, NotNegative, Positive, Weights
 from train.crops import Crops
+from train.draws import step_generator
 from train.losses import MultiScaleMelLoss
-from train.parallel import Place, join
+from train.parallel import join
 from train.progress import Steps
-from train.run import LOG_EVERY, Run, check_finite, clip_gradients
+from train.run import Run, check_finite, clip_gradients
 
 COMMITMENT = 0.25
+MATTERS = ("family", "streams", "width", "weights", "crop_frames", "batch_size", "learning_rate", "seed")
+"""What a run cannot change on its way; it may become longer."""
 Family = Literal["encodec_24khz", "dac_16khz"]
 
 
@@ -76,8 +80,13 @@ class EncodecPeer(nn.Module):
         self.network, self.streams, self.decay = network, streams, decay
         self.sample_rate = int(network.config.sampling_rate)
 
-    def forward(self, wave: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, 1, samples)`` → the same again, and how far the encoder is from its codewords."""
+    def forward(self, wave: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """``(B, 1, samples)`` → the same again, and how far the encoder is from its codewords.
+
+        Args:
+            wave: of a batch.
+            draws: of the step, for codewords that move.
+        """
         latents = self.network.encoder(wave)
         rest = latents.transpose(1, 2).reshape(-1, latents.shape[1])
         commitment, total = latents.new_zeros(()), torch.zeros_like(rest)
@@ -86,7 +95,7 @@ class EncodecPeer(nn.Module):
             with torch.no_grad():
                 codes = book.quantize(rest.detach())
                 if self.training:
-                    self._learn(book, rest.detach(), codes)
+                    self._learn(book, rest.detach(), codes, draws)
                 chosen = F.embedding(codes, book.embed)
             commitment = commitment + F.mse_loss(rest, chosen)
             rest, total = rest - chosen, total + chosen
@@ -94,20 +103,20 @@ class EncodecPeer(nn.Module):
         return self.network.decoder(latents + (values - latents).detach()), commitment
 
     @torch.no_grad()
-    def _learn(self, book: Any, vectors: Tensor, codes: Tensor) -> None:
+    def _learn(self, book: Any, vectors: Tensor, codes: Tensor, draws: torch.Generator | None) -> None:
         """Moves codewords to the mean of what chose them; those that nothing chooses move to a vector of the batch."""
         counts = torch.bincount(codes, minlength=len(book.embed)).to(vectors.dtype)
         sums = torch.zeros_like(book.embed).index_add_(0, codes, vectors)
         book.cluster_size.lerp_(counts, 1 - self.decay)
         book.embed_avg.lerp_(sums, 1 - self.decay)
         dead = book.cluster_size < 1e-2
-        fresh = vectors[torch.randint(len(vectors), (int(dead.sum()),), device=vectors.device)]
+        fresh = vectors[torch.randint(len(vectors), (int(dead.sum()),), generator=draws).to(vectors.device)]
         book.embed_avg[dead], book.cluster_size[dead] = fresh, 1.0
         book.embed.copy_(book.embed_avg / book.cluster_size.unsqueeze(1))
 
 
 class DacPeer(nn.Module):
-    """The Descript codec, whose library has all that training needs.
+    """The Descript codec, whose library has all that training needs, but for streams: by itself it trains every codebook.
 
     Args:
         network: transformers' ``DacModel``.
@@ -119,11 +128,16 @@ class DacPeer(nn.Module):
         self.network, self.streams = network, streams
         self.sample_rate = int(network.config.sampling_rate)
 
-    def forward(self, wave: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, 1, samples)`` → the same again, and how far encoder and codewords are from each other."""
-        found = self.network.encode(wave, n_quantizers=self.streams)
-        output: Tensor = self.network.decode(found.quantized_representation).audio_values
-        return output.unsqueeze(1), found.loss.mean()
+    def forward(self, wave: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """``(B, 1, samples)`` → the same again, and how far encoder and codewords are from each other; nothing is drawn."""
+        sizes, rest = self.network.config, self.network.encoder(wave)
+        distance, total = rest.new_zeros(()), torch.zeros_like(rest)
+        for layer in self.network.quantizer.quantizers[: self.streams]:
+            chosen, commitment, codebook, *_ = layer(rest)
+            rest, total = rest - chosen, total + chosen
+            distance = distance + sizes.commitment_loss_weight * commitment + sizes.codebook_loss_weight * codebook
+        output: Tensor = self.network.decode(total).audio_values
+        return output.unsqueeze(1), distance.mean()
 
 
 def peer(config: PeerConfig) -> EncodecPeer | DacPeer:
@@ -136,20 +150,23 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
     """Trains to the end, or goes on from the last checkpoint, and writes the weights.
 
     Raises:
-        CodecError: no corpus, or the loss is no longer a number.
+        CodecError: no corpus, several processes, or the loss is no longer a number.
     """
     torch.manual_seed(config.seed)
-    place: Place = join()
-    data = Crops(Corpus(corpus), "train", config.weights, config.crop_frames, config.batch_size, seed=config.seed)
+    place = join()
+    if place.size > 1:  # codewords that move to what chose them, and an end by the clock, would have to be agreed on
+        raise CodecError(f"peers train in one process, not in {place.size}: start this without a launcher")
+    sizes = {"frames": config.crop_frames, "batch_size": config.batch_size}
+    data = Crops(Corpus(corpus), "train", config.weights, **sizes, seed=config.seed)
     model = peer(config).to(place.device).train()
     criterion = MultiScaleMelLoss(model.sample_rate).to(place.device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))
-    run = Run(output / "run", config, {"model": model, "optimizer": optimizer}, matters=("family", "streams", "width", "seed"))
+    run = Run(output / "run", config, {"model": model, "optimizer": optimizer}, MATTERS)
     done = run.resume()
     steps = Steps(config.family, data, done, config.steps, place)
-    for step, batch in steps if config.minutes else ():
+    for step, batch in steps if run.seconds_before < 60 * config.minutes else ():
         wave = _resampled(batch.wave, model.sample_rate)
-        result, commitment = model(wave)
+        result, commitment = model(wave, step_generator(config.seed, step))
         shared = min(result.shape[-1], wave.shape[-1])
         distance = criterion(result[:, 0, :shared], wave[:, 0, :shared])
         loss = distance + COMMITMENT * commitment
@@ -159,16 +176,16 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
         clip_gradients(model.parameters(), step, run)
         optimizer.step()
         done = step + 1
-        if done % LOG_EVERY == 0:
-            run.log(done, {"mel": distance.item(), "commitment": commitment.item(), "speed": steps.speed})
-        if done % config.save_every == 0:
+        run.after(step, config, losses=partial(_losses, distance, commitment, steps), figures=dict)
+        if run.seconds >= 60 * config.minutes:
             run.save(done)
-        if run.seconds > 60 * config.minutes:
             break
-    if config.minutes:
-        run.save(done)
     run.close()
     return export(config, model, output, done, run.seconds)
+
+
+def _losses(distance: Tensor, commitment: Tensor, steps: Steps) -> dict[str, float]:
+    return {"mel": distance.item(), "commitment": commitment.item(), "speed": steps.speed}
 
 
 def export(config: PeerConfig, model: EncodecPeer | DacPeer, output: Path, steps: int, seconds: float) -> Path:

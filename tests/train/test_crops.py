@@ -34,10 +34,32 @@ def test_batches_depend_on_their_number_alone(corpus: Corpus) -> None:
 
 
 def test_a_share_still_knows_the_whole_batch(corpus: Corpus) -> None:
-    sizes = ("train", {"speech": 1.0, "music": 1.0}, 16, 4)
-    whole, part = Crops(corpus, *sizes).batch(3), Crops(corpus, *sizes, share=slice(2, 4))
+    whole, part = crops(corpus).batch(3), crops(corpus, share=slice(2, 4))
     assert part.batch(3).wave.equal(whole.wave[2:])
     assert part.whole_batch(3).wave.equal(whole.wave)
+
+
+def test_domains_have_their_shares_however_much_audio_each_has(tmp_path: Path) -> None:
+    """Features that say which clip a crop begins with: domains by their weights, clips of a domain by their length."""
+    for index, (domain, count) in enumerate((("speech", 6), ("music", 30), ("sound", 6))):
+        for number in range(count):
+            write(tmp_path / "in" / domain / f"{number}.wav", 0.3 + 0.3 * (number % 3), seed=100 * index + number)
+    build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
+    corpus, entries = Corpus(tmp_path / "corpus"), cached_entries(Corpus(tmp_path / "corpus"))
+    rows = np.repeat(np.arange(len(entries)), [-(-entry.samples // FRAME) for entry in entries])
+    shares = {"speech": 6.0, "music": 2.8, "sound": 1.2}
+    data = Crops(corpus, "train", shares, frames=4, batch_size=400, features=rows[:, None].astype(np.float32), seed=5)
+    numbers = torch.cat([data.batch(index).features[:, 0, 0] for index in range(10)]).int().tolist()
+    drawn = [entries[number] for number in numbers]
+    assert {entry.split for entry in drawn} == {"train"}
+    for domain, share in shares.items():
+        chosen = [entry for entry in drawn if entry.clip.domain == domain]
+        assert len(chosen) / len(drawn) == pytest.approx(
+            share / 10, abs=4 * (share / 10 * (1 - share / 10) / len(drawn)) ** 0.5
+        )
+        lengths = np.array([entry.samples for entry in corpus.select("train", domain)])
+        mean = (lengths**2).sum() / lengths.sum()  # of a clip that is chosen by its length
+        assert np.mean([entry.samples for entry in chosen]) == pytest.approx(mean, rel=0.1)
 
 
 def test_levels_are_in_range_and_nothing_clips(corpus: Corpus) -> None:

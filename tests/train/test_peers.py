@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from codec.baselines import dac, encodec
 from codec.errors import CodecError
 from eval.semantics.embeddings import open_embedder
 from tests.corpora.sentence import sentence_corpus
+from train.parallel import Place
 from train.peers import EncodecPeer, PeerConfig, peer, train
 
 
@@ -50,6 +52,48 @@ def test_a_peer_is_trained_resumed_and_probed(family: str, corpus: Path, tmp_pat
     vectors = embedder.embed([wave, wave[:4_800]], 16_000)
     assert [len(part) for part in vectors] == [round(1 / embedder.hop_seconds), math.ceil(0.3 / embedder.hop_seconds - 1e-6)]
     assert all(np.isfinite(part).all() for part in vectors)
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("family", ["encodec_24khz", "dac_16khz"])
+def test_a_run_in_two_parts_ends_like_an_unbroken_one(family: str, corpus: Path, tmp_path: Path) -> None:
+    train(config(family, 4), corpus, tmp_path / "whole")
+    train(config(family, 2), corpus, tmp_path / "parts")
+    train(config(family, 4), corpus, tmp_path / "parts")
+    whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(value, parts[key]) for key, value in whole.items())
+    rows = [json.loads(line) for line in (tmp_path / "parts" / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 4]
+    with pytest.raises(CodecError, match=r"another config \(learning_rate differ\)"):
+        train(config(family, 4).model_copy(update={"learning_rate": 1e-4}), corpus, tmp_path / "parts")
+
+
+@pytest.mark.usefixtures("_small")
+def test_time_that_is_up_is_up_however_often_it_is_started(corpus: Path, tmp_path: Path) -> None:
+    short = config("dac_16khz", 50).model_copy(update={"minutes": 1e-6})
+    for _ in range(2):
+        train(short, corpus, tmp_path)
+        assert json.loads((tmp_path / "peer.json").read_text())["steps"] == 1
+
+
+def test_several_processes_are_refused(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.peers.join", lambda: Place(1, 2, torch.device("cpu")))
+    with pytest.raises(CodecError, match="peers train in one process, not in 2"):
+        train(config("dac_16khz", 1), corpus, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("_small")
+def test_dac_trains_the_codebooks_that_are_in_use() -> None:
+    model = peer(config("dac_16khz", 1)).train()
+    wave = 0.1 * torch.randn(2, 1, 3_200, generator=torch.Generator().manual_seed(0))
+    output, distance = model(wave)
+    (output.square().mean() + distance).backward()
+    layers = model.network.quantizer.quantizers
+    assert [layer.codebook.weight.grad is not None for layer in layers] == [True, True] + [False] * (len(layers) - 2)
+    found = model.eval().network.encode(wave, n_quantizers=2)
+    torch.testing.assert_close(output[:, 0], model.network.decode(found.quantized_representation).audio_values)
+    torch.testing.assert_close(distance, found.loss.mean())
 
 
 @pytest.mark.usefixtures("_small")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from codec.errors import CodecError
 from codec.official import checkpoint
@@ -19,7 +21,7 @@ from train.diffusion.schedule import zero_terminal_cosine
 from train.draws import step_generator
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps
-from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, set_rate
+from train.run import Average, Run, check_finite, clip_gradients, set_rate
 
 
 def load_frozen(folder: str, config: PublishedConfig, vocabs: tuple[int, ...]) -> Frozen:
@@ -58,9 +60,8 @@ def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Pa
     average = Average(model, config.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
     share = place.share(config.batch_size)
-    data = Crops(
-        Corpus(config.corpus), "train", config.weights, samples // FRAME, config.batch_size, seed=config.seed, share=share
-    )
+    crops = {"frames": samples // FRAME, "batch_size": config.batch_size}
+    data = Crops(Corpus(config.corpus), "train", config.weights, **crops, seed=config.seed, share=share)
     parts = {"model": model, "average": average, "optimizer": optimizer}
     run = Run(config.root, config, parts, matters=("rate", "vocabs", "seed"), main=place.main)
     steps = Steps("diffusion", data, run.resume(), config.steps, place)
@@ -79,10 +80,11 @@ def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Pa
         clip_gradients(model.parameters(), step, run, most=float("inf"))
         optimizer.step()
         average.update(model, step)
-        if (step + 1) % LOG_EVERY == 0 or step + 1 == config.steps:
-            run.log(step + 1, {"loss": mean_over_processes(loss), "codes": len(codes.unique()), "speed": steps.speed})
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            run.save(step + 1)
+        run.after(step, config, losses=partial(_losses, loss, codes, steps), figures=dict)
     if place.main:
         print(f"{run.folder / 'model'}: model {export(model, average.module, frozen, run.folder / 'model')}")
     return run.close()
+
+
+def _losses(loss: Tensor, codes: Tensor, steps: Steps) -> dict[str, float]:
+    return {"loss": mean_over_processes(loss), "codes": len(codes.unique()), "speed": steps.speed}

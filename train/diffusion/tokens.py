@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from train.draws import step_generator
 from train.losses import ReconstructionLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps
-from train.run import LOG_EVERY, Average, Run, check_finite, clip_gradients, cosine, set_rate
+from train.run import Average, Run, check_finite, clip_gradients, cosine, set_rate
 
 STATISTICS = 8
 """Batches that mean and deviation of the log-mel are taken from."""
@@ -120,10 +121,10 @@ def train(config: TokenDiffusionConfig) -> Path:
     networks = codec.networks.to(place.device)
     decoder = build(config.decoder, networks).to(place.device)
     decoder.alphas_cumprod.copy_(zero_terminal_cosine(config.decoder.noise_steps).alphas_cumprod)
-    sizes, corpus = (config.crop_frames, config.batch_size), Corpus(config.corpus)
-    fit_statistics(decoder, networks, Crops(corpus, "train", config.weights, *sizes, seed=config.seed + 1))
+    sizes, corpus = {"frames": config.crop_frames, "batch_size": config.batch_size}, Corpus(config.corpus)
+    fit_statistics(decoder, networks, Crops(corpus, "train", config.weights, **sizes, seed=config.seed + 1))
     share = place.share(config.batch_size)
-    data = Crops(corpus, "train", config.weights, *sizes, seed=config.seed, share=share)
+    data = Crops(corpus, "train", config.weights, **sizes, seed=config.seed, share=share)
     average = Average(decoder, config.average_decay)
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
@@ -142,14 +143,14 @@ def train(config: TokenDiffusionConfig) -> Path:
         clip_gradients(decoder.parameters(), step, run)
         optimizer.step()
         average.update(decoder, step)
-        if (step + 1) % LOG_EVERY == 0 or step + 1 == config.steps:
-            values = {"loss": mean_over_processes(loss), "vocoder": mean_over_processes(heard), "speed": steps.speed}
-            run.log(step + 1, values)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            run.save(step + 1)
+        run.after(step, config, losses=partial(_losses, loss, heard, steps), figures=dict)
     if place.main:
         folder = DEFAULT if config.model == "default" else Path(config.model)
         assert isinstance(average.module, DiffusionDecoder)
         export_diffusion(average.module, folder, codec.fingerprint, run.folder / "model")
         print(f"{run.folder / 'model'}: codec decode --decoder diffusion --model {run.folder / 'model'}")
     return run.close()
+
+
+def _losses(loss: Tensor, heard: Tensor, steps: Steps) -> dict[str, float]:
+    return {"loss": mean_over_processes(loss), "vocoder": mean_over_processes(heard), "speed": steps.speed}

@@ -80,7 +80,7 @@ def test_hidden_tokens_leave_no_gradient_on_the_acoustic_encoder_but_the_commitm
 
 
 def test_a_tiny_run_learns_and_resumes(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.diffusion.run.LOG_EVERY", 1)
+    monkeypatch.setattr("train.run.LOG_EVERY", 1)
     config = DiffusionConfig(
         root=str(tmp_path / "run"), corpus=str(corpus), checkpoint="", vocabs=(4096, 8192), weights={"speech": 1.0},
         seconds=0.64, steps=30, batch_size=4, learning_rate=2e-3, warmup=5, save_every=10,

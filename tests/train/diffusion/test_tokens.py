@@ -43,7 +43,7 @@ def config(root: Path, corpus: Path, model: Path, steps: int) -> TokenDiffusionC
 def run(corpus: Path, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("diffusion") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("train.diffusion.tokens.LOG_EVERY", 1)
+        patch.setattr("train.run.LOG_EVERY", 1)
         train(config(folder, corpus, tiny_folder, 100))
         train(config(folder, corpus, tiny_folder, 101))
     return folder
