@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 from codec.limits import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 

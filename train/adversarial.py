@@ -14,11 +14,15 @@ from train.balancer import Balancer
 from train.config import TrainConfig
 from train.discriminator import MultiResolutionDiscriminator, adversarial_loss, discriminator_loss, feature_loss
 from train.draws import ADVERSARIAL_CROPS
+from train.lineage import digest_of
 from train.losses import ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
 from train.run import Average, Run, check_finite, clip_gradients, cosine, set_rate
+
+MATTERS = ("codec", "adversarial", "model", "seed", "precision")
+"""Sections of the config that a run cannot change on its way."""
 
 
 def train(config: TrainConfig, networks: Networks) -> Path:
@@ -36,9 +40,10 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     stage, place = config.adversarial, join()
     if not load_averaged(config, networks, "codec") and not config.init:
         raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
+    upon = digest_of(networks)
     networks.to(place.device)
     share = place.share(stage.batch_size)
-    data, valid = crops_of(config, stage, config.seed + ADVERSARIAL_CROPS, share)
+    data, valid = crops_of(config, networks, stage, config.seed + ADVERSARIAL_CROPS, share)
     model = Autoencoder(networks, config.precision)
     model.acoustic.requires_grad_(False)
     judge = MultiResolutionDiscriminator(stage.n_ffts, stage.channels).to(place.device)
@@ -50,8 +55,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     shares = {"mel": stage.mel, "adversarial": stage.adversarial, "feature": stage.feature, "meaning": stage.meaning}
     balancer = Balancer(shares)
     parts = {"model": model, "judge": judge, "average": average, "generator": generator, "critic": critic, "balancer": balancer}
-    matters = ("codec", "adversarial", "model", "seed", "precision")
-    run = Run(config.folder("adversarial"), config, parts, matters, main=place.main)
+    run = Run(config.folder("adversarial"), config, parts, MATTERS, main=place.main, upon=upon)
     steps = Steps("adversarial", data, run.resume(), stage.steps, place)
     recent: dict[str, float] = {}
     for step, batch in steps:

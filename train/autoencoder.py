@@ -12,18 +12,24 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from codec.errors import CodecError
 from codec.networks import Networks
 from corpora.store import Corpus
+from train.codebooks import frozen_features
 from train.config import AdversarialStage, CodecStage, TrainConfig
-from train.crops import Batch, Crops, open_features, usable
+from train.crops import Batch, Crops, usable
 from train.draws import CODEC_CROPS, step_generator
+from train.lineage import digest_of
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import Average, Run, check_finite, clip_gradients, cosine, set_rate
+from train.run import Average, Run, check_finite, clip_gradients, cosine, read_checkpoint, set_rate
 from train.similarity import SimilarityLoss
 from train.usage import CodeUsage
+
+MATTERS = ("codec", "model", "seed", "precision")
+"""Sections of the config that a run cannot change on its way."""
 
 
 class Decoded(NamedTuple):
@@ -73,7 +79,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     stage, place = config.codec, join()
     networks.to(place.device)
     share = place.share(stage.batch_size)
-    data, valid = crops_of(config, stage, config.seed + CODEC_CROPS, share)
+    data, valid = crops_of(config, networks, stage, config.seed + CODEC_CROPS, share)
     model = Autoencoder(networks, config.precision)
     average = Average(model, stage.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
@@ -85,7 +91,8 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     usage = CodeUsage(networks.acoustic_quantizer, networks.config.stacks).to(place.device)
     weights = {name: weight for name, (weight, _) in criteria.items()} | {"uneven": stage.evenness}
     parts = {"model": model, "average": average, "optimizer": optimizer, "usage": usage}
-    run = Run(config.folder("codec"), config, parts, matters=("codec", "model", "seed", "precision"), main=place.main)
+    upon = digest_of(networks.semantic, networks.codebooks)
+    run = Run(config.folder("codec"), config, parts, MATTERS, main=place.main, upon=upon)
     if place.device.type == "cuda":
         model.compile()
     recent: dict[str, float] = {}
@@ -117,11 +124,11 @@ def train(config: TrainConfig, networks: Networks) -> Path:
 
 
 def crops_of(
-    config: TrainConfig, stage: CodecStage | AdversarialStage, seed: int, share: slice
+    config: TrainConfig, networks: Networks, stage: CodecStage | AdversarialStage, seed: int, share: slice
 ) -> tuple[Crops, dict[str, Batch]]:
     """Training crops with the frozen encoder's features, and one validation batch of each domain that has held-out clips."""
     corpus = Corpus(config.folder("corpus"))
-    sizes = (stage.crop_frames, stage.batch_size, open_features(config.folder("features")))
+    sizes = (stage.crop_frames, stage.batch_size, frozen_features(config, corpus, encoder=digest_of(networks.semantic)))
     valid = {
         domain: Crops(corpus, "valid", {domain: 1.0}, *sizes, seed=1).batch(0)
         for domain in config.codec.weights
@@ -130,16 +137,23 @@ def crops_of(
     return Crops(corpus, "train", config.codec.weights, *sizes, seed=seed, share=share), valid
 
 
-def load_averaged(config: TrainConfig, networks: Networks, stage: str) -> bool:
-    """Loads the averaged weights of a stage's latest checkpoint into ``networks``; False if there is none."""
+def load_averaged(config: TrainConfig, networks: Networks, stage: str) -> int:
+    """Loads the averaged weights of a stage's latest checkpoint into ``networks``; returns its step, 0 if there is none.
+
+    Raises:
+        CodecError: the checkpoint is damaged, or of other sizes.
+    """
     path = config.folder(stage) / "checkpoint.pt"
     if not path.exists():
-        return False
-    average = Average(Autoencoder(networks, config.precision))
-    average.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["parts"]["average"])
+        return 0
+    state, average = read_checkpoint(path), Average(Autoencoder(networks, config.precision))
+    try:
+        average.load_state_dict(state["parts"]["average"])
+    except (KeyError, RuntimeError) as error:
+        raise CodecError(f"{path}: not of the networks that the config's model section describes") from error
     networks.acoustic.load_state_dict(average.module.acoustic.state_dict())
     networks.decoder.load_state_dict(average.module.decoder.state_dict())
-    return True
+    return int(state["step"])
 
 
 def draw(config: TrainConfig, networks: Networks, step: int, batch_size: int) -> tuple[int, int, Tensor]:

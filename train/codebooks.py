@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,17 +20,23 @@ from codec.features import LogMel
 from codec.hub import load_codec
 from codec.networks import Networks
 from codec.semantic import SemanticEncoder
-from corpora.store import Corpus, Entry
+from corpora.store import SAMPLE_RATE, Corpus, Entry
+from quantizers import checkpoints
+from quantizers.checkpoints import CheckpointError, mark_of
+from quantizers.clustering import Iteration
 from quantizers.fit_nested import SAMPLE_PER_CENTROID, fit_nested
-from quantizers.kmeans import Iteration
 from quantizers.nested import NestedKMeansQuantizer
 from train.config import TrainConfig
-from train.crops import FRAME, cached_entries, create_features, finish_features, first_frames, frames_of, level, open_features
+from train.crops import FRAME, cached_entries, first_frames, frames_of, level, open_features
+from train.filling import Filling
+from train.lineage import digest_of, digest_of_corpus, require_origin
 from train.parallel import join
-from train.progress import autocast
-from train.run import Average
+from train.progress import autocast, heard
+from train.run import Average, read_checkpoint
 
 PIECE_FRAMES = 3000
+UNFINISHED = "unfinished"
+"""Folder among the codebooks for what a fit that is killed goes on from."""
 
 
 def load_encoder(config: TrainConfig) -> SemanticEncoder:
@@ -46,19 +52,43 @@ def load_encoder(config: TrainConfig) -> SemanticEncoder:
         raise CodecError(f"{path}: no pretrained semantic encoder; run codec train ssl first")
     encoder = SemanticEncoder(config.model.semantic, config.model.mel.n_mels)
     average = Average(encoder)
-    average.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["parts"]["average"])
+    try:
+        average.load_state_dict(read_checkpoint(path)["parts"]["average"])
+    except (KeyError, RuntimeError) as error:
+        raise CodecError(f"{path}: not of an encoder that the config's model section describes") from error
     encoder.load_state_dict(average.module.state_dict())
     return encoder.eval()
 
 
-def cache_features(config: TrainConfig) -> Path:
-    """Encodes train and valid clips at random levels; writes one float16 row per 20 ms."""
+def frozen_features(config: TrainConfig, corpus: Corpus, **origins: str) -> np.ndarray:
+    """The features that `cache_features` left, ``(frames, D)``.
+
+    Args:
+        config: of the whole training.
+        corpus: that they must be of.
+        origins: what else they must be of, as in `train.lineage.require_origin`.
+
+    Raises:
+        CodecError: there are none, they are damaged, or they are of another corpus or encoder.
+    """
+    folder = config.folder("features")
+    features = open_features(folder)
+    require_origin(folder / "features.json", corpus=digest_of_corpus(corpus), **origins)
+    if len(features) != frames_of(cached_entries(corpus)):
+        raise CodecError(f"{folder}: of another corpus than the one that is there now; delete {folder} to make it anew")
+    return features
+
+
+def cache_features(config: TrainConfig) -> float:
+    """Encodes train and valid clips at random levels; writes one float16 row per 20 ms, and returns the seconds of audio."""
     device = join().device
-    corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config).to(device)
+    corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config)
+    origin = {"corpus": digest_of_corpus(corpus), "encoder": digest_of(encoder)}
+    encoder.to(device)
     mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(device)
     entries, first = cached_entries(corpus), first_frames(corpus)
-    folder = config.folder("features")
-    features = create_features(folder, frames_of(entries), config.model.semantic.n_features)
+    settings = {"seed": str(config.seed), "precision": config.precision}
+    cache = Filling(config.folder("features"), frames_of(entries), config.model.semantic.n_features, **origin, **settings)
 
     @torch.inference_mode()
     def encode(entry: Entry) -> None:
@@ -69,40 +99,45 @@ def cache_features(config: TrainConfig) -> Path:
             with autocast(device, config.precision):
                 rows = encoder(mel(piece))[0].float().cpu().numpy()
             at = first[entry.start] + start
-            features[at : at + len(rows)] = rows
+            cache.features[at : at + len(rows)] = rows
 
     # Most clips are short: one to a thread, since threads that share one spend their time waiting for each other.
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for _ in track(pool.map(encode, entries), "features", total=len(entries)):
+        left = entries[cache.done :]
+        for _ in cache.keep(heard("features", left, pool.map(encode, left))):
             pass
-    finish_features(folder, features)
-    return folder
+    cache.finish(**origin)
+    return sum(entry.samples for entry in entries) / SAMPLE_RATE
 
 
 def fit(config: TrainConfig) -> Path:
     """Fits the codebooks of every rate on training frames; writes ``codebooks.safetensors`` and a report.
 
+    Until all is done, ``unfinished`` beside them holds the codebooks that are, and the passes of the one that is not yet: a
+    fit that was killed goes on from there.
+
     Raises:
-        CodecError: too little audio, features that are not finite, or a domain without a share.
+        CodecError: too little audio, features that are not finite, a domain without a share, or what is unfinished is of
+            another config or other features.
     """
-    corpus = Corpus(config.folder("corpus"))
-    features = open_features(config.folder("features"))
+    corpus, encoder = Corpus(config.folder("corpus")), digest_of(load_encoder(config))
+    features = frozen_features(config, corpus, encoder=encoder)
     missing = {entry.clip.domain for entry in corpus.select("train")} - set(config.kmeans.shares)
     if config.kmeans.shares and missing:
         raise CodecError(f"kmeans.shares: no share for {', '.join(sorted(missing))}, which the corpus holds")
     networks = given_networks(config) if config.kmeans.refit else Networks(config.model)
     rng = np.random.default_rng(config.seed)
-    report: dict[str, object] = {}
+    folder = config.folder("codebooks")
+    report: dict[str, object] = {"encoder": encoder}
     for stack in config.model.stacks:
         starts, domains = _tokens(config, corpus, stack, rng)
-        points = np.concatenate([features[starts + offset] for offset in range(stack)], axis=1)
-        report[f"stack {stack}"] = _fit_stack(config, networks.codebook(stack), stack, points, domains)
-    folder = config.folder("codebooks")
+        report[f"stack {stack}"] = _fit_once(config, networks.codebook(stack), stack, features, starts, domains)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(networks.codebooks.state_dict(), folder / "codebooks.safetensors")
     with atomic_write(folder / "report.json") as handle:
         handle.write(json.dumps(report, indent=1).encode())
+    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
     return folder
 
 
@@ -117,26 +152,69 @@ def _tokens(config: TrainConfig, corpus: Corpus, stack: int, rng: np.random.Gene
     return starts[chosen], domains[chosen]
 
 
-def _fit_stack(
-    config: TrainConfig, quantizer: NestedKMeansQuantizer, stack: int, points: np.ndarray, domains: np.ndarray
+def _fit_once(
+    config: TrainConfig,
+    quantizer: NestedKMeansQuantizer,
+    stack: int,
+    features: np.ndarray,
+    starts: np.ndarray,
+    domains: np.ndarray,
 ) -> dict[str, object]:
-    """Fits one rate's codebook; returns its part of the report."""
-    stage, passes = config.kmeans, Passes(f"stack {stack}", tuple(config.kmeans.shares))
+    """Fits one rate's codebook unless that was done before; returns its part of the report."""
+    path = config.folder("codebooks") / UNFINISHED / f"stack-{stack}.safetensors"
+    known = np.asarray(features[starts[:1024]])
+    settings = (config.kmeans, config.seed, config.ssl.teacher_components, quantizer.vocabs, tuple(quantizer.basis.shape))
+    mark = mark_of(*settings, starts, domains, known, quantizer.basis.numpy())
+    if path.exists():
+        try:
+            state, about = checkpoints.read(path)
+        except CheckpointError as error:
+            raise CodecError(str(error)) from error
+        if about.get("mark") != mark:
+            raise CodecError(f"{path}: of another config or other features; delete {path.parent} to start anew")
+        quantizer.load_state_dict(state)
+        print(f"stack {stack}: done already", flush=True)
+        return dict(about["report"])
+    points = np.concatenate([features[starts + offset] for offset in range(stack)], axis=1)
+    report = _fit_stack(config, quantizer, stack, points, domains, path.with_suffix(""))
+    checkpoints.write(path, quantizer.state_dict(), {"mark": mark, "report": report})
+    shutil.rmtree(path.with_suffix(""))
+    return report
+
+
+def _fit_stack(
+    config: TrainConfig, quantizer: NestedKMeansQuantizer, stack: int, points: np.ndarray, domains: np.ndarray, folder: Path
+) -> dict[str, object]:
+    """Fits one rate's codebook, with checkpoints in a folder; returns its part of the report."""
+    stage, names = config.kmeans, tuple(config.kmeans.shares)
     weights = torch.ones(config.model.semantic.n_features)
     weights[config.ssl.teacher_components :] = stage.spectrum_weight
-    shares, rows = tuple(stage.shares.values()), weights.repeat(stack)
     try:
-        fit_nested(quantizer, points, stage.iterations, config.seed, passes, domains, shares, stage.refit, rows)
+        found = fit_nested(
+            quantizer,
+            points,
+            stage.iterations,
+            seed=config.seed,
+            groups=domains,
+            shares=tuple(stage.shares.values()),
+            keep_basis=stage.refit,
+            weights=weights.repeat(stack),
+            report=Passes(f"stack {stack}", names),
+            checkpoint=folder,
+        )
+    except CheckpointError as error:
+        raise CodecError(str(error)) from error
     except ValueError as error:
         raise CodecError(f"cannot fit the codebooks of stack {stack}: {error}; add audio, or lower model.vocabs") from error
-    usage = {vocab: _usage(quantizer, points, vocab) for vocab in config.model.vocabs}
+    usage = {str(vocab): _usage(quantizer, points, vocab) for vocab in config.model.vocabs}
     for vocab, figures in usage.items():
         print(f"stack {stack} vocabulary {vocab}: {' '.join(f'{k} {v:.4g}' for k, v in figures.items())}", flush=True)
-    return {"points": len(points), "inertia": passes.inertia, "vocabs": usage}
+    last = [clustering.iterations[-1].inertia for clustering in found]
+    return {"points": len(points), "inertia": dict(zip(names, last, strict=True)) if names else last[0], "vocabs": usage}
 
 
 class Passes:
-    """Prints the passes of k-means as they come, those of each domain under its name, and keeps the last ones' inertia.
+    """Prints the passes of k-means as they come, those of each domain under its name.
 
     Args:
         label: of the lines.
@@ -144,41 +222,29 @@ class Passes:
 
     Example:
         >>> passes = Passes("stack 1", ("sound", "speech"))
-        >>> for inertia, number in ((3.0, 0), (2.5, 1), (7.0, 0)):
-        ...     passes(number, Iteration(inertia, 0.0, 0, 1.0, 1e6))
-        stack 1 sound pass 0: inertia 3 shift 0 empty 0 imbalance 1 points_per_second 1e+06
-        stack 1 sound pass 1: inertia 2.5 shift 0 empty 0 imbalance 1 points_per_second 1e+06
-        stack 1 speech pass 0: inertia 7 shift 0 empty 0 imbalance 1 points_per_second 1e+06
-        >>> passes.inertia
-        {'sound': 2.5, 'speech': 7.0}
+        >>> passes(1, 0, Iteration(3.0, 0.0, 0.5, 0.25, 0, 1.0, 4.0, 2.0, 1e6))
+        stack 1 speech pass 0: inertia 3 change 0 shift 0.5 mean_shift 0.25 empty 0 imbalance 1 entropy 4 seconds 2 \
+points_per_second 1e+06
     """
 
     def __init__(self, label: str, domains: tuple[str, ...]) -> None:
         self._label, self._domains = label, domains
-        self._last: list[float] = []
 
-    def __call__(self, number: int, iteration: Iteration) -> None:
-        if number == 0:
-            self._last.append(iteration.inertia)
-        self._last[-1] = iteration.inertia
-        label = f"{self._label} {self._domains[len(self._last) - 1]}" if self._domains else self._label
+    def __call__(self, group: int, number: int, iteration: Iteration) -> None:
+        label = f"{self._label} {self._domains[group]}" if self._domains else self._label
         print(f"{label} pass {number}: {' '.join(f'{k} {v:.4g}' for k, v in asdict(iteration).items())}", flush=True)
-
-    @property
-    def inertia(self) -> float | dict[str, float]:
-        """After the last pass; of each domain, where there are several fits."""
-        return dict(zip(self._domains, self._last, strict=True)) if self._domains else self._last[-1]
 
 
 def _usage(quantizer: NestedKMeansQuantizer, points: np.ndarray, vocab: int) -> dict[str, float]:
-    """Share of codes used, normalised entropy, and unexplained variance of the projected features."""
+    """Share of codes used, entropy, and unexplained variance of the projected features (none, where these do not vary)."""
     inputs = torch.from_numpy(points[:: max(1, len(points) // 400_000)].astype(np.float32))
     quantized = quantizer(inputs, vocab)
     projected = quantizer.project(inputs)
     share = torch.bincount(quantized.codes, minlength=vocab).double() / len(inputs)
     entropy = -(share[share > 0] * share[share > 0].log2()).sum().item()
-    error = (projected - quantized.values).square().sum() / (projected - projected.mean(0)).square().sum()
-    return {"used": (share > 0).double().mean().item(), "entropy_bits": entropy, "unexplained": error.item()}
+    error, variance = ((projected - to).square().sum().item() for to in (quantized.values, projected.mean(0)))
+    unexplained = error / variance if variance else 0.0
+    return {"used": (share > 0).double().mean().item(), "entropy_bits": entropy, "unexplained": unexplained}
 
 
 def assemble(config: TrainConfig) -> Networks:
@@ -196,6 +262,7 @@ def assemble(config: TrainConfig) -> Networks:
     if "ssl" not in config.given:
         networks.semantic.load_state_dict(load_encoder(config).state_dict())
     if fitted:
+        require_origin(path.parent / "report.json", encoder=digest_of(networks.semantic))
         before = [codebook.basis.clone() for codebook in networks.codebooks]
         networks.codebooks.load_state_dict(load_file(path))
         if config.kmeans.refit:

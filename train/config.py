@@ -46,7 +46,8 @@ class SemanticStage(Config):
 
     Attributes:
         objective: masked distillation from a teacher, masked autoencoding, or joint-embedding prediction.
-        teacher: folder of a CTranslate2 Whisper model, or of several, which then teach together.
+        teacher: a size of Whisper (``whisper-base``) or the folder of such a model in CTranslate2 form, or several, which then
+            teach together.
         teacher_components: principal components of the teachers that are predicted.
         spectrum_components: of the level-free log-mel frame.
         spectrum_weight: variance of the spectrum part; that of the teacher part is 1.

@@ -1,6 +1,6 @@
 """What a config costs: floating-point operations of its stages, counted on one crop each, and GPU-hours from that.
 
-``python -m train.cost train/configs/base.yaml`` prints the table of ``docs/training.md``.
+``python -m train.cost train/configs/base.yaml 6500`` prints the table of ``docs/training.md`` for a corpus of 6500 hours.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ COUNTED_FRAMES = 16
 """Length of the crop that is counted; cost is linear in length."""
 
 
+WHISPER = {"tiny": (4, 384), "base": (6, 512), "small": (12, 768), "medium": (24, 1024), "large": (32, 1280)}
+"""Layers and width of Whisper's encoder, by size (Radford et al. 2022, table 1)."""
+WINDOW_FRAMES = 1500
+"""That its attention spans, 30 s."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """Of one stage.
@@ -48,8 +54,13 @@ class Cost:
         return self.flop / (GPU_FLOPS * UTILISATION) / 3600
 
 
-def costs(config: TrainConfig) -> list[Cost]:
-    """Operations of the three stages that matter: pretraining, codec, adversarial."""
+def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
+    """Operations of the stages that run networks. Collecting audio and k-means take hours of processors, not of GPUs.
+
+    Args:
+        config: of a training.
+        corpus_hours: of audio, which the teacher and the finished encoder pass over once.
+    """
     networks = Networks(config.model)
     wave = torch.randn(1, COUNTED_FRAMES * FRAME)
     mel = networks.mel(wave)
@@ -68,7 +79,11 @@ def costs(config: TrainConfig) -> list[Cost]:
     critic = count(lambda: adversarial_loss(judge(wave.repeat(1, 4).requires_grad_())), convolutions=True) / 4
     codec = decoder + count(lambda: networks.acoustic(mel, semantic, stack)) + (encoder if config.codec.meaning else 0)
     ssl, polish = config.ssl, config.adversarial
+    corpus_frames = round(corpus_hours * 3600 * FRAMES_PER_SECOND)
+    teacher = sum(map(of_teacher, ssl.teachers)) * COUNTED_FRAMES if ssl.objective == "distil" else 0.0
     plans = (
+        ("teacher", corpus_frames, teacher),
+        ("features", corpus_frames, encoder / 3),  # without gradients
         ("ssl", ssl.steps * ssl.batch_size * ssl.crop_frames, encoder),
         ("codec", config.codec.steps * config.codec.batch_size * config.codec.crop_frames, codec),
         ("adversarial", polish.steps * polish.batch_size * polish.crop_frames, decoder + 3 * critic),
@@ -77,6 +92,17 @@ def costs(config: TrainConfig) -> list[Cost]:
         Cost(stage, frames / FRAMES_PER_SECOND / 3600, frames / FRAMES_PER_SECOND * operations / seconds)
         for stage, frames, operations in plans
     ]
+
+
+def of_teacher(name: str) -> float:
+    """Operations of Whisper's encoder for each of its frames; 0 where its size is not known from its name.
+
+    Example:
+        >>> f"{of_teacher('whisper-base') * FRAMES_PER_SECOND:.2e}"
+        '2.81e+09'
+    """
+    layers, width = WHISPER.get(name.removeprefix("whisper-").split("-")[0].split(".")[0], (0, 0))
+    return layers * (2 * 12 * width**2 + 4 * WINDOW_FRAMES * width)
 
 
 def count(function: Callable[[], Tensor], convolutions: bool = False) -> float:
@@ -91,15 +117,15 @@ def count(function: Callable[[], Tensor], convolutions: bool = False) -> float:
     return float(sum(value for name, value in found.items() if convolutions or "convolution" not in str(name)))
 
 
-def main(path: Path) -> None:
+def main(path: Path, corpus_hours: float = 0) -> None:
     """Prints a Markdown table."""
     from train.config_file import read_config
 
-    rows = costs(read_config(path, []))
+    rows = costs(read_config(path, []), corpus_hours)
     print("| stage | hours of audio | PFLOP | A100-hours |\n|---|---|---|---|")
     for row in (*rows, Cost("total", sum(r.audio_hours for r in rows), sum(r.flop for r in rows))):
         print(f"| {row.stage} | {row.audio_hours:,.0f} | {row.flop / 1e15:,.0f} | {row.gpu_hours:,.1f} |")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(float, sys.argv[2:]))

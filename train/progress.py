@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from corpora.store import SAMPLE_RATE, Entry
 from train.crops import Batch, Crops
 from train.parallel import Place
+
+Done = TypeVar("Done")
+
+
+def heard(label: str, entries: Sequence[Entry], done: Iterable[Done]) -> Iterator[Done]:
+    """Passes on what is done with each clip in turn, and shows on terminals how much audio that is, how fast, and what is left.
+
+    Args:
+        label: of the display.
+        entries: all clips.
+        done: as many results, as they come.
+    """
+    console, started, seconds = Console(stderr=True), time.monotonic(), 0.0
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[speed]}"))
+    with Progress(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(label, total=sum(entry.samples for entry in entries) / SAMPLE_RATE, speed="")
+        for entry, result in zip(entries, done, strict=True):
+            yield result
+            seconds += entry.samples / SAMPLE_RATE
+            speed = seconds / max(time.monotonic() - started, 1e-9)
+            bar.update(task, completed=seconds, speed=f"{speed:.0f} s audio/s")
 
 
 class Steps:

@@ -38,18 +38,20 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield from _leaves(f"{key}.{name}", getattr(value, name))
 
 
-def write(path: Path, values: dict[str, Any], seconds: float | None = None) -> None:
+def write(path: Path, config: Config, values: dict[str, Any], seconds: float | None = None) -> None:
     """Writes a record.
 
     Args:
         path: of the record.
-        values: from `settings`.
+        config: all of it, for those who read the record.
+        values: from `settings`: what decides what the stage makes.
         seconds: that the stage took; None while it is not done.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     taken = {} if seconds is None else {"seconds": round(seconds, 1)}
     with atomic_write(path) as handle:
-        handle.write(json.dumps({"config": values, "revision": revision(), **taken}, indent=1).encode())
+        about = {"config": values, "revision": revision(), **taken, "resolved": config.model_dump(mode="json")}
+        handle.write(json.dumps(about, indent=1).encode())
 
 
 def refuse_another(path: Path, values: dict[str, Any], product: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
+import pickle
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +17,7 @@ import torch
 from codec.atomic import atomic_write
 from codec.config import Config
 from codec.errors import CodecError
+from train.metrics import Metrics, Values
 
 LOG_EVERY = 100
 """Steps between lines of metrics."""
@@ -23,9 +26,6 @@ LOG_EVERY = 100
 def due(step: int, steps: int) -> bool:
     """Whether a step's losses are logged: every `LOG_EVERY`-th, and the first and last, so that runs can be compared."""
     return (step + 1) % LOG_EVERY == 0 or step in (0, steps - 1)
-
-
-Values = Mapping[str, float]
 
 
 class Plan(Protocol):
@@ -53,58 +53,54 @@ class Run:
         parts: everything whose state must come back, by name.
         matters: sections of the config that must be the same when a run is resumed.
         main: whether this process writes; the others only read.
+        upon: name of the weights that the run stands on and leaves as they are; a resume upon others is refused.
 
     Raises:
-        CodecError: the folder belongs to a run with another config.
+        CodecError: the folder belongs to a run with another config, or upon other weights.
     """
 
     def __init__(
-        self, folder: str | Path, config: Config, parts: dict[str, Stateful], matters: tuple[str, ...], main: bool = True
+        self,
+        folder: str | Path,
+        config: Config,
+        parts: dict[str, Stateful],
+        matters: tuple[str, ...],
+        main: bool = True,
+        upon: str = "",
     ) -> None:
         self.folder, self.parts, self.main = Path(folder), parts, main
         self.folder.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
         self.seconds_before, self.resumed = 0.0, 0
-        saved = self.folder / "config.json"
-        mine = config.model_dump(mode="json")
-        if saved.exists():
-            theirs = json.loads(saved.read_text())["config"]
-            changed = [name for name in matters if mine[name] != theirs.get(name)]
-            if changed:
-                raise CodecError(
-                    f"{folder}: holds a run with another config ({', '.join(changed)} differ); choose another root or delete it"
-                )
+        self._metrics = None
+        if (self.folder / "config.json").exists():
+            check_origin(self.folder, config, matters, upon)
         elif main:
-            saved.write_text(json.dumps({"config": mine, "revision": revision()}, indent=1))
+            about = {"config": config.model_dump(mode="json"), "upon": upon, "revision": revision()}
+            with atomic_write(self.folder / "config.json") as handle:
+                handle.write(json.dumps(about, indent=1).encode())
 
     @property
     def checkpoint(self) -> Path:
         """Path of the latest checkpoint."""
         return self.folder / "checkpoint.pt"
 
-    @property
-    def metrics(self) -> Path:
-        """Path of the metrics, one JSON object a line."""
-        return self.folder / "metrics.jsonl"
-
     def resume(self) -> int:
         """Loads the latest checkpoint if there is one; returns the step to go on from. Metrics of later steps are dropped.
 
         Raises:
-            CodecError: the checkpoint holds other parts, as those of an older version do.
+            CodecError: the checkpoint is damaged or holds other parts, as those of an older version do.
         """
         if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            state = read_checkpoint(self.checkpoint)
             if state["parts"].keys() != self.parts.keys():
                 raise CodecError(f"{self.checkpoint}: of another version of this stage; take another root, or delete it")
             for name, part in self.parts.items():
                 part.load_state_dict(state["parts"][name])
             self.seconds_before = state["seconds"]
             self.resumed = int(state["step"])
-        if self.main and self.metrics.exists():
-            rows = [line for line in self.metrics.read_text().splitlines() if self.resumed and _step(line) <= self.resumed]
-            with atomic_write(self.metrics) as handle:
-                handle.write("".join(f"{row}\n" for row in rows).encode())
+        if self.main:
+            self._metrics = Metrics(self.folder, self.resumed)
         return self.resumed
 
     def save(self, step: int) -> None:
@@ -120,12 +116,6 @@ class Run:
             staged.unlink(missing_ok=True)
             raise CodecError(f"cannot write {self.checkpoint} (disk full?): {error}; the last one is untouched") from error
 
-    @cached_property
-    def _board(self) -> Any:
-        from torch.utils.tensorboard import SummaryWriter
-
-        return SummaryWriter(str(self.folder), purge_step=self.resumed + 1 if self.resumed else 0)
-
     @property
     def seconds(self) -> float:
         """Wall seconds spent on this run, over all its starts."""
@@ -133,15 +123,9 @@ class Run:
 
     def log(self, step: int, values: Values) -> None:
         """Appends a line to ``metrics.jsonl``, to TensorBoard's event file, and prints it."""
-        if not self.main:
-            return
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
-        self._board.flush()
-        row = {"step": step, "seconds": round(self.seconds, 1)} | {k: round(float(v), 6) for k, v in values.items()}
-        with self.metrics.open("a") as handle:
-            handle.write(json.dumps(row) + "\n")
-        print(" ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
+        if self.main:
+            self._metrics = self._metrics or Metrics(self.folder)
+            self._metrics.log(step, self.seconds, values)
 
     def after(self, step: int, stage: Plan, losses: Callable[[], Values], figures: Callable[[], Values]) -> None:
         """Logs and saves what is due when a step is done.
@@ -161,17 +145,49 @@ class Run:
 
     def close(self) -> Path:
         """Ends TensorBoard's event file; returns the run's folder."""
-        if "_board" in self.__dict__:
-            self._board.close()
+        if self._metrics:
+            self._metrics.close()
         return self.folder
 
 
-def _step(row: str) -> float:
-    """Of a line of metrics; one that a full disk cut off comes after all others."""
+def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: str = "") -> None:
+    """Compares a run's folder with the config of now, and with the weights that it stands on.
+
+    Raises:
+        CodecError: something differs, or what the folder says of itself is damaged.
+    """
+    path = folder / "config.json"
     try:
-        return float(json.loads(row)["step"])
-    except json.JSONDecodeError:
-        return float("inf")
+        about = json.loads(path.read_text())
+        theirs, theirs_upon = about["config"], about.get("upon", "")
+    except (OSError, ValueError, KeyError) as error:
+        raise CodecError(f"{path}: damaged ({error}); choose another root or delete {folder}") from error
+    mine = config.model_dump(mode="json")
+    changed = [name for name in matters if mine[name] != theirs.get(name)]
+    if changed:
+        raise CodecError(
+            f"{folder}: holds a run with another config ({', '.join(changed)} differ); choose another root or delete it"
+        )
+    if upon and theirs_upon and upon != theirs_upon:
+        raise CodecError(
+            f"{folder}: holds a run upon the weights of other stages than are there now; delete it to train it anew"
+        )
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What `Run.save` wrote.
+
+    Raises:
+        CodecError: damaged.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or not {"parts", "seconds", "step"} <= state.keys():
+            raise ValueError("parts, seconds or step are missing")
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = (str(error).splitlines() or ["it ends too early"])[0]
+        raise CodecError(f"{path}: damaged checkpoint ({reason}); delete its folder to train this stage anew") from error
+    return state
 
 
 def check_finite(value: torch.Tensor, step: int, run: Run, name: str = "loss") -> None:
@@ -211,8 +227,6 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 def cosine(step: int, steps: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:
     """Learning rate with a linear warm-up and a half cosine down to ``floor · peak``."""
-    import math
-
     if step < warmup:
         return peak * (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, steps - warmup))
@@ -229,8 +243,6 @@ class Average(torch.nn.Module):
 
     def __init__(self, module: torch.nn.Module, decay: float = 0.999) -> None:
         super().__init__()
-        import copy
-
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self.decay = decay
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from safetensors import SafetensorError
 
+from codec.atomic import atomic_write
 from codec.errors import CodecError
 from train.config import TrainConfig
+from train.metrics import Metrics
 from train.parallel import alone, join
 from train.records import refuse_another, settings, write
+
+Figures = Mapping[str, float]
 
 
 def _nothing(config: TrainConfig) -> None:
@@ -30,7 +34,7 @@ class Stage:
         name: on the command line.
         about: one line.
         product: file below ``root`` that is there when the stage is done, or empty if the stage itself must look.
-        run: does the work, or what is left of it.
+        run: does the work, or what is left of it; figures that it returns are logged in ``ROOT/metrics/NAME``.
         matters: sections of the config that decide what the product is; they are recorded in ``ROOT/NAME.json``. Empty for
             stages that keep a `train.run.Run`, which does as much.
         begun: file below ``root`` that an interrupted stage goes on from.
@@ -41,7 +45,7 @@ class Stage:
     name: str
     about: str
     product: str
-    run: Callable[[TrainConfig], object]
+    run: Callable[[TrainConfig], Figures | None]
     matters: tuple[str, ...] = ()
     begun: str = ""
     needs: Callable[[TrainConfig], None] = _nothing
@@ -87,13 +91,21 @@ class Stage:
         started = time.monotonic()
         try:
             if self.begun:  # written before there is anything that a later start goes on with
-                write(self._record(config), self._settings(config))
-            self.run(config)
+                write(self._record(config), config, self._settings(config))
+            figures = self.run(config)
             if self.matters and (self.done(config) or not self.product):
-                write(self._record(config), self._settings(config), time.monotonic() - started)
+                self._keep(config, time.monotonic() - started, figures or {})
         except (OSError, SafetensorError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise CodecError(f"{self.name}: {getattr(error, 'filename', None) or config.root}: {reason}") from error
+
+    def _keep(self, config: TrainConfig, seconds: float, figures: Figures) -> None:
+        write(self._record(config), config, self._settings(config), seconds)
+        folder = config.folder("metrics") / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        metrics = Metrics(folder)
+        metrics.log(0, seconds, figures)
+        metrics.close()
 
     def _record(self, config: TrainConfig) -> Path:
         return Path(config.root) / f"{self.name}.json"
@@ -106,7 +118,7 @@ def _exists(config: TrainConfig, file: str) -> bool:
     return bool(file) and (Path(config.root) / file).exists()
 
 
-def _corpus(config: TrainConfig) -> None:
+def _corpus(config: TrainConfig) -> Figures:
     from itertools import chain
 
     from corpora import Corpus, build
@@ -121,17 +133,22 @@ def _corpus(config: TrainConfig) -> None:
             report = build(chain.from_iterable(found), folder)
         print(f"hours: {report['hours']}  left out: {report['left_out']}")
     hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded)
-    (folder / "perturbed.json").write_text(json.dumps({"hours": hours, "copies": config.corpus.copies}))
+    with atomic_write(folder / "perturbed.json") as handle:
+        handle.write(json.dumps({"hours": hours, "copies": config.corpus.copies}).encode())
     print(f"speed-perturbed copies: {hours:.2f} h")
+    report = json.loads((folder / "report.json").read_text())
+    kept = {f"hours/{key}": value for key, value in report["hours"].items()}
+    return kept | {f"left_out/{key}": count for key, count in report["left_out"].items()} | {"hours/copies": hours}
 
 
-def _teacher(config: TrainConfig) -> None:
+def _teacher(config: TrainConfig) -> Figures:
     from corpora import Corpus
-    from train.ssl.teacher import WhisperTeacher, cache_features
+    from train.ssl.teacher import N_COMPONENTS, WhisperTeacher, cache_features
 
-    if config.ssl.objective == "distil":
-        teachers = [WhisperTeacher(folder) for folder in config.ssl.teachers]
-        cache_features(Corpus(config.folder("corpus")), teachers, config.folder("teacher"))
+    if config.ssl.objective != "distil":
+        return {}
+    teachers, width = [WhisperTeacher(name) for name in config.ssl.teachers], max(N_COMPONENTS, config.ssl.teacher_components)
+    return {"explained": cache_features(Corpus(config.folder("corpus")), teachers, config.folder("teacher"), width)}
 
 
 def _ssl(config: TrainConfig) -> None:
@@ -140,16 +157,25 @@ def _ssl(config: TrainConfig) -> None:
     train(config)
 
 
-def _features(config: TrainConfig) -> None:
+def _features(config: TrainConfig) -> Figures:
     from train.codebooks import cache_features
 
-    cache_features(config)
+    started = time.monotonic()
+    seconds = cache_features(config)
+    return {"hours": seconds / 3600, "speed": seconds / (time.monotonic() - started)}
 
 
-def _kmeans(config: TrainConfig) -> None:
+def _kmeans(config: TrainConfig) -> Figures:
     from train.codebooks import fit
 
-    fit(config)
+    report = json.loads((fit(config) / "report.json").read_text())
+    stacks = [name for name in report if name.startswith("stack")]
+    return {
+        f"{name}/{vocab}/{figure}": value
+        for name in stacks
+        for vocab, figures in report[name]["vocabs"].items()
+        for figure, value in figures.items()
+    }
 
 
 def _codec(config: TrainConfig) -> None:
@@ -167,25 +193,40 @@ def _adversarial(config: TrainConfig) -> None:
         train(config, assemble(config))
 
 
-def export_model(config: TrainConfig, folder: Path | None = None) -> None:
-    """Exports the averaged weights of the last stage that ran.
+def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
+    """Exports the averaged weights of the last stage that ran; they may be those of a run that is not at its end.
 
     Args:
         config: of the training.
         folder: default ``model`` below its root.
 
+    Returns:
+        Steps of the stage that was exported.
+
     Raises:
-        CodecError: nothing trained yet.
+        CodecError: nothing trained yet, or stages that do not belong together.
     """
     from codec.hub import export
-    from train.autoencoder import load_averaged
+    from train import adversarial, autoencoder
     from train.codebooks import assemble
+    from train.lineage import digest_of
+    from train.run import check_origin
 
     networks = assemble(config)
-    if not (load_averaged(config, networks, "adversarial") or load_averaged(config, networks, "codec")):
+    stages = (
+        ("codec", autoencoder.MATTERS, (networks.semantic, networks.codebooks)),
+        ("adversarial", adversarial.MATTERS, (networks,)),
+    )
+    exported, steps = "", 0
+    for name, matters, standing in stages:
+        if (config.folder(name) / "checkpoint.pt").exists():
+            check_origin(config.folder(name), config, matters, digest_of(*standing))
+            exported, steps = name, autoencoder.load_averaged(config, networks, name)
+    if not exported:
         raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
-    folder = folder or config.folder("model")
-    print(f"{folder}: model {export(networks, folder)}")
+    folder, planned = folder or config.folder("model"), getattr(config, exported).steps
+    print(f"{folder}: model {export(networks, folder)}, {exported} after {steps} of {planned} steps")
+    return {"steps": steps}
 
 
 def _entropy(config: TrainConfig) -> None:
@@ -195,11 +236,11 @@ def _entropy(config: TrainConfig) -> None:
 
 
 def _teacher_needs(config: TrainConfig) -> None:
-    from train.ssl.teacher import require
+    from train.ssl.teacher import locate
 
     if config.ssl.objective == "distil":
-        for folder in config.ssl.teachers:
-            require(folder)
+        for name in config.ssl.teachers:
+            locate(name)
 
 
 _ENCODER = ("init", "seed", "model.sample_rate", "model.mel", "model.semantic")
@@ -219,7 +260,7 @@ STAGES = (
         "cache the teacher's features (distillation only)",
         "teacher/features.json",
         _teacher,
-        matters=("ssl.teacher",),
+        matters=("ssl.objective", "ssl.teacher"),
         needs=_teacher_needs,
     ),
     Stage("ssl", "pretrain the semantic encoder", "", _ssl, shared=True),

@@ -25,6 +25,13 @@ def test_every_stage_leaves_its_config_and_metrics(trained: Path) -> None:
         assert saved["config"]["model"]["vocabs"] == list(TINY.vocabs)
         assert saved["revision"]
         assert list((trained / "run" / stage).glob("events.out.tfevents.*"))
+    for stage in ("corpus", "features", "kmeans", "export"):
+        saved = json.loads((trained / "run" / f"{stage}.json").read_text())
+        assert saved["resolved"]["model"]["vocabs"] == list(TINY.vocabs)
+        assert saved["revision"]
+        (row,) = metrics(trained / "run" / "metrics" / stage)
+        assert len(row) > 2
+        assert list((trained / "run" / "metrics" / stage).glob("events.out.tfevents.*"))
     first = next(row for row in metrics(trained / "run" / "codec") if "code_used" in row)
     assert 0 < first["code_used"] <= 1
 

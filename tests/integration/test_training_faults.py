@@ -99,7 +99,7 @@ def test_training_killed_outright_goes_on(trained: Path, tmp_path: Path) -> None
 def test_too_little_audio_for_the_codebooks_is_said_in_one_line(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("corpus", "features"):
+    for name in ("corpus", "ssl", "features"):
         (tmp_path / name).symlink_to(trained / "run" / name)
     for override, message in (
         ("model.vocabs=[4096,8192]", "add audio, or lower model.vocabs"),
@@ -160,7 +160,7 @@ def test_a_missing_teacher_is_found_before_the_corpus_is_built(
     with pytest.raises(SystemExit) as caught:
         main(["train", "--config", str(trained / "config.yaml"), f"root={tmp_path / 'new'}", "ssl.teacher=nowhere"])
     assert caught.value.code == 2
-    assert "no CTranslate2 Whisper model" in capsys.readouterr().err
+    assert "no folder with a CTranslate2 Whisper model" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import soundfile
 from codec.audio import read_audio, resample
 from codec.cli import main
 from corpora import Corpus
-from tests.conftest import DATA
+from tests.conftest import DATA, TINY
 from train.crops import FRAME, cached_entries
 
 
@@ -27,6 +28,36 @@ def cut_clips(folder: Path) -> None:
         (folder / domain).mkdir(parents=True)
         for index, start in enumerate(range(0, len(mono) - 9_600, 2_400)):
             soundfile.write(folder / domain / f"{index}.wav", mono[start : start + 9_600], 16_000)
+
+
+def small_config(root: Path, audio: Path) -> dict[str, Any]:
+    """Of a training that takes seconds."""
+    return {
+        "root": str(root),
+        "precision": "fp32",
+        "model": TINY.model_dump(mode="json"),
+        "corpus": {"sources": [str(audio)], "copies": {"speech": 1}},
+        "ssl": {
+            "teacher_components": 8,
+            "spectrum_components": 4,
+            "batch_size": 4,
+            "crop_frames": 32,
+            "steps": 60,
+            "save_every": 20,
+        },
+        "kmeans": {"iterations": 4},
+        "adversarial": {
+            "batch_size": 4,
+            "crop_frames": 16,
+            "steps": 12,
+            "n_ffts": [512, 256],
+            "channels": 4,
+            "save_every": 6,
+            "discriminator_rate": 0.01,
+            "learning_rate": 0.01,
+        },
+        "codec": {"batch_size": 4, "crop_frames": 32, "steps": 100, "learning_rate": 0.01, "save_every": 50},
+    }
 
 
 def run(stage: str, root: Path, *overrides: str) -> None:

@@ -32,8 +32,19 @@ def test_operations_are_about_six_per_weight_and_frame() -> None:
 
 def test_twice_the_steps_cost_twice_as_much(capsys: pytest.CaptureFixture[str]) -> None:
     config = TrainConfig(model=TINY, ssl=SemanticStage(objective="mae"))
-    once, twice = (costs(config.model_copy(update={"codec": CodecStage(steps=n)}))[1] for n in (100, 200))
+    once, twice = (costs(config.model_copy(update={"codec": CodecStage(steps=n)}))[3] for n in (100, 200))
     assert twice.flop == pytest.approx(2 * once.flop)
     assert twice.audio_hours == pytest.approx(2 * once.audio_hours)
     print_costs(FOLDER / "base.yaml")
     assert "| total |" in capsys.readouterr().out
+
+
+def test_teacher_and_features_cost_what_the_corpus_is_long() -> None:
+    config = TrainConfig(
+        model=TINY, ssl=SemanticStage(teacher=("whisper-tiny", "whisper-medium"), teacher_components=8, spectrum_components=4)
+    )
+    teacher, features, *_ = costs(config, corpus_hours=2)
+    assert (teacher.stage, features.stage, teacher.audio_hours, features.audio_hours) == ("teacher", "features", 2, 2)
+    # 7.6 and 305 M parameters in the encoders' layers, two operations each for each of 50 frames a second, and attention.
+    assert 2 * 3600 * 50 * 2 * 309e6 < teacher.flop < 1.4 * 2 * 3600 * 50 * 2 * 309e6
+    assert costs(config)[0].flop == 0

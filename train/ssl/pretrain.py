@@ -5,15 +5,18 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from codec.errors import CodecError
 from codec.features import LogMel
 from codec.semantic import SemanticEncoder
 from corpora.store import Corpus
 from train.codebooks import given_networks
 from train.config import TrainConfig
 from train.crops import Batch, Crops, open_features, usable
+from train.lineage import digest_of_corpus, require_origin
 from train.parallel import Place, average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
 from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
@@ -103,11 +106,20 @@ def crops_of(config: TrainConfig, place: Place) -> tuple[Crops, Batch | None]:
     """
     stage = config.ssl
     corpus = Corpus(config.folder("corpus"))
-    features = open_features(config.folder("teacher")) if stage.objective == "distil" else None
+    features = _teacher_features(config, corpus) if stage.objective == "distil" else None
     sizes = (stage.weights, stage.crop_frames, stage.batch_size, features)
     data = Crops(corpus, "train", *sizes, seed=config.seed, share=place.share(stage.batch_size))
     held_out = any(usable(corpus, "valid", domain) for domain in stage.weights)
     return data, Crops(corpus, "valid", *sizes, seed=1).batch(0).to(place.device) if held_out else None
+
+
+def _teacher_features(config: TrainConfig, corpus: Corpus) -> np.ndarray:
+    folder, count = config.folder("teacher"), config.ssl.teacher_components
+    features = open_features(folder)
+    require_origin(folder / "features.json", corpus=digest_of_corpus(corpus))
+    if features.shape[1] < count:
+        raise CodecError(f"{folder}: holds {features.shape[1]} components, ssl.teacher_components asks for {count}; delete it")
+    return features
 
 
 def _losses(loss: Tensor, steps: Steps) -> dict[str, float]:

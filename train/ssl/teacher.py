@@ -7,6 +7,7 @@ side by side, each with the same share of the variance whatever its width, and t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +18,17 @@ from rich.progress import track
 
 from codec.errors import CodecError
 from corpora.store import Corpus, Entry
-from train.crops import FRAME, cached_entries, create_features, finish_features, first_frames, frames_of
+from train.crops import FRAME, cached_entries, first_frames, frames_of
+from train.filling import Filling
+from train.lineage import digest_of_corpus
 
 WINDOW = 30 * 16_000
 GAP = 10 * FRAME
 PCA_WINDOWS = 150
+N_COMPONENTS = 128
+"""Kept of all teachers together, unless the config asks for more."""
+Group = list[tuple[Entry, int, int, int]]
+"""Pieces of clips in one window: ``(entry, first sample, samples, position in window)``."""
 Teacher = Callable[[np.ndarray], np.ndarray]
 """``(480000,)`` samples → ``(1500, D)`` float32 features."""
 
@@ -30,14 +37,14 @@ class WhisperTeacher:
     """Whisper's encoder.
 
     Args:
-        folder: a CTranslate2 Whisper model, as faster-whisper uses it.
+        name: as `locate` takes it.
 
     Raises:
         CodecError: package or model missing.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        require(folder)
+    def __init__(self, name: str | Path) -> None:
+        folder = locate(name)
         import ctranslate2
         from faster_whisper.feature_extractor import FeatureExtractor
 
@@ -52,21 +59,41 @@ class WhisperTeacher:
         return np.array(self._model.encode(self._ct2.StorageView.from_array(mel)))[0].astype(np.float32)
 
 
-def require(folder: str | Path) -> None:
-    """Looks for what the teacher needs, before hours go into what comes first.
+def locate(name: str | Path) -> Path:
+    """Finds what the teacher needs, before hours go into what comes first.
+
+    Args:
+        name: folder of a CTranslate2 Whisper model, or a size of Whisper (``whisper-base``), which is downloaded from the
+            Hugging Face hub where it has not been before.
 
     Raises:
         CodecError: package or model missing.
     """
-    if not (Path(folder) / "model.bin").is_file():
-        raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here: name its folder as ssl.teacher")
+    here, size = (Path(name) / "model.bin").is_file(), str(name).removeprefix("whisper-")
+    nothing = f"{name}: no folder with a CTranslate2 Whisper model (model.bin)"
     if not all(map(find_spec, ("ctranslate2", "faster_whisper"))):
-        raise CodecError("distillation from Whisper needs faster-whisper: pip install semcodec[asr]")
+        raise CodecError(
+            f"{'' if here else nothing + '; '}distillation from Whisper needs faster-whisper: pip install semcodec[asr]"
+        )
+    if here:
+        return Path(name)
+    from faster_whisper.utils import available_models, download_model
+
+    if size not in available_models():
+        raise CodecError(f"{nothing}, and no size of Whisper ({', '.join(available_models())})")
+    try:
+        return Path(download_model(size))
+    except Exception as error:  # whatever the hub's libraries raise
+        reason = " ".join(str(error).split())[:200]
+        raise CodecError(
+            f"{nothing}, and Whisper {size} cannot be downloaded ({reason}); name a folder as ssl.teacher, "
+            "keep the shipped encoder with init=default, or train without a teacher: ssl.objective=mae"
+        ) from error
 
 
-def packs(entries: list[Entry]) -> Iterator[list[tuple[Entry, int, int, int]]]:
-    """Groups pieces of clips into 30 s windows: ``(entry, first sample, samples, position in window)``."""
-    window: list[tuple[Entry, int, int, int]] = []
+def packs(entries: list[Entry]) -> Iterator[Group]:
+    """Groups pieces of clips into 30 s windows."""
+    window: Group = []
     position = 0
     for entry in entries:
         start = 0
@@ -82,32 +109,51 @@ def packs(entries: list[Entry]) -> Iterator[list[tuple[Entry, int, int, int]]]:
         yield window
 
 
-def cache_features(corpus: Corpus, teachers: Sequence[Teacher], folder: Path, n_components: int = 128) -> None:
-    """Writes ``features.f16`` (frames, n_components), one row per 20 ms of every train and valid clip, in order."""
-    index = first_frames(corpus)
-    features = create_features(folder, frames_of(cached_entries(corpus)), n_components)
-    groups = list(packs(cached_entries(corpus)))
+def cache_features(corpus: Corpus, teachers: Sequence[Teacher], folder: Path, n_components: int = N_COMPONENTS) -> float:
+    """Writes ``features.f16`` (frames, n_components), one row per 20 ms of every train and valid clip, in order.
+
+    Returns:
+        Share of the variance that the components explain.
+
+    Raises:
+        CodecError: the teachers have fewer features than components are asked for.
+    """
+    index, groups = first_frames(corpus), list(packs(cached_entries(corpus)))
+    mean, std, basis, explained = _components(corpus, teachers, groups, n_components)
+    origin = {"corpus": digest_of_corpus(corpus)}
+    digest = hashlib.sha256(b"".join(part.tobytes() for part in (mean, std, basis))).hexdigest()
+    cache = Filling(folder, frames_of(cached_entries(corpus)), n_components, components=digest, **origin)
+    for group in cache.keep(track(groups[cache.done :], "teacher features")):
+        output = ((np.concatenate(_heard(corpus, teachers, group), 1) - mean) / std) @ basis
+        row = 0
+        for entry, start, samples, _ in group:
+            count = -(-samples // FRAME)
+            at = index[entry.start] + start // FRAME
+            cache.features[at : at + count] = output[row : row + count]
+            row += count
+    cache.finish(explained=explained, **origin)
+    return explained
+
+
+def _components(
+    corpus: Corpus, teachers: Sequence[Teacher], groups: Sequence[Group], n_components: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Mean and scale of all teachers' features, their principal components ``(D, n_components)``, and what these explain."""
     chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
     heard = [_heard(corpus, teachers, groups[i]) for i in track(sorted(chosen), "PCA")]
     widths = np.array([part.shape[1] for part in heard[0]])
     sample = np.concatenate([np.concatenate(parts, 1) for parts in heard])
     mean, std = sample.mean(0), sample.std(0) + 1e-6
     std *= np.repeat(np.sqrt(widths / widths.mean()), widths)  # a wide teacher does not outvote a narrow one
+    if sample.shape[1] < n_components:
+        raise CodecError(f"ssl.teacher_components: the teachers have {sample.shape[1]} features, {n_components} are asked for")
     values, vectors = np.linalg.eigh(np.cov(((sample - mean) / std).T))
     order = np.argsort(values)[::-1][:n_components]
     basis = vectors[:, order].astype(np.float32)
-    for group in track(groups, "teacher features"):
-        output = ((np.concatenate(_heard(corpus, teachers, group), 1) - mean) / std) @ basis
-        row = 0
-        for entry, start, samples, _ in group:
-            count = -(-samples // FRAME)
-            at = index[entry.start] + start // FRAME
-            features[at : at + count] = output[row : row + count]
-            row += count
-    finish_features(folder, features, explained=float(values[order].sum() / values.sum()))
+    return mean, std, basis, float(values[order].sum() / values.sum())
 
 
-def _heard(corpus: Corpus, teachers: Sequence[Teacher], group: Sequence[tuple[Entry, int, int, int]]) -> list[np.ndarray]:
+def _heard(corpus: Corpus, teachers: Sequence[Teacher], group: Group) -> list[np.ndarray]:
     """What each teacher makes of one window, without the gaps between its clips."""
     wave = np.zeros(WINDOW, np.float32)
     for entry, start, samples, position in group:

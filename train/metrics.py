@@ -1,0 +1,63 @@
+"""Figures of a stage: a line of JSON each time, and TensorBoard's events beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from codec.atomic import atomic_write
+
+Values = Mapping[str, float]
+
+
+class Metrics:
+    """``metrics.jsonl`` and an event file in a folder.
+
+    Args:
+        folder: of both; made when the first figures come.
+        start: step that a resumed run goes on from; what it had logged later is dropped.
+    """
+
+    def __init__(self, folder: Path, start: int = 0) -> None:
+        self.folder, self._start = folder, start
+        if self.path.exists():
+            rows = [line for line in self.path.read_text().splitlines() if start and _step(line) <= start]
+            with atomic_write(self.path) as handle:
+                handle.write("".join(f"{row}\n" for row in rows).encode())
+
+    @property
+    def path(self) -> Path:
+        """Of the lines of JSON."""
+        return self.folder / "metrics.jsonl"
+
+    @cached_property
+    def _board(self) -> Any:
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.folder), purge_step=self._start + 1 if self._start else 0)
+
+    def log(self, step: int, seconds: float, values: Values) -> None:
+        """Appends figures to both files, and prints them."""
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+        self._board.flush()
+        row = {"step": step, "seconds": round(seconds, 1)} | {k: round(float(v), 6) for k, v in values.items()}
+        with self.path.open("a") as handle:
+            handle.write(json.dumps(row) + "\n")
+        print(" ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
+
+    def close(self) -> None:
+        """Ends TensorBoard's event file."""
+        if "_board" in self.__dict__:
+            self._board.close()
+
+
+def _step(row: str) -> float:
+    """Of a line of metrics; one that a full disk cut off comes after all others."""
+    try:
+        return float(json.loads(row)["step"])
+    except json.JSONDecodeError:
+        return float("inf")
