@@ -6,6 +6,9 @@ same seed everywhere, so N ranks find what one rank would.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -49,3 +52,23 @@ def gather_rows(points: Points, rows: np.ndarray) -> Tensor:
     gathered[torch.from_numpy(mine)] = take(points, rows[mine] - start)
     reduce_sum(gathered)
     return gathered
+
+
+def distinct(pieces: Iterable[Tensor], most: int) -> int:
+    """How many points ``(n, D)`` differ from each other, over all ranks; counting ends at ``most``."""
+    rank, size = world()
+    mine = _hashes(pieces, most)
+    hashes = torch.zeros(size, most, dtype=torch.int64)
+    hashes[rank, : len(mine)] = torch.tensor(sorted(mine), dtype=torch.int64)
+    reduce_sum(hashes)
+    return min(most, len(set(hashes.flatten().tolist()) - {0}))
+
+
+def _hashes(pieces: Iterable[Tensor], most: int) -> set[int]:
+    seen: set[int] = set()
+    for piece in pieces:
+        for row in (piece.cpu() + 0.0).numpy():  # minus zero is zero
+            seen.add(int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), "little", signed=True))
+            if len(seen) == most:
+                return seen
+    return seen

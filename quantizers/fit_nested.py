@@ -7,13 +7,18 @@ its parent is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from quantizers.kmeans import Iteration, kmeans
+from quantizers.checkpoints import Steps, mark_of
+from quantizers.clustering import Clustering, Iteration
+from quantizers.collective import distinct
+from quantizers.kmeans import kmeans
 from quantizers.nearest import nearest
 from quantizers.nested import ROWS, NestedKMeansQuantizer, descend
 from quantizers.points import ArrayPoints
@@ -24,19 +29,25 @@ LEAF_PASSES = 2
 """Passes over all leaves; three more gave a tenth of what these give, and each costs several coarse ones."""
 SPREAD = 0.3
 """Children start this many standard deviations from their parent."""
+MARKED_ROWS = 1024
+"""So many of the features tell which ones a checkpoint is of."""
+BLOCK = 4096
+"""Features that are compared at a time, until enough of them differ."""
 
 
 def fit_nested(
     quantizer: NestedKMeansQuantizer,
     features: np.ndarray | Tensor,
     iterations: int = 15,
+    *,
     seed: int = 0,
-    report: Callable[[int, Iteration], None] | None = None,
     groups: np.ndarray | None = None,
     shares: Sequence[float] = (),
     keep_basis: bool = False,
     weights: Tensor | None = None,
-) -> None:
+    report: Callable[[int, int, Iteration], None] | None = None,
+    checkpoint: Path | None = None,
+) -> list[Clustering]:
     """Fits in place.
 
     Args:
@@ -44,7 +55,6 @@ def fit_nested(
         features: ``(N, dim_in)``.
         iterations: Lloyd passes for the coarsest vocabulary; each split takes a third.
         seed: of everything random.
-        report: called after every pass over the coarsest vocabulary.
         groups: ``(N,)`` number of the group (a domain, say) that each feature belongs to. With it every group gets
             coarse codewords of its own, as many as its share, and they are merged into one codebook, as SemantiCodec
             does with sound, speech and music at 2:1:1.
@@ -52,40 +62,59 @@ def fit_nested(
         keep_basis: leave mean and basis as they are, so that networks which know codewords of this space know the new ones.
         weights: ``(dim_in,)`` of each feature's squared differences; what weighs little gets few bits. With ``keep_basis`` the
             space stays but is stretched.
+        report: called with the group's number after every pass over its coarsest vocabulary.
+        checkpoint: folder that is written to after every pass and every split, and gone on from if something is there.
+
+    Returns:
+        The coarsest vocabulary's clustering, of every group.
 
     Raises:
-        ValueError: fewer features than codewords, in all or in a group.
+        ValueError: fewer distinct features than codewords, in all or in a group, or features that are not finite.
+        CheckpointError: a checkpoint that is damaged, or of something else.
     """
-    rng = np.random.default_rng(seed)
     weights = torch.ones(features.shape[1]) if weights is None else weights
-    if not keep_basis:
-        _fit_basis(quantizer, features, weights)
-    elif (weights != 1).any():
-        _stretch(quantizer, weights)
+    rng = np.random.default_rng(seed)
     limit = SAMPLE_PER_CENTROID * quantizer.vocabs[0]
     chosen = np.sort(rng.choice(len(features), min(limit, len(features)), replace=False))
-    points = torch.cat([quantizer.project(piece) for piece in ArrayPoints(features[chosen]).chunks()])
-    members = np.zeros(len(points), int) if groups is None else groups[chosen]
+    members = np.zeros(len(chosen), int) if groups is None else groups[chosen]
     sizes = split_vocab(quantizer.vocabs[0], shares or (1.0,))
-    centroids = torch.cat([
-        kmeans(points[torch.from_numpy(members == group)], size, iterations, seed=seed, report=report).centroids
-        for group, size in enumerate(sizes)
-    ])  # fmt: skip
-    codes = nearest(points, centroids)[0]
-    for coarse, fine in pairwise(quantizer.vocabs):
-        centroids, codes = _split_each(points, centroids, codes, fine // coarse, max(3, iterations // 3), rng)
-    quantizer.leaves.copy_(centroids)
-    for _ in range(LEAF_PASSES):
-        _move_leaves(quantizer, points)
+    for group, size in enumerate(sizes):
+        _refuse_copies(features, chosen[members == group], size)
+    before = (quantizer.mean.numpy(), quantizer.basis.numpy()) if keep_basis else ()
+    settings = (quantizer.vocabs, quantizer.dim, seed, iterations, sizes, len(features))
+    known = np.asarray(features[:MARKED_ROWS])
+    steps = Steps(checkpoint, mark_of(*settings, known, members, weights.numpy(), *before))
+
+    space = steps("basis", lambda: _basis(quantizer, features, keep_basis, weights))
+    quantizer.mean.copy_(space["mean"])
+    quantizer.basis.copy_(space["basis"])
+    points = torch.cat([quantizer.project(piece) for piece in ArrayPoints(features[chosen]).chunks()])
+    coarse = []
+    for group, size in enumerate(sizes):
+        rows, path = points[torch.from_numpy(members == group)], steps.path(f"coarse-{group}")
+        each = None if report is None else partial(report, group)
+        coarse.append(kmeans(rows, size, iterations, seed=seed, checkpoint=path, report=each))
+    leaves = _split_all(points, torch.cat([found.centroids for found in coarse]), quantizer.vocabs, iterations, rng, steps)
+    quantizer.leaves.copy_(leaves)
+    for number in range(LEAF_PASSES):
+        quantizer.leaves.copy_(steps(f"leaves-{number}", lambda: {"leaves": _moved_leaves(quantizer, points)})["leaves"])
+    return coarse
 
 
-def _move_leaves(quantizer: NestedKMeansQuantizer, points: Tensor) -> None:
-    """One Lloyd pass over the leaves; those without points stay where they are."""
+def _refuse_copies(features: np.ndarray | Tensor, chosen: np.ndarray, codewords: int) -> None:
+    blocks = (chosen[start : start + BLOCK] for start in range(0, len(chosen), BLOCK))
+    found = distinct((torch.from_numpy(np.asarray(features[rows], np.float32)) for rows in blocks), codewords)
+    if found < codewords:
+        raise ValueError(f"{len(chosen)} points, {found} of them distinct, cannot form {codewords} clusters")
+
+
+def _moved_leaves(quantizer: NestedKMeansQuantizer, points: Tensor) -> Tensor:
+    """Leaves after one Lloyd pass over them; those without points stay where they are."""
     tables = [quantizer.table(vocab) for vocab in quantizer.vocabs]
     codes = torch.cat([descend(part, tables)[-1] for part in torch.split(points, ROWS)])
     sums = torch.zeros_like(quantizer.leaves, dtype=torch.float64).index_add_(0, codes, points.double())
     counts = torch.bincount(codes, minlength=len(sums))[:, None]
-    quantizer.leaves.copy_(torch.where(counts > 0, sums / counts.clamp_min(1), quantizer.leaves))
+    return torch.where(counts > 0, sums / counts.clamp_min(1), quantizer.leaves).float()
 
 
 def split_vocab(vocab: int, shares: Sequence[float]) -> list[int]:
@@ -99,7 +128,11 @@ def split_vocab(vocab: int, shares: Sequence[float]) -> list[int]:
     return [int(size) for size in np.diff(edges)]
 
 
-def _fit_basis(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor, weights: Tensor) -> None:
+def _basis(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor, keep: bool, weights: Tensor) -> dict[str, Tensor]:
+    """Mean and basis of the space that is clustered."""
+    if keep:
+        stretched = _stretched(quantizer.basis, weights) if (weights != 1).any() else quantizer.basis
+        return {"mean": quantizer.mean, "basis": stretched}
     width, scale = features.shape[1], weights.double().sqrt()
     total, products = torch.zeros(width, dtype=torch.float64), torch.zeros(width, width, dtype=torch.float64)
     for piece in ArrayPoints(features).chunks():
@@ -109,26 +142,36 @@ def _fit_basis(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor, 
     mean = total / len(features)
     covariance = products / len(features) - mean.outer(mean)
     _, vectors = torch.linalg.eigh(covariance)
-    quantizer.mean.copy_(mean / scale)
-    quantizer.basis.copy_(scale[:, None] * vectors.flip(1)[:, : quantizer.dim])
+    basis = scale[:, None] * vectors.flip(1)[:, : quantizer.dim]
+    return {"mean": (mean / scale).float(), "basis": basis.float()}
 
 
-def _stretch(quantizer: NestedKMeansQuantizer, weights: Tensor) -> None:
+def _stretched(basis: Tensor, weights: Tensor) -> Tensor:
     """Same space, but with distances as the weights have them: the basis times the square root of the metric in it."""
-    basis = quantizer.basis.double()
-    back = torch.linalg.pinv(basis)
+    wide = basis.double()
+    back = torch.linalg.pinv(wide)
     values, vectors = torch.linalg.eigh((back * weights) @ back.T)
-    quantizer.basis.copy_(basis @ (vectors * values.sqrt()) @ vectors.T)
+    return (wide @ (vectors * values.sqrt()) @ vectors.T).float()
 
 
-def _split_each(
-    points: Tensor, parents: Tensor, codes: Tensor, branches: int, iterations: int, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Splits every cluster into ``branches`` by a small k-means among its own points."""
-    k, dim = parents.shape
+def _split_all(
+    points: Tensor, coarse: Tensor, vocabs: Sequence[int], iterations: int, rng: np.random.Generator, steps: Steps
+) -> Tensor:
+    """Codewords of the largest vocabulary, from those of the smallest."""
+    level = {"centroids": coarse, "codes": nearest(points, coarse)[0]}
+    for few, many in pairwise(vocabs):
+        # Drawn whether they are needed or not: what comes later must not depend on where a stopped fit goes on.
+        noise = torch.from_numpy(rng.standard_normal((few, many // few, points.shape[1])).astype(np.float32))
+        split = partial(_split_each, points, level["centroids"], level["codes"], noise, max(3, iterations // 3))
+        level = steps(f"split-{many}", split)
+    return level["centroids"]
+
+
+def _split_each(points: Tensor, parents: Tensor, codes: Tensor, noise: Tensor, iterations: int) -> dict[str, Tensor]:
+    """Splits every cluster by a small k-means among its own points, from starts around it that ``noise`` gives."""
+    k, branches, dim = noise.shape
     spread = torch.zeros(k, dim).index_add_(0, codes, (points - parents[codes]).square())
     spread = (spread / torch.bincount(codes, minlength=k).clamp_min(1)[:, None]).sqrt()
-    noise = torch.from_numpy(rng.standard_normal((k, branches, dim)).astype(np.float32))
     children = parents[:, None] + SPREAD * (noise - noise.mean(1, keepdim=True)) * spread[:, None]
     fine = refine(points, codes, children)
     for _ in range(iterations):
@@ -137,7 +180,7 @@ def _split_each(
         means = (sums / counts.clamp_min(1)[:, None]).float()
         children = torch.where((counts > 0)[:, None], means, children.view(-1, dim)).view(k, branches, dim)
         fine = refine(points, codes, children)
-    return children.view(-1, dim), fine
+    return {"centroids": children.view(-1, dim), "codes": fine}
 
 
 def refine(points: Tensor, parents: Tensor, children: Tensor) -> Tensor:

@@ -7,98 +7,35 @@ ranks find what one would.
 
 from __future__ import annotations
 
-import json
+import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from quantizers.bounds import BoundedSearch
-from quantizers.collective import counts as ranks_counts
-from quantizers.collective import reduce_sum, world
-from quantizers.nearest import nearest
-from quantizers.points import AnyPoints, Points, as_points
-from quantizers.seeding import Init, first_centroids
+from quantizers.clustering import Clustering, Iteration
+from quantizers.collective import distinct, gather_rows, reduce_sum, world
+from quantizers.points import AnyPoints, Points, prepared
+from quantizers.seeding import Init, count_for, first_centroids
 
 POINTS_PER_CENTROID = 39
 """With fewer points than this per cluster, centroids describe single points more than clusters (faiss warns there, too)."""
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """What one pass over the points found.
-
-    Attributes:
-        inertia: mean squared distance to the nearest centroid, before the update.
-        shift: largest distance that a centroid moved.
-        empty: clusters without a point, refilled by splitting populous ones.
-        imbalance: ``k · Σ share²``; 1 when all clusters are equal.
-        points_per_second: over all ranks.
-    """
-
-    inertia: float
-    shift: float
-    empty: int
-    imbalance: float
-    points_per_second: float
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """A fitted k-means.
-
-    Attributes:
-        centroids: ``(k, D)`` float32.
-        iterations: report of every pass.
-        points: number of points, over all ranks.
-        seed: of everything random.
-    """
-
-    centroids: Tensor
-    iterations: list[Iteration] = field(default_factory=list)
-    points: int = 0
-    seed: int = 0
-
-    def predict(self, points: AnyPoints) -> Tensor:
-        """Index of the nearest centroid for each point, ``(N,)`` int64."""
-        pieces = as_points(points).chunks()
-        return torch.cat([nearest(piece, self.centroids.to(piece.device))[0].cpu() for piece in pieces])
-
-    def save(self, path: str | Path) -> None:
-        """Writes centroids and their history as safetensors, under the name only when all is written."""
-        about = {"points": self.points, "seed": self.seed, "iterations": [asdict(i) for i in self.iterations]}
-        staged = Path(f"{path}.new")
-        save_file({"centroids": self.centroids.contiguous()}, str(staged), metadata={"kmeans": json.dumps(about)})
-        staged.replace(path)
-
-    @staticmethod
-    def load(path: str | Path) -> Clustering:
-        """Reads what `save` wrote.
-
-        Raises:
-            ValueError: it is no such file, or a damaged one.
-        """
-        try:
-            with safe_open(str(path), "pt") as file:
-                about = json.loads(file.metadata()["kmeans"])
-                history = [Iteration(**row) for row in about["iterations"]]
-                return Clustering(file.get_tensor("centroids"), history, about["points"], about["seed"])
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: not a k-means checkpoint ({type(error).__name__}: {error})") from error
+KNOWN_POINTS = 64
+"""So many of the points are kept in a checkpoint, which is refused where others come first."""
 
 
 def kmeans(
     points: AnyPoints,
     k: int,
     iterations: int = 25,
-    init: Init | Tensor = "random",
+    *,
+    init: Init | np.ndarray | Tensor = "random",
     tolerance: float = 0.0,
     spherical: bool = False,
     seed: int = 0,
@@ -118,7 +55,8 @@ def kmeans(
         checkpoint: file that is written after every pass, and gone on from if it exists.
         report: called after every pass.
 
-    Distances are computed where the points lie; centroids come back on the processor.
+    Distances are computed where the points lie; centroids come back on the processor. Fewer distinct points than clusters
+    are worth a warning.
 
     Raises:
         ValueError: fewer points than clusters, points that are not finite, a wrong ``init``, or a checkpoint that is
@@ -129,74 +67,107 @@ def kmeans(
         >>> kmeans(points, k=10, iterations=5).centroids.shape
         torch.Size([10, 8])
     """
-    source = as_points(points)
-    total = sum(ranks_counts(len(source)))
-    if total < k:
-        raise ValueError(f"{total} points cannot form {k} clusters")
+    source = prepared(points, spherical)
+    found, search = _start(source, k, init, spherical, seed, checkpoint), BoundedSearch()
+    while len(found.iterations) < iterations and not _settled(found.iterations, tolerance):
+        found = _pass(source, found, search)
+        if checkpoint is not None and world()[0] == 0:
+            found.save(checkpoint)
+        if report:
+            report(len(found.iterations) - 1, found.iterations[-1])
+    if found.iterations and found.iterations[-1].empty:
+        _warn_of_copies(source, k)
+    return found
+
+
+def _start(
+    source: Points, k: int, init: Init | np.ndarray | Tensor, spherical: bool, seed: int, checkpoint: str | Path | None
+) -> Clustering:
+    """First centroids, or where the checkpoint is."""
+    total = count_for(source, k)
     if total < POINTS_PER_CENTROID * k:
-        warnings.warn(f"{total} points for {k} clusters: fewer than {POINTS_PER_CENTROID} each", stacklevel=2)
-    rng = np.random.default_rng(seed)
-    history: list[Iteration] = []
-    if checkpoint is not None and Path(checkpoint).exists():
-        resumed = Clustering.load(checkpoint)
-        if (resumed.points, resumed.seed) != (total, seed):
-            there = f"{resumed.points} points with seed {resumed.seed}"
-            raise ValueError(f"{checkpoint}: of {there}, not of {total} with seed {seed}; delete it to start anew")
-        centroids, history = resumed.centroids, resumed.iterations
+        warnings.warn(f"{total} points for {k} clusters: fewer than {POINTS_PER_CENTROID} each", stacklevel=3)
+    first = gather_rows(source, np.arange(min(total, KNOWN_POINTS)))
+    fresh = Clustering(torch.empty(k, source.dim), [], total, seed, spherical, first)
+    if checkpoint is not None and _exists(Path(checkpoint)):
+        return Clustering.resume(Path(checkpoint), fresh)
+    if isinstance(init, str):
+        centroids = first_centroids(source, k, init, np.random.default_rng(seed))
     else:
-        centroids = _directions(
-            init.float().clone() if isinstance(init, Tensor) else first_centroids(source, k, init, rng), spherical
-        )
+        centroids = torch.as_tensor(init).float().clone()
     if centroids.shape != (k, source.dim):
         raise ValueError(f"centroids of shape {tuple(centroids.shape)} where {(k, source.dim)} are needed")
-    search = BoundedSearch()
-    while len(history) < iterations and not _settled(history, tolerance):
-        before = centroids
-        centroids, iteration = _pass(source, before, search, spherical, np.random.default_rng((seed, len(history))))
-        search.moved(before, centroids)
-        history.append(iteration)
-        if report:
-            report(len(history) - 1, iteration)
-        if checkpoint is not None and world()[0] == 0:
-            Clustering(centroids, history, total, seed).save(checkpoint)
-    return Clustering(centroids, history, total, seed)
+    if not torch.isfinite(centroids).all():
+        raise ValueError("first centroids hold NaN or infinite values")
+    return replace(fresh, centroids=_directions(centroids, spherical))
+
+
+def _exists(checkpoint: Path) -> bool:
+    """Whether there is a checkpoint, which all ranks must agree on: some would start anew while others go on."""
+    seen = torch.tensor([float(checkpoint.exists())])
+    reduce_sum(seen)
+    if 0 < seen.item() < world()[1]:
+        raise ValueError(f"{checkpoint}: seen by some processes only; put it where all of them can read it")
+    return seen.item() > 0
 
 
 def _settled(history: list[Iteration], tolerance: float) -> bool:
-    return len(history) > 1 and history[-2].inertia - history[-1].inertia < tolerance * history[-2].inertia
+    return len(history) > 1 and history[-1].change < tolerance
 
 
-def _pass(
-    source: Points, centroids: Tensor, search: BoundedSearch, spherical: bool, rng: np.random.Generator
-) -> tuple[Tensor, Iteration]:
+def _warn_of_copies(source: Points, k: int) -> None:
+    found = distinct(source.chunks(), k)
+    if found < k:
+        what = "distinct point" if found == 1 else "distinct points"
+        warnings.warn(f"{found} {what} for {k} clusters: the other {k - found} centroids are near copies", stacklevel=3)
+
+
+def _pass(source: Points, found: Clustering, search: BoundedSearch) -> Clustering:
     """One assignment and update, over all ranks."""
     started = time.perf_counter()
+    centroids, history = found.centroids, found.iterations
+    sums, sizes, inertia = _assign(source, centroids, search)
+    moved = centroids.clone()
+    filled = sizes > 0
+    moved[filled] = (sums[filled] / sizes[filled, None]).float()
+    moved = _directions(moved, found.spherical)
+    shifts = (moved - centroids).square().sum(1).sqrt()
+    total, share, empty = sizes.sum().item(), sizes / sizes.sum(), int((~filled).sum())
+    if empty:
+        split_populous(moved, sizes, np.random.default_rng((found.seed, len(history))))
+        moved = _directions(moved, found.spherical)
+    search.moved(centroids, moved)
+    mean, before = inertia / total, history[-1].inertia if history else 0.0
+    seconds = time.perf_counter() - started
+    iteration = Iteration(
+        inertia=mean,
+        change=(before - mean) / before if before else 0.0,
+        shift=shifts.max().item(),
+        mean_shift=shifts.mean().item(),
+        empty=empty,
+        imbalance=len(centroids) * share.square().sum().item(),
+        entropy=-torch.xlogy(share, share).sum().item() / math.log(2),
+        seconds=seconds,
+        points_per_second=total / seconds,
+    )
+    return replace(found, centroids=moved, iterations=[*history, iteration])
+
+
+def _assign(source: Points, centroids: Tensor, search: BoundedSearch) -> tuple[Tensor, Tensor, float]:
+    """Sum and number of each cluster's points, and the sum of squared distances, over all ranks."""
     k = len(centroids)
     sums = torch.zeros(k, source.dim, dtype=torch.float64)
     sizes, inertia = torch.zeros(k, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
-    for number, piece in enumerate(source.chunks()):
-        rows = _directions(piece, spherical)
+    for number, rows in enumerate(source.chunks()):
         sums, sizes, inertia = (part.to(rows.device) for part in (sums, sizes, inertia))
         codes, distances = search.nearest(number, rows, centroids.to(rows.device))
         sums.index_add_(0, codes, rows.double())
         sizes += torch.bincount(codes, minlength=k)
         inertia += distances.double().sum()
     reduce_sum(sums, sizes, inertia)
-    sums, sizes, inertia = sums.cpu(), sizes.cpu(), inertia.cpu()
     if not torch.isfinite(inertia):
         raise ValueError("points hold NaN or infinite values")
-    moved = centroids.clone()
-    filled = sizes > 0
-    moved[filled] = (sums[filled] / sizes[filled, None]).float()
-    moved = _directions(moved, spherical)
-    shift = (moved - centroids).square().sum(1).max().sqrt().item()
-    total = sizes.sum().item()
-    share = sizes / total
-    empty = int((~filled).sum())
-    if empty:
-        split_populous(moved, sizes, rng)
-    speed = total / (time.perf_counter() - started)
-    return moved, Iteration(inertia.item() / total, shift, empty, float(k * share.square().sum()), speed)
+    return sums.cpu(), sizes.cpu(), inertia.item()
 
 
 def _directions(points: Tensor, spherical: bool) -> Tensor:
@@ -217,62 +188,3 @@ def split_populous(centroids: Tensor, sizes: Tensor, rng: np.random.Generator) -
         centroids[donor] = centroids[donor] * (1 - epsilon * sign)
         sizes[index] = sizes[donor] / 2
         sizes[donor] /= 2
-
-
-class MiniBatchKMeans:
-    """k-means from batches as they come, with scikit-learn's names and update rule (a centroid's rate is 1 / its count).
-
-    Args:
-        k: number of clusters.
-        reassignment_ratio: centroids with fewer points than this share of the largest are moved onto random points.
-        seed: of everything random.
-
-    Attributes:
-        centroids: ``(k, D)`` after the first batch, which must hold at least ``k`` points.
-        inertia: moving average of the mean squared distance.
-    """
-
-    def __init__(self, k: int, reassignment_ratio: float = 0.01, seed: int = 0) -> None:
-        self.k, self.reassignment_ratio = k, reassignment_ratio
-        self._rng = np.random.default_rng(seed)
-        self._sizes = torch.zeros(k, dtype=torch.float64)
-        self.centroids: Tensor | None = None
-        self.inertia = float("nan")
-
-    def partial_fit(self, batch: np.ndarray | Tensor) -> MiniBatchKMeans:
-        """Learns from one batch ``(N, D)``.
-
-        Raises:
-            ValueError: a first batch smaller than ``k``, or points that are not finite.
-        """
-        points = as_points(batch)
-        rows = torch.cat(list(points.chunks()))
-        if not torch.isfinite(rows).all():
-            raise ValueError("points hold NaN or infinite values")
-        if self.centroids is None:
-            self.centroids = first_centroids(points, self.k, "k-means++", self._rng)
-        codes, distances = nearest(rows, self.centroids)
-        added = torch.bincount(codes, minlength=self.k).double()
-        sums = torch.zeros(self.centroids.shape, dtype=torch.float64).index_add_(0, codes, rows.double())
-        self._sizes += added
-        touched = added > 0
-        step = sums[touched] - added[touched, None] * self.centroids[touched].double()
-        self.centroids[touched] += (step / self._sizes[touched, None]).float()
-        self._reassign(rows)
-        mean = distances.mean().item()
-        self.inertia = mean if np.isnan(self.inertia) else 0.9 * self.inertia + 0.1 * mean
-        return self
-
-    def _reassign(self, rows: Tensor) -> None:
-        assert self.centroids is not None
-        lonely = torch.nonzero(self._sizes < self.reassignment_ratio * self._sizes.max())[:, 0][: len(rows) // 2]
-        if len(lonely):
-            chosen = self._rng.choice(len(rows), len(lonely), replace=False)
-            self.centroids[lonely] = rows[torch.from_numpy(chosen)]
-            # A count of the least of the others keeps them from being moved again at once.
-            self._sizes[lonely] = self._sizes[self._sizes >= self.reassignment_ratio * self._sizes.max()].min()
-
-    def predict(self, points: AnyPoints) -> Tensor:
-        """Index of the nearest centroid, ``(N,)`` int64."""
-        assert self.centroids is not None, "partial_fit first"
-        return Clustering(self.centroids).predict(points)

@@ -34,11 +34,18 @@ class ArrayPoints:
 
     Args:
         shards: one array or several of equal width; float16 is fine.
+
+    Raises:
+        ValueError: no arrays, or such as are not of this shape.
     """
 
     def __init__(self, shards: np.ndarray | Tensor | Sequence[np.ndarray | Tensor]) -> None:
         self.shards = [shards] if isinstance(shards, (np.ndarray, Tensor)) else list(shards)
-        self.dim = int(self.shards[0].shape[1])
+        if not self.shards:
+            raise ValueError("no points: an empty list")
+        self.dim = _width(self.shards[0])
+        for shard in self.shards:
+            _width(shard, self.dim)
 
     def __len__(self) -> int:
         return sum(len(shard) for shard in self.shards)
@@ -47,8 +54,7 @@ class ArrayPoints:
         """Pieces of at most `CHUNK` rows, in order."""
         for shard in self.shards:
             for start in range(0, len(shard), CHUNK):
-                piece = shard[start : start + CHUNK]
-                yield piece.float() if isinstance(piece, Tensor) else torch.from_numpy(np.asarray(piece, np.float32))
+                yield _float(shard[start : start + CHUNK])
 
 
 class StreamPoints:
@@ -58,14 +64,15 @@ class StreamPoints:
         make: called for every pass; must give the same points each time.
 
     Raises:
-        ValueError: it gives nothing.
+        ValueError: it gives nothing, or arrays that are not ``(n, D)``.
     """
 
     def __init__(self, make: Callable[[], Iterable[np.ndarray | Tensor]]) -> None:
         self._make = make
         self._count, self.dim = 0, 0
         for piece in make():
-            self._count, self.dim = self._count + len(piece), int(piece.shape[1])
+            self.dim = _width(piece, self.dim or None)
+            self._count += len(piece)
         if not self._count:
             raise ValueError("the stream gives no points")
 
@@ -73,24 +80,79 @@ class StreamPoints:
         return self._count
 
     def chunks(self) -> Iterator[Tensor]:
-        """The stream's own pieces."""
+        """The stream's own pieces.
+
+        Raises:
+            ValueError: there are more or fewer points than at first.
+        """
+        count = 0
         for piece in self._make():
-            yield piece.float() if isinstance(piece, Tensor) else torch.from_numpy(np.asarray(piece, np.float32))
+            count += len(piece)
+            yield _float(piece)
+        if count != self._count:
+            raise ValueError(f"the stream gave {self._count} points and now {count}: it must begin anew at every call")
+
+
+class Directions:
+    """Points scaled to length 1.
+
+    Args:
+        points: to be scaled as they are read.
+    """
+
+    def __init__(self, points: Points) -> None:
+        self._points = points
+        self.dim = points.dim
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def chunks(self) -> Iterator[Tensor]:
+        """The points' own pieces."""
+        return (torch.nn.functional.normalize(piece, dim=1) for piece in self._points.chunks())
 
 
 AnyPoints = np.ndarray | Tensor | Sequence[np.ndarray | Tensor] | Points
 
 
 def as_points(points: AnyPoints) -> Points:
-    """Wraps arrays; leaves `Points` as they are."""
+    """Wraps arrays; leaves `Points` as they are.
+
+    Raises:
+        ValueError: arrays that are not ``(N, D)``.
+    """
     return points if hasattr(points, "chunks") else ArrayPoints(points)  # type: ignore[return-value]
+
+
+def prepared(points: AnyPoints, spherical: bool) -> Points:
+    """`as_points`, or their directions."""
+    source = as_points(points)
+    return Directions(source) if spherical and not isinstance(source, Directions) else source
 
 
 def take(points: Points, rows: np.ndarray) -> Tensor:
     """The points with the given ascending row numbers, in one pass; on the processor, wherever they lie."""
-    picked, start = [], 0
-    for piece in points.chunks():
-        inside = rows[(rows >= start) & (rows < start + len(piece))] - start
-        picked.append(piece[torch.from_numpy(inside).to(piece.device)].cpu())
-        start += len(piece)
+    picked, start = [torch.empty(0, points.dim)], 0
+    if len(rows):
+        for piece in points.chunks():
+            inside = rows[(rows >= start) & (rows < start + len(piece))] - start
+            picked.append(piece[torch.from_numpy(inside).to(piece.device)].cpu())
+            start += len(piece)
+            if start > rows[-1]:
+                break
     return torch.cat(picked)
+
+
+def _width(piece: np.ndarray | Tensor, expected: int | None = None) -> int:
+    shape = getattr(piece, "shape", None)
+    if shape is None or len(shape) != 2:
+        what = f"a {type(piece).__name__}" if shape is None else f"one of shape {tuple(shape)}"
+        raise ValueError(f"points must be arrays (N, D), not {what}")
+    if expected not in (None, shape[1]):
+        raise ValueError(f"points of width {shape[1]} beside some of width {expected}")
+    return int(shape[1])
+
+
+def _float(piece: np.ndarray | Tensor) -> Tensor:
+    # torch warns of arrays that it could write to and must not, as memory maps are.
+    return piece.float() if isinstance(piece, Tensor) else torch.from_numpy(np.require(piece, np.float32, "W"))

@@ -31,9 +31,7 @@ def first_centroids(points: Points, k: int, init: Init, rng: np.random.Generator
     Raises:
         ValueError: fewer points than clusters, or an unknown method.
     """
-    total = sum(counts(len(points)))
-    if total < k:
-        raise ValueError(f"{total} points cannot form {k} clusters")
+    total = count_for(points, k)
     if init == "random":
         return gather_rows(points, np.sort(rng.choice(total, k, replace=False)))
     sample = gather_rows(points, np.sort(rng.choice(total, min(total, SAMPLE_PER_CLUSTER * k), replace=False)))
@@ -44,6 +42,20 @@ def first_centroids(points: Points, k: int, init: Init, rng: np.random.Generator
     if init == "afk-mc2":
         return _markov_chains(sample, k, rng)
     raise ValueError(f"init {init!r} is not one of random, k-means++, k-means||, afk-mc2")
+
+
+def count_for(points: Points, k: int) -> int:
+    """Number of points over all ranks.
+
+    Raises:
+        ValueError: too few for so many clusters, or no clusters.
+    """
+    total = sum(counts(len(points)))
+    if k < 1:
+        raise ValueError(f"points cannot form {k} clusters: at least 1 is needed")
+    if total < k:
+        raise ValueError(f"{total} points cannot form {k} clusters")
+    return total
 
 
 def _plus_plus(sample: Tensor, k: int, rng: np.random.Generator, weights: Tensor | None = None) -> Tensor:

@@ -4,10 +4,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.cluster import MiniBatchKMeans as SklearnMiniBatchKMeans
 
 from quantizers.backends import BACKENDS
-from quantizers.estimator import KMeans
+from quantizers.estimator import Estimator, KMeans
+from quantizers.minibatch import MiniBatchKMeans
+from quantizers.points import StreamPoints
 from tests.quantizers.test_kmeans import blobs
 
 
@@ -19,7 +23,45 @@ def test_agrees_with_scikit_learn_attribute_by_attribute() -> None:
     np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, atol=1e-3)
     assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-3)
     np.testing.assert_array_equal(ours.predict(points), theirs.predict(points))
+    np.testing.assert_array_equal(ours.labels_, theirs.labels_)
+    assert {name for name in vars(ours) if name.endswith("_")} == {"cluster_centers_", "labels_", "inertia_", "n_iter_"}
+    assert set(vars(theirs)) > {name for name in vars(ours) if name.endswith("_")}
     np.testing.assert_allclose(ours.transform(points[:50]), theirs.transform(points[:50]), atol=1e-2)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(KMeans, SklearnKMeans), (MiniBatchKMeans, SklearnMiniBatchKMeans)])
+def test_parameters_are_scikit_learns_and_can_be_cloned(ours: type[Estimator], theirs: type) -> None:
+    own = {"spherical", "backend"}
+    assert set(ours(4).get_params()) - own <= set(theirs(4).get_params())  # type: ignore[call-arg]
+    first = np.zeros((4, 2))
+    model = clone(ours(4, init=first, random_state=3))  # type: ignore[call-arg]
+    assert model.get_params()["random_state"] == 3
+    assert model.set_params(max_iter=2) is model
+    assert model.get_params()["max_iter"] == 2
+    with pytest.raises(ValueError, match="has no parameter passes"):
+        model.set_params(passes=2)
+
+
+def test_directions_count_alone_where_they_are_asked_for() -> None:
+    points = blobs()
+    model = KMeans(10, spherical=True).fit(points)
+    np.testing.assert_allclose(np.linalg.norm(model.cluster_centers_, axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(model.labels_, model.predict(7 * points))
+    directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+    np.testing.assert_array_equal(model.transform(points).argmin(1), model.labels_)
+    nearest = ((directions - model.cluster_centers_[model.labels_]) ** 2).sum()
+    assert model.inertia_ == pytest.approx(nearest, rel=1e-4)
+
+
+def test_a_stream_has_no_labels_kept() -> None:
+    points = blobs()
+    stream = StreamPoints(lambda: [points[:900], points[900:]])
+    model, whole = KMeans(10).fit(stream), KMeans(10).fit(points)
+    assert model.labels_ is None
+    np.testing.assert_array_equal(model.fit_predict(stream), whole.labels_)
+    with pytest.raises(ValueError, match="width 3 where 5 is needed"):
+        model.predict(points[:, :3])
+    assert model.predict(points[:0]).shape == (0,)
 
 
 def test_memory_maps_and_shards(tmp_path: pytest.TempPathFactory) -> None:
@@ -40,7 +82,7 @@ def test_faiss_finds_the_same_centres() -> None:
 
 def test_a_missing_or_unknown_backend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="'cuml' is not one of semcodec, faiss, kmeans-pytorch"):
-        KMeans(3, backend="cuml")  # type: ignore[arg-type]
+        KMeans(3, backend="cuml").fit(blobs())  # type: ignore[arg-type]
     for module, backend, package in (("faiss", "faiss", "faiss-cpu"), ("kmeans_pytorch", "kmeans-pytorch", r"git\+https")):
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(ImportError, match=f"pip install {package}"):

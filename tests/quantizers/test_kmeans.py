@@ -8,7 +8,10 @@ import torch.multiprocessing as multiprocessing
 from sklearn.cluster import KMeans
 
 from quantizers import points as points_module
-from quantizers.kmeans import Clustering, MiniBatchKMeans, kmeans
+from quantizers.checkpoints import CheckpointError, write
+from quantizers.clustering import Clustering, Iteration
+from quantizers.collective import distinct
+from quantizers.kmeans import kmeans
 from quantizers.nearest import nearest
 from quantizers.points import ArrayPoints, StreamPoints, take
 from quantizers.seeding import first_centroids
@@ -60,7 +63,7 @@ def test_every_way_to_hold_points_agrees(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_half_precision_far_from_the_origin() -> None:
     points = (blobs() + 500).astype(np.float16)
-    assert inertia(points.astype(np.float32), kmeans(points, 24, 15, "k-means++").centroids) < 8
+    assert inertia(points.astype(np.float32), kmeans(points, 24, 15, init="k-means++").centroids) < 8
 
 
 @pytest.mark.parametrize("init", ["k-means++", "k-means||", "afk-mc2"])
@@ -89,10 +92,10 @@ def test_take_is_indexing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("init", ["random", "k-means++", "k-means||", "afk-mc2"])
 def test_duplicates_and_empty_clusters(init: str) -> None:
     points = np.concatenate([np.zeros((500, 2)), np.ones((500, 2)), np.random.default_rng(0).standard_normal((30, 2))])
-    fitted = kmeans(points.astype(np.float32), 20, 25, init)  # type: ignore[arg-type]
+    fitted = kmeans(points.astype(np.float32), 20, 25, init=init)  # type: ignore[arg-type]
     assert torch.isfinite(fitted.centroids).all()
     assert fitted.iterations[-1].inertia < 0.01
-    assert torch.isfinite(kmeans(np.ones((50, 3)), 8, 5, init).centroids).all()  # type: ignore[arg-type]
+    assert torch.isfinite(kmeans(np.ones((50, 3)), 8, 5, init=init).centroids).all()  # type: ignore[arg-type]
 
 
 def test_empty_clusters_are_counted_and_refilled() -> None:
@@ -121,6 +124,23 @@ def test_checkpoints_are_gone_on_from(tmp_path: Path) -> None:
     assert torch.equal(Clustering.load(tmp_path / "c").centroids, whole.centroids)
 
 
+def test_a_run_that_was_stopped_loses_no_pass_that_it_reported(tmp_path: Path) -> None:
+    points = blobs()
+    whole = kmeans(points, 16, 6)
+
+    def stop(number: int, iteration: Iteration) -> None:
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kmeans(points, 16, 6, checkpoint=tmp_path / "c", report=stop)
+    passes: list[int] = []
+    resumed = kmeans(points, 16, 6, checkpoint=tmp_path / "c", report=lambda number, _: passes.append(number))
+    assert passes == [4, 5]
+    assert torch.equal(resumed.centroids, whole.centroids)
+    assert not (tmp_path / "c.new").exists()
+
+
 def test_a_settled_run_stays_settled(tmp_path: Path) -> None:
     whole = kmeans(blobs(), 12, 100, tolerance=1e-3, checkpoint=tmp_path / "c")
     again = kmeans(blobs(), 12, 100, tolerance=1e-3, checkpoint=tmp_path / "c")
@@ -131,13 +151,68 @@ def test_a_settled_run_stays_settled(tmp_path: Path) -> None:
 def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "c"
     kmeans(blobs(), 12, 2, checkpoint=path)
-    with pytest.raises(ValueError, match=r"points with seed 0, not of .* with seed 1; delete it"):
-        kmeans(blobs(), 12, 2, seed=1, checkpoint=path)
-    with pytest.raises(ValueError, match="not of 100 with seed 0"):
-        kmeans(blobs()[:100], 12, 2, checkpoint=path)
+    others: list[tuple[np.ndarray, int, dict[str, object], str]] = [
+        (blobs(), 12, {"seed": 1}, "seed 0, not 1"),
+        (blobs()[:500], 12, {}, "points 2000, not 500"),
+        (blobs(), 13, {}, "clusters 12, not 13"),
+        (blobs()[:, :4], 12, {}, "width 5, not 4"),
+        (blobs(), 12, {"spherical": True}, "spherical False, not True"),
+        (blobs(seed=1), 12, {}, "other points"),
+    ]
+    for points, k, settings, message in others:
+        with pytest.raises(CheckpointError, match=rf"c: of another clustering \({message}\); delete it to start anew"):
+            kmeans(points, k, 2, checkpoint=path, **settings)  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match=r"c: of another clustering \(seed 0, not 1; spherical False, not True\)"):
+        kmeans(blobs(), 12, 2, checkpoint=path, seed=1, spherical=True)
+    write(path, {"centroids": torch.zeros(12, 5)}, {"points": 2000})
+    with pytest.raises(CheckpointError, match="c: a k-means checkpoint of another version"):
+        kmeans(blobs(), 12, 2, checkpoint=path)
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(ValueError, match=r"c: not a k-means checkpoint \(SafetensorError"):
         kmeans(blobs(), 12, 2, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("points", "k", "message"),
+    [
+        ([], 2, "no points: an empty list"),
+        (np.zeros(5), 2, r"must be arrays \(N, D\), not one of shape \(5,\)"),
+        ([[1.0, 2.0], [3.0, 4.0]], 2, r"must be arrays \(N, D\), not a list"),
+        ([np.zeros((5, 2)), np.zeros((5, 3))], 2, "points of width 3 beside some of width 2"),
+        (np.zeros((0, 2)), 2, "0 points cannot form 2 clusters"),
+        (np.zeros((5, 2)), 0, "cannot form 0 clusters: at least 1 is needed"),
+    ],
+)
+def test_what_are_no_points_is_said(points: np.ndarray, k: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kmeans(points, k)
+
+
+@pytest.mark.parametrize(
+    ("spherical", "rows"), [(False, [[0.0, 1.0], [2.0, 3.0]]), (True, [[0.0, 1.0], [0.0, 2.0], [4.0, 3.0]])]
+)
+def test_fewer_distinct_points_than_clusters_are_worth_a_warning(spherical: bool, rows: list[list[float]]) -> None:
+    points = np.tile(np.array(rows, np.float32), (200, 1))
+    with pytest.warns(UserWarning, match="2 distinct points for 8 clusters: the other 6 centroids are near copies"):
+        fitted = kmeans(points, 8, 4, spherical=spherical)
+    assert fitted.used == 2 / 8
+
+
+def test_a_stream_that_does_not_begin_anew_is_refused() -> None:
+    pieces = iter([blobs()])
+    with pytest.raises(ValueError, match="gave 2000 points and now 0: it must begin anew"):
+        kmeans(StreamPoints(lambda: pieces), 12, 2)
+
+
+def test_passes_are_described() -> None:
+    points = np.repeat(np.eye(4, dtype=np.float32), [100, 100, 200, 400], axis=0)
+    fitted = kmeans(points, 4, 2, init=np.eye(4) * 0.5)
+    first, second = fitted.iterations
+    assert (first.inertia, second.inertia) == pytest.approx((0.25, 0))
+    assert (first.change, second.change) == pytest.approx((0, 1))
+    assert (first.shift, first.mean_shift, second.shift) == pytest.approx((0.5, 0.5, 0))
+    assert (fitted.used, fitted.entropy) == pytest.approx((1, 1.75))
+    assert first.points_per_second == pytest.approx(800 / first.seconds)
 
 
 def test_unusable_points_are_refused() -> None:
@@ -149,6 +224,8 @@ def test_unusable_points_are_refused() -> None:
         kmeans(points, 8)
     with pytest.raises(ValueError, match="are needed"):
         kmeans(blobs(), 8, init=torch.zeros(7, 5))
+    with pytest.raises(ValueError, match="first centroids hold NaN"):
+        kmeans(blobs(), 8, init=torch.full((8, 5), torch.nan))
     with pytest.raises(ValueError, match="gives no points"):
         StreamPoints(lambda: [])
 
@@ -158,35 +235,28 @@ def test_few_points_per_cluster_are_worth_a_warning() -> None:
         kmeans(blobs(n=100), 10, 1)
 
 
-def test_mini_batches_come_close_to_full_passes() -> None:
-    """Both depend on luck in their first centroids, so medians over seeds are compared."""
-    points = blobs(n=6000, k=20)
-
-    def online(seed: int) -> float:
-        model = MiniBatchKMeans(20, seed=seed)
-        for epoch in range(4):
-            for rows in np.random.default_rng(epoch).permutation(6000).reshape(-1, 500):
-                model.partial_fit(points[rows])
-        assert model.centroids is not None
-        assert model.predict(points).unique().numel() == 20
-        return inertia(points, model.centroids)
-
-    full = [inertia(points, kmeans(points, 20, 25, "k-means++", seed=seed).centroids) for seed in range(5)]
-    assert np.median([online(seed) for seed in range(5)]) < 1.25 * np.median(full)
+@pytest.mark.parametrize("most", [3, 4, 9])
+def test_distinct_points_are_counted_up_to_a_number(most: int) -> None:
+    pieces = [torch.tensor([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0]]), torch.tensor([[2.0, 2.0], [1.0, 0.0], [3.0, 3.0]])]
+    assert distinct(pieces, most) == min(most, 4)
 
 
 def _rank(rank: int, size: int, folder: str, init: str) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=size)
     points = blobs()
     share = points[:700] if rank == 0 else points[700:]
-    fitted = kmeans(share, 16, 10, init)  # type: ignore[arg-type]
+    fitted = kmeans(share, 16, 10, init=init)  # type: ignore[arg-type]
     np.save(f"{folder}/{rank}.npy", fitted.centroids.numpy())
+    copies = torch.tensor([[1.0, 2.0]] * 9 + [[rank, 5.0]] * 9)
+    assert distinct([copies], 18) == 3
+    with pytest.raises(ValueError, match="seen by some processes only"):
+        kmeans(share, 16, 1, checkpoint=f"{folder}/{rank}.npy" if rank == 0 else f"{folder}/elsewhere")
     torch.distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize("init", ["random", "k-means++", "k-means||", "afk-mc2"])
 def test_two_ranks_find_what_one_finds(tmp_path: Path, init: str) -> None:
     multiprocessing.spawn(_rank, args=(2, str(tmp_path), init), nprocs=2)
-    alone = kmeans(blobs(), 16, 10, init).centroids.numpy()  # type: ignore[arg-type]
+    alone = kmeans(blobs(), 16, 10, init=init).centroids.numpy()  # type: ignore[arg-type]
     for rank in range(2):
         np.testing.assert_allclose(np.load(tmp_path / f"{rank}.npy"), alone, atol=1e-5)

@@ -1,9 +1,13 @@
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from quantizers import fit_nested as fit_nested_module
+from quantizers.checkpoints import CheckpointError
+from quantizers.clustering import Iteration
 from quantizers.fit_nested import fit_nested, split_vocab
 from quantizers.nested import NestedKMeansQuantizer
 
@@ -138,6 +142,92 @@ def test_stretching_twice_is_stretching_once(fitted: tuple[NestedKMeansQuantizer
         fit_nested(quantizer, points, iterations=2, keep_basis=True, weights=weights)
         bases.append(quantizer.basis.clone())
     torch.testing.assert_close(bases[0], bases[1])
+
+
+@pytest.mark.parametrize("stop", [(0, 2), (1, 0), (1, 3)], ids=str)
+@pytest.mark.parametrize("keep_basis", [False, True])
+def test_a_fit_that_was_stopped_ends_like_an_unbroken_one(tmp_path: Path, stop: tuple[int, int], keep_basis: bool) -> None:
+    torch.manual_seed(0)
+    points, groups = torch.randn(2000, 6), np.repeat([0, 1], 1000)
+    settings = {"groups": groups, "shares": (1, 1), "keep_basis": keep_basis, "weights": torch.linspace(0.5, 1, 6)}
+    passes: list[tuple[int, int]] = []
+
+    def fit(stop: tuple[int, int] | None, checkpoint: Path | None) -> NestedKMeansQuantizer:
+        def count(group: int, number: int, iteration: Iteration) -> None:
+            passes.append((group, number))
+            if (group, number) == stop:
+                raise KeyboardInterrupt
+
+        quantizer = NestedKMeansQuantizer(6, 4, VOCABS)
+        fit_nested(quantizer, points, 4, report=count, checkpoint=checkpoint, **settings)  # type: ignore[arg-type]
+        return quantizer
+
+    whole, every = fit(None, None), passes.copy()
+    passes.clear()
+    with pytest.raises(KeyboardInterrupt):
+        fit(stop, tmp_path / "c")
+    resumed = fit(None, tmp_path / "c")
+    assert passes == every
+    assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
+    fit((0, 0), tmp_path / "c")  # finds everything done
+    assert passes == every
+
+
+def test_a_fit_stopped_among_its_splits_ends_like_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    points, real = torch.randn(2000, 6), fit_nested_module.refine
+    whole, resumed = NestedKMeansQuantizer(6, 4, VOCABS), NestedKMeansQuantizer(6, 4, VOCABS)
+    fit_nested(whole, points, 4)
+    calls: list[int] = []
+
+    def stopping(points: torch.Tensor, parents: torch.Tensor, children: torch.Tensor) -> torch.Tensor:
+        calls.append(len(children))
+        if calls.count(16) == 2:
+            raise KeyboardInterrupt
+        return real(points, parents, children)
+
+    monkeypatch.setattr(fit_nested_module, "refine", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        fit_nested(resumed, points, 4, checkpoint=tmp_path)
+    assert 8 in calls
+    fit_nested(resumed, points, 4, checkpoint=tmp_path)
+    assert calls[calls.index(16) :].count(8) == 0  # that split was done
+    assert torch.equal(resumed.leaves, whole.leaves)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).standard_normal((500, 4)).astype(np.float32)
+
+    def fit(points: np.ndarray, **settings: object) -> None:
+        fit_nested(NestedKMeansQuantizer(4, 4, (4, 8)), points, checkpoint=tmp_path, **settings)  # type: ignore[arg-type]
+
+    fit(points)
+    others: list[tuple[np.ndarray, dict[str, object]]] = [
+        (points + 1, {}),
+        (points, {"seed": 1}),
+        (points, {"iterations": 3}),
+        (points, {"keep_basis": True}),
+        (points, {"weights": torch.full((4,), 0.5)}),
+    ]
+    for features, settings in others:
+        with pytest.raises(CheckpointError, match=r"basis\.safetensors: of other points or settings; delete .* to start anew"):
+            fit(features, **settings)
+    (tmp_path / "basis.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="not a k-means checkpoint"):
+        fit(points)
+
+
+def test_copies_cannot_be_told_apart() -> None:
+    features = np.ones((1000, 4), np.float32)
+    features[:5] += np.arange(5)[:, None]
+    for groups, message in (
+        (None, "1000 points, 5 of them distinct, cannot form 8"),
+        (np.arange(1000) // 500, "500 points, 1 of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit_nested(
+                NestedKMeansQuantizer(4, 2, (8, 16)), features, groups=groups, shares=(1, 1) if groups is not None else ()
+            )
 
 
 def test_tables_follow_their_leaves() -> None:
