@@ -97,7 +97,7 @@ def kmeans(
     k: Annotated[int, typer.Option("--clusters", help="Number of clusters.")] = 8192,
     iterations: Annotated[int, typer.Option(help="Lloyd passes.")] = 3,
     libraries: Annotated[str, typer.Option(help="Comma-separated; the first one is what the others are compared with.")] = (
-        "semcodec,faiss-cpu,scikit-learn"
+        "semcodec,faiss-cpu,scikit-learn,kmeans-pytorch"
     ),
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines, appended.")] = None,
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 MODES = 4096
@@ -94,28 +95,29 @@ def measure(library: str, n: int, dim: int, k: int, iterations: int) -> dict[str
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     sample = torch.from_numpy(points[:: max(1, n // 100_000)])
     inertia = nearest(sample, torch.from_numpy(np.ascontiguousarray(centroids, np.float32)))[1].mean().item()
-    return {"library": library, "n": n, "dim": dim, "k": k, "seconds": seconds, "inertia": inertia, "peak_mb": peak / 1024}
+    size = {"n": n, "dim": dim, "k": k, "iterations": iterations}
+    return {"library": library, **size, "seconds": seconds, "inertia": inertia, "peak_mb": peak / 1024}
 
 
 def compare(libraries: list[str], n: int, dim: int, k: int, iterations: int, output: Path | None) -> None:
-    """Runs every library in a process of its own, prints a table with ratios to ours, and appends JSON lines."""
+    """Runs every library in a process of its own, prints a table with ratios to the first one, and appends JSON lines."""
     table = Table("library", "seconds", "ratio", "inertia", "ratio", "memory beyond the points")
     table.title = f"{n:,} × {dim}, {k} clusters, {iterations} passes"
-    ours: dict[str, float] = {}
+    base: dict[str, float] = {"seconds": float("nan"), "inertia": float("nan")}
     for library in libraries:
         arguments = [library, *map(str, (n, dim, k, iterations))]
         done = subprocess.run([sys.executable, "-m", "benchmarks.kmeans", *arguments], capture_output=True, text=True)
         if done.returncode:
-            table.add_row(library, f"failed: {(done.stderr.strip().splitlines() or ['killed'])[-1][:80]}")
+            table.add_row(library, escape(f"failed: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"))
             continue
         row = json.loads(done.stdout.splitlines()[-1])
-        ours = ours or row
+        base = row if library == libraries[0] else base
         table.add_row(
             library,
             f"{row['seconds']:.1f}",
-            f"{row['seconds'] / ours['seconds']:.2f}",
+            f"{row['seconds'] / base['seconds']:.2f}",
             f"{row['inertia']:.4f}",
-            f"{row['inertia'] / ours['inertia']:.4f}",
+            f"{row['inertia'] / base['inertia']:.4f}",
             f"{row['peak_mb']:.0f} MB",
         )
         if output:
