@@ -80,25 +80,28 @@ def fit_nested(
     sizes = split_vocab(quantizer.vocabs[0], shares or (1.0,))
     for group, size in enumerate(sizes):
         _refuse_copies(features, chosen[members == group], size)
-    before = (quantizer.mean.numpy(), quantizer.basis.numpy()) if keep_basis else ()
-    settings = (quantizer.vocabs, quantizer.dim, seed, iterations, sizes, len(features))
-    known = np.asarray(features[:MARKED_ROWS])
-    steps = Steps(checkpoint, mark_of(*settings, known, members, weights.numpy(), *before))
-
+    steps = Steps(checkpoint, _mark(quantizer, features, keep_basis, seed, iterations, sizes, members, weights.numpy()))
     space = steps("basis", lambda: _basis(quantizer, features, keep_basis, weights))
     quantizer.mean.copy_(space["mean"])
     quantizer.basis.copy_(space["basis"])
     points = torch.cat([quantizer.project(piece) for piece in ArrayPoints(features[chosen]).chunks()])
     coarse = []
     for group, size in enumerate(sizes):
-        rows, path = points[torch.from_numpy(members == group)], steps.path(f"coarse-{group}")
-        each = None if report is None else partial(report, group)
+        rows, each = points[torch.from_numpy(members == group)], partial(report, group) if report else None
+        path = steps.path(f"coarse-{group}")
         coarse.append(kmeans(rows, size, iterations, seed=seed, checkpoint=path, report=each))
     leaves = _split_all(points, torch.cat([found.centroids for found in coarse]), quantizer.vocabs, iterations, rng, steps)
     quantizer.leaves.copy_(leaves)
     for number in range(LEAF_PASSES):
         quantizer.leaves.copy_(steps(f"leaves-{number}", lambda: {"leaves": _moved_leaves(quantizer, points)})["leaves"])
     return coarse
+
+
+def _mark(quantizer: NestedKMeansQuantizer, features: np.ndarray | Tensor, keep_basis: bool, *settings: object) -> str:
+    """What checkpoints of a fit are known by."""
+    before = (quantizer.mean.numpy(), quantizer.basis.numpy()) if keep_basis else ()
+    known = np.asarray(features[:MARKED_ROWS])
+    return mark_of(quantizer.vocabs, quantizer.dim, len(features), known, keep_basis, *settings, *before)
 
 
 def _refuse_copies(features: np.ndarray | Tensor, chosen: np.ndarray, codewords: int) -> None:
