@@ -22,6 +22,7 @@ from quantizers.kmeans import kmeans
 from quantizers.nearest import nearest
 from quantizers.nested import ROWS, NestedKMeansQuantizer, descend
 from quantizers.points import ArrayPoints
+from quantizers.seeding import Init
 
 SAMPLE_PER_CENTROID = 256
 """More points than this per coarse cluster change little (faiss stops there, too)."""
@@ -40,6 +41,7 @@ def fit_nested(
     features: np.ndarray | Tensor,
     iterations: int = 15,
     *,
+    init: Init = "random",
     seed: int = 0,
     groups: np.ndarray | None = None,
     shares: Sequence[float] = (),
@@ -54,6 +56,7 @@ def fit_nested(
         quantizer: whose buffers are filled.
         features: ``(N, dim_in)``.
         iterations: Lloyd passes for the coarsest vocabulary; each split takes a third.
+        init: how the coarsest vocabulary's first centroids are chosen.
         seed: of everything random.
         groups: ``(N,)`` number of the group (a domain, say) that each feature belongs to. With it every group gets
             coarse codewords of its own, as many as its share, and they are merged into one codebook, as SemantiCodec
@@ -80,7 +83,7 @@ def fit_nested(
     sizes = split_vocab(quantizer.vocabs[0], shares or (1.0,))
     for group, size in enumerate(sizes):
         _refuse_copies(features, chosen[members == group], size)
-    steps = Steps(checkpoint, _mark(quantizer, features, keep_basis, seed, iterations, sizes, members, weights.numpy()))
+    steps = Steps(checkpoint, _mark(quantizer, features, keep_basis, init, seed, iterations, sizes, members, weights.numpy()))
     space = steps("basis", lambda: _basis(quantizer, features, keep_basis, weights))
     quantizer.mean.copy_(space["mean"])
     quantizer.basis.copy_(space["basis"])
@@ -89,7 +92,7 @@ def fit_nested(
     for group, size in enumerate(sizes):
         rows, each = points[torch.from_numpy(members == group)], partial(report, group) if report else None
         path = steps.path(f"coarse-{group}")
-        coarse.append(kmeans(rows, size, iterations, seed=seed, checkpoint=path, report=each))
+        coarse.append(kmeans(rows, size, iterations, init=init, seed=seed, checkpoint=path, report=each))
     leaves = _split_all(points, torch.cat([found.centroids for found in coarse]), quantizer.vocabs, iterations, rng, steps)
     quantizer.leaves.copy_(leaves)
     for number in range(LEAF_PASSES):

@@ -194,6 +194,7 @@ def _fit_stack(
             quantizer,
             points,
             stage.iterations,
+            init=stage.init,
             seed=config.seed,
             groups=domains,
             shares=tuple(stage.shares.values()),

@@ -82,6 +82,7 @@ class KMeansStage(Config):
 
     Attributes:
         iterations: Lloyd passes for the coarsest vocabulary of every rate.
+        init: how its first centroids are chosen.
         shares: codewords in proportion to these, found in each domain apart and merged (the paper:
             ``{sound: 2, speech: 1, music: 1}``); empty for one k-means over all.
         spectrum_weight: of squared differences in the part of the features that distillation takes from the spectrum, where
@@ -90,6 +91,7 @@ class KMeansStage(Config):
     """
 
     iterations: Count = 15
+    init: Literal["random", "k-means++", "k-means||", "afk-mc2"] = "random"
     shares: dict[Domain, Positive] = {}
     spectrum_weight: Positive = 1.0
     refit: bool = False

@@ -160,7 +160,7 @@ def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: s
     try:
         about = json.loads(path.read_text())
         theirs, theirs_upon = about["config"], about.get("upon", "")
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodecError(f"{path}: damaged ({error}); choose another root or delete {folder}") from error
     mine = config.model_dump(mode="json")
     changed = [name for name in matters if mine[name] != theirs.get(name)]

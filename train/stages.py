@@ -277,6 +277,7 @@ STAGES = (
         "codebooks/report.json",
         _kmeans,
         matters=(*_ENCODER, "kmeans", "ssl.teacher_components", "model.stacks", "model.vocabs", "model.semantic_dims"),
+        begun="codebooks/unfinished",
     ),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec, shared=True),
     Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial, shared=True),

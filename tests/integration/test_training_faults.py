@@ -123,7 +123,7 @@ def test_a_full_disk_is_said_in_one_line(trained: Path, tmp_path: Path, stage: s
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / f"{stage}.json").exists() or stage == "corpus"
+    assert not (tmp_path / f"{stage}.json").exists() or stage in ("corpus", "kmeans")
 
 
 def test_what_another_config_made_is_refused(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,3 +179,36 @@ def test_stages_out_of_order_say_what_is_missing(trained: Path, tmp_path: Path, 
     with pytest.raises(SystemExit):
         main(["train", "kmeans", "--config", str(trained / "config.yaml"), f"root={tmp_path}"])
     assert "no finished feature cache here; run codec train features first" in capsys.readouterr().err
+
+
+def test_parts_that_do_not_belong_together_are_named(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An encoder made anew after its features, a decoder trained on after it was polished, an export with another config."""
+    given = ["--config", str(trained / "config.yaml"), f"root={tmp_path}"]
+
+    def refused(*words: str) -> str:
+        with pytest.raises(SystemExit) as caught:
+            main(["train", *words, *given])
+        assert caught.value.code == 2
+        return capsys.readouterr().err
+
+    link_stages(trained, tmp_path, "ssl")
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("corpus", "teacher"):
+        (other / name).symlink_to(trained / "run" / name)
+    run("ssl", trained, f"root={other}", "seed=1", "ssl.steps=2")
+    (tmp_path / "ssl").symlink_to(other / "ssl")
+    assert "codebooks: made from another encoder" in refused("codec")
+    (tmp_path / "codebooks").unlink()
+    assert "features: made from another encoder" in refused("kmeans")
+
+    for name in ("ssl", "codec"):
+        (tmp_path / name).unlink()
+    for name in ("ssl", "codebooks", "adversarial"):
+        (tmp_path / name).symlink_to(trained / "run" / name)
+    shutil.copytree(trained / "run" / "codec", tmp_path / "codec")
+    assert "codec: holds a run with another config (codec differ)" in refused("export", "codec.steps=5")
+    state = torch.load(tmp_path / "codec" / "checkpoint.pt", weights_only=True)
+    state["parts"]["average"]["module.decoder.head.project.weight"] += 1
+    torch.save(state, tmp_path / "codec" / "checkpoint.pt")
+    assert "adversarial: holds a run upon the weights of other stages" in refused("export")

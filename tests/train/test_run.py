@@ -75,6 +75,36 @@ def test_a_folder_of_another_config_is_refused(tmp_path: Path) -> None:
         Run(tmp_path, TrainConfig(codec=CodecStage(steps=3)), {}, ("codec",))
 
 
+def test_a_run_upon_other_weights_is_refused(tmp_path: Path) -> None:
+    Run(tmp_path, TrainConfig(), {}, ("codec",), upon="aa")
+    Run(tmp_path, TrainConfig(), {}, ("codec",), upon="aa")
+    with pytest.raises(CodecError, match="upon the weights of other stages"):
+        Run(tmp_path, TrainConfig(), {}, ("codec",), upon="bb")
+    about = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({key: about[key] for key in ("config", "revision")}))
+    Run(tmp_path, TrainConfig(), {}, ("codec",), upon="bb")  # of a version that did not write it down
+
+
+@pytest.mark.parametrize("text", ["", '{"config": {', "[]", "{}"])
+def test_a_damaged_config_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(CodecError, match=r"config\.json: damaged"):
+        Run(tmp_path, TrainConfig(), {}, ("codec",))
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: bytes | None) -> None:
+    run = Run(tmp_path, TrainConfig(), {"model": torch.nn.Linear(3, 2)}, ())
+    run.save(1)
+    whole = run.checkpoint.read_bytes()
+    run.checkpoint.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    with pytest.raises(CodecError, match=r"checkpoint\.pt: damaged checkpoint"):
+        Run(tmp_path, TrainConfig(), {"model": torch.nn.Linear(3, 2)}, ()).resume()
+    torch.save({"step": 3}, run.checkpoint)
+    with pytest.raises(CodecError, match="are missing"):
+        run.resume()
+
+
 def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(tmp_path: Path) -> None:
     run = Run(tmp_path, TrainConfig(), {}, ())
     check_finite(torch.tensor(1.0), 3, run)

@@ -5,9 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codec.errors import CodecError
 from corpora import Corpus
 from tests.corpora.sentence import sentence_corpus
+from train import stages
+from train.config import SemanticStage, TrainConfig
 from train.crops import open_features
+from train.ssl import teacher as module
 from train.ssl.teacher import cache_features
 
 
@@ -66,3 +70,37 @@ def test_a_wide_teacher_does_not_outvote_a_narrow_one(corpus: Corpus, tmp_path: 
         features = np.array(open_features(tmp_path / name), np.float32)
         left.append(unexplained(features[: len(wave) // 320], narrow.things(wave)))
     assert left[0] < 0.7 * left[1]
+
+
+def test_the_stage_keeps_as_many_components_as_the_config_asks_for(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "corpus").symlink_to(corpus.folder)
+    monkeypatch.setattr(module, "WhisperTeacher", lambda name: Ears(200, 0))
+    for count, kept in ((8, 128), (150, 150)):
+        ssl = SemanticStage(teacher="x", teacher_components=count, spectrum_components=96 - count if count < 96 else 10)
+        model = TrainConfig().model
+        semantic = model.semantic.model_copy(update={"n_features": ssl.teacher_components + ssl.spectrum_components})
+        config = TrainConfig(root=str(tmp_path), ssl=ssl, model=model.model_copy(update={"semantic": semantic}))
+        next(stage for stage in stages.STAGES if stage.name == "teacher").run(config)
+        assert open_features(tmp_path / "teacher").shape[1] == kept
+    with pytest.raises(CodecError, match="the teachers have 200 features, 300 are asked for"):
+        cache_features(corpus, [Ears(200, 0)], tmp_path / "wide", n_components=300)
+
+
+def test_teachers_that_cannot_be_had_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CodecError, match="no folder with a CTranslate2 Whisper model"):
+        module.locate(tmp_path / "nowhere")
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    (tmp_path / "model.bin").touch()
+    with pytest.raises(CodecError, match=r"^distillation from Whisper needs faster-whisper: pip install semcodec\[asr\]"):
+        module.locate(tmp_path)
+
+
+def test_a_size_of_whisper_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    utils = pytest.importorskip("faster_whisper.utils")
+    (tmp_path / "model.bin").touch()
+    monkeypatch.setattr(utils, "download_model", lambda size: str(tmp_path) if size == "base" else 1 / 0)
+    assert module.locate("whisper-base") == tmp_path
+    with pytest.raises(CodecError, match=r"Whisper small cannot be downloaded \(division by zero\).*ssl\.objective=mae"):
+        module.locate("whisper-small")
