@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from codec.errors import CodecError
-from tests.integration.training import launch, link_stages, metrics
+from tests.integration.training import ACCELERATE, TORCHRUN, launch, link_stages, metrics
 from train.codebooks import assemble
 from train.parallel import Place
 
@@ -22,7 +22,7 @@ def test_features_and_codebooks_of_two_processes_are_those_of_one(trained: Path,
         (tmp_path / name).mkdir()
         for folder in ("corpus", "ssl"):
             (tmp_path / name / folder).symlink_to(trained / "run" / folder)
-        printed = launch(["features", "kmeans"], trained, tmp_path / name, processes=1 if name == "one" else 2)
+        printed = launch(["features", "kmeans"], trained, tmp_path / name, TORCHRUN if name == "two" else ())
         assert printed.count("stack 4 pass 0") == 1
     for file in ("features/features.f16", "codebooks/codebooks.safetensors"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
@@ -38,7 +38,7 @@ def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stag
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         link_stages(trained, tmp_path / name, stage)
-        launch([stage, f"{stage}.steps=6", *more], trained, tmp_path / name, processes=1 if name == "one" else 2)
+        launch([stage, f"{stage}.steps=6", *more], trained, tmp_path / name, TORCHRUN if name == "two" else ())
     first = [next(row for row in metrics(tmp_path / name / stage) if row["step"] == 1) for name in ("one", "two")]
     losses = [{k: v for k, v in row.items() if k not in NO_LOSSES and not k.startswith("code_")} for row in first]
     assert losses[0]
@@ -52,6 +52,17 @@ def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stag
     )
     assert moved > 0
     assert apart < 0.08 * moved  # Adam turns rounding of tiny gradients into steps
+
+
+def test_accelerate_launches_the_same_command(trained: Path, tmp_path: Path) -> None:
+    """One process: on processors accelerate leaves several to MPI. What it announces to them is what torchrun announces."""
+    rows = []
+    for name, launcher in (("alone", ()), ("launched", ACCELERATE)):
+        (tmp_path / name).mkdir()
+        link_stages(trained, tmp_path / name, "codec")
+        launch(["codec", "codec.steps=2"], trained, tmp_path / name, launcher)
+        rows.append({k: v for k, v in metrics(tmp_path / name / "codec")[0].items() if k not in NO_LOSSES})
+    assert rows[0] == rows[1]
 
 
 def untrained(trained: Path, stage: str) -> dict[str, torch.Tensor]:

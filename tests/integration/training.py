@@ -91,10 +91,13 @@ def link_stages(trained: Path, root: Path, *without: str) -> None:
         (root / name).symlink_to(trained / "run" / name)
 
 
-def launch(words: list[str], trained: Path, root: Path, processes: int) -> str:
-    """What ``codec train`` prints, under torchrun where there are several processes."""
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"] if processes > 1 else []
-    command = [sys.executable, "-m", *torchrun, "codec", "train", *words, "--config", str(trained / "config.yaml")]
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m")
+ACCELERATE = ("accelerate.commands.launch", "--cpu", "--num_processes", "1", "-m")
+
+
+def launch(words: list[str], trained: Path, root: Path, launcher: tuple[str, ...] = ()) -> str:
+    """What ``codec train`` prints, under a launcher or without one."""
+    command = [sys.executable, "-m", *launcher, "codec", "train", *words, "--config", str(trained / "config.yaml")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, f"root={root}"], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
