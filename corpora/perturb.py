@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from rich.progress import track
 
+from corpora.progress import heard
 from corpora.room import rerecord
 from corpora.store import SAMPLE_RATE, Corpus, Entry, line
 
@@ -40,7 +40,9 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: f
     with (corpus.folder / "audio.i16").open("r+b") as audio:
         audio.truncate(2 * position)  # what a killed run may have left behind the manifest's last clip
         audio.seek(0, 2)
-        for entry in track(originals, "perturbing speed"):
+        for entry in heard(
+            "perturbing speed", originals, lambda entry: entry.seconds, sum(entry.seconds for entry in originals)
+        ):
             wave = corpus.wave(entry)
             for _ in range(copies[entry.clip.domain]):
                 speed = math.exp(rng.uniform(*map(math.log, SPEED_RANGE)))

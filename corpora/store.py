@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from codec.audio import read_audio, resample
 from codec.errors import CodecError
 from corpora.clip import Clip, LeftOut, split_of
 from corpora.finite import holds_numbers
+from corpora.progress import heard
 
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.2
@@ -42,6 +42,11 @@ class Entry:
     start: int
     samples: int
     speed: float = 1.0
+
+    @property
+    def seconds(self) -> float:
+        """Of audio."""
+        return self.samples / SAMPLE_RATE
 
 
 def line(entry: Entry) -> str:
@@ -112,7 +117,7 @@ def build(clips: Iterable[Clip | LeftOut], folder: str | Path, workers: int = 2)
         (folder / ".clips.jsonl").open("w") as manifest,
         ProcessPoolExecutor(workers) as pool,
     ):
-        for clip, wave, problem in track(_decoded(pool, clips), "building corpus"):
+        for clip, wave, problem in heard("building corpus", _decoded(pool, clips), lambda item: len(item[1]) / SAMPLE_RATE):
             digest = hashlib.sha256(wave.tobytes()).digest()
             if not problem and digest in seen:
                 problem = "duplicate"

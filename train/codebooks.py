@@ -20,6 +20,7 @@ from codec.features import LogMel
 from codec.hub import load_codec
 from codec.networks import Networks
 from codec.semantic import SemanticEncoder
+from corpora.progress import display, heard
 from corpora.store import SAMPLE_RATE, Corpus, Entry
 from quantizers import checkpoints
 from quantizers.checkpoints import CheckpointError, mark_of
@@ -31,7 +32,7 @@ from train.crops import FRAME, cached_entries, first_frames, frames_of, level, o
 from train.filling import Filling
 from train.lineage import digest_of, digest_of_corpus, require_origin
 from train.parallel import join
-from train.progress import autocast, heard
+from train.progress import autocast
 from train.run import Average, read_checkpoint
 
 PIECE_FRAMES = 3000
@@ -105,10 +106,11 @@ def cache_features(config: TrainConfig) -> float:
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         left = entries[cache.done :]
-        for _ in cache.keep(heard("features", left, pool.map(encode, left))):
+        done, total = zip(left, pool.map(encode, left), strict=True), sum(entry.seconds for entry in left)
+        for _ in cache.keep(heard("features", done, lambda pair: pair[0].seconds, total)):
             pass
     cache.finish(**origin)
-    return sum(entry.samples for entry in entries) / SAMPLE_RATE
+    return sum(entry.seconds for entry in entries)
 
 
 def fit(config: TrainConfig) -> Path:
@@ -189,20 +191,28 @@ def _fit_stack(
     stage, names = config.kmeans, tuple(config.kmeans.shares)
     weights = torch.ones(config.model.semantic.n_features)
     weights[config.ssl.teacher_components :] = stage.spectrum_weight
+    passes = Passes(f"stack {stack}", names)
     try:
-        found = fit_nested(
-            quantizer,
-            points,
-            stage.iterations,
-            init=stage.init,
-            seed=config.seed,
-            groups=domains,
-            shares=tuple(stage.shares.values()),
-            keep_basis=stage.refit,
-            weights=weights.repeat(stack),
-            report=Passes(f"stack {stack}", names),
-            checkpoint=folder,
-        )
+        with display() as bar:
+            task = bar.add_task(f"stack {stack}", total=stage.iterations * max(1, len(names)), speed=0)
+
+            def report(group: int, number: int, iteration: Iteration) -> None:
+                passes(group, number, iteration)
+                bar.update(task, advance=1, speed=iteration.points_per_second * stack * FRAME / SAMPLE_RATE)
+
+            found = fit_nested(
+                quantizer,
+                points,
+                stage.iterations,
+                init=stage.init,
+                seed=config.seed,
+                groups=domains,
+                shares=tuple(stage.shares.values()),
+                keep_basis=stage.refit,
+                weights=weights.repeat(stack),
+                report=report,
+                checkpoint=folder,
+            )
     except CheckpointError as error:
         raise CodecError(str(error)) from error
     except ValueError as error:

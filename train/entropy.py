@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from rich.progress import track
 
 from codec.entropy import FILE, EntropyModel, RateTables, save_entropy
 from codec.header import CHUNK_SECONDS
 from codec.hub import load
 from codec.model import Codec
+from corpora.progress import heard
 from corpora.store import SAMPLE_RATE, Corpus, Entry
 from quantizers import ans
 from quantizers.threads import each_in_thread
@@ -70,8 +70,9 @@ def encode_all(model: Codec, corpus: Corpus, entries: Sequence[Entry], rng: np.r
         return codes
 
     items = zip(entries, rng.choice(model.vocabs, len(entries)).tolist(), strict=True)
-    clips = track(each_in_thread(encode, items), "entropy tables", total=len(entries))
-    found = [pair for codes in clips for pair in codes]
+    done, total = zip(entries, each_in_thread(encode, items), strict=True), sum(entry.seconds for entry in entries)
+    clips = heard("entropy tables", done, lambda pair: pair[0].seconds, total)
+    found = [pair for _, codes in clips for pair in codes]
     return {stack: [codes for at, codes in found if at == stack] for stack in networks.config.stacks}
 
 

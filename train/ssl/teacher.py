@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 
 from codec.errors import CodecError
-from corpora.store import Corpus, Entry
+from corpora.progress import heard
+from corpora.store import SAMPLE_RATE, Corpus, Entry
 from train.crops import FRAME, cached_entries, first_frames, frames_of
 from train.filling import Filling
 from train.lineage import digest_of_corpus
@@ -123,7 +123,7 @@ def cache_features(corpus: Corpus, teachers: Sequence[Teacher], folder: Path, n_
     origin = {"corpus": digest_of_corpus(corpus)}
     digest = hashlib.sha256(b"".join(part.tobytes() for part in (mean, std, basis))).hexdigest()
     cache = Filling(folder, frames_of(cached_entries(corpus)), n_components, components=digest, **origin)
-    for group in cache.keep(track(groups[cache.done :], "teacher features")):
+    for group in cache.keep(_shown("teacher features", groups[cache.done :])):
         output = ((np.concatenate(_heard(corpus, teachers, group), 1) - mean) / std) @ basis
         row = 0
         for entry, start, samples, _ in group:
@@ -140,9 +140,9 @@ def _components(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Mean and scale of all teachers' features, their principal components ``(D, n_components)``, and what these explain."""
     chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
-    heard = [_heard(corpus, teachers, groups[i]) for i in track(sorted(chosen), "PCA")]
-    widths = np.array([part.shape[1] for part in heard[0]])
-    sample = np.concatenate([np.concatenate(parts, 1) for parts in heard])
+    parts = [_heard(corpus, teachers, group) for group in _shown("PCA", [groups[i] for i in sorted(chosen)])]
+    widths = np.array([part.shape[1] for part in parts[0]])
+    sample = np.concatenate([np.concatenate(each, 1) for each in parts])
     mean, std = sample.mean(0), sample.std(0) + 1e-6
     std *= np.repeat(np.sqrt(widths / widths.mean()), widths)  # a wide teacher does not outvote a narrow one
     if sample.shape[1] < n_components:
@@ -151,6 +151,13 @@ def _components(
     order = np.argsort(values)[::-1][:n_components]
     basis = vectors[:, order].astype(np.float32)
     return mean, std, basis, float(values[order].sum() / values.sum())
+
+
+def _shown(label: str, groups: Sequence[Group]) -> Iterator[Group]:
+    def seconds(group: Group) -> float:
+        return sum(samples for _, _, samples, _ in group) / SAMPLE_RATE
+
+    return heard(label, groups, seconds, sum(map(seconds, groups)))
 
 
 def _heard(corpus: Corpus, teachers: Sequence[Teacher], group: Group) -> list[np.ndarray]:
