@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 def display(shown: bool = True) -> Progress:
-    """A progress display on standard error, if that is a terminal. Tasks need a field ``speed``, in seconds of audio a second."""
+    """A progress display on standard error, if that is a terminal. Tasks need a field ``speed``, seconds of audio a second."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
