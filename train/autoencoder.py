@@ -19,6 +19,7 @@ from train.codebooks import frozen_features
 from train.config import AdversarialStage, CodecStage, TrainConfig
 from train.crops import Batch, Crops, usable
 from train.draws import CODEC_CROPS, step_generator
+from train.intelligibility import IntelligibilityLoss
 from train.lineage import digest_of
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
@@ -87,6 +88,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
         "loss": (1.0, ReconstructionLoss(networks.config.sample_rate).to(place.device)),
         "meaning": (stage.meaning, MeaningLoss(networks, config.precision)),
         "unlike": (stage.similarity, SimilarityLoss(networks.config.sample_rate).to(place.device)),
+        "unclear": (stage.intelligibility, IntelligibilityLoss(networks.config.sample_rate).to(place.device)),
     }
     usage = CodeUsage(networks.acoustic_quantizer, networks.config.stacks).to(place.device)
     weights = {name: weight for name, (weight, _) in criteria.items()} | {"uneven": stage.evenness}

@@ -16,6 +16,8 @@ from corpora.clip import Domain
 from corpora.store import SAMPLE_RATE
 from train.crops import FRAME
 
+SHORTEST_SEGMENT = 24
+"""Frames of 20 ms that `train.intelligibility` needs."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -106,6 +108,7 @@ class CodecStage(Config):
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
         meaning: weight of the distance between the semantic encoder's features of output and original.
         similarity: weight of one minus the neurogram similarity of output and original.
+        intelligibility: weight of one minus the short-time objective intelligibility of output beside original.
         evenness: weight of the bits by which acoustic codes fall short of being used evenly.
         average_decay: of the moving average of weights that is exported.
     """
@@ -119,6 +122,7 @@ class CodecStage(Config):
     drop_acoustic: Share = 0.08
     meaning: NotNegative = 0.0
     similarity: NotNegative = 0.0
+    intelligibility: NotNegative = 0.0
     evenness: NotNegative = 0.0
     average_decay: Decay = 0.999
     save_every: Count = 500
@@ -204,6 +208,10 @@ class TrainConfig(Config):
         for name in ("ssl", "codec"):
             if not any(getattr(self, name).weights.values()):
                 raise ValueError(f"{name}.weights must not all be 0")
+        if self.codec.intelligibility and self.codec.crop_frames < SHORTEST_SEGMENT:
+            raise ValueError(
+                f"codec.intelligibility needs codec.crop_frames of {SHORTEST_SEGMENT} or more: it hears 0.4 s at a time"
+            )
         largest = max(self.model.stacks)
         for name in ("codec", "adversarial"):
             if getattr(self, name).crop_frames % largest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 from codec.atomic import atomic_write
 from codec.config import Config
 from codec.errors import CodecError
-from train.run import revision
 
 
 def settings(config: Config, sections: Sequence[str]) -> dict[str, Any]:
@@ -74,3 +74,12 @@ def refuse_another(path: Path, values: dict[str, Any], product: Path) -> None:
             f"{product}: made with another config ({', '.join(changed)} differ); choose another root, "
             f"or delete this folder and {path} to make it anew"
         )
+
+
+def revision() -> str:
+    """Git's name of this code, or ``unknown``."""
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
+        return found.stdout.strip() or "unknown"
+    except OSError:
+        return "unknown"

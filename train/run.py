@@ -6,7 +6,6 @@ import copy
 import json
 import math
 import pickle
-import subprocess
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ from codec.atomic import atomic_write
 from codec.config import Config
 from codec.errors import CodecError
 from train.metrics import Metrics, Values
+from train.records import revision, settings
 
 LOG_EVERY = 100
 """Steps between lines of metrics."""
@@ -162,8 +162,8 @@ def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: s
         theirs, theirs_upon = about["config"], about.get("upon", "")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodecError(f"{path}: damaged ({error}); choose another root or delete {folder}") from error
-    mine = config.model_dump(mode="json")
-    changed = [name for name in matters if mine[name] != theirs.get(name)]
+    mine = settings(config, matters)
+    changed = [key for key, value in mine.items() if _at(theirs, key, value) != value]
     if changed:
         raise CodecError(
             f"{folder}: holds a run with another config ({', '.join(changed)} differ); choose another root or delete it"
@@ -172,6 +172,15 @@ def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: s
         raise CodecError(
             f"{folder}: holds a run upon the weights of other stages than are there now; delete it to train it anew"
         )
+
+
+def _at(config: Any, key: str, unknown: Any) -> Any:
+    """The value at a dotted key; ``unknown`` where there is none, as in a config of another version."""
+    for name in key.split("."):
+        if not isinstance(config, dict) or name not in config:
+            return unknown
+        config = config[name]
+    return config
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -252,12 +261,3 @@ class Average(torch.nn.Module):
         decay = min(self.decay, (1 + step) / (10 + step))
         mine, theirs = list(self.module.parameters()), list(module.parameters())
         torch._foreach_lerp_(mine, theirs, 1 - decay)
-
-
-def revision() -> str:
-    """Git's name of this code, or ``unknown``."""
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
-        return found.stdout.strip() or "unknown"
-    except OSError:
-        return "unknown"

@@ -207,7 +207,7 @@ def test_parts_that_do_not_belong_together_are_named(trained: Path, tmp_path: Pa
     for name in ("ssl", "codebooks", "adversarial"):
         (tmp_path / name).symlink_to(trained / "run" / name)
     shutil.copytree(trained / "run" / "codec", tmp_path / "codec")
-    assert "codec: holds a run with another config (codec differ)" in refused("export", "codec.steps=5")
+    assert "codec: holds a run with another config (codec.steps differ)" in refused("export", "codec.steps=5")
     state = torch.load(tmp_path / "codec" / "checkpoint.pt", weights_only=True)
     state["parts"]["average"]["module.decoder.head.project.weight"] += 1
     torch.save(state, tmp_path / "codec" / "checkpoint.pt")

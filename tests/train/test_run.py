@@ -71,7 +71,7 @@ def test_metrics_reach_tensorboard_at_once(tmp_path: Path) -> None:
 def test_a_folder_of_another_config_is_refused(tmp_path: Path) -> None:
     Run(tmp_path, TrainConfig(), {}, ("codec",))
     Run(tmp_path, TrainConfig(root="elsewhere"), {}, ("codec",))
-    with pytest.raises(CodecError, match=r"another config \(codec differ\)"):
+    with pytest.raises(CodecError, match=r"another config \(codec\.steps differ\)"):
         Run(tmp_path, TrainConfig(codec=CodecStage(steps=3)), {}, ("codec",))
 
 
