@@ -227,6 +227,7 @@ def test_ablations_change_what_they_say_and_nothing_else() -> None:
         ("no-meaning", {"codec.meaning"}),
         ("no-similarity", {"codec.similarity"}),
         ("no-evenness", {"codec.evenness"}),
+        ("no-intelligibility", {"codec.intelligibility"}),
         ("spectrum", {"kmeans.refit", "kmeans.iterations", "kmeans.spectrum_weight"}),
     ):
         ablation = settings(read_config(folder / f"refined-{name}.yaml", []), sections)
