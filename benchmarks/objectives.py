@@ -26,7 +26,7 @@ from codec.baselines.weights import sha256_of
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.semantic import SemanticEncoder
-from corpora.store import SAMPLE_RATE, Corpus, Entry
+from corpora.store import SAMPLE_RATE, Corpus, Entry, line
 from eval.semantics.embeddings import open_embedder
 from eval.semantics.embeddings.tokens import encoder_features
 from eval.semantics.interface import Embedder
@@ -140,7 +140,7 @@ def choose_clips(corpus: Corpus, folder: Path, config: TrainConfig, hours: float
     (folder / "audio.i16").unlink(missing_ok=True)
     (folder / "audio.i16").symlink_to((corpus.folder / "audio.i16").resolve())
     with atomic_write(folder / CLIPS) as handle:
-        handle.write("".join(f"{json.dumps(asdict(entry))}\n" for entry in chosen).encode())
+        handle.write("".join(map(line, chosen)).encode())
 
 
 def _teacher(config: TrainConfig) -> float:
@@ -213,7 +213,7 @@ def _open(name: str, config: TrainConfig) -> Embedder:
 
 def main(
     corpus: Annotated[Path, typer.Option(help="A folder made by codec train corpus.")],
-    teacher: Annotated[Path, typer.Option(help="Folder of a Whisper model in CTranslate2 form, for distillation.")],
+    teacher: Annotated[Path, typer.Option(help="A size of Whisper, or the folder of such a model in CTranslate2 form.")],
     tasks: Annotated[Path, typer.Option("--tasks", "-t", help="Folder of task folders, as codec probe tasks makes it.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for trainings and embeddings.")],
     only: Annotated[str, typer.Option(help="Names of tasks, comma-separated.")] = "word,letter_or_digit,drum,instrument_family",

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from codec.atomic import atomic_write
+from codec.atomic import atomic_path, atomic_write
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import load_codec
@@ -136,7 +136,8 @@ def fit(config: TrainConfig) -> Path:
         starts, domains = _tokens(config, corpus, stack, rng)
         report[f"stack {stack}"] = _fit_once(config, networks.codebook(stack), stack, features, starts, domains)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(networks.codebooks.state_dict(), folder / "codebooks.safetensors")
+    with atomic_path(folder / "codebooks.safetensors") as staged:
+        save_file(networks.codebooks.state_dict(), staged)
     with atomic_write(folder / "report.json") as handle:
         handle.write(json.dumps(report, indent=1).encode())
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)

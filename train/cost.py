@@ -101,7 +101,8 @@ def of_teacher(name: str) -> float:
         >>> f"{of_teacher('whisper-base') * FRAMES_PER_SECOND:.2e}"
         '2.81e+09'
     """
-    layers, width = WHISPER.get(name.removeprefix("whisper-").split("-")[0].split(".")[0], (0, 0))
+    size = next((size for size in WHISPER if size in name), "large" if "turbo" in name else "")
+    layers, width = WHISPER.get(size, (0, 0))
     return layers * (2 * 12 * width**2 + 4 * WINDOW_FRAMES * width)
 
 

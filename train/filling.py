@@ -41,6 +41,7 @@ class Filling:
         if self.done:
             self.features = np.memmap(folder / "features.f16", "<f2", "r+", shape=(frames, width))
         else:
+            self._record.unlink(missing_ok=True)  # it would count for rows of another origin
             self.features = create_features(folder, frames, width)
 
     @property
@@ -52,7 +53,7 @@ class Filling:
             about = json.loads(self._record.read_text())
             size = (self._folder / "features.f16").stat().st_size
             done = int(about.pop("done"))
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return 0
         return done if about == self._origin and size == self._bytes else 0
 

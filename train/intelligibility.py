@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from train.losses import MAGNITUDE_FLOOR
+from train.parallel import part_of_mean
 
 WINDOW_SECONDS, SEGMENT_FRAMES, SEGMENT_HOP = 0.0256, 30, 3
 """STOI's frames, half of which overlap, and its segments of 384 ms; every third is enough for a gradient."""
@@ -68,7 +69,8 @@ class IntelligibilityLoss(nn.Module):
         given = given - given.mean(-1, keepdim=True)
         product = (given * moves).sum(-1)
         likeness = product / (given.square().sum(-1) * size).clamp_min(MAGNITUDE_FLOOR**2).sqrt()
-        return 1 - (weight * likeness).sum() / weight.sum().clamp_min(1e-6)
+        total = weight.sum().clamp_min(1e-6)
+        return (weight * (1 - likeness)).sum() / total * part_of_mean(total)
 
 
 def third_octaves(n_fft: int, sample_rate: int) -> Tensor:

@@ -46,7 +46,12 @@ def require_origin(record: Path, **origins: str) -> None:
     Raises:
         CodecError: it was made from another one.
     """
-    about = json.loads(record.read_text())
+    try:
+        about = json.loads(record.read_text()) if record.exists() else {}
+        if not isinstance(about, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError) as error:
+        raise CodecError(f"{record}: damaged ({error}); delete {record.parent} to make it anew") from error
     for name, now in origins.items():
         if about.get(name, now) != now:
             folder = record.parent

@@ -82,6 +82,12 @@ def alone(work: Callable[[], None]) -> None:
     dist.destroy_process_group(waiting)
 
 
+def wait_for_all() -> None:
+    """Returns when all processes are here: what the main one has written before is there for the others."""
+    if world()[1] > 1:
+        dist.barrier()
+
+
 @contextmanager
 def _no_group() -> Iterator[None]:
     """Hides the process group: k-means would count its points once for every process, and wait for the others' sums."""

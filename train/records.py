@@ -54,11 +54,35 @@ def write(path: Path, config: Config, values: dict[str, Any], seconds: float | N
         handle.write(json.dumps(about, indent=1).encode())
 
 
-def refuse_another(path: Path, values: dict[str, Any], product: Path) -> None:
-    """Compares a record with the config of now. Keys that only one of them knows do not count: versions differ in these.
+def changed(config: Config, values: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    """Keys whose values differ. Versions differ in keys: one that the others do not know had its default, one that is gone
+    does not count.
+
+    Args:
+        config: of now.
+        values: from `settings`.
+        theirs: what was written down earlier, with the same dotted keys.
+    """
+    return [key for key, value in values.items() if theirs.get(key, _default(config, key)) != value]
+
+
+def _default(config: Config, key: str) -> Any:
+    *sections, last = key.split(".")
+    for name in sections:
+        config = getattr(config, name)
+    return json.loads(json.dumps(type(config).model_fields[last].get_default(call_default_factory=True), default=_as_json))
+
+
+def _as_json(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, Config) else str(value)
+
+
+def refuse_another(path: Path, config: Config, values: dict[str, Any], product: Path) -> None:
+    """Compares a record with the config of now.
 
     Args:
         path: of the record; without one (an older run, a folder from elsewhere) all is well.
+        config: of now.
         values: from `settings`.
         product: what the stage made, for the message.
 
@@ -67,11 +91,10 @@ def refuse_another(path: Path, values: dict[str, Any], product: Path) -> None:
     """
     if not path.is_file():
         return
-    theirs = json.loads(path.read_text())["config"]
-    changed = [key for key, value in values.items() if key in theirs and theirs[key] != value]
-    if changed:
+    differ = changed(config, values, json.loads(path.read_text())["config"])
+    if differ:
         raise CodecError(
-            f"{product}: made with another config ({', '.join(changed)} differ); choose another root, "
+            f"{product}: made with another config ({', '.join(differ)} differ); choose another root, "
             f"or delete this folder and {path} to make it anew"
         )
 

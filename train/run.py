@@ -17,7 +17,7 @@ from codec.atomic import atomic_write
 from codec.config import Config
 from codec.errors import CodecError
 from train.metrics import Metrics, Values
-from train.records import revision, settings
+from train.records import changed, revision, settings
 
 LOG_EVERY = 100
 """Steps between lines of metrics."""
@@ -163,10 +163,10 @@ def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: s
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodecError(f"{path}: damaged ({error}); choose another root or delete {folder}") from error
     mine = settings(config, matters)
-    changed = [key for key, value in mine.items() if _at(theirs, key, value) != value]
-    if changed:
+    differ = changed(config, mine, _at(theirs, mine))
+    if differ:
         raise CodecError(
-            f"{folder}: holds a run with another config ({', '.join(changed)} differ); choose another root or delete it"
+            f"{folder}: holds a run with another config ({', '.join(differ)} differ); choose another root or delete it"
         )
     if upon and theirs_upon and upon != theirs_upon:
         raise CodecError(
@@ -174,13 +174,18 @@ def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: s
         )
 
 
-def _at(config: Any, key: str, unknown: Any) -> Any:
-    """The value at a dotted key; ``unknown`` where there is none, as in a config of another version."""
-    for name in key.split("."):
-        if not isinstance(config, dict) or name not in config:
-            return unknown
-        config = config[name]
-    return config
+def _at(theirs: Any, keys: Iterable[str]) -> dict[str, Any]:
+    """Values of a nested config at dotted keys, as far as it has them."""
+    found = {}
+    for key in keys:
+        value = theirs
+        for name in key.split("."):
+            if not isinstance(value, dict) or name not in value:
+                break
+            value = value[name]
+        else:
+            found[key] = value
+    return found
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

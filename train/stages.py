@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -16,7 +17,7 @@ from codec.atomic import atomic_write
 from codec.errors import CodecError
 from train.config import TrainConfig
 from train.metrics import Metrics
-from train.parallel import alone, join
+from train.parallel import alone, join, wait_for_all
 from train.records import refuse_another, settings, write
 
 Figures = Mapping[str, float]
@@ -61,10 +62,12 @@ class Stage:
         Raises:
             CodecError: something is missing, or what is there was made with another config.
         """
+        if find_spec("tensorboard") is None:
+            raise CodecError("training needs tensorboard: pip install semcodec[train]")
         if self.name in config.given:
             return
         if self.done(config) or _exists(config, self.begun):
-            refuse_another(self._record(config), self._settings(config), Path(config.root) / Path(self.product).parent)
+            refuse_another(self._record(config), config, self._settings(config), Path(config.root) / Path(self.product).parent)
         if not self.done(config):
             self.needs(config)
 
@@ -79,6 +82,7 @@ class Stage:
                 print(f"{self.name}: comes with {config.init}")
         elif self.shared:
             self._start(config)
+            wait_for_all()
         else:
             alone(partial(self._start, config))
 
@@ -219,7 +223,7 @@ def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     )
     exported, steps = "", 0
     for name, matters, standing in stages:
-        if (config.folder(name) / "checkpoint.pt").exists():
+        if (config.folder(name) / "checkpoint.pt").exists() and getattr(config, name).steps:
             check_origin(config.folder(name), config, matters, digest_of(*standing))
             exported, steps = name, autoencoder.load_averaged(config, networks, name)
     if not exported:
@@ -260,7 +264,7 @@ STAGES = (
         "cache the teacher's features (distillation only)",
         "teacher/features.json",
         _teacher,
-        matters=("ssl.objective", "ssl.teacher"),
+        matters=("ssl.teacher",),
         needs=_teacher_needs,
     ),
     Stage("ssl", "pretrain the semantic encoder", "", _ssl, shared=True),

@@ -31,7 +31,9 @@ def test_features_and_codebooks_of_two_processes_are_those_of_one(trained: Path,
 
 
 @pytest.mark.parametrize(
-    ("stage", "more"), [("ssl", []), ("ssl", ["ssl.objective=mae"]), ("codec", []), ("adversarial", [])], ids=str
+    ("stage", "more"),
+    [("ssl", []), ("ssl", ["ssl.objective=mae"]), ("codec", ["codec.intelligibility=1"]), ("adversarial", [])],
+    ids=str,
 )
 def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stage: str, more: list[str]) -> None:
     """The same command under torchrun, at the same global batch: the same first losses, the same weights after some steps."""
@@ -52,6 +54,15 @@ def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stag
     )
     assert moved > 0
     assert apart < 0.08 * moved  # Adam turns rounding of tiny gradients into steps
+
+
+def test_a_stage_waits_for_what_the_one_before_wrote(trained: Path, tmp_path: Path) -> None:
+    link_stages(trained, tmp_path, "codec")
+    launch(["codec", "adversarial", "codec.steps=2", "adversarial.steps=2"], trained, tmp_path, TORCHRUN)
+    states = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("codec", "adversarial")]
+    kept = [{k: v for k, v in state["parts"]["average"].items() if ".acoustic." in k} for state in states]
+    assert kept[0]
+    assert all(torch.equal(value, kept[1][key]) for key, value in kept[0].items())
 
 
 def test_accelerate_launches_the_same_command(trained: Path, tmp_path: Path) -> None:

@@ -32,10 +32,16 @@ def test_a_killed_start_is_gone_on_with(tmp_path: Path) -> None:
     assert not (tmp_path / "filling.json").exists()
 
 
-def test_what_another_origin_left_is_begun_anew(tmp_path: Path) -> None:
+def test_what_another_origin_left_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, 4, corpus="aa")
     assert fill(tmp_path, 3, corpus="bb") == [0, 1, 2]
-    (tmp_path / "filling.json").write_text("{")
+    assert fill(tmp_path, 3, corpus="aa") == [0, 1, 2]
+    monkeypatch.setattr(filling, "FLUSH_SECONDS", 1000)
+    assert fill(tmp_path, 1, corpus="bb") == [0]  # killed before it wrote down anything
+    assert fill(tmp_path, 3, corpus="aa") == [0, 1, 2]
+    monkeypatch.setattr(filling, "FLUSH_SECONDS", 0)
+    assert fill(tmp_path, 3, corpus="bb") == [0, 1, 2]
+    (tmp_path / "filling.json").write_text("[]")
     assert fill(tmp_path, 3, corpus="bb") == [0, 1, 2]
     (tmp_path / "features.f16").write_bytes(b"short")
     assert fill(tmp_path, 6, corpus="bb") == [0, 1, 2, 3, 4, 5]

@@ -33,7 +33,7 @@ def test_steady_tones_and_silence_ask_for_nothing() -> None:
     pulses = tone * (1 + torch.sin(torch.arange(32_000) / 700))
     loss = IntelligibilityLoss()
     wrong = torch.randn(1, 32_000, generator=torch.Generator().manual_seed(0))
-    assert loss(wrong, torch.zeros(1, 32_000)).item() in (0.0, 1.0)
+    assert loss(wrong, torch.zeros(1, 32_000)).item() == 0
     weights = [loss.envelopes(wave) for wave in (tone, pulses)]
     moves = [(each - each.mean(-1, keepdim=True)).square().sum() / each.square().sum() for each in weights]
     assert moves[0] < 0.01 < 0.1 < moves[1]

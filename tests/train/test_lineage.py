@@ -28,3 +28,7 @@ def test_another_origin_is_refused_and_an_unknown_one_is_not(tmp_path: Path) -> 
     require_origin(record, encoder="aa", corpus="cc")
     with pytest.raises(CodecError, match=r"made from another encoder .* delete .* to make it anew"):
         require_origin(record, corpus="cc", encoder="bb")
+    record.write_text("{")
+    with pytest.raises(CodecError, match=r"features\.json: damaged"):
+        require_origin(record, corpus="cc")
+    require_origin(tmp_path / "none.json", corpus="cc")

@@ -85,6 +85,18 @@ def test_a_run_upon_other_weights_is_refused(tmp_path: Path) -> None:
     Run(tmp_path, TrainConfig(), {}, ("codec",), upon="bb")  # of a version that did not write it down
 
 
+def test_a_key_that_a_run_did_not_know_had_its_default(tmp_path: Path) -> None:
+    Run(tmp_path, TrainConfig(), {}, ("codec",))
+    about = json.loads((tmp_path / "config.json").read_text())
+    del about["config"]["codec"]["intelligibility"]
+    (tmp_path / "config.json").write_text(json.dumps(about))
+    Run(tmp_path, TrainConfig(), {}, ("codec",))
+    with pytest.raises(CodecError, match=r"codec\.intelligibility differ"):
+        Run(tmp_path, TrainConfig(codec=CodecStage(intelligibility=0.3)), {}, ("codec",))
+    with pytest.raises(CodecError, match=r"codec\.weights differ"):
+        Run(tmp_path, TrainConfig(codec=CodecStage(weights={"speech": 0.6})), {}, ("codec",))
+
+
 @pytest.mark.parametrize("text", ["", '{"config": {', "[]", "{}"])
 def test_a_damaged_config_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)

@@ -51,7 +51,7 @@ class WhisperTeacher:
         self._ct2 = ctranslate2
         threads = torch.get_num_threads()
         self._model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8", intra_threads=threads)
-        self._mel = FeatureExtractor()
+        self._mel = FeatureExtractor(feature_size=self._model.n_mels)  # large ones hear finer
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:
         """``(480000,)`` samples → ``(1500, D)`` float32 features."""
