@@ -120,7 +120,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 def part_of_mean(count: torch.Tensor) -> torch.Tensor:
     """What a process's mean over ``count`` things is multiplied by, so that the mean of processes is that of all things."""
-    total = count.detach().float()
+    total = count.detach().float().clone()
     reduce_sum(total)
     return count * world()[1] / total
 
