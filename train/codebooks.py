@@ -81,7 +81,11 @@ def frozen_features(config: TrainConfig, corpus: Corpus, **origins: str) -> np.n
 
 
 def cache_features(config: TrainConfig) -> float:
-    """Encodes train and valid clips at random levels; writes one float16 row per 20 ms, and returns the seconds of audio."""
+    """Encodes train and valid clips at random levels; writes one float16 row per 20 ms.
+
+    Returns:
+        Seconds of audio that this start encoded: all, unless it went on after a kill.
+    """
     device = join().device
     corpus, encoder = Corpus(config.folder("corpus")), load_encoder(config)
     origin = {"corpus": digest_of_corpus(corpus), "encoder": digest_of(encoder)}
@@ -106,11 +110,11 @@ def cache_features(config: TrainConfig) -> float:
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         left = entries[cache.done :]
-        done, total = zip(left, pool.map(encode, left), strict=True), sum(entry.seconds for entry in left)
+        done, total = zip(left, pool.map(encode, left), strict=True), float(sum(entry.seconds for entry in left))
         for _ in cache.keep(heard("features", done, lambda pair: pair[0].seconds, total)):
             pass
     cache.finish(**origin)
-    return sum(entry.seconds for entry in entries)
+    return total
 
 
 def fit(config: TrainConfig) -> Path:

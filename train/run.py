@@ -72,7 +72,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
         self.seconds_before, self.resumed = 0.0, 0
-        self._metrics = None
+        self._metrics: Metrics | None = None
         if (self.folder / "config.json").exists():
             check_origin(self.folder, config, matters, upon)
         elif main:

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from codec.errors import CodecError
 from codec.features import LogMel
 from codec.semantic import SemanticEncoder
 from train.config import TrainConfig
@@ -37,18 +36,12 @@ class Distillation:
         encoder: with ``ssl.refit``, the one whose features the targets are turned to.
         mel: front end.
         crops: training data, for the principal components.
-
-    Raises:
-        CodecError: the encoder's width is not that of the targets.
     """
 
     def __init__(self, config: TrainConfig, encoder: SemanticEncoder, mel: LogMel, crops: Crops) -> None:
         stage = config.ssl
         self.module = nn.Module()
         self.n_teacher, n_spectrum = stage.teacher_components, stage.spectrum_components
-        if self.n_teacher + n_spectrum != config.model.semantic.n_features:
-            wanted = self.n_teacher + n_spectrum
-            raise CodecError(f"model.semantic.n_features must be ssl.teacher_components + ssl.spectrum_components = {wanted}")
         device = mel.mel.mel_scale.fb.device
         with torch.no_grad():
             batches = [crops.whole_batch(UNUSED_BATCHES + i).to(device) for i in range(PCA_BATCHES)]
