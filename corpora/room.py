@@ -14,13 +14,14 @@ NOISE_DB = (15.0, 45.0)
 """Range of signal above noise."""
 
 
-def rerecord(wave: np.ndarray, rng: np.random.Generator, sample_rate: int = 16_000) -> np.ndarray:
-    """Changes a recording's tone, and every second time each puts it into a room and adds noise.
+def rerecord(wave: np.ndarray, rng: np.random.Generator, sample_rate: int = 16_000, chance: float = 0.5) -> np.ndarray:
+    """Changes a recording's tone, and with a chance each puts it into a room and adds noise.
 
     Args:
         wave: ``(samples,)`` float32.
         rng: decides everything.
         sample_rate: in Hz.
+        chance: of the room, and of the noise.
 
     Returns:
         ``(samples,)`` float32 at about the same level, inside ±1.
@@ -30,9 +31,9 @@ def rerecord(wave: np.ndarray, rng: np.random.Generator, sample_rate: int = 16_0
         (100,)
     """
     output = _equalise(wave, rng, sample_rate)
-    if rng.random() < 0.5:
+    if rng.random() < chance:
         output = _reverberate(output, rng, sample_rate)
-    if rng.random() < 0.5:
+    if rng.random() < chance:
         noise = _noise(len(wave), rng)
         output = output + noise * _rms(output) * 10 ** (-rng.uniform(*NOISE_DB) / 20)
     output = output * (_rms(wave) / max(_rms(output), 1e-9))

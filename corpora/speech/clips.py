@@ -53,10 +53,27 @@ def _spoken(packages: Path, folder: Path, hours: float, workers: int) -> Iterato
             if problem:
                 yield LeftOut(str(path), problem)
                 continue
-            labels = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            seconds += float(labels.pop("seconds"))
-            yield Clip(str(path), f"kokoro/{line.speaker}/{line.text}", "speech", ORIGIN, labels, split=line.split)
+            clip = _clip(path, line)
+            seconds += float(clip.labels.pop("seconds"))
+            yield clip
         pool.shutdown(cancel_futures=True)
+
+
+def clip_of(packages: Path, line: Line) -> Clip:
+    """One line as a clip, spoken now if it was not before.
+
+    Raises:
+        CodecError: it cannot be said, or something is missing.
+    """
+    folder = packages / "kokoro"
+    if problem := _say(folder, line):
+        raise CodecError(f"{line.text!r}: {problem}")
+    return _clip(_path(folder, line), line)
+
+
+def _clip(path: Path, line: Line) -> Clip:
+    labels = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    return Clip(str(path), f"kokoro/{line.speaker}/{line.text}", "speech", ORIGIN, labels, split=line.split)
 
 
 def _path(folder: Path, line: Line) -> Path:

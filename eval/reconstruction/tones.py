@@ -25,15 +25,17 @@ AROUND_HZ = 200.0
 
 @dataclass(frozen=True)
 class Tones:
-    """Steady tones that a clip has, and when.
+    """Tones that a clip has, and when.
 
     Attributes:
-        frequencies: in Hz.
+        frequencies: in Hz; none of a single tone that moves, whose frequency is where the reference's spectrum is highest.
         start, stop: in s; None for the beginning and the end of the clip.
 
     Example:
         >>> Tones.parse("697+1209@0.5-0.8")
         Tones(frequencies=(697.0, 1209.0), start=0.5, stop=0.8)
+        >>> Tones.parse("moving")
+        Tones(frequencies=(), start=None, stop=None)
     """
 
     frequencies: tuple[float, ...]
@@ -42,16 +44,17 @@ class Tones:
 
     @classmethod
     def parse(cls, text: str) -> Tones:
-        """Reads ``HZ+HZ@START-STOP``; the times may be left out.
+        """Reads ``HZ+HZ`` or ``moving``, with ``@START-STOP`` where they do not sound all the time.
 
         Raises:
             MetricError: something else.
         """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?(?:\+\d+(?:\.\d+)?)*)(?:@([\d.]+)-([\d.]+))?", text)
+        match = re.fullmatch(r"(moving|\d+(?:\.\d+)?(?:\+\d+(?:\.\d+)?)*)(?:@([\d.]+)-([\d.]+))?", text)
         if not match:
-            raise MetricError(f"no tones in {text!r}: write 440, 697+1209 or 1000@0.5-0.8")
-        start, stop = (None if part is None else float(part) for part in match.groups()[1:])
-        return cls(tuple(map(float, match.group(1).split("+"))), start, stop)
+            raise MetricError(f"no tones in {text!r}: write 440, 697+1209, 1000@0.5-0.8 or moving")
+        what, start, stop = match.groups()
+        frequencies = () if what == "moving" else tuple(map(float, what.split("+")))
+        return cls(frequencies, *(None if time is None else float(time) for time in (start, stop)))
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class ToneErrors:
     """Of a clip.
 
     Attributes:
-        level: of the line that changed most, against its level in the reference, in dB; negative if it lost.
-        frequency: largest error of a line, in %.
+        level: of the tone that changed most, against its level in the reference, in dB; negative if it lost.
+        frequency: largest error of a tone, in %.
     """
 
     level: float
@@ -82,8 +85,8 @@ def spectrum_db(wave: np.ndarray) -> np.ndarray:
 def tone_errors(pair: Pair) -> ToneErrors:
     """Follows every tone that the clip's text names through reference and output.
 
-    The level of a line is the median over time of the highest bin within a semitone; its frequency is where that bin lies,
-    between bins by a parabola.
+    In every window of 64 ms a tone's level is that of the highest bin within a semitone, and its frequency is where that bin
+    lies, between bins by a parabola; of both errors the median over time counts.
 
     Raises:
         MetricError: the text names no tones, or they are too short.
@@ -94,25 +97,28 @@ def tone_errors(pair: Pair) -> ToneErrors:
     if inside.stop - inside.start < N_FFT:
         raise MetricError(f"the tones last {stop - start:.2f} s, too short to measure")
     before, after = (spectrum_db(wave[inside]) for wave in (pair.reference, pair.output))
+    if tones.frequencies:
+        centres = [np.full(len(before), frequency) for frequency in tones.frequencies]
+    else:
+        centres = [np.maximum(before.argmax(1), 1) * SAMPLE_RATE / FFT_SIZE]
     levels, shifts = [], []
-    for frequency in tones.frequencies:
-        (level, found), (kept, moved) = _line(before, frequency), _line(after, frequency)
-        levels.append(kept - level)
-        shifts.append(100 * abs(moved / found - 1))
+    for centre in centres:
+        (level, found), (kept, moved) = _follow(before, centre), _follow(after, centre)
+        levels.append(float(np.median(kept - level)))
+        shifts.append(float(100 * np.median(np.abs(moved / found - 1))))
     return ToneErrors(max(levels, key=abs), max(shifts))
 
 
-def _line(spectrum: np.ndarray, frequency: float) -> tuple[float, float]:
-    """Level in dB and frequency in Hz of the highest peak near a frequency."""
+def _follow(spectrum: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Levels in dB and frequencies in Hz of the highest peaks near a frequency that may move, ``(frames,)`` each."""
     width = SAMPLE_RATE / FFT_SIZE
-    low, high = round(frequency * (1 - NEAR) / width), round(frequency * (1 + NEAR) / width) + 1
-    near = np.median(spectrum[:, low : min(high, spectrum.shape[1])], axis=0)
-    peak = int(near.argmax())
-    offset = 0.0
-    if 0 < peak < len(near) - 1:
-        left, top, right = near[peak - 1 : peak + 2]
-        offset = 0.5 * (left - right) / min(left - 2 * top + right, -1e-9)
-    return float(near[peak]), (low + peak + float(np.clip(offset, -0.5, 0.5))) * width
+    bins = np.arange(spectrum.shape[1]) * width
+    near = np.abs(bins[None] / centres[:, None] - 1) <= NEAR
+    peaks = np.clip(np.where(near, spectrum, -np.inf).argmax(1), 1, spectrum.shape[1] - 2)
+    rows = np.arange(len(spectrum))
+    left, top, right = (spectrum[rows, peaks + offset] for offset in (-1, 0, 1))
+    offsets = 0.5 * (left - right) / np.minimum(left - 2 * top + right, -1e-9)
+    return top, (peaks + np.clip(offsets, -0.5, 0.5)) * width
 
 
 def added_lines(pair: Pair) -> float:

@@ -48,6 +48,15 @@ def test_noise_instead_of_a_tone_has_neither_its_level_nor_its_frequency() -> No
     assert errors.level < -10
 
 
+def test_a_whistle_with_vibrato_that_goes_flat() -> None:
+    def whistle(factor: float) -> np.ndarray:
+        return 0.3 * np.sin(2 * np.pi * np.cumsum(factor * 1500 * (1 + 0.02 * np.sin(2 * np.pi * 5 * TIME))) / RATE)
+
+    errors = tone_errors(pair(whistle(1), 0.5 * whistle(0.97), "moving"))
+    assert errors.level == pytest.approx(-6.0, abs=0.3)
+    assert errors.frequency == pytest.approx(3, abs=0.3)
+
+
 @pytest.mark.parametrize("text", ["", "hello", "440@", "1000@0.5-0.55", "440+"])
 def test_no_tones_named_is_no_figure(text: str) -> None:
     with pytest.raises(MetricError, match="tones"):
