@@ -1,6 +1,6 @@
 """``python -m benchmarks.voices``: the exam, as tables and as JSON.
 
-Needs semcodec[eval,speech,asr], Resemblyzer and npm; of Debian espeak-ng, festival, festvox-kdlpc16k, codec2, opus-tools, speex.
+Needs semcodec[eval,speech,asr], Resemblyzer, npm; of Debian espeak-ng, festival, festvox-kdlpc16k, codec2, opus-tools, speex.
 """
 
 from __future__ import annotations

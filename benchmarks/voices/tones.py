@@ -9,9 +9,9 @@ import numpy as np
 import soundfile
 
 from codec.audio import read_audio
+from corpora.tones import SAMPLE_RATE, tone
 from eval.datasets.clip import Clip
 
-SAMPLE_RATE = 16_000
 SINES = (100, 150, 220, 440, 700, 1000, 1500, 2000, 3000, 4000, 5000, 6000, 7000)
 """In Hz."""
 LEVEL_DB = -9.0
@@ -23,7 +23,6 @@ KEYS = {"1": (697, 1209), "5": (770, 1336), "9": (852, 1477), "0": (941, 1336), 
 KEY_DB = -12.0
 BEEPS = (500, 1000, 2500)
 BEEP_START, BEEP_STOP = 0.8, 1.3
-RAMP_SECONDS = 0.01
 
 
 def tone_clips(folder: Path, speech: Sequence[Clip]) -> list[Clip]:
@@ -40,20 +39,6 @@ def tone_clips(folder: Path, speech: Sequence[Clip]) -> list[Clip]:
             soundfile.write(path, wave.astype(np.float32), SAMPLE_RATE)
         made.append(Clip(f"tone/{name}", str(path), "sound", "tones", text=text))
     return made
-
-
-def tone(frequency: float | np.ndarray, seconds: float, level_db: float) -> np.ndarray:
-    """``(samples,)`` of a sine that starts and stops softly.
-
-    Args:
-        frequency: in Hz, one or one for every sample.
-        seconds: of sound.
-        level_db: of its amplitude, against full scale.
-    """
-    samples = round(seconds * SAMPLE_RATE)
-    phase = 2 * np.pi * np.cumsum(np.broadcast_to(frequency, samples)) / SAMPLE_RATE
-    ramp = np.minimum(1, np.minimum(np.arange(samples), np.arange(samples)[::-1]) / (RAMP_SECONDS * SAMPLE_RATE))
-    return np.asarray(10 ** (level_db / 20) * ramp * np.sin(phase))
 
 
 def _steady() -> Iterator[tuple[str, str, np.ndarray]]:
