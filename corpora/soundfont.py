@@ -104,7 +104,7 @@ def write_piece(path: Path, rng: np.random.Generator) -> None:
     try:
         import mido
     except ImportError as error:
-        raise CodecError("source 'soundfont' needs mido: pip install semcodec[eval]") from error
+        raise CodecError("source 'soundfont' needs mido: pip install 'semcodec[speech]'") from error
     scale, root = SCALES[rng.choice(list(SCALES))], int(rng.integers(0, 12))
     parts = [part for part in (_chords, _bass, _tune, _runs) if rng.random() < 0.55] or [_tune]
     track, events = mido.MidiTrack(), []
