@@ -47,9 +47,10 @@ class Steps:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Networks in bfloat16 if the config says so and the device gains; losses and quantisers stay outside.
+    """Networks in bfloat16 if the config says so and the device gains; losses and quantisers stay outside."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16" and gains_from_bfloat16(device))
 
-    A processor without bfloat16 instructions emulates them, a hundred times slower than single precision.
-    """
-    gains = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16" and gains)
+
+def gains_from_bfloat16(device: torch.device) -> bool:
+    """A processor without bfloat16 instructions emulates them, a hundred times slower than single precision."""
+    return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
