@@ -75,7 +75,8 @@ def test_fewer_steps_of_a_better_solver_end_nearer() -> None:
     assert errors["dpm"] < errors["ddim"]
 
 
-def test_the_bench_adds_up() -> None:
+def test_the_bench_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "REPEATS", 1)
     rows = {row.what: row for row in bench.measure(TINY[25])}
     step, tail = rows["one step of a window: with and without tokens, one after the other"], rows["autoencoder and vocoder"]
     before, after = rows["before: 10.24 s in 50 steps of DDIM"], rows["after: 10.24 s in 25 steps of DPM-Solver++"]
