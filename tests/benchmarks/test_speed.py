@@ -25,5 +25,6 @@ def test_ratios_are_ours_over_theirs(tiny_folder: Path, monkeypatch: pytest.Monk
 
 def test_peers_need_their_package(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
+    monkeypatch.setattr(speed, "REPEATS", 1)
     with pytest.raises(ValueError, match=r"semcodec\[baselines\]"):
         speed.main(str(tiny_folder), 0, hour=False, json=True, seconds=1, peers=True)
