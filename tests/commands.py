@@ -115,9 +115,10 @@ def _check_target(words: list[str]) -> None:
 
 def _check_selection(words: list[str]) -> None:
     """Of ``pytest``: its files exist, and ``-k`` chooses some of their tests."""
-    words = [word for word in words if word not in ("-m", "heavy")]
     wanted = words.index("-k") if "-k" in words else len(words)
-    paths, expression = words[:wanted], words[wanted + 1 : wanted + 2]
+    paths, expression = [word for word in words[:wanted] if OURS.match(word)], words[wanted + 1 : wanted + 2]
+    if not paths:
+        return
     _check_files(paths)
     files = [file for path in paths for file in ([ROOT / path] if path.endswith(".py") else (ROOT / path).rglob("test_*.py"))]
     names = [f"{file.name}::{name}" for file in files for name in _tests(file)]

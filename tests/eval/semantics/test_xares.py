@@ -265,7 +265,7 @@ def test_class_that_is_not_in_the_card(tmp_path: Path) -> None:
         (flac(np.zeros(99, np.float32)), "low", r"odd\.json holds neither"),
     ],
     # names, since a wav file holds the time of its making
-    ids="unreadable empty nan rate unlabelled labels text".split(),
+    ids=["unreadable", "empty", "nan", "rate", "unlabelled", "labels", "text"],
 )
 def test_bad_clips(tmp_path: Path, audio: bytes, label: object, message: str) -> None:
     folder = tone_task(tmp_path)
