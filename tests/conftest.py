@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,17 @@ def random_networks(seed: int = 0) -> Networks:
     for codebook in networks.codebooks:
         codebook.leaves.normal_(std=0.3)
     return networks
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests leave in the temporary folder is theirs, though others run beside them in another process."""
+    tmp_path_factory.getbasetemp()  # stays after the tests, to be looked at
+    # A short name, since sockets lie below it, too, whose paths may have some hundred letters.
+    with tempfile.TemporaryDirectory(prefix="t", ignore_cleanup_errors=True) as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture(scope="session")
