@@ -9,21 +9,25 @@ import pytest
 import torch
 
 from codec.errors import CodecError
-from tests.integration.training import ACCELERATE, TORCHRUN, launch, link_stages, metrics
+from tests.integration.training import ACCELERATE, TORCHRUN, launch, link_stages, metrics, run
 from train.codebooks import assemble
 from train.parallel import Place
 
 NO_LOSSES = ("step", "seconds", "speed")
 
 
-def test_features_and_codebooks_of_two_processes_are_those_of_one(trained: Path, tmp_path: Path) -> None:
+def test_features_and_codebooks_of_two_processes_are_those_of_one(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is not shared is done once: no point counts twice, no file has two writers."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         for folder in ("corpus", "ssl"):
             (tmp_path / name / folder).symlink_to(trained / "run" / folder)
-        printed = launch(["features", "kmeans"], trained, tmp_path / name, TORCHRUN if name == "two" else ())
-        assert printed.count("stack 4 pass 0") == 1
+    for stage in ("features", "kmeans"):
+        run(stage, trained, f"root={tmp_path / 'one'}")
+    alone, shared = capsys.readouterr().out, launch(["features", "kmeans"], trained, tmp_path / "two", TORCHRUN)
+    assert alone.count("stack 4 pass 0") == shared.count("stack 4 pass 0") == 1
     for file in ("features/features.f16", "codebooks/codebooks.safetensors"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     one, two = (json.loads((tmp_path / name / "codebooks" / "report.json").read_text()) for name in ("one", "two"))
@@ -40,7 +44,8 @@ def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stag
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         link_stages(trained, tmp_path / name, stage)
-        launch([stage, f"{stage}.steps=6", *more], trained, tmp_path / name, TORCHRUN if name == "two" else ())
+    run(stage, trained, f"root={tmp_path / 'one'}", f"{stage}.steps=6", *more)
+    launch([stage, f"{stage}.steps=6", *more], trained, tmp_path / "two", TORCHRUN)
     first = [next(row for row in metrics(tmp_path / name / stage) if row["step"] == 1) for name in ("one", "two")]
     losses = [{k: v for k, v in row.items() if k not in NO_LOSSES and not k.startswith("code_")} for row in first]
     assert losses[0]
@@ -67,13 +72,15 @@ def test_a_stage_waits_for_what_the_one_before_wrote(trained: Path, tmp_path: Pa
 
 def test_accelerate_launches_the_same_command(trained: Path, tmp_path: Path) -> None:
     """One process: on processors accelerate leaves several to MPI. What it announces to them is what torchrun announces."""
-    rows = []
-    for name, launcher in (("alone", ()), ("launched", ACCELERATE)):
+    for name in ("alone", "launched"):
         (tmp_path / name).mkdir()
         link_stages(trained, tmp_path / name, "codec")
-        launch(["codec", "codec.steps=2"], trained, tmp_path / name, launcher)
-        rows.append({k: v for k, v in metrics(tmp_path / name / "codec")[0].items() if k not in NO_LOSSES})
-    assert rows[0] == rows[1]
+    run("codec", trained, f"root={tmp_path / 'alone'}", "codec.steps=2")
+    launch(["codec", "codec.steps=2"], trained, tmp_path / "launched", ACCELERATE)
+    alone, launched = (
+        {k: v for k, v in metrics(tmp_path / name / "codec")[0].items() if k not in NO_LOSSES} for name in ("alone", "launched")
+    )
+    assert alone == launched
 
 
 def untrained(trained: Path, stage: str) -> dict[str, torch.Tensor]:

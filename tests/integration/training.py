@@ -95,8 +95,8 @@ TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-
 ACCELERATE = ("accelerate.commands.launch", "--cpu", "--num_processes", "1", "-m")
 
 
-def launch(words: list[str], trained: Path, root: Path, launcher: tuple[str, ...] = ()) -> str:
-    """What ``codec train`` prints, under a launcher or without one."""
+def launch(words: list[str], trained: Path, root: Path, launcher: tuple[str, ...]) -> str:
+    """What ``codec train`` prints under a launcher; `run` does without."""
     command = [sys.executable, "-m", *launcher, "codec", "train", *words, "--config", str(trained / "config.yaml")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, f"root={root}"], capture_output=True, text=True, env=environment)
