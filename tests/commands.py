@@ -7,6 +7,7 @@ import importlib
 import re
 import shlex
 import subprocess
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,16 @@ def _check_selection(words: list[str]) -> None:
 
 
 def _tests(file: Path) -> list[str]:
+    """Names of its tests, each with the words that those of its examples may come from."""
     tree = ast.parse(file.read_text("utf-8"))
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    tables = [node for node in tree.body if isinstance(node, (ast.Assign, ast.AnnAssign))]
+    return [" ".join([test.name, *_words(test.decorator_list), *_words(tables)]) for test in tests]
+
+
+def _words(nodes: Sequence[ast.AST]) -> list[str]:
+    inner = [part for node in nodes for part in ast.walk(node)]
+    return [part.value for part in inner if isinstance(part, ast.Constant) and isinstance(part.value, str)]
 
 
 def _chosen(expression: str, name: str) -> bool:

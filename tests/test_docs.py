@@ -97,7 +97,7 @@ def test_makefile_gives_options_that_exist() -> None:
         ("python -m train.peers encodec_24khz --corpus runs/corpus -o runs/peers --hours 60", "--hours"),
         ("python -m benchmarks.table", "no such module"),
         ("make sweeps", "sweeps"),
-        ("pytest tests/test_docs.py -k 'links and moon'", "no test"),
+        ("pytest tests/test_imports.py -k 'point and moon'", "no test"),
         ("pytest tests/test_documents.py", "test_documents"),
     ],
 )
