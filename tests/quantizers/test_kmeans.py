@@ -241,22 +241,33 @@ def test_distinct_points_are_counted_up_to_a_number(most: int) -> None:
     assert distinct(pieces, most) == min(most, 4)
 
 
-def _rank(rank: int, size: int, folder: str, init: str) -> None:
+INITS = ("random", "k-means++", "k-means||", "afk-mc2")
+
+
+def _rank(rank: int, size: int, folder: str) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=size)
     points = blobs()
     share = points[:700] if rank == 0 else points[700:]
-    fitted = kmeans(share, 16, 10, init=init)  # type: ignore[arg-type]
-    np.save(f"{folder}/{rank}.npy", fitted.centroids.numpy())
+    for init in INITS:
+        fitted = kmeans(share, 16, 10, init=init)  # type: ignore[arg-type]
+        np.save(f"{folder}/{init} {rank}.npy", fitted.centroids.numpy())
     copies = torch.tensor([[1.0, 2.0]] * 9 + [[rank, 5.0]] * 9)
     assert distinct([copies], 18) == 3
     with pytest.raises(ValueError, match="seen by some processes only"):
-        kmeans(share, 16, 1, checkpoint=f"{folder}/{rank}.npy" if rank == 0 else f"{folder}/elsewhere")
+        kmeans(share, 16, 1, checkpoint=f"{folder}/random 0.npy" if rank == 0 else f"{folder}/elsewhere")
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("init", ["random", "k-means++", "k-means||", "afk-mc2"])
-def test_two_ranks_find_what_one_finds(tmp_path: Path, init: str) -> None:
-    multiprocessing.spawn(_rank, args=(2, str(tmp_path), init), nprocs=2)
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes found, each with its share of the points."""
+    folder = tmp_path_factory.mktemp("ranks")
+    multiprocessing.spawn(_rank, args=(2, str(folder)), nprocs=2)
+    return folder
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_two_ranks_find_what_one_finds(two_ranks: Path, init: str) -> None:
     alone = kmeans(blobs(), 16, 10, init=init).centroids.numpy()  # type: ignore[arg-type]
     for rank in range(2):
-        np.testing.assert_allclose(np.load(tmp_path / f"{rank}.npy"), alone, atol=1e-5)
+        np.testing.assert_allclose(np.load(two_ranks / f"{init} {rank}.npy"), alone, atol=1e-5)
