@@ -32,7 +32,7 @@ def serve(
         raise CodecError(f"the service needs {error.name}: pip install semcodec[serve]") from error
     import torch
 
-    from codec.hub import load
+    from codec.hub import load_own
 
     listener = _listen(host, port)
     try:
@@ -41,7 +41,7 @@ def serve(
         raise CodecError(f"no folder for temporary files can be made: {error.strerror}; TMPDIR names the place") from error
     torch.set_num_threads(1)
     limits = Limits(workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout)
-    app = create_app(load(model), limits)
+    app = create_app(load_own(model), limits)
     # On SIGTERM: no new connections, what runs is answered, then exit.
     config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=limits.grace, ws_max_size=limits.max_message)
     uvicorn.Server(config).run(sockets=[listener])
