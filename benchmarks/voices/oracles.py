@@ -54,6 +54,7 @@ class Oracle:
     """
 
     trained = True
+    delay: float | None = 0.0
 
     def __init__(self, name: str, model: Codec, mode: Mode) -> None:
         self.name, self.version = name, model.fingerprint
