@@ -175,7 +175,7 @@ def check_model(name: str | Path | None, own: bool = False) -> None:
         ModelError: a codec of others, or one whose networks are not ours.
     """
     if isinstance(name, str) and is_known(name):
-        raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, this does not")
+        raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, .sct files do not")
     if own and is_published(name):
         raise ModelError(f"{name}: this takes models of our own kind, the default or a folder made by codec train export")
 
