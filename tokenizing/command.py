@@ -17,8 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from codec.errors import CodecError
-from codec.hub import load_codec
-from codec.official.published import is_published
+from codec.hub import check_model, load_codec
 from tokenizing.plan import Plan, Settings
 from tokenizing.pool import execute, execute_here
 from tokenizing.ray_pool import execute_on_ray
@@ -88,8 +87,7 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
         raise CodecError(f"format {options.format!r} is not one of {', '.join(SUFFIXES)}, both")
     if "parquet" in formats:
         need_pyarrow()
-    if is_published(options.model):
-        raise CodecError(f"{options.model}: codec tokenize takes models of our own kind")
+    check_model(options.model, own=True)
     if options.device not in ("cpu", "cuda"):
         raise CodecError(f"device {options.device!r} is not one of cpu, cuda")
     if options.device == "cuda" and not options.ray and not torch.cuda.is_available():
