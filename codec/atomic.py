@@ -24,6 +24,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise CodecError(f"{path}: is a folder")
+    if path.exists() and not path.is_file():
+        raise CodecError(f"{path}: is a device or pipe, not a file")
     try:
         handle, name = tempfile.mkstemp(prefix=f".codec-{_here()}-{os.getpid()}-", suffix=path.suffix, dir=path.parent)
     except OSError as error:

@@ -109,7 +109,7 @@ class AudioReader:
         if empty:
             raise AudioError(f"{self.name}: file is empty")
         try:
-            handle = self._stack.enter_context(soundfile.SoundFile(path))
+            handle = self._stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
         except (soundfile.SoundFileError, OSError, TypeError) as error:
             self._open_ffmpeg(path, reason=str(error))
             return
@@ -128,6 +128,7 @@ class AudioReader:
             [*_FFPROBE, *source],
             capture_output=True,
             text=True,
+            errors="replace",
             stdin=subprocess.DEVNULL,
         )
         fields = probe.stdout.strip().split("\n")[0].split(",")

@@ -46,7 +46,7 @@ class ContainerWriter:
             raise ContainerError("these are not the entropy tables that the header names")
         self.header, self._target, self._entropy = header, target, entropy
         self._waiting = np.zeros((self.header.channels, len(self.header.codebook_sizes), 0), np.int64)
-        target.write(self.header.pack())
+        self._beginning = header.pack()
 
     def push(self, codes: Tensor) -> None:
         """Appends ``(channels, S, n)`` codes; whole chunks are written at once."""
@@ -60,7 +60,7 @@ class ContainerWriter:
         if self._waiting.shape[2]:
             self._write(self._waiting)
         length = struct.pack("<Q", samples)
-        self._target.write(TRAILER.pack(0, zlib.crc32(length), samples))
+        self._send(TRAILER.pack(0, zlib.crc32(length), samples))
 
     def _write(self, codes: np.ndarray) -> None:
         payload = pack_frames(codes, self.header.codebook_sizes)
@@ -70,7 +70,12 @@ class ContainerWriter:
             # What does not become smaller stays at its fixed length, and is known by it.
             payload = coded if len(coded) < len(payload) else payload
             head += LENGTH.pack(len(payload))
-        self._target.write(head[:2] + struct.pack("<I", zlib.crc32(head + payload)) + head[2:] + payload)
+        self._send(head[:2] + struct.pack("<I", zlib.crc32(head + payload)) + head[2:] + payload)
+
+    def _send(self, data: bytes) -> None:
+        # The header waits for what it heads: where nothing comes, nothing is left that looks like a container.
+        self._target.write(self._beginning + data)
+        self._beginning = b""
 
 
 def save(tokens: Tokens, path: str | os.PathLike[str], entropy: EntropyModel | None = None) -> None:

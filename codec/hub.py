@@ -140,6 +140,8 @@ def load_codec(
         raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, .sct files do not")
     if decoder not in get_args(Way):
         raise CodecError(f"decoder {decoder!r} is not one of {', '.join(get_args(Way))}")
+    if name == "":
+        raise ModelError("the name of the model is empty")
     if is_published(name):
         from codec.official.model import load_published
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from codec.audio import AudioInfo
 from codec.bitstream import ContainerReader, ContainerWriter
-from codec.errors import AudioError, CodecError
+from codec.errors import AudioError, CodecError, TruncatedError
 from codec.files import FileReport, decoded_blocks, tokens_of
 from codec.header import CHUNK_SECONDS, Header
 from codec.limits import MAX_CHANNELS, is_sample_rate
@@ -148,9 +148,9 @@ def encode_stream(
     for block in pcm_blocks(source, pcm):
         writer.push(stream.push(block)[:, :streams])
     writer.push(stream.flush()[:, :streams])
-    writer.close(stream.samples)
     if not stream.samples:
         raise AudioError("the stream contains no samples")
+    writer.close(stream.samples)
     heard = stream.samples / info.sample_rate
     return FileReport(
         "-", "-", heard, info.channels, info.sample_rate, tokens.rate, target.count,
@@ -178,6 +178,8 @@ def decode_stream(
         raw: no wav header.
         low_latency: look 160 ms ahead, instead of as far as for whole files.
 
+    A container that breaks off is decoded as far as it goes, and the report says so.
+
     Raises:
         CodecError: unusable input or arguments.
     """
@@ -190,19 +192,23 @@ def decode_stream(
         reader.entropy = model.entropy
     if conceal:
         reader.conceal = model.silence(tokens)
-    out_rate = sample_rate or header.sample_rate
+    out_rate = header.sample_rate if sample_rate is None else sample_rate
     if not is_sample_rate(out_rate):
         raise CodecError(f"sample rate {out_rate} Hz is outside 1 kHz … 768 kHz")
     target = _Flushing(sink)
     if not raw:
         target.write(_wav_header(out_rate, header.channels))
     written = 0
-    for block in decoded_blocks(model, tokens, reader, out_rate, LOW_LATENCY if low_latency else WHOLE):
-        target.write(np.round(block * 32767).astype("<i2").tobytes())
-        written += len(block)
+    try:
+        for block in decoded_blocks(model, tokens, reader, out_rate, LOW_LATENCY if low_latency else WHOLE):
+            target.write(np.round(block * 32767).astype("<i2").tobytes())
+            written += len(block)
+    except TruncatedError:
+        if not written:
+            raise
     return FileReport(
         "-", "-", written / out_rate, header.channels, out_rate, tokens.rate, 0, 0.0,
-        written / out_rate / (time.perf_counter() - started), len(reader.damaged),
+        written / out_rate / (time.perf_counter() - started), len(reader.damaged), (reader.cut,) if reader.cut else (),
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import soundfile
 
@@ -15,7 +17,7 @@ def holds_numbers(path: str) -> bool:
     Integer and compressed samples are always numbers, so only float files are read again.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             if file.subtype not in ("FLOAT", "DOUBLE"):
                 return True
             return all(np.isfinite(block).all() for block in file.blocks(BLOCK_SAMPLES, dtype="float32"))

@@ -9,6 +9,7 @@ import sys
 from codec.errors import CodecError
 from codec.files import FileReport
 from codec.hub import load_codec
+from codec.outputs import standard_input, standard_output
 from codec.pipes import PcmFormat, decode_stream, encode_stream
 
 
@@ -33,7 +34,7 @@ def encode_live(
     _choose_threads(low_latency)
     codec = load_codec(model, rate, vocab)
     report = encode_stream(
-        codec, sys.stdin.buffer, sys.stdout.buffer, pcm, None, None, semantic_only, entropy, low_latency
+        codec, standard_input(), standard_output(), pcm, None, None, semantic_only, entropy, low_latency
     )  # fmt: skip
     _print(report, json)
 
@@ -48,12 +49,17 @@ def decode_live(
     raw: bool,
     low_latency: bool,
     json: bool,
-) -> None:
-    """From standard input to standard output, until it ends."""
+) -> bool:
+    """From standard input to standard output, until it ends; whether that came too early."""
     _check_pipes(inputs, output)
     _choose_threads(low_latency)
     codec = load_codec(model, decoder=decoder)
-    _print(decode_stream(codec, sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
+    report = decode_stream(codec, standard_input(), standard_output(), sample_rate, conceal, raw, low_latency)
+    _print(report, json)
+    for warning in report.warnings:
+        if not json:
+            print(f"codec: standard input: {warning}", file=sys.stderr)
+    return bool(report.warnings)
 
 
 def _check_pipes(inputs: list[str], output: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import cache
 from importlib.metadata import entry_points
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from codec import __version__
+from codec.cli.terminal import give_up_output, use_any_encoding
 from codec.errors import CodecError
 
 # Of whichever click typer brings along.
@@ -41,7 +41,9 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 @app.command()
 def encode(
     inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="Audio files, folders, globs, or - for a pipe.")],
-    output: Annotated[str | None, typer.Option("--output", "-o", help="File, folder, or -; default: beside the input.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="File, folder, or -; default: x.sct beside x.wav.")
+    ] = None,
     model: Model = "default",
     rate: Annotated[int, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100.")] = 50,
     vocab: Annotated[
@@ -59,10 +61,15 @@ def encode(
     low_latency: Annotated[
         bool, typer.Option("--low-latency", help="With --stream: 80 ms windows; not quite the tokens of a whole file.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded, replace what is not ours.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Encode audio to tokens. Folders are encoded with everything below them, and can be resumed."""
+    """Encode audio to tokens. Folders are encoded with everything below them, and can be resumed.
+
+    What is there and was not made by codec, or with other settings, is replaced only with --overwrite.
+    """
     if stream:
         from codec.cli.live import encode_live
 
@@ -79,31 +86,39 @@ def encode(
 def decode(
     inputs: Annotated[list[str], typer.Argument(metavar="IN...", help=".sct files, folders, globs, or - for a pipe.")],
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="File (.wav .flac .ogg .mp3 .opus), folder, or -.")
+        str | None,
+        typer.Option("--output", "-o", help="File (.wav .flac .ogg .mp3 .opus), folder, or -; default: x.decoded.wav."),
     ] = None,
     model: Model = "default",
     decoder: Decoder = "fast",
     sample_rate: Annotated[int | None, typer.Option(help="Of the output in Hz; default: that of the original.")] = None,
-    conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks instead of refusing the file.")] = False,
+    conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks, and take files that break off.")] = False,
     stream: Annotated[
         bool, typer.Option("--stream", help="Live: from pipe to pipe, sound as soon as it is ready; IN is -.")
     ] = False,
     raw: Annotated[bool, typer.Option("--raw", help="With --stream: 16-bit samples without a wav header.")] = False,
     low_latency: Annotated[bool, typer.Option("--low-latency", help="With --stream: look only 160 ms ahead.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already decoded.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there; without it, none is ever replaced.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Decode tokens to audio of exactly the original length and sample rate."""
+    """Decode tokens to audio of exactly the original length and sample rate.
+
+    x.sct becomes x.decoded.wav, in folders too: no recording is replaced. Exit code 1: the container breaks off, and
+    what is there was decoded (--conceal, --stream).
+    """
     if stream:
         from codec.cli.live import decode_live
 
-        decode_live(inputs, output, model, decoder, sample_rate, conceal, raw, low_latency, json)
-        return
+        cut = decode_live(inputs, output, model, decoder, sample_rate, conceal, raw, low_latency, json)
+        raise typer.Exit(int(cut))
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import decode_all
 
-    decode_all(inputs, output, model, decoder, sample_rate, conceal, overwrite, json)
+    warned = decode_all(inputs, output, model, decoder, sample_rate, conceal, overwrite, json)
+    raise typer.Exit(int(warned > 0))
 
 
 @app.command()
@@ -153,8 +168,13 @@ def _command() -> Any:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits; what a user can put right is one line on standard error and exit code 2."""
+    words = sys.argv[1:] if arguments is None else arguments
+    use_any_encoding()
     try:
-        code = _command()(arguments, standalone_mode=False)
+        _refuse_empty(words)
+        code = _command()(words, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except CodecError as error:
         _fail(str(error))
     except UsageError as error:
@@ -164,11 +184,28 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(error.format_message())
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our pipe went away; what is still buffered must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as error:
+        # The reader of our pipe went away, which click makes an exit of.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        give_up_output()
         sys.exit(141)
+    except OSError as error:
+        # Files are named where they are opened; what is left are full disks and devices behind open ones.
+        give_up_output()
+        _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_empty(words: list[str]) -> None:
+    """An empty argument is a variable that was not set; as a path it would mean the current folder.
+
+    Raises:
+        CodecError: there is one.
+    """
+    for number, word in enumerate(words, 1):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise CodecError(f"argument {number} ({word or repr(word)}) is empty; write . for the current folder")
 
 
 def _fail(message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -118,7 +119,7 @@ def _file(clip: Clip) -> tuple[np.ndarray, int]:
     if clip.stream:
         return _stream(clip)
     try:
-        with soundfile.SoundFile(clip.path) as handle:
+        with soundfile.SoundFile(os.fsencode(clip.path)) as handle:
             start, samples = _span(clip, handle.samplerate)
             handle.seek(min(start, handle.frames))
             return handle.read(samples, dtype="float32", always_2d=True), handle.samplerate
