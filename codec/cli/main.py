@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import cache
 from importlib.metadata import entry_points
@@ -204,7 +205,7 @@ def _refuse_empty(words: list[str]) -> None:
         CodecError: there is one.
     """
     for number, word in enumerate(words, 1):
-        if not word or (word.startswith("--") and word.endswith("=")):
+        if not word or re.fullmatch(r"(--)?[A-Za-z][\w.-]*=", word):  # also key=value of training
             raise CodecError(f"argument {number} ({word or repr(word)}) is empty; write . for the current folder")
 
 

@@ -38,7 +38,7 @@ class OnnxCodec:
     def __init__(self, folder: str | Path, rate: int = 50, int8: bool = False, threads: int = 0) -> None:
         folder = Path(folder)
         try:
-            settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+            settings = json.loads((folder / SETTINGS).read_text("utf-8-sig"))
         except (OSError, ValueError) as error:
             raise ValueError(f"{folder}: not a folder made by codec export --onnx ({error})") from error
         if str(rate) not in settings["stacks"]:

@@ -83,7 +83,7 @@ def read_manifest(path: Path) -> list[Clip]:
         CodecError: missing, empty, damaged, or with two clips of one name.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CodecError(f"{path}: not a readable manifest ({error})") from error
     clips = [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]

@@ -22,7 +22,7 @@ def main(config: Annotated[Path, typer.Option("--config", "-c", help="YAML file,
     from train.diffusion.config import DiffusionConfig
 
     try:
-        raw = load_yaml(config.read_text("utf-8")) or {}
+        raw = load_yaml(config.read_text("utf-8-sig")) or {}
         if "model" in raw:
             tokens.train(tokens.TokenDiffusionConfig.read(raw))
         else:
