@@ -14,6 +14,7 @@ import torch
 import codec
 from codec.audio import resample
 from codec.errors import CodecError
+from codec.files import encode_file
 from codec.model import Codec
 from codec.portable.huggingface import write_folder
 from codec.portable.write import write_onnx, write_torch
@@ -85,7 +86,15 @@ def test_the_folder_works_alone(exported: Path, speech: np.ndarray, shipped: Cod
     codes = np.load(tmp_path / "x.npy", allow_pickle=False)
     np.testing.assert_array_equal(codes, shipped.encode(speech, 16_000, RATE).codes.numpy())
     assert run("decode", "x.npy", "x.wav").returncode == 0
-    assert soundfile.info(tmp_path / "x.wav").frames == codes.shape[2] * 640
+    samples = speech.shape[1]
+    assert samples < codes.shape[2] * 640  # the last token reaches further
+    assert soundfile.info(tmp_path / "x.wav").frames == samples
+    # What codec encode writes is the same, and arrays of other tokens are refused by name.
+    encode_file(shipped, str(DATA / "speech.flac"), str(tmp_path / "y.npy"), RATE, format="npy")
+    for suffix in (".npy", ".npy.json"):
+        assert (tmp_path / f"x{suffix}").read_bytes() == (tmp_path / f"y{suffix}").read_bytes()
+    (tmp_path / "y.npy.json").write_text((tmp_path / "x.npy.json").read_text().replace("25.0", "12.5"))
+    assert "frame_rate 12.5, not 25.0" in run("decode", "y.npy", "y.wav").stderr
     for arguments in (("encode", "no.wav", "y.npy"), ("decode", "x.wav", "y.wav"), ("encode", "x.wav", "y.npy", "33"), ("go",)):
         refused = run(*arguments)
         assert refused.returncode == 1
