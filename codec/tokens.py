@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -130,10 +132,18 @@ def check_codes(codes: Tensor, codebook_sizes: Sequence[int]) -> None:
         raise CodecError("codes lie outside their codebooks")
 
 
-def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: int = 16_000) -> int:
-    """Frames that cover ``samples`` at ``sample_rate``: the audio is resampled, then filled up to a whole frame."""
-    hop = round(model_rate / frame_rate)
-    return -(-model_samples(samples, sample_rate, model_rate) // hop)
+def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: int | None = None) -> int:
+    """Frames that cover ``samples`` at ``sample_rate``: the audio is resampled, then filled up to a whole frame.
+
+    Args:
+        samples: of the audio.
+        sample_rate: of the audio in Hz.
+        frame_rate: frames per second, exactly, unless ``model_rate`` makes it exact.
+        model_rate: in Hz, of which a frame is a whole number of samples. Which rate that is does not matter: rounding up to
+            samples and then to frames is rounding up to frames.
+    """
+    exact = Fraction(frame_rate) if model_rate is None else Fraction(model_rate, round(model_rate / frame_rate))
+    return math.ceil(samples * exact / sample_rate)
 
 
 def model_samples(samples: int, sample_rate: int, model_rate: int = 16_000) -> int:

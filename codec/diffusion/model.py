@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from codec.streaming import WHOLE, Grid, appended, require_open
 from codec.tokens import Tokens
 
 WINDOW, OVERLAP = 512, 32
-"""Frames of 20 ms that are decoded at once, and that neighbours have in common: 10.24 s and 0.64 s, as in the paper."""
+"""Frames of 20 ms that are decoded at once, and that neighbours share at least: 10.24 s and 0.64 s, as in the paper."""
 DEFAULT = Sampling("dpm", steps=25)
 
 
@@ -81,6 +82,9 @@ class WindowDecoder:
     def __init__(self, codec: DiffusionCodec, stack: int, vocab: int) -> None:
         self._codec, self._stack, self._vocab = codec, stack, vocab
         self._sizes = vocab, codec.networks.acoustic_quantizer.codebook_size
+        # Where windows overlap, the phases of both heads count from the same frame.
+        unit = math.lcm(max(codec.networks.config.stacks), codec.diffusion.vocoder.head.period)
+        self._step = (WINDOW - OVERLAP) // unit * unit
         self._held: Tensor | None = None
         self._fading: Tensor | None = None
         self._number = 0
@@ -95,10 +99,10 @@ class WindowDecoder:
         require_open(self._ended)
         self._held = appended(self._held, codes, self._sizes)
         parts = [torch.zeros(len(self._held), 0)]
-        window, step = WINDOW // self._stack, (WINDOW - OVERLAP) // self._stack
+        window, step = WINDOW // self._stack, self._step // self._stack
         while self._held.shape[2] > window:
             wave = self._joined(self._wave(self._held[:, :, :window]))
-            fade = OVERLAP * self._codec.networks.config.hop_length
+            fade = (WINDOW - self._step) * self._codec.networks.config.hop_length
             self._fading = wave[:, -fade:]
             parts.append(wave[:, :-fade])
             self._held = self._held[:, :, step:]
