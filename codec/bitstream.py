@@ -130,4 +130,5 @@ def read(path: str | os.PathLike[str], entropy: EntropyModel | None = None) -> T
         frame_rate=header.frame_rate,
         codebook_sizes=header.codebook_sizes,
         model=header.model,
+        model_rate=header.model_rate,
     )

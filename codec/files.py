@@ -270,6 +270,7 @@ def tokens_of(header: Header) -> Tokens:
         header.frame_rate,
         header.codebook_sizes,
         header.model,
+        header.model_rate,
     )
 
 

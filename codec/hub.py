@@ -125,7 +125,7 @@ def load_codec(
     Args:
         name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``;
             ``"haoheliu/SemantiCodec"``, or a folder with its files, for the published SemantiCodec.
-        rate: default tokens per second of the returned codec; 50 if left out.
+        rate: default tokens per second of the returned codec; 50 if left out and the model has it, else the next one to that.
         vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
         device: where the networks run.
         compat: for the published SemantiCodec: exactly the reference's tokens and sound, or its quirks repaired.
@@ -146,7 +146,6 @@ def load_codec(
         from codec.official.model import load_published
 
         return load_published(str(name), rate, vocab, device, compat)
-    rate = 50 if rate is None else rate
     folder = DEFAULT if name in (None, "default") else Path(str(name))
     weights = folder / "model.safetensors"
     if folder.suffix == ".safetensors":

@@ -52,6 +52,7 @@ class OnnxCodec:
         self.stack: int = settings["stacks"][str(rate)]
         self._hop, self._edge, self._core = settings["hop_length"], settings["edge"], settings["core"]
         self._contexts = settings["encoder_context"], settings["decoder_context"]
+        self._step: int = settings.get("decoder_step", 1)  # folders of before have none, and need none
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         files = [folder / f"{half}_{rate}{'.int8' if int8 else ''}.onnx" for half in ("encoder", "decoder")]
@@ -115,7 +116,7 @@ class OnnxCodec:
         behind = max(0, total * self._hop + self._edge - len(wave))
         padded = np.pad(wave, (self._edge, behind))
         parts = [np.zeros((2, 0), np.int64)]
-        for left, start, stop, right in self._windows(total, self._contexts[0]):
+        for left, start, stop, right in self._windows(total, self._contexts[0], self.stack):
             window = padded[left * self._hop : right * self._hop + 2 * self._edge]
             (codes,) = self._encoder.run(None, {"wave": window[None]})
             parts.append(codes[0, :, (start - left) // self.stack : (stop - left) // self.stack])
@@ -123,16 +124,16 @@ class OnnxCodec:
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         parts = [np.zeros(0, np.float32)]
-        for left, start, stop, right in self._windows(codes.shape[1] * self.stack, self._contexts[1]):
+        for left, start, stop, right in self._windows(codes.shape[1] * self.stack, self._contexts[1], self._step):
             (wave,) = self._decoder.run(None, {"codes": codes[None, :, left // self.stack : right // self.stack]})
             parts.append(wave[0, (start - left) * self._hop : (stop - left) * self._hop])
         return np.concatenate(parts)
 
-    def _windows(self, total: int, context: int) -> Iterator[tuple[int, int, int, int]]:
-        """Context start, core start, core stop and context stop of every window, in frames of 50 Hz."""
+    def _windows(self, total: int, context: int, step: int) -> Iterator[tuple[int, int, int, int]]:
+        """Context start (a multiple of ``step``), core start, core stop, context stop of every window, in frames of 50 Hz."""
         for start in range(0, total, self._core):
             stop = min(start + self._core, total)
-            yield max(0, start - context), start, stop, min(stop + context, total)
+            yield max(0, start - context) // step * step, start, stop, min(stop + context, total)
 
 
 def main(arguments: list[str]) -> None:

@@ -124,6 +124,7 @@ def _describe(model: Codec, folder: Path, stacks: dict[int, int]) -> None:
         "core": WHOLE.core,
         "encoder_context": networks.encoder_context,
         "decoder_context": networks.decoder_context,
+        "decoder_step": networks.decoder_step,
         "codebook_sizes": model.codebook_sizes,
         "stacks": stacks,
     }
