@@ -25,10 +25,13 @@ from codec.limits import is_sample_rate
 from codec.model import Codec
 from codec.outputs import open_audio_target, open_target, standard_input
 from codec.streaming import WHOLE, Grid, StreamEncoder
+from codec.threads import at_once
 from codec.tokens import Tokens, model_samples
 
 DECODE_FRAMES = 256
-"""That are decoded at once."""
+"""That are decoded at once, on one thread."""
+WINDOW_SECONDS = 20.48
+"""Of audio in a window of `WHOLE` at 50 frames/s: what a thread works on."""
 Format = Literal["sct", "npy", "jsonl"]
 Progress = Callable[[float], None]
 """Called with seconds of audio done since the last call."""
@@ -163,7 +166,8 @@ def decode_file(
             raise CodecError(f"sample rate {out_rate} Hz is outside 1 kHz … 768 kHz")
         huge, comment = _is_huge(source, header, out_rate), provenance(source, model)
         with open_audio_target(target, out_rate, header.channels, huge, comment) as sink:
-            written = _decode_blocks(_named_blocks(source, decoded_blocks(model, tokens, reader, out_rate)), sink, progress)
+            blocks = decoded_blocks(model, tokens, reader, out_rate, wait=_together_seconds(header.channels))
+            written = _decode_blocks(_named_blocks(source, blocks), sink, progress)
         size = handle.tell() if source != "-" else 0
     seconds = written / out_rate
     return FileReport(
@@ -187,10 +191,28 @@ def _check_heard(source: str, stream: StreamEncoder) -> None:
 
 
 def _encode_blocks(stream: StreamEncoder, reader: AudioReader, progress: Progress) -> Iterator[Tensor]:
-    for block in reader.blocks():
+    least = _together_seconds(reader.info.channels) * reader.info.sample_rate
+    for block in _gathered(reader.blocks(), round(least)):
         yield stream.push(block.T)
         progress(len(block) / reader.info.sample_rate)
     yield stream.flush()
+
+
+def _together_seconds(channels: int) -> float:
+    """Seconds of audio in which there is a window for every thread; 0 where there is but one thread."""
+    return WINDOW_SECONDS * -(-at_once() // channels) if at_once() > 1 else 0.0
+
+
+def _gathered(blocks: Iterator[np.ndarray], least: int) -> Iterator[np.ndarray]:
+    """Joins blocks ``(n, channels)`` until there is work for every thread."""
+    held: list[np.ndarray] = []
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= least:
+            yield held[0] if len(held) == 1 else np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
 
 
 def _decode_blocks(blocks: Iterator[np.ndarray], sink: soundfile.SoundFile, progress: Progress) -> int:
@@ -209,9 +231,17 @@ def _named_blocks(source: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndar
 
 
 def decoded_blocks(
-    model: Codec, tokens: Tokens, reader: ContainerReader, out_rate: int, grid: Grid = WHOLE
+    model: Codec, tokens: Tokens, reader: ContainerReader, out_rate: int, grid: Grid = WHOLE, wait: float = 0.0
 ) -> Iterator[np.ndarray]:
     """Decodes and resamples: blocks ``(n, channels)`` within ±1 that together are as long as the original was.
+
+    Args:
+        model: the one that made the tokens.
+        tokens: of no audio, as the container's header describes them.
+        reader: of the container.
+        out_rate: of the blocks, in Hz.
+        grid: of windows.
+        wait: seconds of tokens that are gathered before they are decoded, for several threads to work on; 0: none.
 
     Raises:
         ContainerError: damaged, or it breaks off; the sound of everything before has been yielded by then.
@@ -220,13 +250,11 @@ def decoded_blocks(
     resampler = Resampler(model.sample_rate, out_rate, len(tokens.codes))
     ready = 0
     failure: list[ContainerError] = []
-    for chunk in _until_damage(reader, failure):
-        # A chunk may be hours of many channels, to be resampled to 48 times the rate: in pieces, so that memory stays flat.
-        for codes in torch.split(chunk, DECODE_FRAMES, dim=2):
-            # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
-            for block in _resampled(stream.push(codes), resampler):
-                ready += len(block)
-                yield np.clip(block, -1, 1)
+    for codes in _pieces(_until_damage(reader, failure), round(wait * tokens.frame_rate)):
+        # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
+        for block in _resampled(stream.push(codes), resampler):
+            ready += len(block)
+            yield np.clip(block, -1, 1)
     samples = reader.covered if reader.samples is None else reader.samples
     # The original's length at its own rate, expressed at the output's.
     total = samples if out_rate == tokens.sample_rate else model_samples(samples, tokens.sample_rate, out_rate)
@@ -238,6 +266,21 @@ def decoded_blocks(
     yield np.zeros((missing, len(tokens.codes)), np.float32)
     if failure:
         raise failure[0]
+
+
+def _pieces(chunks: Iterator[Tensor], least: int) -> Iterator[Tensor]:
+    """Gathers chunks ``(channels, S, n)`` of at least so many frames.
+
+    A chunk may be hours of many channels, to be resampled to 48 times the rate: in pieces, so that memory stays flat.
+    """
+    held: list[Tensor] = []
+    for chunk in chunks:
+        held.append(chunk)
+        if sum(part.shape[2] for part in held) >= least:
+            yield from torch.split(torch.cat(held, dim=2), max(least, DECODE_FRAMES), dim=2)
+            held = []
+    if held:
+        yield torch.cat(held, dim=2)
 
 
 def _until_damage(reader: ContainerReader, failure: list[ContainerError]) -> Iterator[Tensor]:

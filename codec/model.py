@@ -17,6 +17,7 @@ from codec.limits import as_sample_rate
 from codec.networks import Networks
 from codec.samples import as_batch
 from codec.streaming import TOGETHER, WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
+from codec.threads import at_once
 from codec.tokens import Tokens, check_codes, model_samples
 
 Stream = Literal["semantic", "acoustic", "both"]
@@ -194,8 +195,8 @@ class Codec:
 
     @property
     def _together(self) -> int:
-        """Clips that are worked on side by side: on a CPU that would cost memory and win nothing."""
-        return 1 if next(self.networks.parameters()).device.type == "cpu" else TOGETHER
+        """Clips that are worked on side by side: on a CPU as many as there are threads for."""
+        return at_once() if next(self.networks.parameters()).device.type == "cpu" else TOGETHER
 
     def embed(self, tokens: Tokens, stream: Stream = "both") -> Tensor:
         """Vectors of tokens, for probes and language models.

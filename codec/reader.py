@@ -26,8 +26,6 @@ from codec.tokens import count_frames
 CHUNK = struct.Struct("<HI")  # frames, CRC-32 of that number, the length and the payload
 LENGTH = struct.Struct("<H")  # bytes of the payload, where it is entropy-coded
 TRAILER = struct.Struct("<HIQ")  # 0, CRC-32 of the samples field, samples
-MODEL_RATE = 16_000
-"""At which all models whose tokens go into containers work, in Hz."""
 MAX_SEARCH_BYTES = 64 << 20
 """Looked at in all in search of where a damaged file goes on; every attempt counts as at least a page."""
 
@@ -80,8 +78,7 @@ class ContainerReader:
     @property
     def covered(self) -> int:
         """Samples per channel, at the original's rate, that the frames read so far hold."""
-        hop = round(MODEL_RATE / self.header.frame_rate)
-        return self._frames * hop * self.header.sample_rate // MODEL_RATE
+        return self._frames * self.header.sample_rate * 1000 // round(self.header.frame_rate * 1000)
 
     def chunks(self) -> Iterator[Tensor]:
         """Yields ``(channels, S, n)`` codes.

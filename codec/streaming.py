@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from codec.audio import Resampler
 from codec.errors import CodecError
 from codec.networks import Networks
 from codec.samples import as_batch
+from codec.threads import at_once, side_by_side
 from codec.tokens import as_codes, check_codes, model_samples
 
 
@@ -46,48 +48,54 @@ LOW_LATENCY = Grid(core=4, ahead=8)
 """Windows of 80 ms that see 160 ms ahead. Their tokens are near those of a file, but not the same."""
 TOGETHER = 32
 """Clips whose windows go through a GPU side by side."""
-Task = Generator[Tensor, Tensor, Tensor]
-"""Yields what a network is to see, is sent what it makes of that, and returns all of it together."""
+Task = Generator[list[Tensor], list[Tensor], Tensor]
+"""Yields windows that a network is to see, is sent what it makes of them, and returns all of it together."""
 
 
-def per_item(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
-    """Applies a network to a batch.
+def windows_at_once(networks: Networks) -> int:
+    """Of one stream: on a CPU as many as there are threads for; a GPU has clips to work on side by side."""
+    return at_once() if next(networks.parameters()).device.type == "cpu" else 1
 
-    On a CPU it does so item by item: kernels round differently for other batch sizes, a rounding can flip a token,
-    and there is no speed in batching windows of this length there.
+
+def through(network: Callable[[Tensor], Tensor], windows: Sequence[Tensor]) -> list[Tensor]:
+    """What a network makes of windows ``(B, …)``.
+
+    On a CPU it sees item by item: kernels round differently for other batch sizes, a rounding can flip a token, and there
+    is no speed in batching windows of this length there. Elsewhere it sees all windows of one shape together.
     """
-    if batch.device.type == "cpu":
-        first = function(batch[:1])
-        output = first.new_empty(len(batch), *first.shape[1:])
-        output[:1] = first
-        for index in range(1, len(batch)):
-            output[index] = function(batch[index : index + 1])[0]
-        return output
-    return function(batch)
+    if windows[0].device.type == "cpu":
+        items = side_by_side(network, [item for window in windows for item in torch.split(window, 1)])
+        parts = iter(items)
+        found = [[next(parts) for _ in window] for window in windows]
+        return [part[0] if len(part) == 1 else torch.cat(part) for part in found]
+    alike: defaultdict[torch.Size, list[int]] = defaultdict(list)
+    for index, window in enumerate(windows):
+        alike[window.shape[1:]].append(index)
+    outputs: dict[int, Tensor] = {}
+    for group in alike.values():
+        output = network(torch.cat([windows[index] for index in group]))
+        outputs |= zip(group, torch.split(output, [len(windows[index]) for index in group]), strict=True)
+    return [outputs[index] for index in range(len(windows))]
 
 
 def run(tasks: Sequence[Task], network: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """Carries tasks out side by side: of what they yield, all that has one shape goes through the network together."""
-    waiting: dict[int, Tensor] = {}
+    """Carries tasks out side by side: what they yield goes through the network together."""
+    waiting: dict[int, list[Tensor]] = {}
     results: dict[int, Tensor] = {}
 
-    def go_on(index: int, output: Tensor | None) -> None:
+    def go_on(index: int, outputs: list[Tensor] | None) -> None:
         try:
-            waiting[index] = tasks[index].send(output)  # type: ignore[arg-type]  # a generator is started by sending None
+            waiting[index] = tasks[index].send(outputs)  # type: ignore[arg-type]  # a generator is started by sending None
         except StopIteration as end:
             results[index] = end.value
 
     for index in range(len(tasks)):
         go_on(index, None)
     while waiting:
-        alike: defaultdict[torch.Size, list[int]] = defaultdict(list)
-        for index, window in waiting.items():
-            alike[window.shape[1:]].append(index)
-        for group in alike.values():
-            windows = [waiting.pop(index) for index in group]
-            output = per_item(network, windows[0] if len(windows) == 1 else torch.cat(windows))
-            for index, part in zip(group, torch.split(output, [len(window) for window in windows]), strict=True):
-                go_on(index, part)
+        asked, waiting = waiting, {}
+        outputs = iter(through(network, [window for windows in asked.values() for window in windows]))
+        for index, windows in asked.items():
+            go_on(index, list(islice(outputs, len(windows))))
     return [results[index] for index in range(len(tasks))]
 
 
@@ -172,11 +180,14 @@ class StreamEncoder:
 
     def _windows_of_now(self, final: bool) -> Task:
         parts = [torch.zeros(len(self._buffer), 2, 0, dtype=torch.int64)]
-        for left, start, stop, right in self._windows(final):
-            codes = yield self._slice(left * self._hop - self._edge, right * self._hop + self._edge)
-            parts.append(codes[:, :, (start - left) // self._stack : (stop - left) // self._stack].cpu())
-            self._next_frame = stop
-            self._drop((stop - self._networks.encoder_context) * self._hop - self._edge)
+        while spans := list(islice(self._windows(final), windows_at_once(self._networks))):
+            outputs = yield [
+                self._slice(left * self._hop - self._edge, right * self._hop + self._edge) for left, _, _, right in spans
+            ]
+            for (left, start, stop, _), codes in zip(spans, outputs, strict=True):
+                parts.append(codes[:, :, (start - left) // self._stack : (stop - left) // self._stack].cpu())
+                self._next_frame = stop
+            self._drop((self._next_frame - self._networks.encoder_context) * self._hop - self._edge)
         return torch.cat(parts, dim=2)
 
     def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
@@ -185,9 +196,9 @@ class StreamEncoder:
         token = self._hop * self._stack
         # After flush the end is known: zeros fill the last token, and context stops where the audio does.
         total = -(-min(self._received, model_samples(self.samples, self._rate_in, self._rate)) // token) * self._stack
+        stop = self._next_frame
         while True:
-            start = self._next_frame
-            stop = start + self._core
+            start, stop = stop, stop + self._core
             if not final and (stop + self._ahead) * self._hop + self._edge > self._received:
                 return
             if final and start >= total:
@@ -283,23 +294,38 @@ class StreamDecoder:
     def _windows_of_now(self, final: bool) -> Task:
         if self._codes is None:
             return torch.zeros(0, 0)
-        hop, context = self._networks.config.hop_length, self._networks.decoder_context
+        hop, context, device = (
+            self._networks.config.hop_length,
+            self._networks.decoder_context,
+            next(self._networks.parameters()).device,
+        )
         parts: list[Tensor] = []
-        while True:
-            total = self._start + self._codes.shape[2] * self._stack
-            start, stop = self._next_frame, self._next_frame + self._core
-            if (start >= total) if final else (stop + self._ahead > total):
-                # One part needs no copy: with many channels it is large.
-                return parts[0] if len(parts) == 1 else torch.cat([torch.zeros(len(self._codes), 0), *parts], dim=1)
-            left, stop, right = self._left(start), min(stop, total), min(stop + self._ahead, total)
-            window = self._codes[:, :, (left - self._start) // self._stack : (right - self._start) // self._stack]
-            wave = (yield window.to(next(self._networks.parameters()).device)).cpu()
-            parts.append(self._faded(wave[:, (start - left) * hop : (stop - left) * hop]))
-            if self._ahead < context:
-                self._fading = wave[:, (stop - left) * hop : (stop - left + 1) * hop]
-            self._next_frame = stop
-            keep = max(self._start, self._left(stop))
-            self._codes, self._start = self._codes[:, :, (keep - self._start) // self._stack :], keep
+        while spans := list(islice(self._windows(final), windows_at_once(self._networks))):
+            outputs = yield [self._slice(left, right).to(device) for left, _, _, right in spans]
+            for (left, start, stop, _), output in zip(spans, outputs, strict=True):
+                wave = output.cpu()
+                parts.append(self._faded(wave[:, (start - left) * hop : (stop - left) * hop]))
+                if self._ahead < context:
+                    self._fading = wave[:, (stop - left) * hop : (stop - left + 1) * hop]
+                self._next_frame = stop
+            keep = max(self._start, self._left(self._next_frame))
+            self._codes, self._start = self._slice(keep, None), keep
+        # One part needs no copy: with many channels it is large.
+        return parts[0] if len(parts) == 1 else torch.cat([torch.zeros(len(self._codes), 0), *parts], dim=1)
+
+    def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
+        """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
+        assert self._codes is not None
+        total, stop = self._start + self._codes.shape[2] * self._stack, self._next_frame
+        while (stop < total) if final else (stop + self._core + self._ahead <= total):
+            start, stop = stop, min(stop + self._core, total)
+            yield self._left(start), start, stop, min(stop + self._ahead, total)
+
+    def _slice(self, start: int, stop: int | None) -> Tensor:
+        """Codes of the frames ``start … stop`` of the stream."""
+        assert self._codes is not None
+        end = None if stop is None else (stop - self._start) // self._stack
+        return self._codes[:, :, (start - self._start) // self._stack : end]
 
     def _left(self, start: int) -> int:
         """Where the context of a window begins."""
