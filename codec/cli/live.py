@@ -9,7 +9,8 @@ import sys
 from codec.errors import CodecError
 from codec.files import FileReport
 from codec.hub import load_codec
-from codec.pipes import PcmFormat, decode_stream, encode_stream
+from codec.pcm import PcmFormat
+from codec.pipes import decode_stream, encode_stream
 
 
 def encode_live(
