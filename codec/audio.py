@@ -60,7 +60,7 @@ class AudioReader:
 
     Attributes:
         info: sample rate and channels.
-        missing: after the last block, what is known to be lost, a clause each.
+        missing: what is known to be lost, a clause each: before the first block what headers tell, after the last one all.
 
     Raises:
         AudioError: the file is missing, a folder, empty, or not audio that can be read here.
@@ -119,6 +119,7 @@ class AudioReader:
         if not window.size:
             raise AudioError(f"{self.name}: file is empty")
         if (layout := layout_of(window)) is not None:
+            self.missing = layout.missing
             with contextlib.suppress(soundfile.SoundFileError, OSError, TypeError):
                 return SndfileDecoder(self.name, handle, layout)
         if not self._ffmpeg:
@@ -127,6 +128,7 @@ class AudioReader:
             )
         if not is_installed():
             raise AudioError(f"{self.name}: not audio that libsndfile reads; install ffmpeg if it is some other audio format")
+        self.missing = ()
         return FfmpegDecoder(self.name, handle)
 
     def blocks(self, size: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:

@@ -103,6 +103,8 @@ def encode_file(
     if entropy and format != "sct":
         raise CodecError(f"entropy coding is for containers, not for {format}")
     with AudioReader(source, strict, ffmpeg) as reader, _open_target(target) as sink:
+        if strict and reader.missing:
+            raise AudioError(f"{source}: {reader.missing[0]}")
         info = reader.info
         tokens = model.describe(info.sample_rate, rate, vocab, info.channels)
         tokens = tokens.semantic_only() if semantic_only else tokens

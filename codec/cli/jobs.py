@@ -49,18 +49,19 @@ def encode_all(
     semantic_only: bool,
     entropy: bool,
     overwrite: bool,
+    strict: bool,
     json: bool,
-) -> None:
-    """Runs ``codec encode``."""
+) -> int:
+    """Runs ``codec encode``; how many files were not whole."""
     if format not in get_args(Format):
         raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
     codec = load_codec(model, rate, vocab)
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress)  # type: ignore[arg-type]
+        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress, strict)  # type: ignore[arg-type]
 
-    run(jobs, work, overwrite, json, "encoding")
+    return run(jobs, work, overwrite, json, "encoding")
 
 
 def decode_all(
@@ -153,8 +154,11 @@ def _without_clashes(jobs: list[Job]) -> list[Job]:
 
 def run(
     jobs: list[Job], work: Callable[[Job, Callable[[float], None]], FileReport], overwrite: bool, json: bool, verb: str
-) -> None:
+) -> int:
     """Works through the jobs; goes on after failures and lists them at the end.
+
+    Returns:
+        How many reports have warnings.
 
     Raises:
         CodecError: the only job failed, or some of several.
@@ -164,6 +168,7 @@ def run(
     todo = [job for job in jobs if overwrite or not (job.resumable and Path(job.target).exists())]
     skipped = len(jobs) - len(todo)
     failures: list[str] = []
+    warned = 0
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
@@ -186,7 +191,9 @@ def run(
         for job in todo:
             try:
                 _make_parent(job)
-                _report(work(job, progress), json, bar.console)
+                report = work(job, progress)
+                _report(report, json, bar.console)
+                warned += bool(report.warnings)
             except CodecError as error:
                 failures.append(str(error))
             bar.advance(task)
@@ -198,6 +205,7 @@ def run(
         for line in failures:
             print(f"codec: {' '.join(line.split())}", file=sys.stderr)
         raise CodecError(f"{len(failures)} of {len(todo)} files failed")
+    return warned
 
 
 def _clean(folder: Path) -> None:
@@ -227,3 +235,5 @@ def _report(report: FileReport, json: bool, console: Console) -> None:
     if report.damaged_chunks:
         line += f"  {report.damaged_chunks} damaged chunks muted"
     console.print(line, highlight=False, soft_wrap=True, markup=False)
+    for warning in report.warnings:
+        console.print(f"codec: {report.input}: {warning}", highlight=False, soft_wrap=True, markup=False)

@@ -90,6 +90,7 @@ def _describe_audio(file: str) -> dict[str, Any]:
     with AudioReader(file) as reader:
         samples = sum(len(block) for block in reader.blocks())
         info = reader.info
+        missing = list(reader.missing)
     size = Path(file).stat().st_size
     seconds = samples / info.sample_rate
     return {
@@ -100,7 +101,7 @@ def _describe_audio(file: str) -> dict[str, Any]:
         "seconds": seconds,
         "bytes": size,
         "true_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
-    }
+    } | ({"missing": missing} if missing else {})
 
 
 def play_file(file: str, model: str) -> None:
@@ -120,5 +121,22 @@ def play_file(file: str, model: str) -> None:
             decoded = str(Path(folder) / "decoded.wav")
             decode_file(load_codec(model), file, decoded)
             file = decoded
+        else:
+            file = _as_wav(file, Path(folder) / "played.wav")
         if subprocess.run([*player, str(Path(file).resolve())], stdin=subprocess.DEVNULL).returncode:
             raise CodecError(f"{player[0]} could not play {file}")
+
+
+def _as_wav(file: str, target: Path) -> str:
+    """A copy that any player plays: ffplay would follow what a file of a stranger names, as ffmpeg does."""
+    import soundfile
+
+    from codec.audio import AudioReader
+
+    with AudioReader(file) as reader:
+        info = reader.info
+        format = "RF64" if Path(file).stat().st_size > 1 << 28 else "WAV"
+        with soundfile.SoundFile(target, "w", info.sample_rate, info.channels, "PCM_16", format=format) as sink:
+            for block in reader.blocks():
+                sink.write(block)
+    return str(target)
