@@ -128,7 +128,6 @@ class AudioReader:
             )
         if not is_installed():
             raise AudioError(f"{self.name}: not audio that libsndfile reads; install ffmpeg if it is some other audio format")
-        self.missing = ()
         return FfmpegDecoder(self.name, handle)
 
     def blocks(self, size: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
@@ -139,7 +138,7 @@ class AudioReader:
         """
         while len(block := self._decoder.read(size)):
             yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        self.missing = self._decoder.missing()
+        self.missing = tuple(dict.fromkeys((*self.missing, *self._decoder.missing())))
         if self.missing and self._strict:
             raise AudioError(f"{self.name}: {self.missing[0]}")
 

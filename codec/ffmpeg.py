@@ -11,14 +11,15 @@ import re
 import shutil
 import subprocess
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, BinaryIO
 
 import numpy as np
 
 from codec.errors import AudioError
-from codec.formats import Spliced, Window
-from codec.formats.mp4 import index_first, is_mp4
+from codec.formats import Piece, Spliced, Window
+from codec.formats.mp4 import another, index_first, is_mp4
 from codec.pcm import read_wav_header
 
 DEMUXERS = (
@@ -71,7 +72,8 @@ class FfmpegDecoder:
         assert self._process.stderr is not None
         self._output = self._process.stdout
         window = Window(handle)
-        pieces = index_first(window) if is_mp4(window.at(0, 16)) else ((0, window.size),)
+        self._longest = window.size
+        pieces, self._told = _pieces(window)
         # Pipes that nobody empties fill up: one thread feeds it, one listens to what it says.
         self._threads = [
             threading.Thread(target=_feed, args=(Spliced(handle, pieces), self._process.stdin), daemon=True),
@@ -111,12 +113,13 @@ class FfmpegDecoder:
         if code and not self.samples:
             raise AudioError(f"{self.name}: damaged audio (ffmpeg exit code {code})")
         if self._complaints or code:
-            return (f"damaged: ffmpeg says {'; '.join(self._complaints) or f'exit code {code}'}",)
+            return *self._told, f"damaged: ffmpeg says {'; '.join(self._complaints) or f'exit code {code}'}"
         seconds = self.samples / self.info.sample_rate
-        # A container's duration is that of its longest stream.
-        if self._seconds is not None and self._streams == 1 and seconds < self._seconds - SLACK_SECONDS:
-            return (f"cut short: {seconds:.2f} of {self._seconds:.2f} s are there",)
-        return ()
+        # A container's duration is that of its longest stream; and a second takes a byte, else the number is a placeholder.
+        told = self._seconds if self._streams == 1 and self._seconds and self._seconds < self._longest else 0.0
+        if seconds < told - SLACK_SECONDS:
+            return *self._told, f"cut short: {seconds:.2f} of {told:.2f} s are there"
+        return self._told
 
     def close(self) -> None:
         """Ends ffmpeg."""
@@ -139,6 +142,17 @@ class FfmpegDecoder:
                 self._streams += inside and text.startswith("[info]   Stream #") and " -> " not in text
                 if (found := _COMPLAINT.match(text)) and len(self._complaints) < KEPT_LINES:
                     self._complaints.append(found[1][:200])
+
+
+def _pieces(window: Window) -> tuple[Sequence[Piece], tuple[str, ...]]:
+    """The file in an order that needs no seeking, without what only confuses; and what of it is not decoded."""
+    if is_mp4(window.at(0, 16)):
+        rest = another(window)
+        return index_first(window), (f"another file of {rest} bytes follows in the same one, and is not read",) if rest else ()
+    # Where it cannot seek, ffmpeg takes a tag at the end for a damaged frame.
+    foot = window.at(max(0, window.size - 32), 32)
+    tag = int.from_bytes(foot[12:16], "little") + 32 * (foot[23:24] >= b"\x80") if foot[:8] == b"APETAGEX" else 0
+    return ((0, max(0, window.size - tag)),), ()
 
 
 def _feed(source: Spliced, pipe: IO[bytes]) -> None:

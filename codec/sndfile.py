@@ -17,6 +17,8 @@ from codec.errors import AudioError
 from codec.formats import Layout, Part, Spliced
 from codec.pcm import AudioInfo
 
+_DAMAGE = (soundfile.SoundFileError, RuntimeError, ValueError)
+"""The last: a position behind the end, out of hostile headers."""
 SALVAGE_SAMPLES = 4096
 """At a time, in a block that is damaged."""
 _NO_COUNT = 1 << 48
@@ -72,7 +74,7 @@ class SndfileDecoder:
             return np.zeros((0, self.info.channels), np.float32)
         try:
             return self._file.read(size, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError) as error:
+        except _DAMAGE as error:
             self._damaged = True
             found = self._salvaged()
             if not len(found) and not self._read_samples:
@@ -85,10 +87,12 @@ class SndfileDecoder:
         """What comes before the damage in a block that could not be read as a whole."""
         found = [np.zeros((0, self.info.channels), np.float32)]
         try:
+            self._file.close()  # it is of no use any more once it has seen damage
+            self._file = self._open(self._layout.parts[self._number])
             self._file.seek(self._position)
             while len(block := self._file.read(SALVAGE_SAMPLES, dtype="float32", always_2d=True)):
                 found.append(block)
-        except (soundfile.SoundFileError, RuntimeError):
+        except _DAMAGE:
             pass
         return np.concatenate(found)
 
@@ -133,7 +137,7 @@ class SndfileDecoder:
         told = self._layout.parts[0].samples or self._file.frames
         try:
             self._position = self._file.seek(min(samples, told))
-        except (soundfile.SoundFileError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise AudioError(f"{self.name}: damaged audio ({error})") from error
 
     def missing(self) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from codec.formats.layout import Layout, Part, Window
 
 MAX_CHUNKS = 10_000
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+_W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\0\xc0\x4f\x8e\xdb\x8a"
 _UNKNOWN = 0xFFFFFFFF
 
 
@@ -37,19 +39,18 @@ def is_placeholder(size: int) -> bool:
 
 def layout(window: Window, head: bytes) -> Layout | None:
     """A file of one of these formats, or None."""
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
-        return _wav(window, head)
-    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
-        return _plain(window, _chunks(window, 12, ">4sI"), (b"SSND", b"BODY"))
-    if head[:4] == b"caff":
-        return _plain(window, _chunks(window, 8, ">4sQ", align=1), (b"data",))
+    magic = head[:4]
+    if magic in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
+        return _wav(window, magic)
+    if magic == b"FORM" and head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
+        return _plain(window, _chunks(window, 12, ">4sI"), (b"SSND", b"BODY"), magic)
+    if magic == b"caff" and head[8:12] == b"desc":
+        return _plain(window, _chunks(window, 8, ">4sQ", align=1), (b"data",), magic)
     if head == _W64_RIFF:
-        return _plain(
-            window, _chunks(window, 40, "<16sQ", align=8, own=24), (b"data\xf3\xac\xd3\x11\x8c\xd1\0\xc0\x4f\x8e\xdb\x8a",)
-        )
-    if head[:4] in (b".snd", b"dns."):
-        start, size = struct.unpack(">II" if head[:4] == b".snd" else "<II", head[4:12])
-        return _plain(window, iter([_Chunk(b"data", 0, start, size)]), (b"data",))
+        return _plain(window, _chunks(window, 40, "<16sQ", align=8, own=24), (_W64_DATA,), head)
+    if magic in (b".snd", b"dns."):
+        start, size = struct.unpack(">II" if magic == b".snd" else "<II", head[4:12])
+        return _plain(window, iter([_Chunk(b"data", 0, start, size)]), (b"data",), magic)
     return None
 
 
@@ -65,14 +66,29 @@ def _chunks(window: Window, position: int, form: str, align: int = 2, own: int =
         position = body + -(-max(0, size - own) // align) * align
 
 
-def _plain(window: Window, chunks: Iterator[_Chunk], names: tuple[bytes, ...]) -> Layout:
-    """A file that is decoded as it is."""
-    missing: tuple[str, ...] = ()
+def _plain(window: Window, chunks: Iterator[_Chunk], names: tuple[bytes, ...], magic: bytes) -> Layout:
+    """A file that is decoded as it is, up to where another of its kind begins."""
     for chunk in chunks:
         if chunk.name in names:
             missing = _cut(window, chunk.body, chunk.size)
-            break
-    return Layout((Part(((0, window.size),)),), missing)
+            begin = None if missing else _another(window, chunk, chunks, magic)
+            return _until(window, begin) if begin else Layout((Part(((0, window.size),)),), missing)
+    return Layout((Part(((0, window.size),)),))
+
+
+def _another(window: Window, audio: _Chunk, chunks: Iterator[_Chunk], magic: bytes) -> int | None:
+    """Where another file begins behind this one's last chunk."""
+    end = audio.body + audio.size
+    for chunk in chunks:
+        if chunk.name[: len(magic)] == magic:
+            return chunk.start
+        end = chunk.body + chunk.size
+    return end if window.at(end, len(magic)) == magic else None
+
+
+def _until(window: Window, begin: int) -> Layout:
+    rest = window.size - begin
+    return Layout((Part(((0, begin),)),), (f"another file of {rest} bytes follows in the same one, and is not read",))
 
 
 def _cut(window: Window, start: int, size: int) -> tuple[str, ...]:
@@ -82,25 +98,25 @@ def _cut(window: Window, start: int, size: int) -> tuple[str, ...]:
     return (f"cut short: {size - there} of {size} bytes of audio are missing at the end",)
 
 
-def _wav(window: Window, head: bytes) -> Layout:
-    order = ">" if head[:4] == b"RIFX" else "<"
-    whole = Part(((0, window.size),))
+def _wav(window: Window, magic: bytes) -> Layout:
+    order = ">" if magic == b"RIFX" else "<"
     sizes: _Chunk | None = None
     before: list[tuple[int, int]] = []
-    for chunk in _chunks(window, 12, f"{order}4sI"):
+    chunks = _chunks(window, 12, f"{order}4sI")
+    for chunk in chunks:
         if chunk.name == b"ds64":
             sizes = chunk
-            continue
-        if chunk.name != b"data":
+        elif chunk.name != b"data":
             before.append((chunk.start, min(window.size, chunk.body + chunk.size + chunk.size % 2)))
-            continue
-        size = _size_of(window, chunk, sizes)
-        there = window.size - chunk.body
-        if size is None and there and not _is_chunk(window, chunk.body, order):
+        elif (size := _size_of(window, chunk, sizes)) is not None:
+            audio = _Chunk(b"data", chunk.start, chunk.body, size)
+            rest = chunks if size == chunk.size else _chunks(window, chunk.body + size + size % 2, f"{order}4sI")
+            return _plain(window, chain((audio,), rest), (b"data",), magic)
+        elif (there := window.size - chunk.body) and not _is_chunk(window, chunk.body, order):
             return Layout((Part((*_begin(order, there, before), (chunk.body, window.size))),))
-        missing = _cut(window, chunk.body, size or 0)
-        return Layout((whole,), missing or _following(window, chunk.body + (size or 0)))
-    return Layout((whole,))
+        else:
+            break
+    return Layout((Part(((0, window.size),)),))
 
 
 def _size_of(window: Window, chunk: _Chunk, sizes: _Chunk | None) -> int | None:
@@ -134,11 +150,3 @@ def _begin(order: str, size: int, before: list[tuple[int, int]]) -> tuple[bytes 
         )
     sizes = struct.pack("<4sIQQQI", b"ds64", 28, size + length + 48, size, 0, 0)
     return b"RF64" + struct.pack("<I", _UNKNOWN) + b"WAVE" + sizes, *before, b"data" + struct.pack("<I", _UNKNOWN)
-
-
-def _following(window: Window, end: int) -> tuple[str, ...]:
-    """What comes after the samples that is more of them."""
-    for start in (end, end + end % 2):
-        if window.at(start, 4) in (b"RIFF", b"RIFX", b"RF64"):
-            return (f"another wav file of {window.size - start} bytes follows, which is not read",)
-    return ()

@@ -54,6 +54,9 @@ class Window:
 
     def at(self, start: int, count: int) -> bytes:
         """``count`` bytes, fewer at the end of the file."""
+        if start >= self.size:  # declared sizes may lead beyond what a file can have
+            return b""
+        count = min(count, self.size - start)
         first = start - self._start
         if not 0 <= first <= len(self._block) - count:
             self._handle.seek(start)

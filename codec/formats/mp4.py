@@ -23,7 +23,9 @@ def is_mp4(head: bytes) -> bool:
 
 def index_first(window: Window) -> tuple[Piece, ...]:
     """The file's pieces in an order that can be read without seeking; as they are, if there is no whole index."""
-    found = {name: (start, end) for name, start, end in _boxes(window)}
+    found: dict[bytes, tuple[int, int]] = {}
+    for name, start, end in _boxes(window):
+        found.setdefault(name, (start, end))
     whole: tuple[Piece, ...] = ((0, window.size),)
     if b"moov" not in found or b"mdat" not in found or found[b"moov"] < found[b"mdat"]:
         return whole
@@ -34,6 +36,12 @@ def index_first(window: Window) -> tuple[Piece, ...]:
     _shift(index, 8, len(index), len(index))
     begin = found[b"ftyp"][1] if b"ftyp" in found and found[b"ftyp"][0] == 0 else 0
     return (0, begin), bytes(index), (begin, start), (end, window.size)
+
+
+def another(window: Window) -> int:
+    """Bytes of a second file that follows the first in the same one."""
+    starts = [start for name, start, _ in _boxes(window) if name == b"ftyp"]
+    return window.size - starts[1] if len(starts) > 1 else 0
 
 
 def _boxes(window: Window) -> Iterator[tuple[bytes, int, int]]:

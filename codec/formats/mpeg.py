@@ -14,10 +14,12 @@ from functools import lru_cache
 from codec.formats.layout import Layout, Part, Piece, Window
 
 SYNC_BYTES = 1 << 16
-"""So far into a file that begins with something else, frames are looked for."""
+"""So far behind a tag frames are looked for; some tags are longer than they say."""
 _DECODER_DELAY = 529
 """Of layer 3, in samples: what mpg123 takes off."""
 _SYNC = re.compile(rb"\xff[\xe2-\xff][\x10-\xef]")
+NO_TAGS = b"ID3\4\0\0\0\0\0\x0a" + bytes(10)
+"""An empty tag, by which libsndfile knows what follows; without, it first looks for files named ``._`` that would tell it."""
 _RATES = (44_100, 48_000, 32_000)
 _KBPS = {
     (1, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -100,7 +102,8 @@ class _Stream:
 
 def layout(window: Window, start: int) -> Layout | None:
     """Every frame, grouped into streams; None if there are none."""
-    first = _next_frame(window, start, start + SYNC_BYTES)
+    # Not anywhere: other containers hold such frames, too.
+    first = _next_frame(window, start, start + SYNC_BYTES if start else 1)
     if first < 0:
         return None
     streams, foreign = _walk(window, first)
@@ -113,7 +116,7 @@ def layout(window: Window, start: int) -> Layout | None:
         whole = sum(end - begin for begin, end in stream.ranges)
         samples = stream.frames * stream.first.samples if stream.first.layer < 3 else None
         if whole and stream.frames:
-            parts.append(Part(pieces, samples))
+            parts.append(Part((NO_TAGS, *pieces), samples))
         if lost > 0:
             missing.append(f"cut short: {lost * stream.first.samples / stream.first.rate:.2f} s are missing at the end")
         elif stream.broken:
