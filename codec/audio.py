@@ -61,6 +61,7 @@ class AudioReader:
     Attributes:
         info: sample rate and channels.
         missing: what is known to be lost, a clause each: before the first block what headers tell, after the last one all.
+        not_numbers: samples so far that were NaN or infinite, and became zero.
 
     Raises:
         AudioError: the file is missing, a folder, empty, or not audio that can be read here.
@@ -76,6 +77,7 @@ class AudioReader:
     ) -> None:
         self.name = name or (os.fspath(source) if isinstance(source, str | os.PathLike) else "audio")
         self.missing: tuple[str, ...] = ()
+        self.not_numbers = 0
         self._strict, self._ffmpeg = strict, ffmpeg
         self._stack = contextlib.ExitStack()
         try:
@@ -137,6 +139,7 @@ class AudioReader:
             AudioError: the file is damaged from the beginning, or anywhere if reading is strict.
         """
         while len(block := self._decoder.read(size)):
+            self.not_numbers += block.size - int(np.isfinite(block).sum())
             yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         self.missing = tuple(dict.fromkeys((*self.missing, *self._decoder.missing())))
         if self.missing and self._strict:

@@ -24,8 +24,8 @@ from codec.pcm import read_wav_header
 
 DEMUXERS = (
     *("aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "ape", "asf", "au", "avi", "caf", "dsf", "dts", "dtshd", "eac3", "flac"),
-    *("flv", "g722", "gsm", "iff", "loas", "matroska", "mlp", "mov", "mp3", "mpc", "mpc8", "mpeg", "mpegts", "nut", "oga"),
-    *("ogg", "oma", "rm", "shn", "tak", "truehd", "tta", "voc", "w64", "wav", "wv", "xwma"),
+    *("flv", "g722", "gsm", "iff", "loas", "matroska", "mlp", "mov", "mp3", "mpc", "mpc8", "mpeg", "mpegts", "nistsphere"),
+    *("nut", "ogg", "oma", "rm", "shn", "tak", "truehd", "tta", "voc", "w64", "wav", "wv", "xwma"),
 )
 """Containers and bare streams; none of them opens another file."""
 NAMED = {".g722": "g722"}

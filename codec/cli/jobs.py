@@ -19,6 +19,7 @@ from codec.atomic import remove_leftovers
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
 from codec.files import FileReport, Format, decode_file, encode_file
+from codec.folders import passed_over
 from codec.hub import load_codec
 
 
@@ -128,6 +129,8 @@ def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str)
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and not p.name.startswith("."))
     if not found:
         raise CodecError(f"{folder}: no {'/'.join(sorted(suffixes)) if len(suffixes) < 3 else 'audio'} files below this folder")
+    if suffixes is AUDIO_SUFFIXES and (left := str(passed_over(folder, suffixes | {new_suffix}))):
+        print(f"codec: {folder}: {left}", file=sys.stderr)
     stems = [path.with_suffix("") for path in found]
     jobs = []
     for path, stem in zip(found, stems, strict=True):

@@ -13,7 +13,9 @@ _FRAME = re.compile(rb"\xff[\xf8\xf9]")
 HEAD_BYTES = 42
 TAIL_BYTES = 1 << 16
 """So far from the end the last whole frame is looked for, if the longest one is not known."""
-MAX_FRAME_BYTES = 1 << 20
+MAX_FRAME_BYTES = 1 << 18
+TRIED_FRAMES = 16
+"""From the end: hostile files are full of what looks like the beginning of one."""
 _BLOCKS = {1: 192, **{n: 576 << (n - 2) for n in range(2, 6)}, **{n: 256 << (n - 8) for n in range(8, 16)}}
 
 
@@ -37,30 +39,31 @@ def layout(window: Window, start: int) -> Layout:
         return Layout((Part(((start, window.size),)),))
     parts, missing = [], []
     for begin, end in zip(starts, [*starts[1:], window.size], strict=True):
-        head = window.at(begin, HEAD_BYTES)
-        info = _info(head)
-        if len(head) < HEAD_BYTES or info is None:
-            parts.append(Part(((begin, end),)))
-            continue
-        there, whole = _samples(window, begin + HEAD_BYTES, end, info)
-        if info.samples and (there is None or there >= info.samples):
-            parts.append(Part(((begin, end),)))
-            continue
-        if there is None:
-            parts.append(Part(((begin, end),)))
-            missing.append("its length is not told, and its last frame is not there")
-            continue
-        parts.append(Part((_with_samples(head, there), (begin + HEAD_BYTES, end))))
-        if info.samples:
-            missing.append(f"cut short: {info.samples - there} of {info.samples} samples are missing at the end")
-        elif not whole:
-            missing.append("cut short within its last frame")
+        part, clauses = _stream(window, begin, end)
+        parts.append(part)
+        missing += clauses
     return Layout(tuple(parts), tuple(missing))
 
 
-def _info(head: bytes) -> _Info | None:
+def _stream(window: Window, begin: int, end: int) -> tuple[Part, list[str]]:
+    """What to decode of one file, and what is missing of it."""
+    head = window.at(begin, HEAD_BYTES)
+    as_it_is = Part(((begin, end),))
     if len(head) < HEAD_BYTES:
-        return None
+        return as_it_is, []
+    info = _info(head)
+    tail = _tail(window, begin + HEAD_BYTES, end, info)
+    if tail.samples is None:
+        return as_it_is, [] if info.samples else ["its length is not told, and its last frame is not there"]
+    if info.samples and info.samples in (tail.samples, tail.begun):
+        return as_it_is, []  # if the last frame is not whole, the decoder will tell
+    part = Part((_with_samples(head, tail.samples), (begin + HEAD_BYTES, end)))
+    if info.samples > tail.samples:
+        return part, [f"cut short: {info.samples - tail.samples} of {info.samples} samples are missing at the end"]
+    return part, [] if tail.begun == tail.samples else ["cut short within its last frame"]
+
+
+def _info(head: bytes) -> _Info:
     samples = (head[21] & 15) << 32 | int.from_bytes(head[22:26], "big")
     return _Info(int.from_bytes(head[8:10], "big"), int.from_bytes(head[15:18], "big"), samples)
 
@@ -71,34 +74,41 @@ def _with_samples(head: bytes, samples: int) -> bytes:
     return head[:21] + count + bytes(16)
 
 
-def _samples(window: Window, start: int, end: int, info: _Info) -> tuple[int | None, bool]:
-    """Up to the end of the last whole frame, None if none is found; and whether nothing comes after it."""
-    tail = min(MAX_FRAME_BYTES, 3 * info.frame_bytes or TAIL_BYTES)
-    first = max(start, end - tail)
+@dataclass(frozen=True)
+class _Tail:
+    """Samples up to the end of the last whole frame, None if there is none; and to that of the last one that begins."""
+
+    samples: int | None
+    begun: int | None
+
+
+def _tail(window: Window, start: int, end: int, info: _Info) -> _Tail:
+    size = min(MAX_FRAME_BYTES, 3 * info.frame_bytes or TAIL_BYTES)
+    first = max(start, end - size)
     data = window.at(first, end - first)
-    frames = list(_frames(data, info))
-    sums = {at: number + block for at, number, block in frames}
-    places = [*sums, len(data)]
+    frames = list(_frames(data, info))[-TRIED_FRAMES:]
+    ends = [len(data), *([len(data) - 128] if data[-128:-125] == b"TAG" else [])]
     # From the end: a frame is one whose checksum fits up to where the next one begins, or up to the end.
     for last in range(len(frames) - 1, -1, -1):
-        at = places[last]
-        for stop in (len(data), *places[last + 1 : -1]):
-            if crc16(data[at:stop]) == 0:
-                return sums[at], stop == len(data)
-    return None, False
+        at, samples = frames[last]
+        value, place = 0, at
+        for stop in sorted({*ends, *(following for following, _ in frames[last + 1 :])}):
+            value, place = crc16(data[place:stop], value), stop
+            if value == 0 and stop > at:
+                return _Tail(samples, samples if stop in ends else frames[-1][1])
+    return _Tail(None, frames[-1][1] if frames else None)
 
 
-def _frames(data: bytes, info: _Info) -> Iterator[tuple[int, int, int]]:
-    """What looks like the beginning of a frame: where, its first sample, its samples."""
+def _frames(data: bytes, info: _Info) -> Iterator[tuple[int, int]]:
+    """What looks like the beginning of a frame: where, and the stream's samples up to its end."""
     for found in _FRAME.finditer(data):
-        head = data[found.start() : found.start() + 16]
-        if (header := _header(head, info)) is not None:
-            yield found.start(), *header
+        if (samples := _header(data[found.start() : found.start() + 16], info)) is not None:
+            yield found.start(), samples
 
 
-def _header(head: bytes, info: _Info) -> tuple[int, int] | None:
-    """First sample and samples of a frame, if its checksum is right."""
-    if len(head) < 16 or head[3] & 1:
+def _header(head: bytes, info: _Info) -> int | None:
+    """Samples up to the end of a frame, if its checksum is right."""
+    if len(head) < 6 or head[3] & 1:
         return None
     number, at = _coded_number(head)
     code = head[2] >> 4
@@ -110,9 +120,9 @@ def _header(head: bytes, info: _Info) -> tuple[int, int] | None:
     else:
         block = _BLOCKS[code]
     at += {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
-    if at >= 16 or crc8(head[:at]) != head[at]:
+    if at >= len(head) or crc8(head[:at]) != head[at]:
         return None
-    return (number if head[1] & 1 else number * info.block), block
+    return (number if head[1] & 1 else number * info.block) + block
 
 
 def _coded_number(head: bytes) -> tuple[int | None, int]:
@@ -152,9 +162,8 @@ def crc8(data: bytes) -> int:
     return value
 
 
-def crc16(data: bytes) -> int:
-    """Of a whole frame; 0 if its own sum is included."""
-    value = 0
+def crc16(data: bytes, value: int = 0) -> int:
+    """Of a whole frame, or of what follows bytes of this value; 0 if its own sum is included."""
     for byte in data:
         value = (value << 8 & 0xFF00) ^ _CRC16[value >> 8 ^ byte]
     return value

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from codec.formats import chunks, flac, mpeg, ogg
-from codec.formats.layout import Layout, Part, Window
-
-_WHOLE = {b"NIST_1A\n": 0, b"Creative Voice F": 0}
-"""Of no structure that could be checked."""
+from codec.formats import chunks, flac, mpeg, ogg, older
+from codec.formats.layout import Layout, Window
 
 
 def layout_of(window: Window) -> Layout | None:
@@ -25,6 +22,6 @@ def layout_of(window: Window) -> Layout | None:
         return ogg.layout(window, start)
     if (found := chunks.layout(window, head)) if not start else None:
         return found
-    if any(head.startswith(magic) for magic in _WHOLE):
-        return Layout((Part(((0, window.size),)),))
+    if (found := older.layout(window)) if not start else None:
+        return found
     return mpeg.layout(window, start)
