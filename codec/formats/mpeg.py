@@ -196,10 +196,14 @@ def _told_right(stream: _Stream) -> tuple[tuple[Piece, ...], int]:
         lost = 0 if told is None else told - stream.frames
         return (_first_frame(stream, size), *stream.ranges), lost if lost > 1 or stream.broken else 0
     lost = told - stream.frames
-    # Some encoders count the frame that tells it, too.
-    if lost == 0 or (lost == 1 and not stream.broken):
+    # Some encoders count the frame that tells it, too; the number of bytes then tells that none is missing.
+    if lost == 0 or (lost == 1 and _told_bytes(frame, side) in (size, size + len(frame))):
         return (frame, *stream.ranges), 0
     return (_corrected(frame, side, stream.frames, size), *stream.ranges), max(lost, 0)
+
+
+def _told_bytes(frame: bytes, side: int) -> int:
+    return int(struct.unpack_from(">I", frame, side + 12)[0]) if frame[side + 7] & 2 and len(frame) >= side + 16 else 0
 
 
 def _corrected(frame: bytes, side: int, frames: int, size: int) -> bytes:

@@ -62,8 +62,8 @@ def mutated(number: int, seed: int) -> bytes:
     if rng.random() < 0.03:
         return rng.choice((b"", b"RIFF", b"fLaC", b"OggS\0", b"ID3", b"\xff\xfb")) + rng.randbytes(rng.randrange(400))
     raw = bytearray(rng.choice(seeds()))
-    for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(min(len(raw), rng.choice((60, 200, 100_000))) + 1)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at = rng.randrange(min(len(raw), rng.choice((60, 600, 100_000, 100_000))) + 1)
         kind = rng.randrange(8)
         if kind < 3 and at < len(raw):
             raw[at] = rng.choice((0, 1, 127, 128, 255, raw[at] ^ 1 << rng.randrange(8), rng.randrange(256)))

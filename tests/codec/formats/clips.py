@@ -50,7 +50,6 @@ FORMATS: Mapping[str, Format] = {
     "flac-mono": Format("flac", "", "flac", 4608, stereo=False),
     "ogg": Format("ogg", "-c:a libvorbis", "ogg", 2048),
     "ogg-mono": Format("ogg", "-c:a libvorbis", "ogg", 2048, stereo=False),
-    "ogg-flac": Format("oga", "-c:a flac", "ogg", 4608),
     "opus": Format("opus", "-c:a libopus", "opus", 2880),
     "opus-mono": Format("opus", "-c:a libopus", "opus", 2880, stereo=False),
     "mp3": Format("mp3", "-b:a 128k", "mp3", 2304),
@@ -59,6 +58,7 @@ FORMATS: Mapping[str, Format] = {
     "mp3-bare-mono": Format("mp3", "-b:a 32k -write_xing 0", "mp3", 2304, stereo=False),
     "mp2": Format("mp2", "", "mp2", 2304),
     "aac": Format("aac", "", "adts", 2048),
+    "ogg-flac": Format("oga", "-c:a flac", "ogg", 4608),
     "m4a": Format("m4a", "", None, 2048),
     "m4a-alac": Format("m4a", "-c:a alac", None, 8192),
     "m4a-fragments": Format("m4a", "-movflags frag_keyframe+empty_moov", None, 2048),
@@ -76,21 +76,22 @@ FORMATS: Mapping[str, Format] = {
 
 
 def make(folder: Path) -> dict[str, Path]:
-    """One whole clip of every format, and as ``NAME-piped`` what ffmpeg writes to a pipe."""
+    """One whole clip of every format, and as ``NAME-piped`` what ffmpeg writes where it cannot seek."""
     time = np.arange(round(44_100 * SECONDS)) / 44_100
     noise = np.random.default_rng(0).standard_normal((len(time), 2)) * 0.02
     tones = np.stack([np.sin(2 * np.pi * 440 * time), np.sin(2 * np.pi * 997 * time)], 1)
     soundfile.write(folder / "source.wav", 0.3 * tones * (1 + np.sin(9 * time))[:, None] + noise, 44_100)
     found = {}
+    command = ["ffmpeg", "-v", "error", "-i", "source.wav"]
     for name, format in FORMATS.items():
         options = [*(() if format.stereo else ("-ac", "1", "-ar", "16000")), *format.options.split()]
-        command = ["ffmpeg", "-v", "error", "-i", "source.wav", *options]
         found[name] = folder / f"{name}.{format.suffix}"
-        subprocess.run([*command, found[name].name], cwd=folder, check=True)
+        command += [*options, found[name].name]
         if format.form:
-            piped = subprocess.run([*command, "-f", format.form, "-"], cwd=folder, check=True, capture_output=True).stdout
             found[f"{name}-piped"] = folder / f"{name}-piped.{format.suffix}"
-            found[f"{name}-piped"].write_bytes(piped)
+            # As into a pipe: headers cannot be put right at the end.
+            command += [*options, "-f", format.form, "-seekable", "0", f"file:{name}-piped.{format.suffix}"]
+    subprocess.run(command, cwd=folder, check=True)
     return found
 
 
@@ -106,14 +107,28 @@ def ffmpeg_samples(path: Path) -> tuple[int, int]:
     return (len(raw) - raw.index(b"data") - 8) // (4 * channels), rate
 
 
+def placed(data: bytes, at: int, new: bytes) -> bytes:
+    """Other bytes at a place."""
+    return data[:at] + new + data[at + len(new) :]
+
+
+def _with_size(data: bytes, size: bytes) -> bytes:
+    return placed(placed(data, data.index(b"data") + 4, size), 4, size)
+
+
 Defect = Callable[[bytes], bytes]
-DEFECTS: Mapping[str, Defect] = {
-    "half": lambda data: data[: len(data) * 47 // 100 | 1],
-    "nearly": lambda data: data[: len(data) * 9 // 10 | 1],
-    "twice": lambda data: data + data,
-    "flipped": lambda data: (
-        data[: len(data) * 2 // 3] + bytes([data[len(data) * 2 // 3] ^ 0x55]) + data[len(data) * 2 // 3 + 1 :]
-    ),
+DAMAGE: Mapping[str, Defect] = {
+    "cut": lambda data: data[: len(data) * 47 // 100 | 1],
     "hole": lambda data: data[: len(data) // 2] + data[len(data) // 2 + 3000 :],
-    "zeros": lambda data: data[: len(data) // 2] + bytes(3000) + data[len(data) // 2 + 3000 :],
+    "flipped": lambda data: placed(data, len(data) * 2 // 3, bytes([data[len(data) * 2 // 3] ^ 0x55])),
+    "twice": lambda data: data + data,
 }
+HARMLESS: Mapping[str, tuple[str, Defect]] = {
+    "size-0": ("wav", lambda data: _with_size(data, bytes(4))),
+    "size-unknown": ("wav", lambda data: _with_size(data, b"\xff\xff\xff\xff")),
+    "size-2GB": ("wav", lambda data: _with_size(data, b"\0\0\0\x80")),
+    "size-sox": ("wav", lambda data: _with_size(data, b"\xdb\xff\xff\x7f")),
+    "tagged": ("mp3", lambda data: b"ID3\4\0\0\0\0\1\0" + bytes(128) + data + b"TAG" + bytes(125)),
+    "tagged-flac": ("flac", lambda data: data + b"TAG" + bytes(125)),
+}
+"""What happens to headers of one format (by the beginning of its name), and leaves all of the audio."""
