@@ -52,7 +52,7 @@ class FileReport:
         kbps: of the token file, container included.
         times_real_time: seconds of audio per second of work.
         damaged_chunks: that were concealed.
-        warnings: what is missing from the result.
+        warnings: what is missing of the input, a clause each.
     """
 
     input: str
@@ -78,6 +78,8 @@ def encode_file(
     semantic_only: bool = False,
     entropy: bool = False,
     progress: Progress = lambda seconds: None,
+    strict: bool = False,
+    ffmpeg: bool = True,
 ) -> FileReport:
     """Encodes an audio file to tokens.
 
@@ -92,6 +94,8 @@ def encode_file(
         semantic_only: leave out the acoustic stream.
         entropy: entropy-code the container with the model's tables.
         progress: told of the audio done.
+        strict: refuse audio of which something is missing, instead of telling it in the report.
+        ffmpeg: read what libsndfile does not through ffmpeg.
 
     Raises:
         CodecError: unusable input, arguments or output; nothing is left behind.
@@ -99,7 +103,9 @@ def encode_file(
     started = time.perf_counter()
     if entropy and format != "sct":
         raise CodecError(f"entropy coding is for containers, not for {format}")
-    with AudioReader(source) as reader, open_target(target) as sink:
+    with AudioReader(source, strict, ffmpeg) as reader, open_target(target) as sink:
+        if strict and reader.missing:
+            raise AudioError(f"{source}: {reader.missing[0]}")
         info = reader.info
         tokens = model.describe(info.sample_rate, rate, vocab, info.channels)
         tokens = tokens.semantic_only() if semantic_only else tokens
@@ -125,7 +131,7 @@ def encode_file(
     seconds = stream.samples / info.sample_rate
     return FileReport(
         source, target, seconds, info.channels, info.sample_rate, tokens.rate, size,
-        size * 8 / seconds / 1000, seconds / (time.perf_counter() - started),
+        size * 8 / seconds / 1000, seconds / (time.perf_counter() - started), warnings=reader.missing,
     )  # fmt: skip
 
 

@@ -68,7 +68,12 @@ def _body(about: str) -> dict[str, Any]:
 
 
 def _returns(media: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {media: {"schema": {"type": "string", "format": "binary"}}}}, **_PROBLEMS}
+    content = {media: {"schema": {"type": "string", "format": "binary"}}}
+    about = "What is missing of audio that was cut short or damaged."
+    return {
+        200: {"content": content, "headers": {"X-Codec-Warning": {"description": about, "schema": {"type": "string"}}}},
+        **_PROBLEMS,
+    }
 
 
 def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
@@ -121,7 +126,9 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
         """Turns an audio file into a ``.sct`` container."""
         if entropy:
             _need_entropy(model)
-        work = partial(encode_file, model, rate=rate, vocab=vocab, semantic_only=semantic_only, entropy=entropy)
+        work = partial(
+            encode_file, model, rate=rate, vocab=vocab, semantic_only=semantic_only, entropy=entropy, ffmpeg=limits.ffmpeg
+        )
         return await _serve(request, work, "tokens.sct", "application/octet-stream")
 
     @app.post("/decode", response_class=Response, responses=_returns("audio/wav"), openapi_extra=_body(".sct container"))
@@ -142,7 +149,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
                 await _receive(request, folder / "body", limits, deadline)
                 async with gate.turn(deadline):
                     watch = Watch(limits, deadline)
-                    await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
+                    report = await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
             except (CodecError, OSError) as error:
                 shutil.rmtree(folder)
                 raise _explained(error, folder) from error
@@ -150,7 +157,10 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
                 shutil.rmtree(folder)
                 raise
         metrics.audio.labels(request.url.path).inc(watch.seconds)
-        return FileResponse(folder / name, media_type=media, filename=name, background=BackgroundTask(shutil.rmtree, folder))
+        return FileResponse(
+            folder / name, headers=_warnings(report), media_type=media, filename=name,
+            background=BackgroundTask(shutil.rmtree, folder),
+        )  # fmt: skip
 
     open_streams = 0
 
@@ -246,11 +256,17 @@ async def _write_body(request: Request, path: Path, limits: Limits) -> None:
             handle.write(block)
 
 
-async def _in_thread(work: Callable[[], FileReport]) -> None:
+def _warnings(report: FileReport) -> dict[str, str] | None:
+    """What is missing of the input, as a header."""
+    told = "; ".join(report.warnings).encode("ascii", "replace").decode()
+    return {"X-Codec-Warning": "".join(filter(str.isprintable, told))} if told else None
+
+
+async def _in_thread(work: Callable[[], FileReport]) -> FileReport:
     """Waits for the end even if the client goes away: a worker that still works is not free, nor is its folder done with."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        await asyncio.shield(running)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise

@@ -20,6 +20,9 @@ def serve(
     max_mb: Annotated[float, typer.Option(min=0.001, help="Largest body; larger ones get 413.")] = 64.0,
     max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest audio; longer gets 413.")] = 120.0,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds a request may wait and work; then it gets 503.")] = 120.0,
+    ffmpeg: Annotated[
+        bool, typer.Option("--ffmpeg", help="Also take formats that only ffmpeg reads: m4a, webm, wma, …")
+    ] = False,
 ) -> None:
     """Serve POST /encode, POST /decode, WS /stream, /healthz, /metrics; the API is described at /docs."""
     try:
@@ -35,7 +38,9 @@ def serve(
 
     listener = _listen(host, port)
     torch.set_num_threads(1)
-    limits = Limits(workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout)
+    limits = Limits(
+        workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout, ffmpeg=ffmpeg
+    )
     app = create_app(load(model), limits)
     # On SIGTERM: no new connections, what runs may finish, then exit.
     config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=round(timeout), ws_max_size=1 << 20)

@@ -20,6 +20,7 @@ class Limits:
         max_bytes: of a body.
         max_seconds: of audio in or out.
         timeout: seconds that a request may wait and work.
+        ffmpeg: whether strangers' files may reach ffmpeg, for formats that libsndfile does not read.
     """
 
     workers: int = 2
@@ -28,6 +29,7 @@ class Limits:
     max_bytes: int = 64_000_000
     max_seconds: float = 7200.0
     timeout: float = 120.0
+    ffmpeg: bool = False
 
 
 class RefusedError(Exception):

@@ -22,6 +22,7 @@ from codec.audio import AUDIO_SUFFIXES
 from codec.cli.resume import Settings, decoded, encoded, is_container, left_to_do
 from codec.errors import CodecError
 from codec.files import FileReport, Format, decode_file, encode_file
+from codec.folders import passed_over
 from codec.hub import load_codec
 
 DECODED = ".decoded.wav"
@@ -55,9 +56,10 @@ def encode_all(
     semantic_only: bool,
     entropy: bool,
     overwrite: bool,
+    strict: bool,
     json: bool,
-) -> None:
-    """Runs ``codec encode``."""
+) -> int:
+    """Runs ``codec encode``; how many files were not whole."""
     if format not in get_args(Format):
         raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
     _check_suffix(output, format)
@@ -70,9 +72,9 @@ def encode_all(
     todo = left_to_do(jobs, overwrite, encoded(wanted))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress)  # type: ignore[arg-type]
+        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress, strict)  # type: ignore[arg-type]
 
-    run(jobs, todo, work, json, "encoding")
+    return run(jobs, todo, work, json, "encoding")
 
 
 def decode_all(
@@ -156,6 +158,8 @@ def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str)
         print(f"codec: {folder}: {left}", file=sys.stderr)
     if not originals:
         raise CodecError(f"{folder}: no {'/'.join(sorted(suffixes)) if len(suffixes) < 3 else 'audio'} files below this folder")
+    if suffixes is AUDIO_SUFFIXES and (left := str(passed_over(folder, suffixes | {new_suffix}))):
+        print(f"codec: {folder}: {left}", file=sys.stderr)
     stems = [path.with_suffix("") for path in originals]
     times = Counter(stems)
     jobs = []

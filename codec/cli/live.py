@@ -6,11 +6,12 @@ import dataclasses
 import json as jsonlib
 import sys
 
-from codec.errors import CodecError
+from codec.errors import AudioError, CodecError
 from codec.files import FileReport
 from codec.hub import load_codec
 from codec.outputs import standard_input, standard_output
-from codec.pipes import PcmFormat, decode_stream, encode_stream
+from codec.pcm import PcmFormat
+from codec.pipes import decode_stream, encode_stream
 
 
 def encode_live(
@@ -24,9 +25,10 @@ def encode_live(
     entropy: bool,
     raw: str | None,
     low_latency: bool,
+    strict: bool,
     json: bool,
-) -> None:
-    """From standard input to standard output, until it ends."""
+) -> bool:
+    """From standard input to standard output, until it ends; whether that came too early."""
     _check_pipes(inputs, output)
     if format != "sct":
         raise CodecError(f"streams are containers, not {format}")
@@ -37,6 +39,12 @@ def encode_live(
         codec, standard_input(), standard_output(), pcm, None, None, semantic_only, entropy, low_latency
     )  # fmt: skip
     _print(report, json)
+    for warning in report.warnings:
+        if strict:
+            raise AudioError(f"standard input: {warning}")
+        if not json:
+            print(f"codec: standard input: {warning}", file=sys.stderr)
+    return bool(report.warnings)
 
 
 def decode_live(

@@ -65,22 +65,27 @@ def encode(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded, replace what is not ours.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse audio of which something is missing, instead of encoding the rest.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Encode audio to tokens. Folders are encoded with everything below them, and can be resumed.
 
     What is there and was not made by codec, or with other settings, is replaced only with --overwrite.
+    Exit code 1: done, but some audio was cut short or damaged; the report says what is missing.
     """
     if stream:
         from codec.cli.live import encode_live
 
-        encode_live(inputs, output, model, rate, vocab, format, semantic_only, entropy, raw, low_latency, json)
-        return
+        cut = encode_live(inputs, output, model, rate, vocab, format, semantic_only, entropy, raw, low_latency, strict, json)
+        raise typer.Exit(int(cut))
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import encode_all
 
-    encode_all(inputs, output, model, rate, vocab, format, semantic_only, entropy, overwrite, json)
+    warned = encode_all(inputs, output, model, rate, vocab, format, semantic_only, entropy, overwrite, strict, json)
+    raise typer.Exit(int(warned > 0))
 
 
 @app.command()

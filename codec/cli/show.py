@@ -90,6 +90,7 @@ def _describe_audio(file: str) -> dict[str, Any]:
     with AudioReader(file) as reader:
         samples = sum(len(block) for block in reader.blocks())
         info = reader.info
+        missing = list(reader.missing)
     size = Path(file).stat().st_size
     seconds = samples / info.sample_rate
     return {
@@ -100,7 +101,7 @@ def _describe_audio(file: str) -> dict[str, Any]:
         "seconds": seconds,
         "bytes": size,
         "true_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
-    }
+    } | ({"missing": missing} if missing else {})
 
 
 def play_file(file: str, model: str) -> None:
@@ -113,13 +114,14 @@ def play_file(file: str, model: str) -> None:
     if not players:
         raise CodecError("no audio player found; install ffmpeg (ffplay), pulseaudio-utils or alsa-utils")
     with tempfile.TemporaryDirectory(prefix="codec-play-") as folder:
-        sound = str(Path(file).resolve())
         if file.endswith(".sct"):
             from codec.files import decode_file
             from codec.hub import load_codec
 
             sound = str(Path(folder) / "decoded.wav")
             decode_file(load_codec(model), file, sound)
+        else:
+            sound = _as_wav(file, Path(folder) / "played.wav")
         failures = []
         for player in players:
             if not (reason := _play(player, sound)):
@@ -136,3 +138,18 @@ def _play(player: list[str], sound: str) -> str:
     if done.returncode:
         return complaint or next((line.strip() for line in reversed(told) if line.strip()), f"exit code {done.returncode}")
     return complaint
+
+
+def _as_wav(file: str, target: Path) -> str:
+    """A copy that any player plays: ffplay would follow what a file of a stranger names, as ffmpeg does."""
+    import soundfile
+
+    from codec.audio import AudioReader
+
+    with AudioReader(file) as reader:
+        info = reader.info
+        format = "RF64" if Path(file).stat().st_size > 1 << 28 else "WAV"
+        with soundfile.SoundFile(target, "w", info.sample_rate, info.channels, "PCM_16", format=format) as sink:
+            for block in reader.blocks():
+                sink.write(block)
+    return str(target)

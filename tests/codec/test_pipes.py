@@ -15,7 +15,8 @@ from codec.bitstream import ContainerReader
 from codec.errors import AudioError, CodecError, ContainerError
 from codec.files import decode_file, encode_file
 from codec.model import Codec
-from codec.pipes import PcmFormat, decode_stream, encode_stream, pcm_blocks, read_wav_header
+from codec.pcm import PcmFormat, pcm_blocks, read_wav_header
+from codec.pipes import decode_stream, encode_stream
 
 
 def wav(wave: np.ndarray, sample_rate: int, subtype: str = "PCM_16") -> bytes:
