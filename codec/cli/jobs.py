@@ -43,7 +43,8 @@ def encode_all(
     inputs: list[str],
     output: str | None,
     model: str,
-    rate: int,
+    device: str,
+    rate: int | None,
     vocab: int | None,
     format: str,
     semantic_only: bool,
@@ -55,7 +56,7 @@ def encode_all(
     if format not in get_args(Format):
         raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
-    codec = load_codec(model, rate, vocab)
+    codec = load_codec(model, rate, vocab, device)
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress)  # type: ignore[arg-type]
@@ -67,6 +68,7 @@ def decode_all(
     inputs: list[str],
     output: str | None,
     model: str,
+    device: str,
     decoder: str,
     sample_rate: int | None,
     conceal: bool,
@@ -75,7 +77,7 @@ def decode_all(
 ) -> None:
     """Runs ``codec decode``."""
     jobs = plan(inputs, output, frozenset({".sct"}), ".wav")
-    codec = load_codec(model, decoder=decoder)
+    codec = load_codec(model, device=device, decoder=decoder)
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)

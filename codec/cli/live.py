@@ -16,7 +16,8 @@ def encode_live(
     inputs: list[str],
     output: str | None,
     model: str,
-    rate: int,
+    device: str,
+    rate: int | None,
     vocab: int | None,
     format: str,
     semantic_only: bool,
@@ -31,7 +32,7 @@ def encode_live(
         raise CodecError(f"streams are containers, not {format}")
     pcm = PcmFormat.parse(raw) if raw else None
     _choose_threads(low_latency)
-    codec = load_codec(model, rate, vocab)
+    codec = load_codec(model, rate, vocab, device)
     report = encode_stream(
         codec, sys.stdin.buffer, sys.stdout.buffer, pcm, None, None, semantic_only, entropy, low_latency
     )  # fmt: skip
@@ -42,6 +43,7 @@ def decode_live(
     inputs: list[str],
     output: str | None,
     model: str,
+    device: str,
     decoder: str,
     sample_rate: int | None,
     conceal: bool,
@@ -52,7 +54,7 @@ def decode_live(
     """From standard input to standard output, until it ends."""
     _check_pipes(inputs, output)
     _choose_threads(low_latency)
-    codec = load_codec(model, decoder=decoder)
+    codec = load_codec(model, device=device, decoder=decoder)
     _print(decode_stream(codec, sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
 
 

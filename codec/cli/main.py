@@ -27,6 +27,7 @@ Model = Annotated[str, typer.Option("--model", "-m", help="default, a folder, or
 Decoder = Annotated[
     str, typer.Option("--decoder", help="fast, or diffusion for a model that was trained with such a decoder beside it.")
 ]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: a GPU if there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per file on standard output, nothing else.")]
 
 
@@ -43,7 +44,8 @@ def encode(
     inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="Audio files, folders, globs, or - for a pipe.")],
     output: Annotated[str | None, typer.Option("--output", "-o", help="File, folder, or -; default: beside the input.")] = None,
     model: Model = "default",
-    rate: Annotated[int, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100.")] = 50,
+    device: Device = "cpu",
+    rate: Annotated[int | None, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100; default: 50.")] = None,
     vocab: Annotated[
         int | None, typer.Option("--vocab", help="Semantic vocabulary: 4096, 8192, 16384 or 32768; default: 8192.")
     ] = None,
@@ -66,13 +68,13 @@ def encode(
     if stream:
         from codec.cli.live import encode_live
 
-        encode_live(inputs, output, model, rate, vocab, format, semantic_only, entropy, raw, low_latency, json)
+        encode_live(inputs, output, model, device, rate, vocab, format, semantic_only, entropy, raw, low_latency, json)
         return
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import encode_all
 
-    encode_all(inputs, output, model, rate, vocab, format, semantic_only, entropy, overwrite, json)
+    encode_all(inputs, output, model, device, rate, vocab, format, semantic_only, entropy, overwrite, json)
 
 
 @app.command()
@@ -82,6 +84,7 @@ def decode(
         str | None, typer.Option("--output", "-o", help="File (.wav .flac .ogg .mp3 .opus), folder, or -.")
     ] = None,
     model: Model = "default",
+    device: Device = "cpu",
     decoder: Decoder = "fast",
     sample_rate: Annotated[int | None, typer.Option(help="Of the output in Hz; default: that of the original.")] = None,
     conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks instead of refusing the file.")] = False,
@@ -97,13 +100,13 @@ def decode(
     if stream:
         from codec.cli.live import decode_live
 
-        decode_live(inputs, output, model, decoder, sample_rate, conceal, raw, low_latency, json)
+        decode_live(inputs, output, model, device, decoder, sample_rate, conceal, raw, low_latency, json)
         return
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import decode_all
 
-    decode_all(inputs, output, model, decoder, sample_rate, conceal, overwrite, json)
+    decode_all(inputs, output, model, device, decoder, sample_rate, conceal, overwrite, json)
 
 
 @app.command()
