@@ -127,7 +127,7 @@ def check_codes(codes: Tensor, codebook_sizes: Sequence[int]) -> None:
         raise CodecError(
             f"codes of shape {tuple(codes.shape)}: (batch, up to {len(codebook_sizes)} streams, frames) is expected"
         )
-    sizes = torch.tensor(codebook_sizes[: codes.shape[1]], device=codes.device).view(1, -1, 1)
+    sizes = torch.tensor(codebook_sizes[: codes.shape[1]]).view(1, -1, 1).to(codes.device)
     if ((codes < 0) | (codes >= sizes)).any():
         raise CodecError("codes lie outside their codebooks")
 

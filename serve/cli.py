@@ -12,6 +12,7 @@ from codec.errors import CodecError
 
 def serve(
     model: Annotated[str, typer.Option("--model", "-m", help="default, a folder, or a .safetensors file.")] = "default",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "cpu",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Requests worked on at the same time, one thread each.")] = 2,
@@ -41,7 +42,7 @@ def serve(
     limits = Limits(
         workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout, ffmpeg=ffmpeg
     )
-    app = create_app(load(model), limits)
+    app = create_app(load(model, device=device), limits)
     # On SIGTERM: no new connections, what runs may finish, then exit.
     config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=round(timeout), ws_max_size=1 << 20)
     uvicorn.Server(config).run(sockets=[listener])

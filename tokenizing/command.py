@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from codec.audio import AUDIO_SUFFIXES
+from codec.device import find_device
 from codec.errors import CodecError
 from codec.folders import PassedOver, passed_over
 from codec.hub import load_codec
@@ -98,8 +99,8 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
         raise CodecError(f"{options.model}: codec tokenize takes models of our own kind")
     if options.device not in ("cpu", "cuda"):
         raise CodecError(f"device {options.device!r} is not one of cpu, cuda")
-    if options.device == "cuda" and not options.ray and not torch.cuda.is_available():
-        raise CodecError("device 'cuda': no GPU here")
+    if not options.ray:
+        find_device(options.device)
     model = load_codec(options.model, options.rate, options.vocab)
     sizes = model.codebook_sizes[:1] if options.semantic_only else model.codebook_sizes
     settings = Settings(model.fingerprint, model.rate, model.vocab, sizes, formats, options.shard_rows)

@@ -50,7 +50,8 @@ def encode_all(
     inputs: list[str],
     output: str | None,
     model: str,
-    rate: int,
+    device: str,
+    rate: int | None,
     vocab: int | None,
     format: str,
     semantic_only: bool,
@@ -66,7 +67,7 @@ def encode_all(
     for name in filter(is_container, inputs):
         raise CodecError(f"{name}: is a .sct file, tokens already; codec decode turns it into sound")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
-    codec = load_codec(model, rate, vocab)
+    codec = load_codec(model, rate, vocab, device)
     tokens = codec.describe(codec.sample_rate)
     wanted = Settings.of(tokens.semantic_only() if semantic_only else tokens, entropy)
     todo = left_to_do(jobs, overwrite, encoded(wanted))
@@ -81,6 +82,7 @@ def decode_all(
     inputs: list[str],
     output: str | None,
     model: str,
+    device: str,
     decoder: str,
     sample_rate: int | None,
     conceal: bool,
@@ -89,7 +91,7 @@ def decode_all(
 ) -> int:
     """Runs ``codec decode``; how many files were not whole."""
     jobs = plan(inputs, output, frozenset({".sct"}), DECODED)
-    codec = load_codec(model, decoder=decoder)
+    codec = load_codec(model, device=device, decoder=decoder)
     todo = left_to_do(jobs, overwrite, decoded(codec, sample_rate))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:

@@ -18,7 +18,8 @@ def encode_live(
     inputs: list[str],
     output: str | None,
     model: str,
-    rate: int,
+    device: str,
+    rate: int | None,
     vocab: int | None,
     format: str,
     semantic_only: bool,
@@ -34,7 +35,7 @@ def encode_live(
         raise CodecError(f"streams are containers, not {format}")
     pcm = PcmFormat.parse(raw) if raw else None
     _choose_threads(low_latency)
-    codec = load_codec(model, rate, vocab)
+    codec = load_codec(model, rate, vocab, device)
     report = encode_stream(
         codec, standard_input(), standard_output(), pcm, None, None, semantic_only, entropy, low_latency
     )  # fmt: skip
@@ -51,6 +52,7 @@ def decode_live(
     inputs: list[str],
     output: str | None,
     model: str,
+    device: str,
     decoder: str,
     sample_rate: int | None,
     conceal: bool,
@@ -61,7 +63,7 @@ def decode_live(
     """From standard input to standard output, until it ends; whether that came too early."""
     _check_pipes(inputs, output)
     _choose_threads(low_latency)
-    codec = load_codec(model, decoder=decoder)
+    codec = load_codec(model, device=device, decoder=decoder)
     report = decode_stream(codec, standard_input(), standard_output(), sample_rate, conceal, raw, low_latency)
     _print(report, json)
     for warning in report.warnings:

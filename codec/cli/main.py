@@ -28,6 +28,7 @@ Model = Annotated[str, typer.Option("--model", "-m", help="default, a folder, or
 Decoder = Annotated[
     str, typer.Option("--decoder", help="fast, or diffusion for a model that was trained with such a decoder beside it.")
 ]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: a GPU if there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per file on standard output, nothing else.")]
 
 
@@ -46,7 +47,8 @@ def encode(
         str | None, typer.Option("--output", "-o", help="File, folder, or -; default: x.sct beside x.wav.")
     ] = None,
     model: Model = "default",
-    rate: Annotated[int, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100.")] = 50,
+    device: Device = "cpu",
+    rate: Annotated[int | None, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100; default: 50.")] = None,
     vocab: Annotated[
         int | None, typer.Option("--vocab", help="Semantic vocabulary: 4096, 8192, 16384 or 32768; default: 8192.")
     ] = None,
@@ -78,13 +80,15 @@ def encode(
     if stream:
         from codec.cli.live import encode_live
 
-        cut = encode_live(inputs, output, model, rate, vocab, format, semantic_only, entropy, raw, low_latency, strict, json)
+        cut = encode_live(
+            inputs, output, model, device, rate, vocab, format, semantic_only, entropy, raw, low_latency, strict, json
+        )
         raise typer.Exit(int(cut))
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import encode_all
 
-    warned = encode_all(inputs, output, model, rate, vocab, format, semantic_only, entropy, overwrite, strict, json)
+    warned = encode_all(inputs, output, model, device, rate, vocab, format, semantic_only, entropy, overwrite, strict, json)
     raise typer.Exit(int(warned > 0))
 
 
@@ -96,6 +100,7 @@ def decode(
         typer.Option("--output", "-o", help="File (.wav .flac .ogg .mp3 .opus), folder, or -; default: x.decoded.wav."),
     ] = None,
     model: Model = "default",
+    device: Device = "cpu",
     decoder: Decoder = "fast",
     sample_rate: Annotated[int | None, typer.Option(help="Of the output in Hz; default: that of the original.")] = None,
     conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks, and take files that break off.")] = False,
@@ -117,13 +122,13 @@ def decode(
     if stream:
         from codec.cli.live import decode_live
 
-        cut = decode_live(inputs, output, model, decoder, sample_rate, conceal, raw, low_latency, json)
+        cut = decode_live(inputs, output, model, device, decoder, sample_rate, conceal, raw, low_latency, json)
         raise typer.Exit(int(cut))
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import decode_all
 
-    warned = decode_all(inputs, output, model, decoder, sample_rate, conceal, overwrite, json)
+    warned = decode_all(inputs, output, model, device, decoder, sample_rate, conceal, overwrite, json)
     raise typer.Exit(int(warned > 0))
 
 
