@@ -8,7 +8,7 @@ import json as jsonlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -153,8 +153,8 @@ def _expand(argument: str) -> list[str]:
 
 
 def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str) -> list[Job]:
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and not p.name.startswith("."))
-    originals = [path for path in found if not path.name.endswith(DECODED)]
+    found = sorted(_below(folder, suffixes))
+    originals = [name for name in found if not name.endswith(DECODED)]
     if len(originals) < len(found):
         left = f"{len(found) - len(originals)} decoded files (*{DECODED}) below it are left out; name them to encode them"
         print(f"codec: {folder}: {left}", file=sys.stderr)
@@ -162,15 +162,28 @@ def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str)
         raise CodecError(f"{folder}: no {'/'.join(sorted(suffixes)) if len(suffixes) < 3 else 'audio'} files below this folder")
     if suffixes is AUDIO_SUFFIXES and (left := str(passed_over(folder, suffixes | {new_suffix}))):
         print(f"codec: {folder}: {left}", file=sys.stderr)
-    stems = [path.with_suffix("") for path in originals]
+    stems = [os.path.splitext(name)[0] for name in originals]
     times = Counter(stems)
     jobs = []
-    for path, stem in zip(originals, stems, strict=True):
+    for name, stem in zip(originals, stems, strict=True):
         # a.wav beside a.flac: keep the whole name so that neither overwrites the other
-        name = stem if times[stem] == 1 else path
-        target = output / name.relative_to(folder)
-        jobs.append(Job(str(path), f"{target}{new_suffix}", makes_folder=True, resumable=True))
+        target = os.path.join(output, stem if times[stem] == 1 else name) + new_suffix
+        jobs.append(Job(_within(folder, name), target, makes_folder=True, resumable=True))
     return jobs
+
+
+def _below(folder: Path, suffixes: frozenset[str]) -> Iterator[str]:
+    """Files below a folder, relative to it: texts, since paths are slow for a hundred thousand of them."""
+    for place, _, files in os.walk(folder):
+        inside = os.path.relpath(place, folder)
+        for name in files:
+            taken = not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes
+            if taken and os.path.isfile(os.path.join(place, name)):
+                yield name if inside == os.curdir else os.path.join(inside, name)
+
+
+def _within(folder: Path, name: str) -> str:
+    return name if str(folder) == os.curdir else os.path.join(folder, name)
 
 
 def _without_clashes(jobs: list[Job]) -> list[Job]:
@@ -185,7 +198,7 @@ def _without_clashes(jobs: list[Job]) -> list[Job]:
         if job.target == "-":
             continue
         real = real_path(job.target)
-        if job.source != "-" and real == real_path(job.source):
+        if job.source != "-" and os.path.exists(real) and real == real_path(job.source):
             raise CodecError(f"{job.source}: output would overwrite the input")
         if real in targets:
             raise CodecError(f"{job.source} and {targets[real]} would both be written to {job.target}")

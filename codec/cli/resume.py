@@ -34,7 +34,7 @@ def left_to_do(jobs: Sequence[Job], overwrite: bool, look: Look) -> list[Job]:
     todo: list[Job] = []
     refused: list[str] = []
     for job in jobs:
-        found = look(job) if not overwrite and job.target != "-" and Path(job.target).is_file() else ""
+        found = look(job) if not overwrite and job.target != "-" and os.path.isfile(job.target) else ""
         if not found:
             todo.append(job)
         elif found != DONE:
