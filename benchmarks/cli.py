@@ -40,7 +40,7 @@ def threads(
     busy: Annotated[int, typer.Option(min=0, help="Processes beside it that never rest: a busy machine.")] = 0,
     json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Clips of 3 s to 10 minutes on one thread, with threads inside operations, and with a thread for each window."""
+    """Clips of 3 s to 4 minutes on one thread, with threads inside operations, and with a thread for each window."""
     from benchmarks.threads import main
 
     main(model, threads, busy, json)

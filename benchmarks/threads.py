@@ -21,7 +21,7 @@ from benchmarks.speed import synthetic
 from codec.hub import load_codec
 from codec.model import Codec
 
-CLIPS = ((3, 3), (60, 1), (600, 1))
+CLIPS = ((3, 3), (60, 1), (240, 1))
 """Seconds of a clip, and how often it is encoded and decoded for one figure."""
 REPEATS = 3
 WAYS = ("one thread", "threads inside operations", "a window each")

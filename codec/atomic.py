@@ -14,6 +14,10 @@ from typing import IO
 
 from codec.errors import CodecError
 
+# It can only be read by setting it, for the whole process: not where several threads may do so at once.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -34,9 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     except OSError as error:
         raise CodecError(f"cannot write {path}: {error.strerror}") from error

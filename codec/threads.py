@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 MOST = 8
 """Windows at once: what is gained beyond does not repay its memory."""
@@ -35,6 +37,36 @@ def side_by_side(function: Callable[[Tensor], Result], items: Sequence[Tensor]) 
     if at_once() == 1 or not items or torch.is_autocast_enabled("cpu"):  # which belongs to the thread that asked for it
         return [function(item) for item in items]
     return list(_workers().map(function, items))
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, stop: Callable[[], object]
+) -> Iterator[Result]:
+    """``function`` of every item, in order, on so many threads, never far ahead of what was taken.
+
+    Args:
+        function: of an item.
+        items: to work on.
+        workers: threads; 1: this one.
+        stop: called when the work is given up, so that what still runs may end early.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers, "codec-file") as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BaseException:
+            stop()
+            for future in waiting:
+                future.cancel()
+            raise
 
 
 def _workers() -> ThreadPoolExecutor:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import get_args
 
 from rich.console import Console
@@ -24,6 +25,8 @@ from codec.errors import CodecError
 from codec.files import FileReport, Format, decode_file, encode_file
 from codec.folders import passed_over
 from codec.hub import load_codec
+from codec.model import Codec
+from codec.threads import at_once, in_order
 
 DECODED = ".decoded.wav"
 """Ends the names that decoding chooses: never those of recordings."""
@@ -75,7 +78,7 @@ def encode_all(
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress, strict)  # type: ignore[arg-type]
 
-    return run(jobs, todo, work, json, "encoding")
+    return run(jobs, todo, work, _files_at_once(codec), json, "encoding")
 
 
 def decode_all(
@@ -97,7 +100,7 @@ def decode_all(
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)
 
-    return run(jobs, todo, work, json, "decoding")
+    return run(jobs, todo, work, _files_at_once(codec), json, "decoding")
 
 
 def _check_suffix(output: str | None, format: str) -> None:
@@ -206,10 +209,20 @@ def _without_clashes(jobs: list[Job]) -> list[Job]:
     return jobs
 
 
+def _files_at_once(codec: Codec) -> int:
+    """On a CPU as many as there are threads, of models that are known to bear it."""
+    return at_once() if type(codec) is Codec and next(codec.networks.parameters()).device.type == "cpu" else 1
+
+
 def run(
-    jobs: list[Job], todo: list[Job], work: Callable[[Job, Callable[[float], None]], FileReport], json: bool, verb: str
+    jobs: list[Job],
+    todo: list[Job],
+    work: Callable[[Job, Callable[[float], None]], FileReport],
+    workers: int,
+    json: bool,
+    verb: str,
 ) -> int:
-    """Works through what is left of the jobs; goes on after failures and lists them at the end.
+    """Works through what is left of the jobs, some side by side; goes on after failures and lists them at the end.
 
     Returns:
         How many reports have warnings.
@@ -221,7 +234,7 @@ def run(
         _clean(folder)
     skipped = len(jobs) - len(todo)
     failures: list[str] = []
-    warned = 0
+    warned, given_up = 0, Event()
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
@@ -238,24 +251,29 @@ def run(
 
         def progress(seconds: float) -> None:
             nonlocal heard
+            if given_up.is_set():
+                raise CodecError("given up")
             heard += seconds
             bar.update(task, audio=f"{heard / 60:.1f} min of audio")
 
-        for job in todo:
+        def attempt(job: Job) -> FileReport | str:
             try:
                 _make_parent(job)
-                report = work(job, progress)
+                return work(job, progress)
             except CodecError as error:
-                failures.append(str(error))
-            except BrokenPipeError:
-                raise
+                return str(error)
             except OSError as error:
                 if job.target == "-":
                     raise
-                failures.append(f"{job.source}: {error.strerror or error}")
+                return f"{job.source}: {error.strerror or error}"
+
+        # Windows of short files are few: files go side by side, too.
+        for outcome in in_order(attempt, todo, min(workers, len(todo)) or 1, given_up.set):
+            if isinstance(outcome, str):
+                failures.append(outcome)
             else:
-                warned += bool(report.warnings)
-                _report(report, json, bar.console)
+                warned += bool(outcome.warnings)
+                _report(outcome, json, bar.console)
             bar.advance(task)
     if skipped and not json:
         console.print(f"{skipped} already done, skipped (--overwrite redoes them)", highlight=False)

@@ -13,9 +13,10 @@ import soundfile
 import torch
 
 from codec import threads
+from codec.cli import main
 from codec.files import decode_file, encode_file
 from codec.model import Codec
-from codec.threads import at_once, side_by_side
+from codec.threads import at_once, in_order, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +96,52 @@ def test_a_forked_process_starts_workers_of_its_own() -> None:
     if not child:
         os._exit(0 if side_by_side(lambda item: 7, [torch.ones(1)] * 3) == [7] * 3 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_files_go_side_by_side_and_are_told_in_order() -> None:
+    both, taken = threading.Barrier(2, timeout=60), []
+
+    def function(item: int) -> int:
+        taken.append(item)
+        if item < 2:
+            both.wait()  # returns only if two run at once
+        return 10 * item
+
+    assert list(in_order(function, range(40), 2, lambda: None)) == list(range(0, 400, 10))
+    taken.clear()
+    results = in_order(function, range(2, 1000), 2, lambda: None)
+    assert [next(results), next(results)] == [20, 30]
+    results.close()
+    assert len(taken) < 10  # never far ahead
+
+
+def test_what_still_runs_is_told_to_stop() -> None:
+    stopping = threading.Event()
+
+    def function(item: int) -> int:
+        if item:
+            assert stopping.wait(60)
+            return item
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        list(in_order(function, [0, 1], 2, stopping.set))
+
+
+def test_a_folder_on_two_threads(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files, failures and permissions are those of one thread."""
+    (tmp_path / "in").mkdir()
+    for number in range(6):
+        soundfile.write(tmp_path / "in" / f"{number}.wav", noise(1 + number / 10).T, 16_000)
+    (tmp_path / "in" / "3.wav").write_text("no audio")
+    told, made = [], []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        with pytest.raises(SystemExit) as caught:
+            main(["encode", str(tmp_path / "in"), "-o", str(tmp_path / f"{count}"), "--model", str(tiny_folder)])
+        assert caught.value.code == 2
+        told.append([line.split(" → ")[0] for line in capsys.readouterr().err.splitlines()])
+        made.append({path.name: (path.read_bytes(), path.stat().st_mode) for path in (tmp_path / f"{count}").iterdir()})
+    assert made[0] == made[1]
+    assert len(made[0]) == 5
+    assert told[0] == told[1]
