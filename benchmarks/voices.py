@@ -24,6 +24,7 @@ from rich.table import Table
 from torch.nn import functional as F
 
 from codec.audio import read_audio, resample
+from codec.cli.main import run_script
 from codec.errors import CodecError, ModelError
 from codec.hub import load_codec
 from codec.model import Codec
@@ -245,4 +246,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Annotated, Any
@@ -179,11 +180,21 @@ def _command() -> Any:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits; what a user can put right is one line on standard error and exit code 2."""
-    words = sys.argv[1:] if arguments is None else arguments
+    _execute(_command, sys.argv[1:] if arguments is None else arguments)
+
+
+def run_script(function: Callable[..., object]) -> None:
+    """Runs a module's function on the command line, as ``typer.run`` does, and ends as `main` does."""
+    script = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    script.command()(function)
+    _execute(lambda: typer.main.get_command(script), sys.argv[1:])
+
+
+def _execute(command: Callable[[], Any], words: list[str]) -> None:
     use_any_encoding()
     try:
         _refuse_empty(words)
-        code = _command()(words, standalone_mode=False)
+        code = command()(words, standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except CodecError as error:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,6 +159,13 @@ def test_empty_arguments_of_every_command(command: str, run: Run) -> None:
     code, _, error = run(*command.split(), "")
     assert (code, error.count("\n")) == (2, 1)
     assert "is empty" in error
+
+
+@pytest.mark.parametrize("module", ["train.peers", "train.diffusion", "benchmarks.objectives", "benchmarks.voices"])
+def test_empty_arguments_of_every_module(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, ""], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is empty" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from codec.cli.main import run_script
 from codec.errors import CodecError, first_error
 
 
@@ -41,4 +42,4 @@ def _fail(message: str) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)
