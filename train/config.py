@@ -36,11 +36,14 @@ class CorpusConfig(Config):
             gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
         rerecorded: share of these copies that also get another tone, room and noise.
+        disturbed: share of these copies that another clip sounds beside, or that a telephone, a far microphone or an
+            overdriven recorder took.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("debian",)
     copies: dict[Domain, Annotated[int, Field(ge=0)]] = {"speech": 3, "sound": 3}
     rerecorded: Share = 0.0
+    disturbed: Share = 0.0
 
 
 class SemanticStage(Config):
