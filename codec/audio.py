@@ -112,8 +112,9 @@ class AudioReader:
 
     def _spooled(self, pipe: IO[bytes]) -> BinaryIO:
         """A pipe's content as a file without a name, since most formats need to seek."""
-        handle = self._stack.enter_context(tempfile.TemporaryFile(prefix="codec-stdin-", buffering=0))  # noqa: SIM115 - the stack closes it
+        handle = self._stack.enter_context(tempfile.TemporaryFile(prefix="codec-stdin-"))  # noqa: SIM115 - the stack closes it
         shutil.copyfileobj(pipe, handle, 1 << 20)
+        handle.flush()
         return handle
 
     def _decoding(self, handle: BinaryIO) -> SndfileDecoder | FfmpegDecoder:

@@ -87,12 +87,10 @@ class _Stream:
     information: bytes = b""
     frames: int = 0
     ranges: list[tuple[int, int]] = field(default_factory=list)
-    last: Header | None = None
     broken: bool = False
 
     def add(self, start: int, header: Header) -> None:
         self.frames += 1
-        self.last = header
         end = start + header.size
         if self.ranges and self.ranges[-1][1] == start:
             self.ranges[-1] = self.ranges[-1][0], end
@@ -113,9 +111,8 @@ def layout(window: Window, start: int) -> Layout | None:
     parts = []
     for stream in streams:
         pieces, lost = _told_right(stream)
-        whole = sum(end - begin for begin, end in stream.ranges)
         samples = stream.frames * stream.first.samples if stream.first.layer < 3 else None
-        if whole and stream.frames:
+        if stream.frames:
             parts.append(Part((NO_TAGS, *pieces), samples))
         if lost > 0:
             missing.append(f"cut short: {lost * stream.first.samples / stream.first.rate:.2f} s are missing at the end")
@@ -131,10 +128,11 @@ def _walk(window: Window, position: int) -> tuple[list[_Stream], int]:
     while position + 4 <= window.size:
         header = parse(window.at(position, 4))
         if header is None or (streams and header.kind != streams[-1].first.kind and not _confirmed(window, position, header)):
-            following = _next_frame(window, _after_tag(window, position), window.size)
+            after = _after_tag(window, position)
+            following = _next_frame(window, after, window.size)
             if following < 0:
                 break
-            foreign += following - max(position, min(_after_tag(window, position), following))
+            foreign += following - after
             position = following
             continue
         if position + header.size > window.size:
