@@ -25,6 +25,7 @@ class Clip:
         origin: package or dataset that it came from (for the data card).
         labels: e.g. ``{"language": "it", "text": "uno", "speaker": "Carlo"}``.
         unpacked: where the audio lies while a corpus is built, if ``path`` is inside an archive; a manifest leaves it out.
+        split: where whoever made the clip decides it, as for voices that are held out; else `split_of` its source.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Clip:
     origin: str
     labels: dict[str, str] = field(default_factory=dict)
     unpacked: str = ""
+    split: Split | None = None
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import gzip
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
-from corpora.clip import Clip, Domain
+from corpora.clip import Clip, Domain, Split
 
 PACKAGES: dict[str, Domain] = {
     "asterisk-core-sounds-en-g722": "speech",
@@ -38,15 +38,30 @@ PACKAGES: dict[str, Domain] = {
     "oxygen-sounds": "sound",
     "sound-theme-freedesktop": "sound",
 }
+MORE_PACKAGES: dict[str, Domain] = {
+    "planetblupi-music-ogg": "music",
+    "singularity-music": "music",
+    "colobot-common-sounds": "sound",
+    "freedroidrpg-data": "sound",
+    "unknown-horizons": "sound",
+    "flare-game": "sound",
+    "hyperrogue-music": "sound",
+    "extremetuxracer-data": "sound",
+    "supertux-data": "sound",
+    "torcs-data": "sound",
+}
+"""Music of ten more composers, effects, engines, ambience and some spoken lines: the source ``debian-more``."""
+HELD_OUT_SPEAKERS = {"British": "en", "Default_es": "es"}
+"""Voice packs of hedgewars that training never hears, so that the exam (`benchmarks.voices`) has people in it; languages."""
 
 
-def fetch(folder: Path) -> None:
-    """Downloads and unpacks the packages into ``folder/<package>/``; those already there are kept.
+def fetch(folder: Path, packages: Iterable[str] = PACKAGES) -> None:
+    """Downloads and unpacks packages into ``folder/<package>/``; those already there are kept.
 
     Raises:
         CodecError: apt-get is missing or cannot reach a package.
     """
-    for package in PACKAGES:
+    for package in packages:
         fetch_package(folder, package)
 
 
@@ -69,10 +84,10 @@ def fetch_package(folder: Path, package: str) -> None:
     archive.unlink()
 
 
-def clips(folder: Path) -> Iterator[Clip]:
+def clips(folder: Path, packages: Mapping[str, Domain] = PACKAGES) -> Iterator[Clip]:
     """All clips of the unpacked packages, with source, domain and labels, in a stable order."""
     transcripts = _transcripts(folder / "asterisk-core-sounds-en")
-    for package, domain in PACKAGES.items():
+    for package, domain in packages.items():
         root = folder / package
         for path in sorted(root.rglob("*")):
             if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file() and not path.is_symlink():
@@ -82,6 +97,7 @@ def clips(folder: Path) -> Iterator[Clip]:
 def _describe(path: Path, relative: Path, package: str, domain: Domain, transcripts: dict[str, str]) -> Clip:
     parts, stem = relative.parts, relative.stem
     labels: dict[str, str] = {}
+    split: Split | None = None
     source = f"{package}/{relative.as_posix()}"
     if package.startswith("asterisk-") and domain == "speech":
         anchor = parts.index("sounds") + 1 if "sounds" in parts else 3
@@ -98,6 +114,7 @@ def _describe(path: Path, relative: Path, package: str, domain: Domain, transcri
     elif package == "hedgewars-data":
         if "voices" in parts:
             labels = {"speaker": parts[-2], "prompt": stem}
+            split = "test" if parts[-2] in HELD_OUT_SPEAKERS else None
         else:
             domain = "music" if "Music" in parts else "sound"
     elif package == "supertuxkart-data":
@@ -105,7 +122,17 @@ def _describe(path: Path, relative: Path, package: str, domain: Domain, transcri
     elif package == "hydrogen-drumkits":
         labels = {"kit": parts[-2], "instrument": stem}
         source = f"{package}/{parts[-2]}"  # a whole kit is one source: its hits sound alike
-    return Clip(str(path), source, domain, package, labels)
+    elif package in MORE_PACKAGES:
+        domain = _by_folder(relative, domain)
+    return Clip(str(path), source, domain, package, labels, split=split)
+
+
+def _by_folder(relative: Path, domain: Domain) -> Domain:
+    """What games call their folders: music, and speech under several names."""
+    folders = relative.parent.as_posix()
+    if re.search(r"/(voice|speech|voice_samples|titles|tux_ingame_comments)(/|$)", folders):
+        return "speech"
+    return "music" if "/music" in folders else domain
 
 
 def _language(package: str) -> str:

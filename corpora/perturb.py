@@ -12,12 +12,13 @@ import soxr
 
 from corpora.progress import heard
 from corpora.room import rerecord
+from corpora.scene import disturb
 from corpora.store import SAMPLE_RATE, Corpus, Entry, line
 
 SPEED_RANGE = (0.8, 1.25)
 
 
-def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: float = 0.0) -> float:
+def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: float = 0.0, disturbed: float = 0.0) -> float:
     """Appends sped-up and slowed-down copies of training clips to a corpus, in place.
 
     Playing at another speed moves pitch, formants and tempo together, as between a child and a giant.
@@ -27,6 +28,8 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: f
         copies: how many copies per clip of each domain, e.g. ``{"speech": 3}``.
         seed: of the speeds, which are log-uniform in 0.8 … 1.25.
         rerecorded: share of the copies that also get another tone, room and noise; see `corpora.room`.
+        disturbed: share of the copies that another clip sounds beside, or that a telephone, a far microphone or an overdriven
+            recorder took; see `corpora.scene`.
 
     Returns:
         Hours of copies that are there, made now or before: a run that was killed just after making them records the same.
@@ -34,7 +37,7 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: f
     originals = [entry for entry in corpus.select("train") if copies.get(entry.clip.domain, 0)]
     if not originals or any(entry.speed != 1.0 for entry in corpus.entries):
         return _hours_of_copies(corpus.entries)
-    rng = np.random.default_rng(seed)
+    rng, others = np.random.default_rng(seed), corpus.select("train")
     position = len(corpus.audio)
     grown: list[Entry] = []
     with (corpus.folder / "audio.i16").open("r+b") as audio:
@@ -49,6 +52,8 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: f
                 copy = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE)
                 if rerecorded and rng.random() < rerecorded:
                     copy = rerecord(copy, rng)
+                if disturbed and rng.random() < disturbed:
+                    copy = disturb(copy, corpus.wave(others[rng.integers(len(others))]), rng)
                 audio.write(np.round(np.clip(copy, -1, 1) * 32767).astype("<i2").tobytes())
                 grown.append(dataclasses.replace(entry, start=position, samples=len(copy), speed=round(speed, 4)))
                 position += len(copy)

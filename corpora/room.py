@@ -14,13 +14,14 @@ NOISE_DB = (15.0, 45.0)
 """Range of signal above noise."""
 
 
-def rerecord(wave: np.ndarray, rng: np.random.Generator, sample_rate: int = 16_000) -> np.ndarray:
-    """Changes a recording's tone, and every second time each puts it into a room and adds noise.
+def rerecord(wave: np.ndarray, rng: np.random.Generator, sample_rate: int = 16_000, chance: float = 0.5) -> np.ndarray:
+    """Changes a recording's tone, and with a chance each puts it into a room and adds noise.
 
     Args:
         wave: ``(samples,)`` float32.
         rng: decides everything.
         sample_rate: in Hz.
+        chance: of the room, and of the noise.
 
     Returns:
         ``(samples,)`` float32 at about the same level, inside ±1.
@@ -30,9 +31,9 @@ def rerecord(wave: np.ndarray, rng: np.random.Generator, sample_rate: int = 16_0
         (100,)
     """
     output = _equalise(wave, rng, sample_rate)
-    if rng.random() < 0.5:
-        output = _reverberate(output, rng, sample_rate)
-    if rng.random() < 0.5:
+    if rng.random() < chance:
+        output = reverberate(output, rng, sample_rate)
+    if rng.random() < chance:
         noise = _noise(len(wave), rng)
         output = output + noise * _rms(output) * 10 ** (-rng.uniform(*NOISE_DB) / 20)
     output = output * (_rms(wave) / max(_rms(output), 1e-9))
@@ -47,11 +48,21 @@ def _equalise(wave: np.ndarray, rng: np.random.Generator, sample_rate: int) -> n
     return np.fft.irfft(np.fft.rfft(wave, padded) * 10 ** (decibels / 20), padded)[: len(wave)]
 
 
-def _reverberate(wave: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def reverberate(
+    wave: np.ndarray, rng: np.random.Generator, sample_rate: int, direct_db: tuple[float, float] = DIRECT_DB
+) -> np.ndarray:
+    """In a room: echoes as noise that dies away.
+
+    Args:
+        wave: ``(samples,)``.
+        rng: decides everything.
+        sample_rate: in Hz.
+        direct_db: range of the direct sound's energy above the echo's.
+    """
     seconds = rng.uniform(*REVERBERATION_S)
     times = np.arange(int(seconds * sample_rate)) / sample_rate
     echo = rng.standard_normal(len(times)) * 10 ** (-3 * times / seconds)
-    echo *= 10 ** (-rng.uniform(*DIRECT_DB) / 20) / np.linalg.norm(echo)
+    echo *= 10 ** (-rng.uniform(*direct_db) / 20) / np.linalg.norm(echo)
     echo[0] += 1.0
     padded = _fast(len(wave) + len(echo))
     return np.fft.irfft(np.fft.rfft(wave, padded) * np.fft.rfft(echo, padded), padded)[: len(wave)]

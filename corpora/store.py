@@ -52,6 +52,7 @@ class Entry:
 def line(entry: Entry) -> str:
     """An entry's line of the manifest."""
     row = asdict(entry)
+    del row["clip"]["split"]  # stands in the entry
     del row["clip"]["unpacked"]  # a temporary name: two builds of the same files must write the same
     return json.dumps(row) + "\n"
 
@@ -126,7 +127,7 @@ def build(clips: Iterable[Clip | LeftOut], folder: str | Path, workers: int = 2)
                 examples.append(f"{clip.path}: {problem}")
                 continue
             seen.add(digest)
-            split = split_of(clip.source)
+            split = clip.split or split_of(clip.source)
             audio.write(wave.tobytes())
             manifest.write(line(Entry(clip, split, position, len(wave))))
             position += len(wave)

@@ -31,16 +31,20 @@ class CorpusConfig(Config):
     """Where audio comes from.
 
     Attributes:
-        sources: ``debian`` for the free corpus, ``synthetic`` for sentences that flite, festival and espeak-ng speak, a folder
-            of audio files, ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a published dataset: libritts,
-            gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
+        sources: ``debian`` for the free corpus, ``debian-more`` for ten more packages, ``synthetic`` for sentences that flite,
+            festival and espeak-ng speak, ``kokoro:HOURS``, ``soundfont:HOURS`` and ``tones:HOURS`` for so much natural speech,
+            music and tones made here, a folder of audio files, ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a
+            published dataset: libritts, gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
         rerecorded: share of these copies that also get another tone, room and noise.
+        disturbed: share of these copies that another clip sounds beside, or that a telephone, a far microphone or an
+            overdriven recorder took.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("debian",)
     copies: dict[Domain, Annotated[int, Field(ge=0)]] = {"speech": 3, "sound": 3}
     rerecorded: Share = 0.0
+    disturbed: Share = 0.0
 
 
 class SemanticStage(Config):

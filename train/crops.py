@@ -18,7 +18,7 @@ from codec.errors import CodecError
 from corpora.store import SAMPLE_RATE, Corpus, Entry
 
 FRAME = 320
-LEVELS_DBFS = (-34.0, -14.0)
+LEVELS_DBFS = (-40.0, -6.0)
 """Range of root-mean-square levels that crops are brought to."""
 
 

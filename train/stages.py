@@ -136,7 +136,7 @@ def _corpus(config: TrainConfig) -> Figures:
             found = [clips_of(source, config.folder("packages"), Path(scratch)) for source in config.corpus.sources]
             report = build(chain.from_iterable(found), folder)
         print(f"hours: {report['hours']}  left out: {report['left_out']}")
-    hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded)
+    hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded, config.corpus.disturbed)
     with atomic_write(folder / "perturbed.json") as handle:
         handle.write(json.dumps({"hours": hours, "copies": config.corpus.copies}).encode())
     print(f"speed-perturbed copies: {hours:.2f} h")

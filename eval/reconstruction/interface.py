@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
@@ -76,6 +77,27 @@ class Once(Generic[T]):
         if self._last is None or self._last[0] is not pair:
             self._last = pair, self._function(pair)
         return self._last[1]
+
+
+class OfWave(Generic[T]):
+    """A slow function of a wave, remembered by the wave's content: many codecs are compared with the same references.
+
+    Args:
+        function: for example a pitch tracker.
+        capacity: results that are kept, the latest.
+    """
+
+    def __init__(self, function: Callable[[np.ndarray], T], capacity: int = 512) -> None:
+        self._function, self._capacity = function, capacity
+        self._found: dict[bytes, T] = {}
+
+    def __call__(self, wave: np.ndarray) -> T:
+        key = hashlib.sha256(np.ascontiguousarray(wave).tobytes()).digest()
+        if key not in self._found:
+            if len(self._found) >= self._capacity:
+                del self._found[next(iter(self._found))]
+            self._found[key] = self._function(wave)
+        return self._found[key]
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from codec.errors import CodecError
-from eval.reconstruction.interface import Metric, MetricError, Once, Pair
+from eval.reconstruction.harmonicity import BANDS, harmonicity
+from eval.reconstruction.interface import Metric, MetricError, OfWave, Once, Pair
 
 SAMPLE_RATE = 16_000
 F_MIN, F_MAX = 60.0, 600.0
 FRAME_LENGTH, HOP_LENGTH = 1024, 160
+
+
+GROSS = 0.2
+"""Relative error from which a pitch is another pitch, as an octave: a gross pitch error (Rabiner et al. 1976)."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +29,15 @@ class PitchErrors:
         cents: root mean square error of the pitch on frames that are voiced in both, octave errors and all, in 1/1200
             octave; None without any.
         hertz: the same, in Hz.
+        fine_cents: as ``cents``, without frames of a gross error.
+        gross: share of frames that are voiced in both whose pitch is wrong by a fifth or more, in %.
         voicing: share of frames that are voiced in one of the two only, in %.
     """
 
     cents: float | None
     hertz: float | None
+    fine_cents: float | None
+    gross: float | None
     voicing: float
 
 
@@ -58,15 +68,30 @@ def track(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return frequency, voiced
 
 
+_reference_track = OfWave(track)
+
+
 def pitch_errors(pair: Pair) -> PitchErrors:
     """Compares the pitch tracks of reference and output."""
     pair = pair.at(SAMPLE_RATE)
-    (wanted, voiced), (got, sounding) = track(pair.reference), track(pair.output)
+    (wanted, voiced), (got, sounding) = _reference_track(pair.reference), track(pair.output)
     both = voiced & sounding
     voicing = 100 * float(np.mean(voiced != sounding))
     if not both.any():
-        return PitchErrors(None, None, voicing)
-    return PitchErrors(_rms(1200 * np.log2(got[both] / wanted[both])), _rms(got[both] - wanted[both]), voicing)
+        return PitchErrors(None, None, None, None, voicing)
+    ratio, difference = got[both] / wanted[both], got[both] - wanted[both]
+    gross, cents = np.abs(ratio - 1) > GROSS, 1200 * np.log2(ratio)
+    fine = None if gross.all() else _rms(cents[~gross])
+    return PitchErrors(_rms(cents), _rms(difference), fine, 100 * float(gross.mean()), voicing)
+
+
+def _harmonicity(pair: Pair, name: str) -> float:
+    pair = pair.at(SAMPLE_RATE)
+    f0, _ = _reference_track(pair.reference)
+    value = harmonicity(pair.output, f0, BANDS[name], HOP_LENGTH, SAMPLE_RATE)
+    if value is None:
+        raise MetricError("no frame of the reference is voiced")
+    return value
 
 
 def _rms(values: np.ndarray) -> float:
@@ -80,12 +105,16 @@ def _known(value: float | None) -> float:
 
 
 def metrics() -> list[Metric]:
-    """``f0_cents``, ``f0_hz``, ``voicing_error``."""
+    """``f0_cents``, ``f0_hz``, ``fine_cents``, ``gross_pitch_error``, ``voicing_error``, and the harmonicity of two bands."""
     track(np.zeros(FRAME_LENGTH))  # a missing package shows now, not at the first clip
     errors = Once(pitch_errors)
     cite = "RMSE on frames voiced in both; Mauch and Dixon, pYIN, ICASSP 2014"
+    rings = "mean correlation with itself one period of the reference later, where that is voiced (pYIN)"
     return [
         Metric("f0_cents", "cents", False, ("speech",), lambda pair: _known(errors(pair).cents), cite),
         Metric("f0_hz", "Hz", False, ("speech",), lambda pair: _known(errors(pair).hertz), cite),
+        Metric("fine_cents", "cents", False, ("speech",), lambda pair: _known(errors(pair).fine_cents), cite),
+        Metric("gross_pitch_error", "%", False, ("speech",), lambda pair: _known(errors(pair).gross), cite),
         Metric("voicing_error", "%", False, ("speech",), lambda pair: errors(pair).voicing, cite),
+        *(Metric(name, "", True, ("speech",), partial(_harmonicity, name=name), rings) for name in BANDS),
     ]

@@ -15,16 +15,19 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "spectral": ("mel_distance", "stft_distance"),
     "visqol": ("visqol",),
     "intrusive": ("pesq_wb", "pesq_nb", "stoi", "estoi", "si_sdr"),
-    "pitch": ("f0_cents", "f0_hz", "voicing_error"),
+    "pitch": ("f0_cents", "f0_hz", "fine_cents", "gross_pitch_error", "voicing_error", "harmonicity_low", "harmonicity_high"),
     "speaker": ("speaker_similarity",),
     "mos": ("dnsmos", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808", "distillmos"),
-    "words": ("wer", "cer"),
+    "words": ("wer", "cer", "dwer"),
+    "tones": ("tone_level", "tone_frequency", "added_lines"),
     "delay": ("delay",),
 }
 """Modules of this package and the metrics that each offers."""
 NAMES = tuple(name for names in FAMILIES.values() for name in names)
-DEFAULT = tuple(name for name in NAMES if name != "speaker_similarity")
-"""All that ``semcodec[eval]`` installs; the speaker encoder's package wants a command of its own."""
+ASKED_FOR = ("speaker_similarity", "fine_cents", "gross_pitch_error", "dwer", *FAMILIES["tones"])
+"""Metrics of one question each, and one whose package wants a command of its own: only by name."""
+DEFAULT = tuple(name for name in NAMES if name not in ASKED_FOR)
+"""All others, with what ``semcodec[eval]`` installs."""
 
 
 def metrics(names: Sequence[str] | None = None, *, asr: str = "pocketsphinx") -> list[Metric]:

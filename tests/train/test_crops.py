@@ -67,8 +67,8 @@ def test_levels_are_in_range_and_nothing_clips(corpus: Corpus) -> None:
     levels = 20 * waves.square().mean(1).sqrt().log10()
     assert waves.shape == (40, 50 * FRAME)
     assert waves.abs().max() <= 1
-    assert levels.min() > -35
-    assert levels.max() < -13
+    assert levels.min() > -41
+    assert levels.max() < -5
     assert levels.std() > 3
 
 

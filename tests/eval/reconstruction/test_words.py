@@ -27,7 +27,7 @@ def test_a_transcript_without_words(text) -> None:
 
 
 def test_the_recording_is_understood_word_by_word(rates, make_pair, speech) -> None:
-    wer, cer = rates
+    wer, cer, _ = rates
     assert wer.ratio == ("word_errors", "words")
     first = wer.function(make_pair())
     assert first == {"wer": 0, "word_errors": 0, "words": 18}
@@ -39,6 +39,18 @@ def test_the_recording_is_understood_word_by_word(rates, make_pair, speech) -> N
     assert cer.function(noisy)["chars"] == 81
     wer.function(make_pair())
     assert wer.function(make_pair(speech[0] + noise)) == heard, "a clip's words depend on the clips before it"
+
+
+def test_words_of_the_output_against_those_of_the_reference(rates, speech) -> None:
+    dwer = rates[2]
+    noisy = speech[0] + 0.02 * np.random.default_rng(0).standard_normal(speech.shape[1]).astype(np.float32)
+    same = dwer.function(Pair(noisy, noisy, 16_000, "speech", None, "en"))
+    assert same["dwer"] == 0, "errors that the recogniser makes in the original are not the codec's"
+    assert same["dwer_words"] > 5
+    worse = dwer.function(Pair(speech[0], noisy, 16_000, "speech", None, "en"))
+    assert worse["dwer"] == pytest.approx(100 * worse["dwer_errors"] / worse["dwer_words"])
+    assert worse["dwer_errors"] > 0
+    assert dwer.ratio == ("dwer_errors", "dwer_words")
 
 
 def test_no_transcript_and_a_foreign_one(rates, speech) -> None:

@@ -1,0 +1,148 @@
+"""What the exam listens to: voices that training never heard, in studios and rooms, tones, held-out music and sound."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from benchmarks.voices.tones import tone_clips
+from codec.audio import read_audio, resample
+from codec.errors import CodecError
+from corpora import debian
+from corpora.room import rerecord
+from corpora.speech.clips import clip_of
+from corpora.speech.plan import Line, lines
+from corpora.speech.voices import HELD_OUT_VOICES, language_of
+from corpora.synthetic import UNHEARD, sentences, speak
+from eval.datasets import clips_of
+from eval.datasets.clip import Clip
+
+SAMPLE_RATE = 16_000
+LEVEL = 10 ** (-24 / 20)
+"""Root mean square of a clip of speech: voices differ in loudness."""
+LANGUAGES = ("en-us", "en-gb", "es", "fr", "it", "pt")
+"""Whose words a recogniser tells apart by spaces."""
+PER_VOICE = 4
+SHORTEST, LONGEST = 35, 110
+"""Characters of a text."""
+PLAN = 40_000
+"""Lines among which texts of the held-out voices are looked for."""
+KINDS = ("quotation", "dialogue", "example", "question")
+JOINED, PAUSE_SECONDS = 3, 0.15
+"""People of hedgewars say short things; so many of them are one clip, with pauses between them."""
+OUT_OF = 5200
+"""Festival says the last of so many sentences of ``fortunes``, of which a corpus has the first 4800."""
+MUSIC, SOUND = 12, 12
+
+
+@dataclass(frozen=True)
+class Material:
+    """Clips of the exam.
+
+    Attributes:
+        voices: in studios.
+        rooms: the first clip of every voice with another tone, reverberation and noise.
+        tones: see `benchmarks.voices.tones`.
+        music, sound: held-out clips of a corpus; empty without one.
+    """
+
+    voices: list[Clip]
+    rooms: list[Clip]
+    tones: list[Clip]
+    music: list[Clip]
+    sound: list[Clip]
+
+    def groups(self) -> dict[str, list[Clip]]:
+        """By name, in the order of the report."""
+        return {"voices": self.voices, "rooms": self.rooms, "tones": self.tones, "music": self.music, "sound": self.sound}
+
+
+def prepare(folder: Path, packages: Path, corpus: Path | None) -> Material:
+    """Makes what is not there yet.
+
+    Args:
+        folder: where the exam's own files are kept.
+        packages: folder of Debian packages; what is missing is fetched.
+        corpus: a built corpus for music and sound.
+
+    Raises:
+        CodecError: a program, a voice or a package is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    voices = [*_kokoro(folder, packages), *_festival(folder, packages), *_people(folder, packages)]
+    rooms = [_in_room(clip, folder, seed) for seed, clip in enumerate(voices[::PER_VOICE])]
+    held_out = clips_of(str(corpus), "test", max(MUSIC, SOUND)) if corpus else []
+    music, sound = ([clip for clip in held_out if clip.domain == domain] for domain in ("music", "sound"))
+    return Material(voices, rooms, tone_clips(folder, voices[:: 3 * PER_VOICE]), music[:MUSIC], sound[:SOUND])
+
+
+def _kokoro(folder: Path, packages: Path) -> Iterator[Clip]:
+    wanted: dict[str, list[Line]] = {voice: [] for voice in HELD_OUT_VOICES if language_of(voice) in LANGUAGES}
+    for line in islice(lines(packages), PLAN):
+        told = wanted.get(next(iter(line.voices)))
+        if line.split != "train" and told is not None and len(told) < PER_VOICE and _suits(line, told):
+            told.append(line)
+        if all(len(told) == PER_VOICE for told in wanted.values()):
+            break
+    for voice, told in wanted.items():
+        for number, line in enumerate(told):
+            spoken = clip_of(packages, line)
+            path = _keep(folder / f"{voice}-{number}.flac", Path(spoken.path))
+            yield Clip(f"{voice}/{number}", str(path), "speech", voice, text=line.text, language=line.language[:2])
+
+
+def _suits(line: Line, told: list[Line]) -> bool:
+    fits = line.kind in KINDS and SHORTEST <= len(line.text) <= LONGEST
+    return fits and all(line.text != other.text for other in told)
+
+
+def _festival(folder: Path, packages: Path) -> Iterator[Clip]:
+    name, package = UNHEARD
+    if shutil.which("text2wave") is None:
+        raise CodecError(f"the program text2wave is not installed: apt-get install festival {package}")
+    debian.fetch_package(packages, "fortunes")
+    for number, text in enumerate(sentences(packages / "fortunes", OUT_OF)[-PER_VOICE:]):
+        path = _keep(folder / f"{name}-{number}.flac", speak(folder, text, f"festival-{name}"))
+        yield Clip(f"{name}/{number}", str(path), "speech", name, text=text, language="en")
+
+
+def _people(folder: Path, packages: Path) -> Iterator[Clip]:
+    """The longest lines of hedgewars' held-out voice packs. The models before semcodec-2 heard these two people."""
+    debian.fetch_package(packages, "hedgewars-data")
+    for speaker, language in debian.HELD_OUT_SPEAKERS.items():
+        files = sorted((packages / "hedgewars-data").rglob(f"voices/{speaker}/*.ogg"))
+        longest = sorted(files, key=lambda path: path.stat().st_size, reverse=True)
+        if len(files) < PER_VOICE * JOINED:
+            raise CodecError(f"{packages / 'hedgewars-data'}: {len(files)} lines by {speaker}, {PER_VOICE * JOINED} wanted")
+        for number in range(PER_VOICE):
+            path = _keep(folder / f"{speaker}-{number}.flac", *longest[number : PER_VOICE * JOINED : PER_VOICE])
+            yield Clip(f"{speaker}/{number}", str(path), "speech", speaker, language=language)
+
+
+def _keep(path: Path, *originals: Path) -> Path:
+    """Recordings one after the other, as 16 kHz mono at the exam's level."""
+    if not path.exists():
+        pause = np.zeros(round(PAUSE_SECONDS * SAMPLE_RATE), np.float32)
+        parts = [_mono(original) for original in originals]
+        joined = np.concatenate([part for wave in parts for part in (wave, pause)][:-1])
+        soundfile.write(path, joined * (LEVEL / np.sqrt(np.mean(joined**2))), SAMPLE_RATE)
+    return path
+
+
+def _mono(original: Path) -> np.ndarray:
+    wave, rate = read_audio(original)
+    return resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
+
+
+def _in_room(clip: Clip, folder: Path, seed: int) -> Clip:
+    path = folder / f"room-{Path(clip.path).name}"
+    if not path.exists():
+        wave, _ = read_audio(clip.path)
+        soundfile.write(path, rerecord(wave[0], np.random.default_rng(seed), SAMPLE_RATE, chance=1.0), SAMPLE_RATE)
+    return replace(clip, name=f"room/{clip.name}", path=str(path))

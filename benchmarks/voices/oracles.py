@@ -1,0 +1,122 @@
+"""Where a model loses: the same codec with a stream unquantised or left out, as ``semcodec@100!exact-semantic`` names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch.nn import functional as F
+
+from codec.audio import resample
+from codec.baselines.interface import Encoded, Reconstructor
+from codec.baselines.names import CodecName, parse
+from codec.baselines.programs import fit
+from codec.errors import ModelError
+from codec.hub import load_codec
+from codec.model import Codec
+from codec.networks import Networks
+from eval.reconstruction.original import open_any
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What the decoder is given.
+
+    Attributes:
+        semantic: codewords, or the projected features that they stand for.
+        acoustic: codes' values, the bounded values that were rounded to them, or no stream.
+    """
+
+    semantic: Literal["coded", "exact"]
+    acoustic: Literal["coded", "exact", "none"]
+
+
+MODES = {
+    "coded": Mode("coded", "coded"),
+    "exact-acoustic": Mode("coded", "exact"),
+    "exact-semantic": Mode("exact", "coded"),
+    "exact": Mode("exact", "exact"),
+    "no-acoustic": Mode("coded", "none"),
+}
+"""By what follows ``!`` in a name; ``exact`` is the front end and the decoder alone."""
+
+
+class Oracle:
+    """A model of ours whose streams are not what would be sent. Its bit rate is that of the model.
+
+    Args:
+        name: as it was asked for.
+        model: of ours, at the rate and vocabulary of the row.
+        mode: what is left unquantised or out.
+    """
+
+    trained = True
+
+    def __init__(self, name: str, model: Codec, mode: Mode) -> None:
+        self.name, self.version = name, model.fingerprint
+        self.sample_rate, self.bitrate = model.sample_rate, model.bitrate
+        self._model, self._mode = model, mode
+
+    def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+        """Keeps the wave; what becomes of it is decided by `decode`."""
+        bits = round(self.bitrate * len(wave) / sample_rate)
+        return Encoded(bits, len(wave), sample_rate, resample(wave[None], sample_rate, self.sample_rate)[0])
+
+    def decode(self, encoded: Encoded) -> np.ndarray:
+        """Through the networks in one piece."""
+        model, wave = self._model, np.asarray(encoded.payload, np.float32)
+        assert isinstance(model.networks, Networks)
+        output = reconstruct(model.networks, wave, self._mode, model.stack_of(model.rate), model.vocab)
+        return fit(resample(output[None], self.sample_rate, encoded.sample_rate)[0], encoded.samples)
+
+
+@torch.inference_mode()
+def reconstruct(networks: Networks, wave: np.ndarray, mode: Mode, stack: int, vocab: int) -> np.ndarray:
+    """A clip through the networks in one piece.
+
+    Args:
+        networks: of a model of ours.
+        wave: ``(samples,)``.
+        mode: what is left unquantised or out.
+        stack: 50 Hz frames per token.
+        vocab: semantic vocabulary.
+
+    Returns:
+        ``(samples,)``.
+    """
+    unit = networks.config.hop_length * max(networks.config.stacks)
+    mel = networks.mel(F.pad(torch.from_numpy(wave), (0, -len(wave) % unit))[None])
+    features, codebook = networks.semantic(mel), networks.codebook(stack)
+    coded = networks.feats_to_semantic(features, stack, vocab).values
+    exact = codebook.project(rearrange(features, "b (n k) d -> b n (k d)", k=stack))
+    semantic = coded if mode.semantic == "coded" else exact
+    latents, quantizer = networks.acoustic(mel, semantic, stack), networks.acoustic_quantizer
+    acoustic = {"coded": quantizer(latents).values, "exact": quantizer.bound(latents), "none": None}[mode.acoustic]
+    output: np.ndarray = networks.decoder(semantic, acoustic, stack)[0, : len(wave)].numpy()
+    return output
+
+
+def open_system(name: str) -> Reconstructor:
+    """A codec as `open_any` knows it, or an oracle of one of ours.
+
+    Raises:
+        CodecError: unknown, or something it needs is missing.
+    """
+    coded, mark, mode = name.partition("!")
+    if not mark:
+        return open_any(name)
+    if mode not in MODES:
+        raise ModelError(f"{name}: no mode {mode!r}; known are {', '.join(MODES)}")
+    return Oracle(name, _own(parse(coded)), MODES[mode])
+
+
+def _own(name: CodecName) -> Codec:
+    if name.family != "semcodec" or len(name.values) != 1 or set(name.options) - {"vocab"}:
+        raise ModelError(f"{name.text}: only streams of our own models can be left unquantised, as in semcodec@100!exact")
+    model = load_codec(name.folder, int(name.values[0]), int(name.options["vocab"]) if "vocab" in name.options else None)
+    if not isinstance(model.networks, Networks):
+        raise ModelError(f"{name.text}: only streams of our own models can be left unquantised")
+    return model

@@ -1,0 +1,108 @@
+"""The exam's tables: one for each kind of material, codecs in rows, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eval.reconstruction.interface import Scores
+from eval.reconstruction.results import MetricInfo, Results, Row
+from eval.reconstruction.show import number
+from eval.reconstruction.statistics import Interval, summarise
+
+TRAINED_ON = {"visqol", "stoi", "mel_distance"}
+"""Metrics that the default model was trained with, or with something like them: no evidence for it."""
+HEADINGS = {
+    **{"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "dwer": "dWER", "wer": "WER"},
+    **{"speaker_similarity": "similarity", "distillmos": "DistillMOS", "voicing_error": "voicing errors"},
+    **{"gross_pitch_error": "gross pitch errors", "fine_cents": "cents", "harmonicity_low": "harmonicity < 1 kHz"},
+    **{"harmonicity_high": "1–4 kHz", "mel_distance": "mel distance", "added_lines": "drawn lines, dB"},
+}
+WITHIN_DB, WITHIN_PERCENT = 6.0, 1.0
+"""What a tone may change by and be called kept."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one codec and one kind of material.
+
+    Attributes:
+        codec: its name.
+        group: kind of material.
+        kbps: measured.
+        clips: that it was run on.
+        failed: clips on which the codec itself failed.
+        means: by metric; None where it has no value on any clip.
+    """
+
+    codec: str
+    group: str
+    kbps: float
+    clips: int
+    failed: int
+    means: dict[str, Interval | None]
+
+
+def figures(group: str, results: Results, metrics: Sequence[str]) -> list[Figures]:
+    """One for each codec that was run, in the order of the run."""
+    found = []
+    for codec in results.codecs:
+        rows = [row for row in results.rows if row.codec == codec.name]
+        done = [row for row in rows if row.error is None]
+        scores = {row.clip: Scores(row.values, row.failed) for row in done}
+        means = {name: _mean(results.metric(name), scores) for name in metrics}
+        seconds = sum(row.seconds for row in done)
+        kbps = sum(row.bits or 0 for row in done) / max(seconds, 1e-9) / 1000
+        found.append(Figures(codec.name, group, kbps, len(rows), len(rows) - len(done), means))
+    return found
+
+
+def _mean(metric: MetricInfo, scores: Mapping[str, Scores]) -> Interval | None:
+    return summarise(metric, dict(scores))  # type: ignore[arg-type]
+
+
+def table(group: Sequence[Figures], metrics: Sequence[str]) -> str:
+    """Markdown; † marks a metric that the row's model was trained with."""
+    lines = [
+        "| system | kbps | " + " | ".join(HEADINGS[name] for name in metrics) + " |",
+        "| --- " * (2 + len(metrics)) + "|",
+    ]
+    for row in group:
+        cells = [_cell(row.means[name], name, row.codec) for name in metrics]
+        failed = f" ({row.failed} of {row.clips} clips failed)" if row.failed else ""
+        kbps = "–" if row.codec == "original" else f"{row.kbps:.2f}"
+        lines.append(f"| {row.codec}{failed} | {kbps} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(mean: Interval | None, name: str, codec: str) -> str:
+    if mean is None:
+        return "–"
+    percent = "%" if name in ("dwer", "wer", "voicing_error", "gross_pitch_error") else ""
+    mark = "†" if name in TRAINED_ON and codec.startswith("semcodec") else ""
+    return number(mean.value, percent) + mark
+
+
+def tone_table(rows: Sequence[Row], codecs: Sequence[str]) -> str:
+    """Markdown: how many tones each codec keeps, and what it does to the one that it treats worst."""
+    lines = [
+        "| system | kept (6 dB, 1 %) | median level, dB | worst level, dB | worst frequency, % | drawn lines, dB | not kept |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for codec in codecs:
+        own = [row for row in rows if row.codec == codec and "tone_level" in row.values]
+        if not own:
+            continue
+        levels, shifts, drawn = (
+            np.array([row.values[key] for row in own]) for key in ("tone_level", "tone_frequency", "added_lines")
+        )
+        kept = (np.abs(levels) <= WITHIN_DB) & (shifts <= WITHIN_PERCENT)
+        lost = ", ".join(row.clip.removeprefix("tone/") for row, ok in zip(own, kept, strict=True) if not ok)
+        worst = levels[np.abs(levels).argmax()]
+        lines.append(
+            f"| {codec} | {kept.sum()} of {len(own)} | {np.median(levels):.1f} | {worst:.1f} | {shifts.max():.1f} "
+            f"| {np.median(drawn):.1f} | {lost or '–'} |"
+        )
+    return "\n".join(lines)
