@@ -168,7 +168,11 @@ def decode_file(
 
 def _encode_blocks(stream: StreamEncoder, reader: AudioReader, progress: Progress) -> Iterator[Tensor]:
     for block in reader.blocks():
-        yield stream.push(block.T)
+        try:
+            codes = stream.push(block.T)
+        except AudioError as error:
+            raise AudioError(f"{reader.name}: {error}") from error
+        yield codes
         progress(len(block) / reader.info.sample_rate)
     yield stream.flush()
 
