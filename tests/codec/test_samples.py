@@ -126,9 +126,18 @@ def test_samples_before_channels_are_refused(tiny: Codec, int16: np.ndarray) -> 
         tiny.encode(int16[:, None], RATE)
 
 
-def test_clips_of_different_lengths_are_refused_by_name(tiny: Codec) -> None:
+@pytest.mark.parametrize(
+    "clips",
+    [
+        [np.zeros(100, np.float32), np.zeros(200, np.float32)],
+        [torch.zeros(100), torch.zeros(200)],
+        [torch.zeros(100, requires_grad=True)],
+        torch.zeros(2, 100).to_sparse(),
+    ],
+)
+def test_what_is_no_array_is_one_line(tiny: Codec, clips: Any) -> None:
     with pytest.raises(AudioError, match="lengths="):
-        tiny.encode([np.zeros(100, np.float32), np.zeros(200, np.float32)], RATE)  # type: ignore[arg-type]
+        tiny.encode(clips, RATE)
 
 
 def test_what_lies_behind_the_lengths_is_not_looked_at(tiny: Codec, int16: np.ndarray) -> None:
