@@ -199,7 +199,11 @@ def _check_heard(source: str, stream: StreamEncoder) -> None:
 def _encode_blocks(stream: StreamEncoder, reader: AudioReader, progress: Progress) -> Iterator[Tensor]:
     least = _together_seconds(reader.info.channels) * reader.info.sample_rate
     for block in _gathered(reader.blocks(), round(least)):
-        yield stream.push(block.T)
+        try:
+            codes = stream.push(block.T)
+        except AudioError as error:
+            raise AudioError(f"{reader.name}: {error}") from error
+        yield codes
         progress(len(block) / reader.info.sample_rate)
     yield stream.flush()
 

@@ -55,15 +55,14 @@ def as_batch(
 
 
 def _as_array(wave: Any) -> np.ndarray:
-    if isinstance(wave, Tensor):
-        # Numpy has no bfloat16.
-        wave = wave.detach().to("cpu", torch.float32 if wave.dtype == torch.bfloat16 else wave.dtype).numpy()
     try:
+        if isinstance(wave, Tensor):
+            # Numpy has no bfloat16.
+            wave = wave.detach().to("cpu", torch.float32 if wave.dtype == torch.bfloat16 else wave.dtype).numpy()
         audio = np.asarray(wave)
-    except ValueError as error:
-        raise AudioError(
-            "clips of different lengths are no array: encode them one by one, or pad them and give lengths="
-        ) from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        fix = "encode clips of different lengths one by one, or pad them and give lengths="
+        raise AudioError(f"audio that is no array of numbers; {fix}") from error
     if audio.dtype.kind != "f" and audio.dtype.name not in _PCM:
         fix = _FIXES.get(audio.dtype.name, "convert it")
         raise AudioError(f"audio of type {audio.dtype}: floating point within ±1, or {', '.join(_PCM)} is expected; {fix}")

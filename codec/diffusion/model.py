@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from codec.diffusion.networks import DiffusionDecoder
-from codec.errors import CodecError
+from codec.errors import CodecError, ModelError
 from codec.model import Codec
 from codec.networks import Networks
 from codec.official.decoder import window_generator
@@ -33,6 +33,10 @@ class DiffusionCodec(Codec):
     Attributes:
         sampling: how to decode.
         seed: of the noise.
+        step: frames from one window to the next.
+
+    Raises:
+        ModelError: no step suits both tokens and the vocoder's head.
     """
 
     def __init__(
@@ -48,6 +52,11 @@ class DiffusionCodec(Codec):
         super().__init__(networks, name, fingerprint, rate, vocab, folder)
         self.diffusion = diffusion.eval().requires_grad_(False)
         self.sampling, self.seed = DEFAULT, 0
+        # Windows begin at whole tokens of every rate, and where the phases of the vocoder's head do.
+        head, stack = self.diffusion.vocoder.head, max(networks.config.stacks)
+        self.step = (WINDOW - OVERLAP) // math.lcm(stack, head.period) * math.lcm(stack, head.period)
+        if not self.step:
+            raise ModelError(f"{name}: the diffusion decoder's n_fft {head.n_fft} does not fit into windows of {WINDOW} frames")
 
     def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> WindowDecoder:  # type: ignore[override]
         """A decoder to push codes into; it gives sound a window of 10.24 s at a time.
@@ -82,9 +91,7 @@ class WindowDecoder:
     def __init__(self, codec: DiffusionCodec, stack: int, vocab: int) -> None:
         self._codec, self._stack, self._vocab = codec, stack, vocab
         self._sizes = vocab, codec.networks.acoustic_quantizer.codebook_size
-        # Where windows overlap, the phases of both heads count from the same frame.
-        unit = math.lcm(max(codec.networks.config.stacks), codec.diffusion.vocoder.head.period)
-        self._step = (WINDOW - OVERLAP) // unit * unit
+        self._step = codec.step
         self._held: Tensor | None = None
         self._fading: Tensor | None = None
         self._number = 0

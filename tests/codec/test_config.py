@@ -95,7 +95,7 @@ def test_stream_is_whole_is_batch(config: ModelConfig, data: st.DataObject) -> N
     assert decoded.shape[1] == -(-max(counts) * config.sample_rate // source_rate)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(configs(), st.sampled_from([Grid(core=64), Grid(core=10), WHOLE]), st.data())
 def test_windows_are_one_pass(config: ModelConfig, grid: Grid, data: st.DataObject) -> None:
     """What every window gives is what the networks give that see everything, also in the windows after the first."""
@@ -116,7 +116,7 @@ def test_windows_are_one_pass(config: ModelConfig, grid: Grid, data: st.DataObje
     torch.testing.assert_close(windows, once, rtol=0, atol=1e-9 * once.abs().max().item())
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(configs(), st.data())
 def test_low_latency_has_every_sample(config: ModelConfig, data: st.DataObject) -> None:
     """Live windows keep lengths, whole tokens and the head's phases; inside a window they are near what a whole file gives."""

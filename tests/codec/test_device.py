@@ -20,6 +20,7 @@ from codec.errors import CodecError
 from codec.model import Codec
 from codec.official.model import OfficialCodec, load_published
 from codec.official.sampler import Sampling
+from codec.portable.write import _halves
 from codec.streaming import LOW_LATENCY
 from tests.codec.official.fixtures import TINY as PUBLISHED
 from tests.codec.official.fixtures import write_published
@@ -168,6 +169,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_published_model(published: Path, place: torch.device, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("codec.official.model.PUBLISHED", PUBLISHED)
@@ -179,6 +181,24 @@ def test_the_published_model(published: Path, place: torch.device, monkeypatch: 
     for model in (here, there):
         model.sampling = Sampling("dpm", steps=2)
     assert_alike(there.decode(tokens), here.decode(tokens))
+
+
+def test_a_quantiser_that_trains_moves_along(place: torch.device) -> None:
+    quantizer, latents = random_networks().acoustic_quantizer, noise(1, 9, 5)
+    here = quantizer(latents.requires_grad_())
+    there = quantizer.to(place)(latents.detach().to(place).requires_grad_())
+    assert_alike(there.codes.cpu(), here.codes)
+
+
+def test_exports_are_made_on_the_cpu(away: Codec, tiny: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    traced = []
+    for half in ("encoder", "decoder"):
+        monkeypatch.setattr(f"codec.portable.write.trace_{half}", lambda networks, stack, vocab: traced.append(networks))
+    assert [name for name, _ in _halves(away, {50: 2})] == ["encoder_50", "decoder_50"]
+    for networks in traced:
+        for name, tensor in networks.state_dict().items():
+            assert torch.equal(tensor, tiny.networks.state_dict()[name])
+    assert next(away.networks.parameters()).device.type != "cpu"
 
 
 def test_auto_is_what_there_is() -> None:

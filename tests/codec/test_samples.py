@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import Tensor
 
+from codec.cli import main
 from codec.errors import AudioError, CodecError
 from codec.model import Codec
 from codec.samples import as_batch
@@ -123,9 +126,18 @@ def test_samples_before_channels_are_refused(tiny: Codec, int16: np.ndarray) -> 
         tiny.encode(int16[:, None], RATE)
 
 
-def test_clips_of_different_lengths_are_refused_by_name(tiny: Codec) -> None:
+@pytest.mark.parametrize(
+    "clips",
+    [
+        [np.zeros(100, np.float32), np.zeros(200, np.float32)],
+        [torch.zeros(100), torch.zeros(200)],
+        [torch.zeros(100, requires_grad=True)],
+        torch.zeros(2, 100).to_sparse(),
+    ],
+)
+def test_what_is_no_array_is_one_line(tiny: Codec, clips: Any) -> None:
     with pytest.raises(AudioError, match="lengths="):
-        tiny.encode([np.zeros(100, np.float32), np.zeros(200, np.float32)], RATE)  # type: ignore[arg-type]
+        tiny.encode(clips, RATE)
 
 
 def test_what_lies_behind_the_lengths_is_not_looked_at(tiny: Codec, int16: np.ndarray) -> None:
@@ -150,6 +162,20 @@ def test_int32_that_fits_into_16_bits_is_said() -> None:
         warnings.simplefilter("error")
         as_batch(np.zeros(10, np.int32))
         as_batch(np.array([1 << 20, -(1 << 31)], np.int32))
+
+
+def test_a_file_that_was_never_scaled_is_named(
+    int16: np.ndarray, tiny_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tmp_path / "loud.wav", tmp_path / "loud.sct"
+    soundfile.write(source, int16.T.astype(np.float32), RATE, subtype="FLOAT")
+    with pytest.raises(SystemExit) as ended:
+        main(["encode", str(source), "-o", str(target), "-m", str(tiny_folder)])
+    error = capfd.readouterr().err
+    assert ended.value.code == 2
+    assert error.count("\n") == 1
+    assert f"{source}: samples reach" in error
+    assert not target.exists()
 
 
 def test_a_flushed_stream_has_ended(tiny: Codec, int16: np.ndarray) -> None:
