@@ -83,11 +83,12 @@ class Settings:
 def settings_of(path: Path) -> Settings | None:
     """What a token file was made with, or None if it is none."""
     if path.suffix in (".npy", ".jsonl"):
-        facts = read_facts(path)
-        if facts is None:
+        try:
+            facts = read_facts(path) or {}
+            sizes = tuple(map(int, facts["codebook_sizes"]))
+            return Settings(str(facts["model"]), float(facts["frame_rate"]) * len(sizes), sizes)
+        except (KeyError, TypeError, ValueError):
             return None
-        sizes = tuple(facts["codebook_sizes"])
-        return Settings(facts["model"], facts["frame_rate"] * len(sizes), sizes)
     try:
         with path.open("rb") as handle:
             header = Header.read(handle)

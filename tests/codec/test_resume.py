@@ -178,6 +178,17 @@ def test_arrays_tell_what_they_are(run: Run, tmp_path: Path) -> None:
     assert (tuple(facts["codebook_sizes"]), facts["model"]) == (tokens.codebook_sizes, tokens.model)
 
 
+@pytest.mark.parametrize("facts", ["[]", "{}", '{"codebook_sizes": 3}', "NaN", "no JSON"])
+def test_arrays_of_others_are_kept(run: Run, tmp_path: Path, facts: str) -> None:
+    whole = {"samples": 1, "sample_rate": 2, "frame_rate": "x", "codebook_sizes": [3], "model": None}
+    record(tmp_path / "a.wav")
+    (tmp_path / "a.npy").write_bytes(b"mine")
+    for text in (facts, json.dumps(whole), json.dumps(whole | {"codebook_sizes": 3})):
+        (tmp_path / "a.npy.json").write_text(text)
+        assert "not a token file" in run("encode", tmp_path, "--format", "npy")[2]
+    assert (tmp_path / "a.npy").read_bytes() == b"mine"
+
+
 def test_outputs_are_looked_at_once_and_sources_never(tmp_path: Path) -> None:
     """A hundred thousand files: no work that grows with their square."""
     jobs = [Job(f"in/{number}.wav", str(tmp_path / f"{number}.sct"), resumable=True) for number in range(200)]
