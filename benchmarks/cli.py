@@ -34,6 +34,19 @@ def speed(
 
 
 @app.command()
+def threads(
+    model: Annotated[str, typer.Option("--model", "-m")] = "default",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: one a processor.")] = 0,
+    busy: Annotated[int, typer.Option(min=0, help="Processes beside it that never rest: a busy machine.")] = 0,
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Clips of 3 s to 4 minutes on one thread, with threads inside operations, and with a thread for each window."""
+    from benchmarks.threads import main
+
+    main(model, threads, busy, json)
+
+
+@app.command()
 def latency(
     model: Annotated[str, typer.Option("--model", "-m")] = "default",
     seconds: Annotated[int, typer.Option(min=2, help="Of audio, sent at the pace of real time.")] = 20,

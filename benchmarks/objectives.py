@@ -23,6 +23,7 @@ import typer
 from benchmarks.tables import RESULTS
 from codec.atomic import atomic_write
 from codec.baselines.weights import sha256_of
+from codec.cli.main import run_script
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.semantic import SemanticEncoder
@@ -235,4 +236,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -14,6 +14,10 @@ from typing import IO
 
 from codec.errors import CodecError
 
+# It can only be read by setting it, for the whole process: not where several threads may do so at once.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -24,6 +28,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise CodecError(f"{path}: is a folder")
+    if path.exists() and not path.is_file():
+        raise CodecError(f"{path}: is a device or pipe, not a file")
     try:
         handle, name = tempfile.mkstemp(prefix=f".codec-{_here()}-{os.getpid()}-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
@@ -32,9 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     except OSError as error:
         raise CodecError(f"cannot write {path}: {error.strerror}") from error

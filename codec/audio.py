@@ -1,7 +1,8 @@
 """Audio files and pipes, read and written block by block so that memory stays flat in length.
 
 libsndfile reads wav, flac, ogg, opus, mp3, aiff and more; anything else goes through ``ffmpeg`` if it is
-installed. Samples are float32, full scale ±1, shape ``(samples, channels)`` inside this module.
+installed. What a file promises and does not hold is told.
+Samples are float32, full scale ±1, shape ``(samples, channels)`` inside this module.
 """
 
 from __future__ import annotations
@@ -9,62 +10,58 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
-import sys
+import stat
 import tempfile
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO, BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
 
 from codec.errors import AudioError
+from codec.ffmpeg import FfmpegDecoder, is_installed
+from codec.formats import Window, layout_of
 from codec.limits import MAX_CHANNELS, is_sample_rate
+from codec.outputs import standard_input
+from codec.pcm import AudioInfo
+from codec.sndfile import SndfileDecoder
 
+__all__ = [
+    "AUDIO_SUFFIXES", "BLOCK_SAMPLES", "AudioInfo", "AudioReader", "CutAudioWarning", "Resampler", "read_audio", "resample",
+]  # fmt: skip
 BLOCK_SAMPLES = 1 << 18
 AUDIO_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
-        *("wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc", "au", "caf", "w64", "rf64"),
-        *("m4a", "aac", "mp4", "wma", "amr", "webm", "mka", "g722"),
+        *("wav", "flac", "ogg", "oga", "opus", "mp3", "mp2", "aif", "aiff", "aifc", "au", "caf", "w64", "rf64"),
+        *("m4a", "m4b", "aac", "ac3", "eac3", "wma", "amr", "g722", "wv", "tta", "ape", "mpc", "dts", "spx", "mka"),
+        *("mp4", "m4v", "mov", "3gp", "3g2", "mkv", "webm", "avi", "flv", "wmv", "ogv", "mpg", "mpeg"),
     )
 )
-# Headerless or unsniffable formats need to be named to ffmpeg.
-_FFMPEG_FORMATS = {".g722": "g722"}
-_FFPROBE = [
-    "ffprobe",
-    "-v",
-    "error",
-    "-select_streams",
-    "a:0",
-    "-show_entries",
-    "stream=sample_rate,channels",
-    "-of",
-    "csv=p=0",
-]
 
 
-@dataclass(frozen=True)
-class AudioInfo:
-    """What is known of a file before it is decoded.
-
-    Attributes:
-        sample_rate: in Hz.
-        channels: number of interleaved channels.
-    """
-
-    sample_rate: int
-    channels: int
+class CutAudioWarning(UserWarning):
+    """A file was read whose end, or something in its middle, is missing."""
 
 
 class AudioReader:
     """Streams one file as float32 blocks of shape ``(samples, channels)``.
 
     Args:
-        path: a file, or ``-`` for standard input (spooled to a temporary file, since most formats need to seek).
+        source: a file's path, ``-`` for standard input, or a binary file that can seek.
+        strict: refuse files of which something is missing, once that is found out: at their end.
+        ffmpeg: read formats that libsndfile does not read through ffmpeg, if it is installed. It gets the file's bytes on a
+            pipe, and nothing else.
+        name: for messages, if ``source`` has none; its suffix tells formats without a header.
+
+    Attributes:
+        info: sample rate and channels.
+        missing: what is known to be lost, a clause each: before the first block what headers tell, after the last one all.
+        not_numbers: samples so far that were NaN or infinite, and became zero.
 
     Raises:
         AudioError: the file is missing, a folder, empty, or not audio that can be read here.
@@ -75,81 +72,79 @@ class AudioReader:
         ...         print(block.shape)
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.name = os.fspath(path)
+    def __init__(
+        self, source: str | os.PathLike[str] | BinaryIO, strict: bool = False, ffmpeg: bool = True, name: str | None = None
+    ) -> None:
+        self.name = name or (os.fspath(source) if isinstance(source, str | os.PathLike) else "audio")
+        self.missing: tuple[str, ...] = ()
+        self.not_numbers = 0
+        self._strict, self._ffmpeg = strict, ffmpeg
         self._stack = contextlib.ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
         try:
-            self._open(self._spool_stdin() if self.name == "-" else Path(self.name))
+            handle = self._opened(source) if isinstance(source, str | os.PathLike) else source
+            self._decoder = self._decoding(handle)
+            self._stack.callback(self._decoder.close)
+            self.info = self._decoder.info
+            if not is_sample_rate(self.info.sample_rate):
+                raise AudioError(f"{self.name}: sample rate {self.info.sample_rate} Hz is outside 1 kHz … 768 kHz")
+            if not 1 <= self.info.channels <= MAX_CHANNELS:
+                raise AudioError(f"{self.name}: {self.info.channels} channels, between 1 and {MAX_CHANNELS} are supported")
         except BaseException:
             self._stack.close()
             raise
-        if not is_sample_rate(self.info.sample_rate):
-            self.close()
-            raise AudioError(f"{self.name}: sample rate {self.info.sample_rate} Hz is outside 1 kHz … 768 kHz")
-        if not 1 <= self.info.channels <= MAX_CHANNELS:
-            self.close()
-            raise AudioError(f"{self.name}: {self.info.channels} channels, between 1 and {MAX_CHANNELS} are supported")
 
-    def _spool_stdin(self) -> Path:
-        handle = self._stack.enter_context(tempfile.NamedTemporaryFile(prefix="codec-stdin-"))  # noqa: SIM115 - the stack closes it
-        shutil.copyfileobj(sys.stdin.buffer, handle)
-        handle.flush()
-        return Path(handle.name)
-
-    def _open(self, path: Path) -> None:
-        if path.is_dir():
-            raise AudioError(f"{self.name}: is a folder, not an audio file")
-        if not path.exists():
-            raise AudioError(f"{self.name}: no such file")
+    def _opened(self, source: str | os.PathLike[str]) -> BinaryIO:
+        if source == "-":
+            return self._spooled(standard_input())
+        path = Path(source)
         try:
-            empty = path.stat().st_size == 0 and path.is_file()
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise AudioError(f"{self.name}: is a folder, not an audio file")
+            if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+                raise AudioError(f"{self.name}: not a file")
+            handle = self._stack.enter_context(path.open("rb", buffering=0))
+        except FileNotFoundError as error:
+            raise AudioError(f"{self.name}: no such file") from error
         except OSError as error:
-            raise AudioError(f"{self.name}: {error.strerror}") from error
-        if empty:
-            raise AudioError(f"{self.name}: file is empty")
-        try:
-            handle = self._stack.enter_context(soundfile.SoundFile(path))
-        except (soundfile.SoundFileError, OSError, TypeError) as error:
-            self._open_ffmpeg(path, reason=str(error))
-            return
-        self._handle = handle
-        self.info = AudioInfo(handle.samplerate, handle.channels)
+            raise AudioError(f"{self.name}: {(error.strerror or str(error)).lower()}") from error
+        return handle if stat.S_ISREG(mode) else self._spooled(handle)
 
-    def _open_ffmpeg(self, path: Path, reason: str) -> None:
-        if not os.access(path, os.R_OK):
-            raise AudioError(f"{self.name}: permission denied")
-        if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+    def _spooled(self, pipe: IO[bytes]) -> BinaryIO:
+        """A pipe's content as a file without a name, since most formats need to seek."""
+        handle = self._stack.enter_context(tempfile.TemporaryFile(prefix="codec-stdin-"))  # noqa: SIM115 - the stack closes it
+        shutil.copyfileobj(pipe, handle, 1 << 20)
+        handle.flush()
+        return handle
+
+    def _decoding(self, handle: BinaryIO) -> SndfileDecoder | FfmpegDecoder:
+        window = Window(handle)
+        if not window.size:
+            raise AudioError(f"{self.name}: file is empty")
+        if (layout := layout_of(window)) is not None:
+            self.missing = layout.missing
+            with contextlib.suppress(soundfile.SoundFileError, OSError, TypeError):
+                return SndfileDecoder(self.name, handle, layout)
+        if not self._ffmpeg:
+            raise AudioError(
+                f"{self.name}: not wav, flac, ogg, opus, mp3 or aiff; other formats need ffmpeg, which is not used"
+            )
+        if not is_installed():
             raise AudioError(f"{self.name}: not audio that libsndfile reads; install ffmpeg if it is some other audio format")
-        named = ["-f", _FFMPEG_FORMATS[path.suffix.lower()]] if path.suffix.lower() in _FFMPEG_FORMATS else []
-        # 'file:' keeps a hostile name from being taken for a protocol; the whitelist keeps playlists offline.
-        source = [*named, "-protocol_whitelist", "file,pipe", "-i", f"file:{path.resolve()}"]
-        probe = subprocess.run(
-            [*_FFPROBE, *source],
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        fields = probe.stdout.strip().split("\n")[0].split(",")
-        if probe.returncode or len(fields) < 2 or not all(field.isdigit() for field in fields[:2]):
-            raise AudioError(f"{self.name}: not a readable audio file")
-        self.info = AudioInfo(int(fields[0]), int(fields[1]))
-        self._process = subprocess.Popen(
-            ["ffmpeg", "-v", "error", "-nostdin", *source, "-map", "0:a:0", "-f", "f32le", "-"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # a pipe that nobody reads would fill up and stall it on badly damaged files
-            stdin=subprocess.DEVNULL,
-        )
+        return FfmpegDecoder(self.name, handle)
 
     def blocks(self, size: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
         """Yields float32 arrays ``(n, channels)``, ``n ≤ size``; NaN and infinite samples become zero.
 
         Raises:
-            AudioError: the file breaks off or turns out to be damaged.
+            AudioError: the file is damaged from the beginning, or anywhere if reading is strict.
         """
-        read = self._read_ffmpeg if self._process is not None else self._read_sndfile
-        while len(block := read(size)):
+        while len(block := self._decoder.read(size)):
+            self.not_numbers += block.size - int(np.isfinite(block).sum())
             yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        self.missing = tuple(dict.fromkeys((*self.missing, *self._decoder.missing())))
+        if self.missing and self._strict:
+            raise AudioError(f"{self.name}: {self.missing[0]}")
 
     def skip(self, samples: int) -> None:
         """Goes past ``samples`` of every channel without decoding them where the format can; beyond the end, nothing is left.
@@ -157,35 +152,10 @@ class AudioReader:
         Raises:
             AudioError: the file is damaged there.
         """
-        if self._process is None:
-            try:
-                self._handle.seek(min(samples, self._handle.frames))
-            except (soundfile.SoundFileError, RuntimeError) as error:
-                raise AudioError(f"{self.name}: damaged audio ({error})") from error
-            return
-        while samples and (passed := len(self._read_ffmpeg(min(samples, BLOCK_SAMPLES)))):
-            samples -= passed
-
-    def _read_sndfile(self, size: int) -> np.ndarray:
-        try:
-            return self._handle.read(size, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            raise AudioError(f"{self.name}: damaged audio ({error})") from error
-
-    def _read_ffmpeg(self, size: int) -> np.ndarray:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        raw = self._process.stdout.read(size * self.info.channels * 4)
-        if not raw and self._process.wait() != 0:
-            raise AudioError(f"{self.name}: damaged audio (ffmpeg exit code {self._process.returncode})")
-        usable = len(raw) - len(raw) % (4 * self.info.channels)
-        return np.frombuffer(raw[:usable], "<f4").reshape(-1, self.info.channels).copy()
+        self._decoder.skip(samples)
 
     def close(self) -> None:
         """Releases the file and any helper process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
         self._stack.close()
 
     def __enter__(self) -> AudioReader:
@@ -195,16 +165,26 @@ class AudioReader:
         self.close()
 
 
-def read_audio(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
-    """Reads a whole file.
+def read_audio(source: str | os.PathLike[str] | BinaryIO, strict: bool = False, ffmpeg: bool = True) -> tuple[np.ndarray, int]:
+    """Reads a whole file; warns of what is missing (`CutAudioWarning`), or refuses such a file.
+
+    Args:
+        source: a file's path, ``-`` for standard input, or a binary file that can seek.
+        strict: refuse files of which something is missing.
+        ffmpeg: read formats that libsndfile does not read through ffmpeg.
 
     Returns:
         ``(channels, samples)`` float32 in ±1, and the sample rate in Hz.
+
+    Raises:
+        AudioError: not audio that can be read here.
     """
-    with AudioReader(path) as reader:
+    with AudioReader(source, strict, ffmpeg) as reader:
         blocks = list(reader.blocks())
         wave = np.concatenate(blocks) if blocks else np.zeros((0, reader.info.channels), np.float32)
-        return np.ascontiguousarray(wave.T), reader.info.sample_rate
+    for clause in reader.missing:
+        warnings.warn(f"{reader.name}: {clause}", CutAudioWarning, stacklevel=2)
+    return np.ascontiguousarray(wave.T), reader.info.sample_rate
 
 
 class Resampler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -18,6 +19,10 @@ Dilations = Annotated[tuple[Annotated[int, Field(ge=1, le=256)], ...], Field(min
 Stacks = Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1, max_length=8)]
 Vocabs = Annotated[tuple[Annotated[int, Field(ge=2, le=1 << 18)], ...], Field(min_length=1, max_length=16)]
 Levels = Annotated[tuple[Annotated[int, Field(ge=3, le=64)], ...], Field(min_length=1, max_length=8)]
+MAX_PERIOD = 64
+"""Hops in a window of a decoder's head, at most."""
+MAX_CODEBOOK = 1 << 24
+"""Of the acoustic quantiser: what a container can hold."""
 Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)]
 
 
@@ -65,6 +70,12 @@ class AcousticConfig(Config):
     hidden_dim: Width = 768
     dilations: Dilations = (1, 2, 1, 2, 1, 1)
     levels: Levels = (8, 8, 8, 4, 4)
+
+    @model_validator(mode="after")
+    def _check_size(self) -> AcousticConfig:
+        if math.prod(self.levels) > MAX_CODEBOOK:
+            raise ValueError(f"levels: their product must be at most {MAX_CODEBOOK}")
+        return self
 
 
 class DecoderConfig(Config):
@@ -131,4 +142,17 @@ class ModelConfig(Config):
             raise ValueError(f"semantic_dims needs a width for each of the {len(self.stacks)} stacks")
         if self.hop_length != 2 * mel.hop_length or mel.n_fft < mel.hop_length or (mel.n_fft - mel.hop_length) % 2:
             raise ValueError("a frame must hold two hops of the log-mel, each centred in its window")
+        check_head(self.decoder.n_fft, self.hop_length)
         return self
+
+
+def check_head(n_fft: int, hop_length: int) -> None:
+    """Refuses windows of an inverse-STFT head that would not add up to sound.
+
+    A window of a single hop is zero where hops meet; one of a broken number of hops has no steady phase from frame to frame.
+
+    Raises:
+        ValueError: it is not a whole number of hops, from 2 to `MAX_PERIOD`, or its ends cannot be cut alike.
+    """
+    if n_fft % hop_length or not 2 <= n_fft // hop_length <= MAX_PERIOD or (n_fft - hop_length) % 2:
+        raise ValueError(f"n_fft {n_fft} of the decoder must be 2 to {MAX_PERIOD} times hop_length {hop_length}, less it even")

@@ -8,11 +8,10 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from codec.config import DecoderConfig
+from codec.config import DecoderConfig, check_head
 from codec.convnext import ConvNeXt
 
 MAX_LOG_MAGNITUDE = 6.0
-MAX_PERIOD = 64
 
 
 class ISTFTHead(nn.Module):
@@ -28,8 +27,11 @@ class ISTFTHead(nn.Module):
 
     Args:
         dim: width of the input.
-        n_fft: window length in samples, a multiple of the hop.
+        n_fft: window length in samples, at least two hops and a whole number of them.
         hop_length: in samples.
+
+    Raises:
+        ValueError: other lengths.
     """
 
     window: Tensor
@@ -37,10 +39,7 @@ class ISTFTHead(nn.Module):
 
     def __init__(self, dim: int, n_fft: int, hop_length: int) -> None:
         super().__init__()
-        if n_fft > MAX_PERIOD * hop_length:
-            raise ValueError(f"n_fft {n_fft} must be at most {MAX_PERIOD} times hop_length {hop_length}")
-        if n_fft % hop_length or (n_fft - hop_length) % 2:
-            raise ValueError(f"n_fft {n_fft} must be a multiple of hop_length {hop_length}, and their difference even")
+        check_head(n_fft, hop_length)
         self.n_fft, self.hop_length = n_fft, hop_length
         self.project = nn.Linear(dim, n_fft + 2)
         self.period = n_fft // hop_length

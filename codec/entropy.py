@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -158,12 +159,35 @@ class EntropyModel:
             ValueError: not what `pack` writes, or a code lies outside its codebook.
         """
         tables, decoder = self.tables(frame_rate), ans.Decoder(payload)
-        codes = np.stack([_read(decoder, tables, frames, codebook_sizes) for _ in range(channels)])
+        codes = np.zeros((channels, len(codebook_sizes), frames), np.int64)
+        for channel in codes:
+            _read(decoder, tables, channel, codebook_sizes[0])
         decoder.close()
         for stream, size in enumerate(codebook_sizes):  # a header may declare other codebooks than the tables know
             if (codes[:, stream] >= size).any():
                 raise ValueError(f"codes outside 0 … {size - 1}")
         return codes
+
+    def unpack_beginning(
+        self, payload: bytes, frames: int, channels: int, frame_rate: float, codebook_sizes: Sequence[int]
+    ) -> list[np.ndarray]:
+        """The whole frames ``(S, n)`` of every channel in the beginning of a payload; the later ones may have none.
+
+        Raises:
+            ValueError: not how a payload begins.
+        """
+        tables, decoder = self.tables(frame_rate), ans.Decoder(payload[: len(payload) // 2 * 2])
+        limits = np.array(codebook_sizes)[:, None]
+        parts = [np.zeros((len(codebook_sizes), 0), np.int64)] * channels
+        for channel in range(channels):
+            codes = np.full((len(codebook_sizes), frames), -1)
+            with suppress(ValueError):  # every symbol before the words run out is known for sure
+                _read(decoder, tables, codes, codebook_sizes[0])
+            known = ((codes >= 0) & (codes < limits)).all(0)
+            parts[channel] = codes[:, : frames if known.all() else int(known.argmin())]
+            if not known.all():
+                break
+        return parts
 
 
 def load_entropy(folder: Path, model: str) -> EntropyModel:
@@ -269,24 +293,22 @@ def _digit_columns(codes: np.ndarray, tables: RateTables) -> list[tuple[np.ndarr
     return columns
 
 
-def _read(decoder: ans.Decoder, tables: RateTables, frames: int, codebook_sizes: Sequence[int]) -> np.ndarray:
-    """One channel ``(S, frames)``."""
-    vocab = codebook_sizes[0]
+def _read(decoder: ans.Decoder, tables: RateTables, output: np.ndarray, vocab: int) -> None:
+    """Fills one channel ``(S, frames)``, frame by frame."""
     repeats, follows, members, children, *digits = tables.lists(vocab)
     member_codes = tables.member_codes
     branches, single = vocab // len(tables.classes), vocab == len(tables.classes)
     steps = [(table, levels, full.shape[2]) for table, levels, full in zip(digits, tables.levels, tables.digits, strict=True)]
     context, code = len(repeats) - 1, 0
     last, older = list(tables.levels), list(tables.levels)
-    output = np.zeros((len(codebook_sizes), frames), np.int64)
-    for frame in range(frames):
+    for frame in range(output.shape[1]):
         if not decoder.symbol(repeats[context]):
             context = decoder.symbol(follows[context])
             code = member_codes[context][decoder.symbol(members[context])]
         elif not frame:
             raise ValueError("the first frame repeats another")
         output[0, frame] = code if single else code * branches + decoder.symbol(children[code])
-        if len(codebook_sizes) == 2:
+        if len(output) == 2:
             left, value, stride = 0, 0, 1
             now = []
             for index, (table, levels, lefts) in enumerate(steps):
@@ -295,7 +317,6 @@ def _read(decoder: ans.Decoder, tables: RateTables, frames: int, codebook_sizes:
                 now.append(left)
             last, older = now, last
             output[1, frame] = value
-    return output
 
 
 def _cumulative(table: np.ndarray) -> np.ndarray:

@@ -20,6 +20,10 @@ class ContainerError(CodecError):
     """A damaged, truncated, hostile or foreign ``.sct`` stream."""
 
 
+class TruncatedError(ContainerError):
+    """A ``.sct`` stream that breaks off; what came before is good."""
+
+
 class ModelError(CodecError):
     """A model that is missing, damaged, or not the one that made the tokens."""
 

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
+from quantizers.precision import full_precision
+
 LOG_FLOOR = 1e-5
 
 
@@ -35,7 +37,7 @@ class LogMel(nn.Module):
         )
 
     def forward(self, wave: Tensor, padded: bool = False) -> Tensor:
-        """``(B, samples)``, a whole number of hops → ``(B, frames, n_mels)``.
+        """``(B, samples)``, a whole number of hops → ``(B, frames, n_mels)``, in single precision also under autocast.
 
         Args:
             wave: the samples.
@@ -43,7 +45,9 @@ class LogMel(nn.Module):
         """
         if not padded:
             wave = F.pad(wave, (self.edge, self.edge))
-        return self.mel(wave).clamp_min(LOG_FLOOR).log10().transpose(1, 2)
+        with full_precision(wave.device):
+            mel: Tensor = self.mel(wave.to(torch.promote_types(wave.dtype, torch.float32)))
+            return mel.clamp_min(LOG_FLOOR).log10().transpose(1, 2)
 
 
 def kaldi_fbank(wave: Tensor, sample_rate: int = 16_000, n_mels: int = 128) -> Tensor:
@@ -55,19 +59,20 @@ def kaldi_fbank(wave: Tensor, sample_rate: int = 16_000, n_mels: int = 128) -> T
         n_mels: number of bands.
 
     Returns:
-        ``(B, frames, n_mels)``.
+        ``(B, frames, n_mels)``, in single precision also under autocast.
     """
-    rows = [
-        torchaudio.compliance.kaldi.fbank(
-            (row - row.mean()).unsqueeze(0),
-            htk_compat=True,
-            sample_frequency=sample_rate,
-            use_energy=False,
-            window_type="hanning",
-            num_mel_bins=n_mels,
-            dither=0.0,
-            frame_shift=10,
-        )
-        for row in wave
-    ]
-    return torch.stack(rows)
+    with full_precision(wave.device):
+        rows = [
+            torchaudio.compliance.kaldi.fbank(
+                (row - row.mean()).unsqueeze(0),
+                htk_compat=True,
+                sample_frequency=sample_rate,
+                use_energy=False,
+                window_type="hanning",
+                num_mel_bins=n_mels,
+                dither=0.0,
+                frame_shift=10,
+            )
+            for row in wave
+        ]
+        return torch.stack(rows)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
-import shutil
-import sys
-import tempfile
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,18 +16,22 @@ import soundfile
 import torch
 from torch import Tensor
 
-from codec.atomic import atomic_path, atomic_write
+from codec.arrays import write_array, write_facts, write_line
 from codec.audio import BLOCK_SAMPLES, AudioReader, Resampler
-from codec.bitstream import ContainerReader, ContainerWriter, Sink
+from codec.bitstream import ContainerReader, ContainerWriter
 from codec.errors import AudioError, CodecError, ContainerError
 from codec.header import Header
 from codec.limits import is_sample_rate
 from codec.model import Codec
+from codec.outputs import open_audio_target, open_target, standard_input
 from codec.streaming import WHOLE, Grid, StreamEncoder
+from codec.threads import at_once
 from codec.tokens import Tokens, model_samples
 
 DECODE_FRAMES = 256
-"""That are decoded at once."""
+"""That are decoded at once, on one thread."""
+WINDOW_SECONDS = 20.48
+"""Of audio in a window of `WHOLE` at 50 frames/s: what a thread works on."""
 Format = Literal["sct", "npy", "jsonl"]
 Progress = Callable[[float], None]
 """Called with seconds of audio done since the last call."""
@@ -52,6 +52,7 @@ class FileReport:
         kbps: of the token file, container included.
         times_real_time: seconds of audio per second of work.
         damaged_chunks: that were concealed.
+        warnings: what is missing of the input, a clause each.
     """
 
     input: str
@@ -64,6 +65,7 @@ class FileReport:
     kbps: float
     times_real_time: float
     damaged_chunks: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def encode_file(
@@ -76,6 +78,8 @@ def encode_file(
     semantic_only: bool = False,
     entropy: bool = False,
     progress: Progress = lambda seconds: None,
+    strict: bool = False,
+    ffmpeg: bool = True,
 ) -> FileReport:
     """Encodes an audio file to tokens.
 
@@ -85,10 +89,13 @@ def encode_file(
         target: path, or ``-`` for standard output.
         rate: tokens per second.
         vocab: semantic vocabulary.
-        format: ``sct`` container, ``npy`` array ``(channels, streams, frames)``, or one ``jsonl`` line.
+        format: ``sct`` container, ``npy`` array ``(channels, streams, frames)`` with its facts beside it, or one ``jsonl``
+            line.
         semantic_only: leave out the acoustic stream.
         entropy: entropy-code the container with the model's tables.
         progress: told of the audio done.
+        strict: refuse audio of which something is missing, instead of telling it in the report.
+        ffmpeg: read what libsndfile does not through ffmpeg.
 
     Raises:
         CodecError: unusable input, arguments or output; nothing is left behind.
@@ -96,7 +103,9 @@ def encode_file(
     started = time.perf_counter()
     if entropy and format != "sct":
         raise CodecError(f"entropy coding is for containers, not for {format}")
-    with AudioReader(source) as reader, _open_target(target) as sink:
+    with AudioReader(source, strict, ffmpeg) as reader, open_target(target) as sink:
+        if strict and reader.missing:
+            raise AudioError(f"{source}: {reader.missing[0]}")
         info = reader.info
         tokens = model.describe(info.sample_rate, rate, vocab, info.channels)
         tokens = tokens.semantic_only() if semantic_only else tokens
@@ -108,17 +117,21 @@ def encode_file(
             writer = ContainerWriter(sink, Header.of(tokens, tables.id if tables else None), tables)
             for part in codes:
                 writer.push(part)
+            _check_heard(source, stream)
             writer.close(stream.samples)
         else:
             everything = torch.cat(list(codes), dim=2)
-            _write_array(sink, everything, tokens, stream.samples, format)
-        if not stream.samples:
-            raise AudioError(f"{source}: contains no samples")
+            _check_heard(source, stream)
+            if format == "npy":
+                write_array(sink, everything)
+                write_facts(target, tokens, stream.samples)
+            else:
+                write_line(sink, everything, tokens, stream.samples)
         size = sink.count
     seconds = stream.samples / info.sample_rate
     return FileReport(
         source, target, seconds, info.channels, info.sample_rate, tokens.rate, size,
-        size * 8 / seconds / 1000, seconds / (time.perf_counter() - started),
+        size * 8 / seconds / 1000, seconds / (time.perf_counter() - started), warnings=reader.missing,
     )  # fmt: skip
 
 
@@ -144,70 +157,148 @@ def decode_file(
         CodecError: unusable input, arguments or output; nothing is left behind.
     """
     started = time.perf_counter()
-    with _open_source(source) as handle, _named_errors(source):
-        reader = ContainerReader(handle)
-        header = reader.header
-        tokens = tokens_of(header)
-        model.check(tokens)
-        if header.entropy:
-            reader.entropy = model.entropy
+    with _open_source(source) as handle:
+        with _named_errors(source):
+            reader = ContainerReader(handle)
+            header = reader.header
+            tokens = tokens_of(header)
+            model.check(tokens)
+            if header.entropy:
+                reader.entropy = model.entropy
         if conceal:
             reader.conceal = model.silence(tokens)
-        out_rate = sample_rate or header.sample_rate
+        out_rate = header.sample_rate if sample_rate is None else sample_rate
         if not is_sample_rate(out_rate):
             raise CodecError(f"sample rate {out_rate} Hz is outside 1 kHz … 768 kHz")
-        with _open_audio_target(target, out_rate, header.channels, _is_huge(source, header, out_rate)) as sink:
-            written = _decode_blocks(model, tokens, reader, sink, out_rate, progress)
+        huge, comment = _is_huge(source, header, out_rate), provenance(source, model)
+        with open_audio_target(target, out_rate, header.channels, huge, comment) as sink:
+            blocks = decoded_blocks(model, tokens, reader, out_rate, wait=_together_seconds(header.channels))
+            written = _decode_blocks(_named_blocks(source, blocks), sink, progress)
         size = handle.tell() if source != "-" else 0
     seconds = written / out_rate
     return FileReport(
         source, target, seconds, header.channels, out_rate, tokens.rate, size,
         size * 8 / seconds / 1000 if seconds else 0.0, seconds / (time.perf_counter() - started), len(reader.damaged),
+        (reader.cut,) if reader.cut else (),
     )  # fmt: skip
 
 
+def provenance(source: str, model: Codec) -> str:
+    """What decoded audio says of itself, so that a later run knows what it is; empty for what comes through a pipe."""
+    if not Path(source).is_file():
+        return ""
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]
+    return f"decoded by semcodec: tokens {digest}, {type(model).__name__}"
+
+
+def _check_heard(source: str, stream: StreamEncoder) -> None:
+    if not stream.samples:
+        raise AudioError(f"{source}: contains no samples")
+
+
 def _encode_blocks(stream: StreamEncoder, reader: AudioReader, progress: Progress) -> Iterator[Tensor]:
-    for block in reader.blocks():
-        yield stream.push(block.T)
+    least = _together_seconds(reader.info.channels) * reader.info.sample_rate
+    for block in _gathered(reader.blocks(), round(least)):
+        try:
+            codes = stream.push(block.T)
+        except AudioError as error:
+            raise AudioError(f"{reader.name}: {error}") from error
+        yield codes
         progress(len(block) / reader.info.sample_rate)
     yield stream.flush()
 
 
-def _decode_blocks(
-    model: Codec, tokens: Tokens, reader: ContainerReader, sink: soundfile.SoundFile, out_rate: int, progress: Progress
-) -> int:
+def _together_seconds(channels: int) -> float:
+    """Seconds of audio in which there is a window for every thread; 0 where there is but one thread."""
+    return WINDOW_SECONDS * -(-at_once() // channels) if at_once() > 1 else 0.0
+
+
+def _gathered(blocks: Iterator[np.ndarray], least: int) -> Iterator[np.ndarray]:
+    """Joins blocks ``(n, channels)`` until there is work for every thread."""
+    held: list[np.ndarray] = []
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= least:
+            yield held[0] if len(held) == 1 else np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
+
+
+def _decode_blocks(blocks: Iterator[np.ndarray], sink: soundfile.SoundFile, progress: Progress) -> int:
     written = 0
-    for wave in decoded_blocks(model, tokens, reader, out_rate):
+    for wave in blocks:
         for start in range(0, len(wave), BLOCK_SAMPLES):
             sink.write(wave[start : start + BLOCK_SAMPLES])
         written += len(wave)
-        progress(len(wave) / out_rate)
+        progress(len(wave) / sink.samplerate)
     return written
 
 
+def _named_blocks(source: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    with _named_errors(source):
+        yield from blocks
+
+
 def decoded_blocks(
-    model: Codec, tokens: Tokens, reader: ContainerReader, out_rate: int, grid: Grid = WHOLE
+    model: Codec, tokens: Tokens, reader: ContainerReader, out_rate: int, grid: Grid = WHOLE, wait: float = 0.0
 ) -> Iterator[np.ndarray]:
-    """Decodes and resamples: blocks ``(n, channels)`` within ±1 that together are as long as the original was."""
+    """Decodes and resamples: blocks ``(n, channels)`` within ±1 that together are as long as the original was.
+
+    Args:
+        model: the one that made the tokens.
+        tokens: of no audio, as the container's header describes them.
+        reader: of the container.
+        out_rate: of the blocks, in Hz.
+        grid: of windows.
+        wait: seconds of tokens that are gathered before they are decoded, for several threads to work on; 0: none.
+
+    Raises:
+        ContainerError: damaged, or it breaks off; the sound of everything before has been yielded by then.
+    """
     stream = model.stream_decoder(tokens, grid)
     resampler = Resampler(model.sample_rate, out_rate, len(tokens.codes))
     ready = 0
-    for chunk in reader.chunks():
-        # A chunk may be hours of many channels, to be resampled to 48 times the rate: in pieces, so that memory stays flat.
-        for codes in torch.split(chunk, DECODE_FRAMES, dim=2):
-            # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
-            for block in _resampled(stream.push(codes), resampler):
-                ready += len(block)
-                yield np.clip(block, -1, 1)
-    assert reader.samples is not None
+    failure: list[ContainerError] = []
+    for codes in _pieces(_until_damage(reader, failure), round(wait * tokens.frame_rate)):
+        # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
+        for block in _resampled(stream.push(codes), resampler):
+            ready += len(block)
+            yield np.clip(block, -1, 1)
+    samples = reader.covered if reader.samples is None else reader.samples
     # The original's length at its own rate, expressed at the output's.
-    total = reader.samples if out_rate == tokens.sample_rate else model_samples(reader.samples, tokens.sample_rate, out_rate)
+    total = samples if out_rate == tokens.sample_rate else model_samples(samples, tokens.sample_rate, out_rate)
     rest = stream.flush().reshape(len(tokens.codes), -1)
     missing = max(0, total - ready)
     for block in chain(_resampled(rest, resampler), map(Resampler.flush, [resampler])):  # flushed only when it gets there
         yield np.clip(block[:missing], -1, 1)
         missing -= len(block[:missing])
     yield np.zeros((missing, len(tokens.codes)), np.float32)
+    if failure:
+        raise failure[0]
+
+
+def _pieces(chunks: Iterator[Tensor], least: int) -> Iterator[Tensor]:
+    """Gathers chunks ``(channels, S, n)`` of at least so many frames.
+
+    A chunk may be hours of many channels, to be resampled to 48 times the rate: in pieces, so that memory stays flat.
+    """
+    held: list[Tensor] = []
+    for chunk in chunks:
+        held.append(chunk)
+        if sum(part.shape[2] for part in held) >= least:
+            yield from torch.split(torch.cat(held, dim=2), max(least, DECODE_FRAMES), dim=2)
+            held = []
+    if held:
+        yield torch.cat(held, dim=2)
+
+
+def _until_damage(reader: ContainerReader, failure: list[ContainerError]) -> Iterator[Tensor]:
+    """Chunks; what ends them early goes into ``failure``, so that what still waits in decoder and resampler is heard first."""
+    try:
+        yield from reader.chunks()
+    except ContainerError as error:
+        failure.append(error)
 
 
 def _resampled(wave: Tensor, resampler: Resampler) -> Iterator[np.ndarray]:
@@ -232,47 +323,14 @@ def tokens_of(header: Header) -> Tokens:
         header.frame_rate,
         header.codebook_sizes,
         header.model,
+        header.model_rate,
     )
-
-
-def _write_array(sink: Sink, codes: Tensor, tokens: Tokens, samples: int, format: Format) -> None:
-    if format == "npy":
-        buffer = io.BytesIO()
-        np.save(buffer, codes.numpy().astype(np.int32), allow_pickle=False)
-        sink.write(buffer.getvalue())
-        return
-    row = {
-        "codes": codes.tolist(), "samples": samples, "sample_rate": tokens.sample_rate,
-        "frame_rate": tokens.frame_rate, "codebook_sizes": tokens.codebook_sizes, "model": tokens.model,
-    }  # fmt: skip
-    sink.write((json.dumps(row) + "\n").encode())
-
-
-class _Counting:
-    """A binary sink that knows how much went through it; pipes cannot tell."""
-
-    def __init__(self, handle: IO[bytes]) -> None:
-        self._handle, self.count = handle, 0
-
-    def write(self, data: bytes) -> int:
-        self.count += len(data)
-        return self._handle.write(data)
-
-
-@contextmanager
-def _open_target(target: str) -> Iterator[_Counting]:
-    if target == "-":
-        yield _Counting(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-    else:
-        with atomic_write(Path(target)) as handle:
-            yield _Counting(handle)
 
 
 @contextmanager
 def _open_source(source: str) -> Iterator[IO[bytes]]:
     if source == "-":
-        yield sys.stdin.buffer
+        yield standard_input()
         return
     try:
         handle = open(source, "rb")  # noqa: SIM115 - closed below, but errors of opening are told apart from later ones
@@ -284,39 +342,8 @@ def _open_source(source: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _named_errors(source: str) -> Iterator[None]:
+    """Names the file in what its container, its tokens or its model are refused for."""
     try:
         yield
-    except ContainerError as error:
-        raise ContainerError(f"{source}: {error}") from error
-
-
-@contextmanager
-def _audio_path(target: str) -> Iterator[Path]:
-    """Where to write audio: beside the target, or for standard output in a scratch folder (wav headers need seeking)."""
-    if target != "-":
-        with atomic_path(Path(target)) as temporary:
-            yield temporary
-        return
-    with tempfile.TemporaryDirectory(prefix="codec-") as folder:
-        yield Path(folder) / "stdout.wav"
-        with (Path(folder) / "stdout.wav").open("rb") as handle:
-            shutil.copyfileobj(handle, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-
-
-@contextmanager
-def _open_audio_target(target: str, sample_rate: int, channels: int, huge: bool) -> Iterator[soundfile.SoundFile]:
-    suffix = ".wav" if target == "-" else Path(target).suffix.lower()
-    format = {"OPUS": "OGG", "OGA": "OGG", "AIF": "AIFF"}.get(suffix[1:].upper(), suffix[1:].upper())
-    if format not in soundfile.available_formats():
-        raise CodecError(f"{target}: cannot write {suffix or 'files without a suffix'}; use .wav, .flac, .ogg, .mp3 or .opus")
-    format = "RF64" if format == "WAV" and huge else format
-    subtype = "OPUS" if suffix == ".opus" else None
-    with _audio_path(target) as temporary:
-        try:
-            with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, format=format) as sink:
-                yield sink
-        except CodecError:
-            raise
-        except (soundfile.SoundFileError, TypeError, ValueError) as error:
-            raise CodecError(f"cannot write {channels} channels at {sample_rate} Hz to {target}: {error}") from error
+    except CodecError as error:
+        raise type(error)(f"{source}: {error}") from error

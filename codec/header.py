@@ -14,8 +14,12 @@ from quantizers.packing import bits_for, packed_size
 
 MAGIC = b"\x8bSCT"
 VERSION = 1
-ENTROPY_CODED = 1
-"""The one flag there is."""
+ENTROPY_CODED, OTHER_RATE = 1, 2
+"""Flags: entropy tables are named; the model works at another rate than `USUAL_RATE`, which is told."""
+USUAL_RATE = 16_000
+"""Of models, in Hz."""
+MIN_FRAME_RATE, MAX_FRAME_RATE = 1, 1000
+"""Frames per second."""
 CHUNK_SECONDS = 10.24
 MAX_CODEBOOK = 1 << 24
 MAX_CHUNK_BYTES = 1 << 20
@@ -38,6 +42,7 @@ class Header:
         codebook_sizes: of each stream.
         chunk_frames: frames in every chunk but the last.
         entropy: the 8 bytes that name the entropy tables, or None for codes of fixed length.
+        model_rate: sample rate that the model works at, in Hz.
     """
 
     model: str
@@ -47,6 +52,7 @@ class Header:
     codebook_sizes: tuple[int, ...]
     chunk_frames: int
     entropy: bytes | None = None
+    model_rate: int = USUAL_RATE
 
     @property
     def frame_bits(self) -> int:
@@ -64,15 +70,21 @@ class Header:
         Raises:
             ContainerError: tokens of another kind of codec.
         """
-        if tokens.model_rate != 16_000 or len(tokens.codebook_sizes) > 2:
-            streams = len(tokens.codebook_sizes)
-            rate = f"{tokens.model_rate} Hz"
-            raise ContainerError(f"{streams} streams of a codec at {rate} do not fit into .sct; one or two at 16 kHz do")
-        frames = max(1, round(chunk_seconds * tokens.frame_rate))
-        if entropy:
-            frames = min(frames, 8 * MAX_CODED_CHUNK_BYTES // (len(tokens.codes) * tokens.bits_per_frame))
+        streams, millihertz = len(tokens.codebook_sizes), 1000 * tokens.frame_rate
+        if streams > 2 or millihertz % 1 or not MIN_FRAME_RATE <= tokens.frame_rate <= MAX_FRAME_RATE:
+            about = f"{streams} streams of {tokens.frame_rate:g} frames/s"
+            raise ContainerError(f"{about} do not fit into .sct; one or two of 1 to 1000 frames/s, in whole mHz, do")
+        largest = MAX_CODED_CHUNK_BYTES if entropy else MAX_CHUNK_BYTES
+        fitting = 8 * largest // (max(1, len(tokens.codes)) * tokens.bits_per_frame)
         return Header(
-            tokens.model, tokens.sample_rate, len(tokens.codes), tokens.frame_rate, tokens.codebook_sizes, frames, entropy
+            tokens.model,
+            tokens.sample_rate,
+            len(tokens.codes),
+            tokens.frame_rate,
+            tokens.codebook_sizes,
+            max(1, min(round(chunk_seconds * tokens.frame_rate), fitting)),
+            entropy,
+            tokens.model_rate,
         )
 
     def pack(self) -> bytes:
@@ -80,11 +92,13 @@ class Header:
         model = bytes.fromhex(self.model)
         if len(model) != 8 or not 1 <= self.channels <= MAX_CHANNELS:
             raise ContainerError(f"cannot write {self.channels} channels of model {self.model!r}")
+        other = self.model_rate != USUAL_RATE
         body = _FIXED.pack(
-            MAGIC, VERSION, ENTROPY_CODED if self.entropy else 0, model, self.sample_rate, self.channels,
-            len(self.codebook_sizes), round(self.frame_rate * 1000), self.chunk_frames,
+            MAGIC, VERSION, (ENTROPY_CODED if self.entropy else 0) | (OTHER_RATE if other else 0), model, self.sample_rate,
+            self.channels, len(self.codebook_sizes), round(self.frame_rate * 1000), self.chunk_frames,
         )  # fmt: skip
-        body += b"".join(struct.pack("<I", size) for size in self.codebook_sizes) + (self.entropy or b"")
+        body += b"".join(struct.pack("<I", size) for size in self.codebook_sizes)
+        body += (struct.pack("<I", self.model_rate) if other else b"") + (self.entropy or b"")
         return body + struct.pack("<I", zlib.crc32(body))
 
     @staticmethod
@@ -98,22 +112,24 @@ class Header:
         magic, version, flags, model, sample_rate, channels, streams, millihertz, frames = _FIXED.unpack(fixed)
         if magic != MAGIC:
             raise ContainerError("not a .sct file")
-        if version != VERSION or flags & ~ENTROPY_CODED:
+        if version != VERSION or flags & ~(ENTROPY_CODED | OTHER_RATE):
             raise ContainerError(
                 f"format version {version} flags {flags} is newer than this program reads ({VERSION}); update it"
             )
         if streams not in (1, 2):
             raise ContainerError(f"damaged header: {streams} streams")
-        named = 8 if flags & ENTROPY_CODED else 0
-        rest = read_exactly(source, 4 * streams + named + 4, "the header")
+        numbers, named = streams + bool(flags & OTHER_RATE), 8 if flags & ENTROPY_CODED else 0
+        rest = read_exactly(source, 4 * numbers + named + 4, "the header")
         if zlib.crc32(fixed + rest[:-4]) != struct.unpack("<I", rest[-4:])[0]:
             raise ContainerError("damaged header: checksum does not match")
         sizes = struct.unpack_from(f"<{streams}I", rest)
-        entropy = rest[4 * streams : -4] or None
+        model_rate = struct.unpack_from("<I", rest, 4 * streams)[0] if flags & OTHER_RATE else USUAL_RATE
+        entropy = rest[4 * numbers : -4] or None
         sane = 1 <= channels <= MAX_CHANNELS and all(2 <= size <= MAX_CODEBOOK for size in sizes)
-        header = Header(model.hex(), sample_rate, channels, millihertz / 1000, sizes, frames, entropy) if sane else None
-        if header is None or not (is_sample_rate(sample_rate) and 1_000 <= millihertz <= 1_000_000 and frames):
+        sane = sane and is_sample_rate(sample_rate) and is_sample_rate(model_rate) and frames > 0
+        if not sane or not MIN_FRAME_RATE <= millihertz / 1000 <= MAX_FRAME_RATE:
             raise ContainerError("damaged header: impossible values")
+        header = Header(model.hex(), sample_rate, channels, millihertz / 1000, sizes, frames, entropy, model_rate)
         if header.payload_bytes(frames) > (MAX_CODED_CHUNK_BYTES if entropy else MAX_CHUNK_BYTES):
             raise ContainerError("damaged header: chunks larger than the format allows")
         return header

@@ -15,6 +15,7 @@ from codec.atomic import atomic_path, atomic_write
 from codec.baselines import is_known, known_codecs, load_tokenizer
 from codec.baselines.interface import AudioCodec
 from codec.config import ModelConfig
+from codec.device import find_device
 from codec.entropy import EntropyModel, load_entropy
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
@@ -125,25 +126,26 @@ def load_codec(
     Args:
         name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``;
             ``"haoheliu/SemantiCodec"``, or a folder with its files, for the published SemantiCodec.
-        rate: default tokens per second of the returned codec; 50 if left out.
+        rate: default tokens per second of the returned codec; 50 if left out and the model has it, else the next one to that.
         vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
-        device: where the networks run.
+        device: where the networks run: ``cpu``, ``cuda``, ``auto`` for a GPU if there is one, or another that torch knows.
         compat: for the published SemantiCodec: exactly the reference's tokens and sound, or its quirks repaired.
         decoder: ``fast``, or ``diffusion`` for the one that was trained beside it; the published SemantiCodec has only that.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
-        CodecError: unknown rate or vocabulary.
-
+        CodecError: unknown rate or vocabulary, or a device that is not there.
     """
     check_model(name)
     if decoder not in get_args(Way):
         raise CodecError(f"decoder {decoder!r} is not one of {', '.join(get_args(Way))}")
+    if name == "":
+        raise ModelError("the name of the model is empty")
+    device = find_device(device)
     if is_published(name):
         from codec.official.model import load_published
 
         return load_published(str(name), rate, vocab, device, compat)
-    rate = 50 if rate is None else rate
     folder = DEFAULT if name in (None, "default") else Path(str(name))
     weights = folder / "model.safetensors"
     if folder.suffix == ".safetensors":

@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from codec.entropy import EntropyModel, load_entropy
-from codec.errors import AudioError, CodecError, ModelError
-from codec.limits import is_sample_rate
+from codec.errors import CodecError, ModelError
+from codec.limits import as_sample_rate
 from codec.networks import Networks
-from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder
-from codec.tokens import Tokens, model_samples
+from codec.samples import as_batch
+from codec.streaming import TOGETHER, WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
+from codec.threads import at_once
+from codec.tokens import Tokens, check_codes, model_samples
 
 Stream = Literal["semantic", "acoustic", "both"]
-DEFAULT_VOCAB = 8192
+DEFAULT_RATE, DEFAULT_VOCAB = 50, 8192
 
 
 class Codec:
@@ -29,8 +31,8 @@ class Codec:
         networks: trained weights.
         name: how it was loaded.
         fingerprint: of config and weights; tokens carry it, and only the same model decodes them.
-        rate: default tokens per second.
-        vocab: default semantic vocabulary; 8192 if the model has it.
+        rate: default tokens per second; 50 if the model has it, else the next one to that.
+        vocab: default semantic vocabulary; 8192 if the model has it, else its smallest.
         folder: that it was loaded from.
 
     Example:
@@ -46,13 +48,13 @@ class Codec:
         networks: Networks,
         name: str,
         fingerprint: str,
-        rate: int = 50,
+        rate: int | None = None,
         vocab: int | None = None,
         folder: Path | None = None,
     ) -> None:
         self.networks = networks.eval().requires_grad_(False)
         self.name, self.fingerprint = name, fingerprint
-        self.rate = rate
+        self.rate = min(self.rates, key=lambda each: abs(each - DEFAULT_RATE))
         self.vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs else self.vocabs[0]
         self.rate, self.vocab = self._choose(rate, vocab)
         self.folder = folder
@@ -109,7 +111,7 @@ class Codec:
             CodecError: no such rate.
         """
         if rate not in self.rates:
-            raise CodecError(f"rate {rate} is not one of {', '.join(map(str, sorted(self.rates)))} tokens/s")
+            raise CodecError(f"rate {rate!r} is not one of {', '.join(map(str, sorted(self.rates)))} tokens/s")
         return round(2 * self._base_rate / rate)
 
     def _stack(self, tokens: Tokens) -> int:
@@ -124,7 +126,7 @@ class Codec:
         rate, vocab = self.rate if rate is None else rate, self.vocab if vocab is None else vocab
         self.stack_of(rate)
         if vocab not in self.vocabs:
-            raise CodecError(f"vocabulary {vocab} is not one of {', '.join(map(str, self.vocabs))}")
+            raise CodecError(f"vocabulary {vocab!r} is not one of {', '.join(map(str, self.vocabs))}")
         return rate, vocab
 
     def encode(
@@ -137,78 +139,99 @@ class Codec:
     ) -> Tokens:
         """Encodes a batch; every item gives the tokens that it gives alone.
 
+        On a GPU items go through the networks together, where rounding may decide a near tie between two codes otherwise.
+
         Args:
-            wave: ``(B, samples)`` or ``(samples,)``, full scale ±1; NaN and infinite samples count as 0.
+            wave: ``(B, samples)`` or ``(samples,)`` of any type that `codec.samples.as_batch` takes: floating point with full
+                scale ±1, or signed integers. NaN and infinite samples count as 0.
             sample_rate: of ``wave`` in Hz; any.
             rate: tokens per second, default ``self.rate``.
             vocab: semantic vocabulary, default ``self.vocab``.
             lengths: ``(B,)`` true lengths in samples; what lies behind them is not looked at.
 
+        Returns:
+            Tokens on the CPU.
+
         Raises:
-            AudioError: not one- or two-dimensional, or wrong lengths.
+            AudioError: samples of another shape, type or scale, wrong lengths, or an impossible sample rate.
             CodecError: unknown rate or vocabulary.
         """
-        audio = as_batch(wave)
-        empty = self.describe(sample_rate, rate, vocab, channels=len(audio))
-        counts = check_lengths(lengths, audio)
-        items = []
-        for row, count in zip(audio, counts, strict=True):
-            stream = self.stream_encoder(sample_rate, 1, rate, vocab)
-            items.append(torch.cat([stream.push(row[None, :count]), stream.flush()], dim=2)[0])
+        clips = as_batch(wave, lengths)
+        empty = self.describe(sample_rate, rate, vocab, channels=len(clips))
+        items: list[Tensor] = []
+        for start in range(0, len(clips), self._together):
+            part = clips[start : start + self._together]
+            items += encode_clips([self.stream_encoder(sample_rate, 1, rate, vocab) for _ in part], part)
         longest = max((item.shape[1] for item in items), default=0)
         codes = torch.zeros(len(items), 2, longest, dtype=torch.int64)
         for index, item in enumerate(items):
             codes[index, :, : item.shape[1]] = item
-        return replace(empty, codes=codes, lengths=torch.tensor(counts, dtype=torch.int64))
+        return replace(empty, codes=codes, lengths=torch.tensor([len(clip) for clip in clips], dtype=torch.int64))
 
     def decode(self, tokens: Tokens) -> Tensor:
         """Decodes a batch.
 
         Returns:
-            ``(B, samples)`` at ``self.sample_rate``: each item as long as its original, then zeros.
+            ``(B, samples)`` on the CPU, at ``self.sample_rate`` and within ±1: each item as long as its original, then zeros.
 
         Raises:
             ModelError: another model made the tokens.
             CodecError: codes outside their codebooks.
         """
         self.check(tokens)
-        rows = []
-        for index in range(len(tokens.codes)):
-            item = tokens.item(index)
-            stream = self.stream_decoder(tokens)
-            wave = torch.cat([stream.push(item.codes), stream.flush()], dim=1)[0]
-            rows.append(wave[: model_samples(int(item.lengths[0]), tokens.sample_rate, self.sample_rate)])
-        longest = max((len(row) for row in rows), default=0)
-        output = torch.zeros(len(rows), longest)
-        for index, row in enumerate(rows):
-            output[index, : len(row)] = row
+        items = [tokens.item(index) for index in range(len(tokens.codes))]
+        rows: list[Tensor] = []
+        for start in range(0, len(items), self._together):
+            rows += self._decode_clips(tokens, [item.codes[0] for item in items[start : start + self._together]])
+        counts = [model_samples(int(n), tokens.sample_rate, self.sample_rate) for n in tokens.lengths]
+        output = torch.zeros(len(rows), max(counts, default=0))
+        for index, (row, count) in enumerate(zip(rows, counts, strict=True)):
+            output[index, :count] = row[:count]
         return output
+
+    def _decode_clips(self, tokens: Tokens, clips: list[Tensor]) -> list[Tensor]:
+        """Codes ``(S, N)`` of clips, at the rate and vocabulary of ``tokens`` → ``(samples,)``, in whole tokens."""
+        return decode_clips([self.stream_decoder(tokens) for _ in clips], clips)
+
+    @property
+    def _together(self) -> int:
+        """Clips that are worked on side by side: on a CPU as many as there are threads for."""
+        return at_once() if next(self.networks.parameters()).device.type == "cpu" else TOGETHER
 
     def embed(self, tokens: Tokens, stream: Stream = "both") -> Tensor:
         """Vectors of tokens, for probes and language models.
 
         Returns:
-            ``(B, N, D)``: k-means codewords, acoustic values, or both side by side.
+            ``(B, N, D)`` where the codes lie: k-means codewords, acoustic values, or both side by side.
 
         Raises:
             ModelError: another model made the tokens.
-            CodecError: the acoustic stream is asked for and not there.
+            CodecError: the acoustic stream is asked for and not there, or no such stream.
         """
         self.check(tokens)
+        if stream not in get_args(Stream):
+            raise CodecError(f"stream {stream!r} is not one of {', '.join(get_args(Stream))}")
         if stream != "semantic" and tokens.codes.shape[1] < 2:
             raise CodecError("these tokens have no acoustic stream")
         semantic, acoustic = self.networks.codes_to_values(tokens.codes, self._stack(tokens), tokens.codebook_sizes[0])
         if stream == "semantic":
-            return semantic
+            return semantic.to(tokens.codes.device)
         assert acoustic is not None
-        return acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
+        chosen = acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
+        return chosen.to(tokens.codes.device)
 
     def stream_encoder(
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
     ) -> StreamEncoder:
-        """An encoder to push audio into; see `StreamEncoder`. `LOW_LATENCY` is the grid for live audio."""
+        """An encoder to push audio into; see `StreamEncoder`. `LOW_LATENCY` is the grid for live audio.
+
+        Raises:
+            CodecError: unknown rate or vocabulary, an impossible sample rate, or no channels.
+        """
         tokens = self.describe(sample_rate, rate, vocab)
-        return StreamEncoder(self.networks, sample_rate, channels, self._stack(tokens), tokens.codebook_sizes[0], grid)
+        if channels < 1:
+            raise CodecError(f"{channels} channels cannot be encoded; one or more can")
+        return StreamEncoder(self.networks, tokens.sample_rate, channels, self._stack(tokens), tokens.codebook_sizes[0], grid)
 
     def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> StreamDecoder:
         """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
@@ -231,11 +254,11 @@ class Codec:
         expected = (vocab, self.networks.acoustic_quantizer.codebook_size)
         if tokens.codebook_sizes != expected[: len(tokens.codebook_sizes)]:
             raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {expected}")
+        if tokens.model_rate != self.sample_rate:
+            raise CodecError(f"model_rate {tokens.model_rate} is not this model's: {self.sample_rate}")
         if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
             raise CodecError("fewer frames than the declared length needs")
-        sizes = torch.tensor(tokens.codebook_sizes).view(1, -1, 1)
-        if ((tokens.codes < 0) | (tokens.codes >= sizes)).any():
-            raise CodecError("codes lie outside their codebooks")
+        check_codes(tokens.codes, tokens.codebook_sizes)
 
     def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:
         """Tokens of no audio: bitrate, and what a container's header needs.
@@ -244,15 +267,14 @@ class Codec:
             CodecError: unknown rate or vocabulary, or an impossible sample rate.
         """
         rate, vocab = self._choose(rate, vocab)
-        if not is_sample_rate(sample_rate):
-            raise AudioError(f"sample rate {sample_rate} Hz is outside 1 kHz … 768 kHz")
         return Tokens(
             codes=torch.zeros(channels, 2, 0, dtype=torch.int64),
             lengths=torch.zeros(channels, dtype=torch.int64),
-            sample_rate=sample_rate,
+            sample_rate=as_sample_rate(sample_rate),
             frame_rate=rate / 2,
             codebook_sizes=(vocab, self.codebook_sizes[1]),
             model=self.fingerprint,
+            model_rate=self.sample_rate,
         )
 
     def silence(self, tokens: Tokens) -> Tensor:
@@ -262,25 +284,6 @@ class Codec:
         )
         middle = quiet.codes.shape[2] // 2
         return quiet.codes[0, : tokens.codes.shape[1], middle]
-
-
-def as_batch(wave: Tensor | np.ndarray) -> np.ndarray:
-    """``(samples,)`` or ``(B, samples)``, float or integer → ``(B, samples)`` float32 without NaN."""
-    audio = wave.detach().cpu().numpy() if isinstance(wave, Tensor) else np.asarray(wave)
-    if audio.dtype.kind == "i":
-        audio = audio / np.float32(np.iinfo(audio.dtype).max + 1)
-    audio = audio[None] if audio.ndim == 1 else audio
-    if audio.ndim != 2:
-        raise AudioError(f"audio of shape {audio.shape}: (samples,) or (batch, samples) is expected")
-    return np.nan_to_num(audio.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def check_lengths(lengths: Tensor | None, audio: np.ndarray) -> list[int]:
-    """True lengths of the items of a batch, checked."""
-    counts = [audio.shape[1]] * len(audio) if lengths is None else [int(n) for n in lengths]
-    if len(counts) != len(audio) or any(not 0 <= n <= audio.shape[1] for n in counts):
-        raise AudioError(f"lengths {counts} do not fit audio of shape {audio.shape}")
-    return counts
 
 
 __all__ = ["Codec", "Stream"]

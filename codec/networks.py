@@ -52,9 +52,14 @@ class Networks(nn.Module):
 
     @property
     def decoder_context(self) -> int:
-        """50 Hz frames on either side that a sample depends on, in whole tokens and periods of the decoder's head."""
-        unit = math.lcm(max(self.config.stacks), self.decoder.head.period)
-        return -(-self.decoder.reach // unit) * unit
+        """50 Hz frames on either side that a sample depends on, in whole tokens of every rate."""
+        largest = max(self.config.stacks)
+        return -(-self.decoder.reach // largest) * largest
+
+    @property
+    def decoder_step(self) -> int:
+        """Frames between the places where a decoder's window can begin: at a token of every rate and a period of its head."""
+        return math.lcm(max(self.config.stacks), self.decoder.head.period)
 
     def codebook(self, stack: int) -> NestedKMeansQuantizer:
         """The k-means codebooks of one rate."""
@@ -78,7 +83,11 @@ class Networks(nn.Module):
         return torch.stack([semantic.codes, self.mel_to_acoustic(mel, semantic.values, stack).codes], dim=1)
 
     def codes_to_values(self, codes: Tensor, stack: int, vocab: int) -> tuple[Tensor, Tensor | None]:
-        """Codes ``(B, S, N)`` → semantic codewords and acoustic values (None if there is no acoustic stream)."""
+        """Codes ``(B, S, N)`` → semantic codewords and acoustic values (None if there is no acoustic stream).
+
+        Codes may lie on any device; the vectors are where the networks are.
+        """
+        codes = codes.to(self.codebook(stack).leaves.device)
         semantic = self.codebook(stack).decode(codes[:, 0], vocab)
         if codes.shape[1] == 1:
             return semantic, None

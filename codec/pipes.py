@@ -4,107 +4,20 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
 
-from codec.audio import AudioInfo
 from codec.bitstream import ContainerReader, ContainerWriter
-from codec.errors import AudioError, CodecError
+from codec.errors import AudioError, CodecError, TruncatedError
 from codec.files import FileReport, decoded_blocks, tokens_of
 from codec.header import CHUNK_SECONDS, Header
-from codec.limits import MAX_CHANNELS, is_sample_rate
+from codec.limits import is_sample_rate
 from codec.model import Codec
+from codec.pcm import PcmFormat, pcm_blocks, read_wav_header
 from codec.streaming import LOW_LATENCY, WHOLE
 
-BLOCK_BYTES = 1 << 16
-_SAMPLES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
 _UNKNOWN_SIZE = 0xFFFFFFFF
-
-
-@dataclass(frozen=True)
-class PcmFormat:
-    """What raw samples are.
-
-    Attributes:
-        info: sample rate and channels.
-        dtype: numpy's name for a sample.
-        bytes: of audio, or None if it goes on until the pipe closes.
-    """
-
-    info: AudioInfo
-    dtype: str = "<i2"
-    bytes: int | None = None
-
-    @staticmethod
-    def parse(text: str) -> PcmFormat:
-        """From ``RATE`` or ``RATE:CHANNELS``, 16-bit little-endian.
-
-        Raises:
-            AudioError: not that, or outside what is supported.
-
-        Example:
-            >>> PcmFormat.parse("48000:2").info
-            AudioInfo(sample_rate=48000, channels=2)
-        """
-        rate, _, channels = text.partition(":")
-        if not (rate.isdecimal() and (channels or "1").isdecimal()) or len(text) > 20:
-            raise AudioError(f"raw format {text!r} is not RATE or RATE:CHANNELS, such as 16000:1")
-        return PcmFormat(_checked(int(rate), int(channels or 1)))
-
-
-def _checked(sample_rate: int, channels: int) -> AudioInfo:
-    if not is_sample_rate(sample_rate) or not 1 <= channels <= MAX_CHANNELS:
-        raise AudioError(f"{channels} channels at {sample_rate} Hz are not supported")
-    return AudioInfo(sample_rate, channels)
-
-
-def read_wav_header(source: IO[bytes]) -> PcmFormat:
-    """Reads a wav stream up to its first sample.
-
-    Raises:
-        AudioError: not wav, or samples that are not 16-bit, 32-bit or float.
-    """
-    start = _exactly(source, 12)
-    if start[:4] not in (b"RIFF", b"RF64") or start[8:] != b"WAVE":
-        raise AudioError("standard input is not wav; name its format for raw samples: --raw 16000:1")
-    found: PcmFormat | None = None
-    while True:
-        name, size = struct.unpack("<4sI", _exactly(source, 8))
-        if name == b"data":
-            if found is None:
-                raise AudioError("wav stream without a format")
-            endless = size in (0, _UNKNOWN_SIZE) or start[:4] == b"RF64"
-            return PcmFormat(found.info, found.dtype, None if endless else size)
-        if size > BLOCK_BYTES:
-            raise AudioError(f"wav stream with a header of {size} bytes")
-        body = _exactly(source, size + size % 2)
-        if name == b"fmt " and size >= 16:
-            tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", body)
-            tag = struct.unpack_from("<H", body, 24)[0] if tag == 0xFFFE and size >= 26 else tag
-            if (tag, bits) not in _SAMPLES:
-                raise AudioError(f"wav stream of format {tag} with {bits} bits; 16-bit, 32-bit and float are read")
-            found = PcmFormat(_checked(rate, channels), _SAMPLES[tag, bits])
-
-
-def pcm_blocks(source: IO[bytes], pcm: PcmFormat) -> Iterator[np.ndarray]:
-    """Yields float32 ``(channels, n)`` as samples arrive."""
-    read = getattr(source, "read1", source.read)  # what is there, without waiting for more
-    frame = np.dtype(pcm.dtype).itemsize * pcm.info.channels
-    scale = 1.0 if pcm.dtype == "<f4" else 1 / (np.iinfo(pcm.dtype).max + 1)
-    held, left = b"", pcm.bytes
-    while left is None or left:
-        data = read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
-        if not data:
-            return
-        left = None if left is None else left - len(data)
-        held += data
-        usable = len(held) - len(held) % frame
-        block = np.frombuffer(held[:usable], pcm.dtype).reshape(-1, pcm.info.channels).T.astype(np.float32) * np.float32(scale)
-        held = held[usable:]
-        yield np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def encode_stream(
@@ -148,13 +61,16 @@ def encode_stream(
     for block in pcm_blocks(source, pcm):
         writer.push(stream.push(block)[:, :streams])
     writer.push(stream.flush()[:, :streams])
-    writer.close(stream.samples)
     if not stream.samples:
         raise AudioError("the stream contains no samples")
+    writer.close(stream.samples)
     heard = stream.samples / info.sample_rate
+    told = pcm.samples
+    cut = told is not None and stream.samples < told
+    warnings = (f"cut short: {heard:.2f} of {told / info.sample_rate:.2f} s are there",) if cut and told else ()
     return FileReport(
         "-", "-", heard, info.channels, info.sample_rate, tokens.rate, target.count,
-        target.count * 8 / heard / 1000, heard / (time.perf_counter() - started),
+        target.count * 8 / heard / 1000, heard / (time.perf_counter() - started), warnings=warnings,
     )  # fmt: skip
 
 
@@ -178,6 +94,8 @@ def decode_stream(
         raw: no wav header.
         low_latency: look 160 ms ahead, instead of as far as for whole files.
 
+    A container that breaks off is decoded as far as it goes, and the report says so.
+
     Raises:
         CodecError: unusable input or arguments.
     """
@@ -190,19 +108,23 @@ def decode_stream(
         reader.entropy = model.entropy
     if conceal:
         reader.conceal = model.silence(tokens)
-    out_rate = sample_rate or header.sample_rate
+    out_rate = header.sample_rate if sample_rate is None else sample_rate
     if not is_sample_rate(out_rate):
         raise CodecError(f"sample rate {out_rate} Hz is outside 1 kHz … 768 kHz")
     target = _Flushing(sink)
     if not raw:
         target.write(_wav_header(out_rate, header.channels))
     written = 0
-    for block in decoded_blocks(model, tokens, reader, out_rate, LOW_LATENCY if low_latency else WHOLE):
-        target.write(np.round(block * 32767).astype("<i2").tobytes())
-        written += len(block)
+    try:
+        for block in decoded_blocks(model, tokens, reader, out_rate, LOW_LATENCY if low_latency else WHOLE):
+            target.write(np.round(block * 32767).astype("<i2").tobytes())
+            written += len(block)
+    except TruncatedError:
+        if not written:
+            raise
     return FileReport(
         "-", "-", written / out_rate, header.channels, out_rate, tokens.rate, 0, 0.0,
-        written / out_rate / (time.perf_counter() - started), len(reader.damaged),
+        written / out_rate / (time.perf_counter() - started), len(reader.damaged), (reader.cut,) if reader.cut else (),
     )  # fmt: skip
 
 
@@ -223,13 +145,3 @@ def _wav_header(sample_rate: int, channels: int) -> bytes:
     fields = struct.pack("<HHIIHH", 1, channels, sample_rate, sample_rate * channels * 2, channels * 2, 16)
     sizes = struct.pack("<I", _UNKNOWN_SIZE)
     return b"RIFF" + sizes + b"WAVEfmt " + struct.pack("<I", len(fields)) + fields + b"data" + sizes
-
-
-def _exactly(source: IO[bytes], size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = source.read(size - len(data))
-        if not more:
-            raise AudioError("wav stream ends inside its header" if data else "standard input is empty")
-        data += more
-    return data

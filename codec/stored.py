@@ -39,7 +39,7 @@ def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
     """
     try:
         check_file(path, MAX_CONFIG_BYTES)
-        return parse(json.loads(path.read_text("utf-8")))
+        return parse(json.loads(path.read_text("utf-8-sig")))
     except ModelError:
         raise
     except OSError as error:

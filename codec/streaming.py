@@ -7,21 +7,26 @@ core depends on, so nothing is cross-faded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from codec.audio import Resampler
+from codec.errors import CodecError
 from codec.networks import Networks
-from codec.tokens import model_samples
+from codec.samples import as_batch
+from codec.threads import at_once, side_by_side
+from codec.tokens import as_codes, check_codes, model_samples
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How a stream is cut into windows, in frames of 50 Hz that 4 divides.
+    """How a stream is cut into windows, in frames of 50 Hz; both are filled up to whole tokens.
 
     Attributes:
         core: that a window adds.
@@ -31,31 +36,67 @@ class Grid:
     core: int
     ahead: int | None = None
 
-    def wait(self, context: int) -> int:
-        """Frames of look-ahead, for a network of so much context on either side."""
-        return context if self.ahead is None else min(self.ahead, context)
+    def fit(self, stack: int, context: int) -> tuple[int, int]:
+        """Core and look-ahead in whole tokens, for a network of so much context on either side."""
+        ahead = context if self.ahead is None else min(self.ahead, context)
+        return -(-self.core // stack) * stack, -(-ahead // stack) * stack
 
 
 WHOLE = Grid(core=1024)
 """Windows of 20.48 s, long enough that recomputed context costs little: what files and batches go through."""
 LOW_LATENCY = Grid(core=4, ahead=8)
 """Windows of 80 ms that see 160 ms ahead. Their tokens are near those of a file, but not the same."""
+TOGETHER = 32
+"""Clips whose windows go through a GPU side by side."""
+Task = Generator[list[Tensor], list[Tensor], Tensor]
+"""Yields windows that a network is to see, is sent what it makes of them, and returns all of it together."""
 
 
-def per_item(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
-    """Applies a network to a batch.
+def windows_at_once(networks: Networks) -> int:
+    """Of one stream: on a CPU as many as there are threads for; a GPU has clips to work on side by side."""
+    return at_once() if next(networks.parameters()).device.type == "cpu" else 1
 
-    On a CPU it does so item by item: kernels round differently for other batch sizes, a rounding can flip a token,
-    and there is no speed in batching windows of this length there.
+
+def through(network: Callable[[Tensor], Tensor], windows: Sequence[Tensor]) -> list[Tensor]:
+    """What a network makes of windows ``(B, …)``.
+
+    On a CPU it sees item by item: kernels round differently for other batch sizes, a rounding can flip a token, and there
+    is no speed in batching windows of this length there. Elsewhere it sees all windows of one shape together.
     """
-    if batch.device.type == "cpu":
-        first = function(batch[:1])
-        output = first.new_empty(len(batch), *first.shape[1:])
-        output[:1] = first
-        for index in range(1, len(batch)):
-            output[index] = function(batch[index : index + 1])[0]
-        return output
-    return function(batch)
+    if windows[0].device.type == "cpu":
+        items = side_by_side(network, [item for window in windows for item in torch.split(window, 1)])
+        parts = iter(items)
+        found = [[next(parts) for _ in window] for window in windows]
+        return [part[0] if len(part) == 1 else torch.cat(part) for part in found]
+    alike: defaultdict[torch.Size, list[int]] = defaultdict(list)
+    for index, window in enumerate(windows):
+        alike[window.shape[1:]].append(index)
+    outputs: dict[int, Tensor] = {}
+    for group in alike.values():
+        output = network(torch.cat([windows[index] for index in group]))
+        outputs |= zip(group, torch.split(output, [len(windows[index]) for index in group]), strict=True)
+    return [outputs[index] for index in range(len(windows))]
+
+
+def run(tasks: Sequence[Task], network: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Carries tasks out side by side: what they yield goes through the network together."""
+    waiting: dict[int, list[Tensor]] = {}
+    results: dict[int, Tensor] = {}
+
+    def go_on(index: int, outputs: list[Tensor] | None) -> None:
+        try:
+            waiting[index] = tasks[index].send(outputs)  # type: ignore[arg-type]  # a generator is started by sending None
+        except StopIteration as end:
+            results[index] = end.value
+
+    for index in range(len(tasks)):
+        go_on(index, None)
+    while waiting:
+        asked, waiting = waiting, {}
+        outputs = iter(through(network, [window for windows in asked.values() for window in windows]))
+        for index, windows in asked.items():
+            go_on(index, list(islice(outputs, len(windows))))
+    return [results[index] for index in range(len(tasks))]
 
 
 class StreamEncoder:
@@ -69,42 +110,65 @@ class StreamEncoder:
         vocab: semantic vocabulary.
         grid: of windows; only on `WHOLE` are the tokens those of a whole file.
 
+    Attributes:
+        samples: pushed so far, per channel.
+
     A token is ready once its window and the window's look-ahead have arrived: ``latency`` seconds at most.
     """
 
     def __init__(self, networks: Networks, sample_rate: int, channels: int, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
-        self._networks, self._stack, self._vocab, self._grid = networks, stack, vocab, grid
-        self._ahead = grid.wait(networks.encoder_context)
+        self._networks, self._stack, self._vocab = networks, stack, vocab
+        self._core, self._ahead = grid.fit(stack, networks.encoder_context)
         self._rate_in, self._rate = sample_rate, networks.config.sample_rate
         self._resampler = Resampler(sample_rate, self._rate, channels)
         self._hop, self._edge = networks.config.hop_length, networks.mel.edge
         self._buffer = np.zeros((channels, 0), np.float32)
         self._buffer_start = 0
         self._next_frame = 0
+        self._ended = False
         self.samples = 0
 
     @property
     def latency(self) -> float:
         """Longest time in seconds between a sample's arrival and its token."""
-        return ((self._grid.core + self._ahead) * self._hop + self._edge) / self._rate
+        return ((self._core + self._ahead) * self._hop + self._edge) / self._rate
 
     @property
     def look_ahead(self) -> float:
         """Seconds of audio behind a window that its tokens depend on."""
         return (self._ahead * self._hop + self._edge) / self._rate
 
-    def push(self, block: np.ndarray) -> Tensor:
-        """``(channels, n)`` samples → ``(channels, 2, ready)`` codes."""
-        self.samples += block.shape[1]
-        self._append(self._resampler.push(np.ascontiguousarray(block.T, np.float32)).T)
-        return self._encode(final=False)
+    def push(self, block: Tensor | np.ndarray) -> Tensor:
+        """``(channels, n)`` samples, or ``(n,)`` of one channel → ``(channels, 2, ready)`` codes.
+
+        Raises:
+            AudioError: not such samples; `codec.samples.as_batch` says which can be.
+            CodecError: the stream was flushed.
+        """
+        self._receive(block)
+        return run([self._windows_of_now(final=False)], self._window_codes)[0]
 
     def flush(self) -> Tensor:
-        """The codes of everything that was pushed and is still waiting."""
+        """The codes of everything that was pushed and is still waiting; the stream ends with it.
+
+        Raises:
+            CodecError: the stream was flushed before.
+        """
+        return run([self._rest()], self._window_codes)[0]
+
+    def _receive(self, block: Tensor | np.ndarray) -> None:
+        require_open(self._ended)
+        rows = np.stack(as_batch(block, channels=len(self._buffer)))
+        self.samples += rows.shape[1]
+        self._append(self._resampler.push(np.ascontiguousarray(rows.T)).T)
+
+    def _rest(self) -> Task:
+        require_open(self._ended)
+        self._ended = True
         self._append(self._resampler.flush().T)
         missing = model_samples(self.samples, self._rate_in, self._rate) - self._received
         self._append(np.zeros((len(self._buffer), max(0, missing)), np.float32))
-        return self._encode(final=True)
+        return self._windows_of_now(final=True)
 
     @property
     def _received(self) -> int:
@@ -114,14 +178,16 @@ class StreamEncoder:
         if wave.shape[1]:
             self._buffer = np.concatenate([self._buffer, wave], axis=1)
 
-    def _encode(self, final: bool) -> Tensor:
+    def _windows_of_now(self, final: bool) -> Task:
         parts = [torch.zeros(len(self._buffer), 2, 0, dtype=torch.int64)]
-        for left, start, stop, right in self._windows(final):
-            wave = self._slice(left * self._hop - self._edge, right * self._hop + self._edge)
-            codes = per_item(self._window_codes, wave).cpu()
-            parts.append(codes[:, :, (start - left) // self._stack : (stop - left) // self._stack])
-            self._next_frame = stop
-            self._drop((stop - self._networks.encoder_context) * self._hop - self._edge)
+        while spans := list(islice(self._windows(final), windows_at_once(self._networks))):
+            outputs = yield [
+                self._slice(left * self._hop - self._edge, right * self._hop + self._edge) for left, _, _, right in spans
+            ]
+            for (left, start, stop, _), codes in zip(spans, outputs, strict=True):
+                parts.append(codes[:, :, (start - left) // self._stack : (stop - left) // self._stack].cpu())
+                self._next_frame = stop
+            self._drop((self._next_frame - self._networks.encoder_context) * self._hop - self._edge)
         return torch.cat(parts, dim=2)
 
     def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
@@ -130,9 +196,9 @@ class StreamEncoder:
         token = self._hop * self._stack
         # After flush the end is known: zeros fill the last token, and context stops where the audio does.
         total = -(-min(self._received, model_samples(self.samples, self._rate_in, self._rate)) // token) * self._stack
+        stop = self._next_frame
         while True:
-            start = self._next_frame
-            stop = start + self._grid.core
+            start, stop = stop, stop + self._core
             if not final and (stop + self._ahead) * self._hop + self._edge > self._received:
                 return
             if final and start >= total:
@@ -153,12 +219,24 @@ class StreamEncoder:
 
     def _drop(self, start: int) -> None:
         if start > self._buffer_start:
-            self._buffer = self._buffer[:, start - self._buffer_start :].copy()
+            self._buffer = self._buffer[:, start - self._buffer_start :]  # its memory goes when more is appended
             self._buffer_start = start
 
 
+def encode_clips(streams: Sequence[StreamEncoder], clips: Sequence[np.ndarray]) -> list[Tensor]:
+    """Whole clips ``(samples,)`` → codes ``(2, N)``, each through a stream of its own; windows of one shape go together.
+
+    Args:
+        streams: of one channel and one model, nothing pushed yet; as many as clips.
+        clips: to encode.
+    """
+    for stream, clip in zip(streams, clips, strict=True):
+        stream._receive(clip)
+    return [codes[0] for codes in run([stream._rest() for stream in streams], streams[0]._window_codes)] if streams else []
+
+
 class StreamDecoder:
-    """Turns pushed codes into audio at the model's sample rate.
+    """Turns pushed codes into audio at the model's sample rate, within ±1.
 
     Args:
         networks: of the model.
@@ -168,52 +246,91 @@ class StreamDecoder:
     """
 
     def __init__(self, networks: Networks, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
-        self._networks, self._stack, self._vocab, self._grid = networks, stack, vocab, grid
-        self._ahead = grid.wait(networks.decoder_context)
+        self._networks, self._stack, self._vocab = networks, stack, vocab
+        self._core, self._ahead = grid.fit(stack, networks.decoder_context)
+        self._sizes = vocab, networks.acoustic_quantizer.codebook_size
         self._fading: Tensor | None = None
         self._codes: Tensor | None = None
         self._start = 0  # frame at which the held codes begin
         self._next_frame = 0
+        self._ended = False
 
     @property
     def latency(self) -> float:
         """Longest time in seconds between a token's arrival and its sound."""
-        return self.look_ahead + self._grid.core * self._networks.config.hop_length / self._networks.config.sample_rate
+        return self.look_ahead + self._core * self._networks.config.hop_length / self._networks.config.sample_rate
 
     @property
     def look_ahead(self) -> float:
         """Seconds of tokens behind a window that its sound depends on."""
         return self._ahead * self._networks.config.hop_length / self._networks.config.sample_rate
 
-    def push(self, codes: Tensor) -> Tensor:
-        """``(channels, S, n)`` codes → ``(channels, ready)`` samples."""
-        self._codes = codes if self._codes is None else torch.cat([self._codes, codes], dim=2)
-        return self._decode(final=False)
+    def push(self, codes: Tensor | np.ndarray) -> Tensor:
+        """``(channels, S, n)`` codes → ``(channels, ready)`` samples.
+
+        Raises:
+            CodecError: not such codes, other channels or streams than before, or the stream was flushed.
+        """
+        self._receive(codes)
+        return run([self._windows_of_now(final=False)], self._window_wave)[0]
 
     def flush(self) -> Tensor:
-        """The audio of everything that was pushed and is still waiting."""
-        return self._decode(final=True)
+        """The audio of everything that was pushed and is still waiting; the stream ends with it.
 
-    def _decode(self, final: bool) -> Tensor:
+        Raises:
+            CodecError: the stream was flushed before.
+        """
+        return run([self._rest()], self._window_wave)[0]
+
+    def _receive(self, codes: Tensor | np.ndarray) -> None:
+        require_open(self._ended)
+        self._codes = appended(self._codes, codes, self._sizes)
+
+    def _rest(self) -> Task:
+        require_open(self._ended)
+        self._ended = True
+        return self._windows_of_now(final=True)
+
+    def _windows_of_now(self, final: bool) -> Task:
         if self._codes is None:
             return torch.zeros(0, 0)
-        hop, context = self._networks.config.hop_length, self._networks.decoder_context
+        hop, context, device = (
+            self._networks.config.hop_length,
+            self._networks.decoder_context,
+            next(self._networks.parameters()).device,
+        )
         parts: list[Tensor] = []
-        while True:
-            total = self._start + self._codes.shape[2] * self._stack
-            start, stop = self._next_frame, self._next_frame + self._grid.core
-            if (start >= total) if final else (stop + self._ahead > total):
-                # One part needs no copy: with many channels it is large.
-                return parts[0] if len(parts) == 1 else torch.cat([torch.zeros(len(self._codes), 0), *parts], dim=1)
-            left, stop, right = max(0, start - context), min(stop, total), min(stop + self._ahead, total)
-            window = self._codes[:, :, (left - self._start) // self._stack : (right - self._start) // self._stack]
-            wave = per_item(self._window_wave, window.to(next(self._networks.parameters()).device)).cpu()
-            parts.append(self._faded(wave[:, (start - left) * hop : (stop - left) * hop]))
-            if self._ahead < context:
-                self._fading = wave[:, (stop - left) * hop : (stop - left + 1) * hop]
-            self._next_frame = stop
-            keep = max(self._start, stop - context)
-            self._codes, self._start = self._codes[:, :, (keep - self._start) // self._stack :], keep
+        while spans := list(islice(self._windows(final), windows_at_once(self._networks))):
+            outputs = yield [self._slice(left, right).to(device) for left, _, _, right in spans]
+            for (left, start, stop, _), output in zip(spans, outputs, strict=True):
+                wave = output.cpu()
+                parts.append(self._faded(wave[:, (start - left) * hop : (stop - left) * hop]))
+                if self._ahead < context:
+                    self._fading = wave[:, (stop - left) * hop : (stop - left + 1) * hop]
+                self._next_frame = stop
+            keep = max(self._start, self._left(self._next_frame))
+            self._codes, self._start = self._slice(keep, None), keep
+        # One part needs no copy: with many channels it is large.
+        return parts[0] if len(parts) == 1 else torch.cat([torch.zeros(len(self._codes), 0), *parts], dim=1)
+
+    def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
+        """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
+        assert self._codes is not None
+        total, stop = self._start + self._codes.shape[2] * self._stack, self._next_frame
+        while (stop < total) if final else (stop + self._core + self._ahead <= total):
+            start, stop = stop, min(stop + self._core, total)
+            yield self._left(start), start, stop, min(stop + self._ahead, total)
+
+    def _slice(self, start: int, stop: int | None) -> Tensor:
+        """Codes of the frames ``start … stop`` of the stream."""
+        assert self._codes is not None
+        end = None if stop is None else (stop - self._start) // self._stack
+        return self._codes[:, :, (start - self._start) // self._stack : end]
+
+    def _left(self, start: int) -> int:
+        """Where the context of a window begins."""
+        step = self._networks.decoder_step
+        return max(0, start - self._networks.decoder_context) // step * step
 
     def _faded(self, core: Tensor) -> Tensor:
         """A window's core whose first frame goes over from what the window before made of it, seeing less."""
@@ -224,4 +341,36 @@ class StreamDecoder:
         return torch.cat([old + ramp * (core[:, : old.shape[1]] - old), core[:, old.shape[1] :]], dim=1)
 
     def _window_wave(self, codes: Tensor) -> Tensor:
-        return self._networks.codes_to_wave(codes, self._stack, self._vocab)
+        return self._networks.codes_to_wave(codes, self._stack, self._vocab).clamp(-1, 1)
+
+
+def decode_clips(streams: Sequence[StreamDecoder], clips: Sequence[Tensor]) -> list[Tensor]:
+    """Codes ``(S, N)`` of whole clips → ``(samples,)``, each through a stream of its own; as `encode_clips`."""
+    for stream, codes in zip(streams, clips, strict=True):
+        stream._receive(codes[None])
+    return [wave[0] for wave in run([stream._rest() for stream in streams], streams[0]._window_wave)] if streams else []
+
+
+def require_open(ended: bool) -> None:
+    """Refuses to go on with a stream that was flushed.
+
+    Raises:
+        CodecError: it was.
+    """
+    if ended:
+        raise CodecError("this stream was flushed, which ends it; start another one for more")
+
+
+def appended(held: Tensor | None, codes: Tensor | np.ndarray, codebook_sizes: tuple[int, ...]) -> Tensor:
+    """What a decoder holds, and ``(channels, S, n)`` codes that were pushed behind it, on the CPU.
+
+    Raises:
+        CodecError: not such codes, outside their codebooks, or other channels or streams than before.
+    """
+    codes = as_codes(codes).cpu()
+    check_codes(codes, codebook_sizes)
+    if held is None:
+        return codes
+    if codes.shape[:2] != held.shape[:2]:
+        raise CodecError(f"codes of shape {tuple(codes.shape)} after others of {tuple(held.shape[:2])} channels and streams")
+    return torch.cat([held, codes], dim=2)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from codec.errors import CodecError
+from codec.limits import as_sample_rate
 from quantizers.packing import bits_for
 
 
@@ -16,15 +21,18 @@ class Tokens:
     """Discrete audio.
 
     Attributes:
-        codes: ``(B, S, N)`` int64; stream 0 is semantic, stream 1 (if there) acoustic. Items shorter than the
-            longest are padded with 0.
-        lengths: ``(B,)`` int64, true length of each item in samples at ``sample_rate``.
+        codes: ``(B, S, N)``; stream 0 is semantic, stream 1 (if there) acoustic. Items shorter than the longest are padded
+            with 0. Integers of any type are taken, and kept as int64.
+        lengths: ``(B,)`` true length of each item in samples at ``sample_rate``; likewise.
         sample_rate: of the audio that was encoded, in Hz.
         frame_rate: tokens per second in each stream.
         codebook_sizes: of each stream.
         model: fingerprint of the model that made them.
         model_rate: sample rate that this model works at, in Hz; a frame is ``model_rate / frame_rate`` of its samples.
         counts: ``(B,)`` frames of each item, of a model that makes more than the length needs.
+
+    Raises:
+        CodecError: codes or lengths that are no integers, or that do not fit each other; an impossible sample rate.
     """
 
     codes: Tensor
@@ -37,6 +45,9 @@ class Tokens:
     counts: Tensor | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", as_codes(self.codes))
+        object.__setattr__(self, "lengths", as_codes(self.lengths, "lengths").cpu())
+        object.__setattr__(self, "sample_rate", as_sample_rate(self.sample_rate))
         if self.codes.ndim != 3 or self.codes.shape[1] != len(self.codebook_sizes):
             raise CodecError(f"codes of shape {tuple(self.codes.shape)} do not have {len(self.codebook_sizes)} streams")
         if self.lengths.shape != self.codes.shape[:1]:
@@ -77,10 +88,62 @@ class Tokens:
         return replace(self, codes=self.codes[one, :, :frames], lengths=self.lengths[one], counts=counts)
 
 
-def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: int = 16_000) -> int:
-    """Frames that cover ``samples`` at ``sample_rate``: the audio is resampled, then filled up to a whole frame."""
-    hop = round(model_rate / frame_rate)
-    return -(-model_samples(samples, sample_rate, model_rate) // hop)
+def as_codes(codes: Tensor | np.ndarray, what: str = "codes") -> Tensor:
+    """Integers of any type as int64, where they lie.
+
+    Args:
+        codes: of any shape.
+        what: they are, for the message.
+
+    Raises:
+        CodecError: they are no integers.
+
+    Example:
+        >>> as_codes(np.array([1, 2], np.int16)).dtype
+        torch.int64
+    """
+    if not isinstance(codes, Tensor):
+        array = np.asarray(codes)
+        if array.dtype.kind not in "iu":
+            raise CodecError(f"{what} of type {array.dtype} are no integers; convert them: {what}.astype('int64')")
+        return torch.from_numpy(array.astype(np.int64))
+    if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
+        kind = str(codes.dtype).removeprefix("torch.")
+        raise CodecError(f"{what} of type {kind} are no integers; convert them: {what}.long()")
+    return codes.to(torch.int64)
+
+
+def check_codes(codes: Tensor, codebook_sizes: Sequence[int]) -> None:
+    """Refuses codes that no codebook has.
+
+    Args:
+        codes: ``(B, S, N)`` int64.
+        codebook_sizes: of at least S streams.
+
+    Raises:
+        CodecError: another shape, or codes outside their codebooks.
+    """
+    if codes.ndim != 3 or not 1 <= codes.shape[1] <= len(codebook_sizes):
+        raise CodecError(
+            f"codes of shape {tuple(codes.shape)}: (batch, up to {len(codebook_sizes)} streams, frames) is expected"
+        )
+    sizes = torch.tensor(codebook_sizes[: codes.shape[1]]).view(1, -1, 1).to(codes.device)
+    if ((codes < 0) | (codes >= sizes)).any():
+        raise CodecError("codes lie outside their codebooks")
+
+
+def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: int | None = None) -> int:
+    """Frames that cover ``samples`` at ``sample_rate``: the audio is resampled, then filled up to a whole frame.
+
+    Args:
+        samples: of the audio.
+        sample_rate: of the audio in Hz.
+        frame_rate: frames per second, exactly, unless ``model_rate`` makes it exact.
+        model_rate: in Hz, of which a frame is a whole number of samples. Which rate that is does not matter: rounding up to
+            samples and then to frames is rounding up to frames.
+    """
+    exact = Fraction(frame_rate) if model_rate is None else Fraction(model_rate, round(model_rate / frame_rate))
+    return math.ceil(samples * exact / sample_rate)
 
 
 def model_samples(samples: int, sample_rate: int, model_rate: int = 16_000) -> int:

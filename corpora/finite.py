@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import soundfile
 
+from codec.formats import Spliced, Window, layout_of
+
 BLOCK_SAMPLES = 1 << 18
 
 
@@ -15,9 +17,15 @@ def holds_numbers(path: str) -> bool:
     Integer and compressed samples are always numbers, so only float files are read again.
     """
     try:
-        with soundfile.SoundFile(path) as file:
-            if file.subtype not in ("FLOAT", "DOUBLE"):
-                return True
-            return all(np.isfinite(block).all() for block in file.blocks(BLOCK_SAMPLES, dtype="float32"))
-    except (soundfile.SoundFileError, OSError, TypeError):  # a format of ffmpeg's
+        with open(path, "rb", buffering=0) as handle:
+            layout = layout_of(Window(handle))
+            return layout is None or _all_finite(Spliced(handle, layout.parts[0].pieces))  # None: a format of ffmpeg's
+    except (soundfile.SoundFileError, OSError, TypeError):
         return True
+
+
+def _all_finite(handle: Spliced) -> bool:
+    with soundfile.SoundFile(handle) as file:
+        if file.subtype not in ("FLOAT", "DOUBLE"):
+            return True
+        return all(np.isfinite(block).all() for block in file.blocks(BLOCK_SAMPLES, dtype="float32"))

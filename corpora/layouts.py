@@ -22,7 +22,7 @@ def libritts(root: Path) -> Iterator[Clip]:
         labels = {"speaker": speaker, "language": "en", "subset": subset}
         text = path.with_suffix(".normalized.txt")
         if text.is_file():
-            labels["text"] = text.read_text("utf-8", "replace").strip()
+            labels["text"] = text.read_text("utf-8-sig", "replace").strip()
         yield Clip(str(path), f"libritts/{speaker}", "speech", "LibriTTS", labels)
 
 

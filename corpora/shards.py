@@ -101,7 +101,7 @@ def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domai
         yield LeftOut(path, "labels are not a JSON object")
         return
     if ".txt" in members:
-        labels["text"] = members[".txt"].decode("utf-8", "replace").strip()
+        labels["text"] = members[".txt"].decode("utf-8-sig", "replace").strip()
     with tempfile.NamedTemporaryFile(dir=scratch, suffix=suffix, delete=False) as handle:
         handle.write(members[suffix])
     named: Any = labels.pop("domain", domain)

@@ -18,7 +18,7 @@ def read_json(path: Path) -> Any:
         CodecError: it is not JSON.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise CodecError(f"{path}: not JSON ({error})") from error
 
@@ -46,7 +46,7 @@ def read_rows(path: Path) -> list[list[str]]:
         CodecError: it is no text, or not CSV.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             return list(csv.reader((line for line in file if not line.startswith("#")), skipinitialspace=True))
     except (ValueError, csv.Error) as error:
         raise CodecError(f"{path}: not CSV ({error})") from error

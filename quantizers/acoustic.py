@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from quantizers.result import Quantized
 
@@ -50,6 +51,11 @@ class AcousticQuantizer(nn.Module):
         from vector_quantize_pytorch import FSQ
 
         return FSQ(self.levels.tolist()).to(self.levels.device)
+
+    def _apply(self, *arguments: Any, **options: Any) -> Self:
+        """Moves the module; what trains it is no part of it, and is made anew where it goes."""
+        self.__dict__.pop("_trainer", None)
+        return super()._apply(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def forward(self, latents: Tensor) -> Quantized:
         """``(B, T, dim)`` unbounded → values in ±1 and codes."""

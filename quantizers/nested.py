@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from quantizers.nearest import nearest
+from quantizers.precision import full_precision
 from quantizers.result import Quantized
 
 BEAM = 8
@@ -93,23 +94,26 @@ class NestedKMeansQuantizer(nn.Module):
             raise ValueError(f"vocabulary {vocab} is none of {', '.join(map(str, self.vocabs))}")
 
     def project(self, features: Tensor) -> Tensor:
-        """``(…, dim_in)`` → ``(…, dim)``."""
-        return (features - self.mean) @ self.basis
+        """``(…, dim_in)`` → ``(…, dim)``, in single precision also under autocast."""
+        with full_precision(features.device):
+            return (features - self.mean) @ self.basis
 
     def encode(self, features: Tensor, vocab: int) -> Tensor:
         """``(…, dim_in)`` features → ``(…)`` int64 codes below ``vocab``."""
         self._check(vocab)
         points = self.project(features).reshape(-1, self.dim)
         tables = [self.table(size) for size in self.vocabs if size <= vocab]
-        if len(tables) == 1:
-            return nearest(points, tables[0])[0].reshape(features.shape[:-1])
-        return torch.cat([descend(part, tables)[-1] for part in torch.split(points, ROWS)]).reshape(features.shape[:-1])
+        with full_precision(features.device):
+            if len(tables) == 1:
+                return nearest(points, tables[0])[0].reshape(features.shape[:-1])
+            return torch.cat([descend(part, tables)[-1] for part in torch.split(points, ROWS)]).reshape(features.shape[:-1])
 
     def encode_all(self, features: Tensor) -> Tensor:
         """``(…, dim_in)`` features → ``(V, …)`` codes of every vocabulary, as `encode` finds them, in one search."""
         points = self.project(features).reshape(-1, self.dim)
         tables = [self.table(vocab) for vocab in self.vocabs]
-        found = [torch.stack(descend(part, tables)) for part in torch.split(points, ROWS)]
+        with full_precision(features.device):
+            found = [torch.stack(descend(part, tables)) for part in torch.split(points, ROWS)]
         return torch.cat(found, dim=1).reshape(-1, *features.shape[:-1])
 
     def decode(self, codes: Tensor, vocab: int) -> Tensor:

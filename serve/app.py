@@ -73,7 +73,12 @@ def _body(about: str) -> dict[str, Any]:
 
 
 def _returns(media: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {media: {"schema": {"type": "string", "format": "binary"}}}}, **_PROBLEMS}
+    content = {media: {"schema": {"type": "string", "format": "binary"}}}
+    about = "What is missing of audio that was cut short or damaged."
+    return {
+        200: {"content": content, "headers": {"X-Codec-Warning": {"description": about, "schema": {"type": "string"}}}},
+        **_PROBLEMS,
+    }
 
 
 def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
@@ -133,7 +138,9 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
         """Turns an audio file into a ``.sct`` container."""
         if entropy:
             _need_entropy(model)
-        work = partial(encode_file, model, rate=rate, vocab=vocab, semantic_only=semantic_only, entropy=entropy)
+        work = partial(
+            encode_file, model, rate=rate, vocab=vocab, semantic_only=semantic_only, entropy=entropy, ffmpeg=limits.ffmpeg
+        )
         return await _serve(request, work, "tokens.sct", "application/octet-stream")
 
     @app.post("/decode", response_class=Response, responses=_returns("audio/wav"), openapi_extra=_body(".sct container"))
@@ -158,11 +165,14 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
                     await receive(request, folder / "body", limits, deadline)
                     async with gate.turn(deadline):
                         watch = Watch(limits, deadline)
-                        await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
+                        report = await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
                 except (CodecError, OSError) as error:
                     raise _explained(error, app.state.workspace.path) from error
             metrics.audio.labels(request.url.path).inc(watch.seconds)
-            return _Answer(folder / name, stack.pop_all(), limits.timeout, media_type=media, filename=name)
+            return _Answer(
+                folder / name, stack.pop_all(), limits.timeout,
+                headers=_warnings(report), media_type=media, filename=name,
+            )  # fmt: skip
 
     open_streams = 0
 
@@ -249,11 +259,17 @@ def _explained(error: CodecError | OSError, folder: Path) -> Exception:
     return CodecError(re.sub(rf"{re.escape(str(folder))}(/\w+/)?", "", str(error)))
 
 
-async def _in_thread(work: Callable[[], FileReport]) -> None:
+def _warnings(report: FileReport) -> dict[str, str] | None:
+    """What is missing of the input, as a header."""
+    told = "; ".join(report.warnings).encode("ascii", "replace").decode()
+    return {"X-Codec-Warning": "".join(filter(str.isprintable, told))} if told else None
+
+
+async def _in_thread(work: Callable[[], FileReport]) -> FileReport:
     """Waits for the end even if the client goes away: a worker that still works is not free, nor is its folder done with."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        await asyncio.shield(running)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise

@@ -12,6 +12,7 @@ from codec.errors import CodecError
 
 def serve(
     model: Annotated[str, typer.Option("--model", "-m", help="default, a folder, or a .safetensors file.")] = "default",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "cpu",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Requests worked on at the same time, one thread each.")] = 2,
@@ -20,6 +21,9 @@ def serve(
     max_mb: Annotated[float, typer.Option(min=0.001, help="Largest body; larger ones get 413.")] = 64.0,
     max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest audio; longer gets 413.")] = 120.0,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds a request may wait and work; then it gets 503.")] = 120.0,
+    ffmpeg: Annotated[
+        bool, typer.Option("--ffmpeg", help="Also take formats that only ffmpeg reads: m4a, webm, wma, …")
+    ] = False,
 ) -> None:
     """Serve POST /encode, POST /decode, WS /stream, /healthz, /metrics; the API is described at /docs."""
     try:
@@ -40,8 +44,10 @@ def serve(
     except OSError as error:
         raise CodecError(f"no folder for temporary files can be made: {error.strerror}; TMPDIR names the place") from error
     torch.set_num_threads(1)
-    limits = Limits(workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout)
-    app = create_app(load_own(model), limits)
+    limits = Limits(
+        workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout, ffmpeg=ffmpeg
+    )
+    app = create_app(load_own(model, device=device), limits)
     # On SIGTERM: no new connections, what runs is answered, then exit.
     config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=limits.grace, ws_max_size=limits.max_message)
     uvicorn.Server(config).run(sockets=[listener])

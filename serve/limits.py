@@ -21,6 +21,7 @@ class Limits:
         max_bytes: of a body.
         max_seconds: of audio in or out.
         timeout: seconds that a request may wait and work, and that its client may take to receive the answer.
+        ffmpeg: whether strangers' files may reach ffmpeg, for formats that libsndfile does not read.
         max_message: bytes of a WebSocket message.
     """
 
@@ -30,6 +31,7 @@ class Limits:
     max_bytes: int = 64_000_000
     max_seconds: float = 7200.0
     timeout: float = 120.0
+    ffmpeg: bool = False
     max_message: int = 1 << 20
 
     @property

@@ -32,10 +32,10 @@ TINY = ModelConfig(
 )
 
 
-def random_networks(seed: int = 0) -> Networks:
+def random_networks(seed: int = 0, config: ModelConfig = TINY) -> Networks:
     """Tiny networks whose codebooks lie where their random features do."""
     torch.manual_seed(seed)
-    networks = Networks(TINY).eval()
+    networks = Networks(config).eval()
     for codebook in networks.codebooks:
         codebook.leaves.normal_(std=0.3)
     return networks

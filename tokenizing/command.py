@@ -16,11 +16,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from codec.audio import AUDIO_SUFFIXES
+from codec.device import find_device
 from codec.errors import CodecError
+from codec.folders import PassedOver, passed_over
 from codec.hub import check_model, load_codec
+from tokenizing.places import FilePlace
 from tokenizing.plan import Plan, Settings
 from tokenizing.pool import execute, execute_here
 from tokenizing.ray_pool import execute_on_ray
+from tokenizing.rows import Row
 from tokenizing.run import MANIFEST, Execute, Progress, finish, prepare
 from tokenizing.shard_files import SUFFIXES
 from tokenizing.sources import read_source
@@ -72,6 +77,8 @@ def run(options: Options, json: bool) -> int:
         print(jsonlib.dumps(manifest))
     else:
         console.print(_summary(options.output, manifest), highlight=False, soft_wrap=True, markup=False)
+    if left := str(PassedOver(manifest.get("other_files", {}), manifest.get("linked_folders", 0))):
+        print(f"codec: {options.source}: {left}", file=sys.stderr)
     for failure in manifest["failures"][:SHOWN_FAILURES]:
         print(f"codec: {failure['key']} ({failure['source']}): {failure['reason']}", file=sys.stderr)
     if manifest["failed"] > SHOWN_FAILURES:
@@ -90,8 +97,8 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
     check_model(options.model, own=True)
     if options.device not in ("cpu", "cuda"):
         raise CodecError(f"device {options.device!r} is not one of cpu, cuda")
-    if options.device == "cuda" and not options.ray and not torch.cuda.is_available():
-        raise CodecError("device 'cuda': no GPU here")
+    if not options.ray:
+        find_device(options.device)
     model = load_codec(options.model, options.rate, options.vocab)
     sizes = model.codebook_sizes[:1] if options.semantic_only else model.codebook_sizes
     settings = Settings(model.fingerprint, model.rate, model.vocab, sizes, formats, options.shard_rows)
@@ -101,7 +108,16 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
     # Workers may have another working folder.
     named = os.path.abspath(options.model) if Path(options.model).exists() else options.model
     setup = Setup(os.path.abspath(options.output), root, named, settings)
-    return finish(options.output, plan, setup, _executor(options, setup), options.retry_failed, progress)
+    manifest = finish(options.output, plan, setup, _executor(options, setup), options.retry_failed, progress)
+    if options.source.is_dir():
+        left = passed_over(options.source, AUDIO_SUFFIXES)
+        manifest |= {"linked_folders": left.linked, "other_files": left.others if _is_folder(rows) else {}}
+    return manifest
+
+
+def _is_folder(rows: list[Row]) -> bool:
+    """Whether every audio file of the folder was meant, not those that something names or holds."""
+    return all(isinstance(row.place, FilePlace) for row in rows)
 
 
 def _executor(options: Options, setup: Setup) -> Execute:

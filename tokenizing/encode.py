@@ -18,6 +18,7 @@ from torch import Tensor
 from codec.audio import resample
 from codec.errors import AudioError
 from codec.model import Codec
+from codec.samples import as_batch
 from codec.streaming import StreamEncoder
 from codec.tokens import count_frames
 from tokenizing.places import Sound
@@ -71,7 +72,7 @@ class BatchEncoder:
         """Takes a recording; returns it if it is too long to wait.
 
         Raises:
-            AudioError: no samples, or damage on the way.
+            AudioError: no samples, samples far beyond full scale, or damage on the way.
         """
         blocks: list[np.ndarray] = []
         samples = 0
@@ -103,7 +104,8 @@ class BatchEncoder:
         count = count_frames(len(wave), sample_rate, self._model.frame_rate, rate)
         target = count * round(rate / self._model.frame_rate)
         converted = resample(wave[None], sample_rate, rate)[0][:target]
-        held = np.pad(converted, (0, target - len(converted)))
+        # Looked at here, where one recording fails and not a whole batch.
+        [held] = as_batch(np.pad(converted, (0, target - len(converted))))
         self._waiting[count].append(_Held(index, held, sample_rate, len(wave)))
         self._held += target
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -83,7 +82,7 @@ class Sound:
 
 @contextlib.contextmanager
 def open_place(root: str, place: Place) -> Iterator[Sound]:
-    """Opens a row's audio.
+    """Opens a row's audio. Of audio that is cut short or damaged no tokens are made: labels would not fit them.
 
     Args:
         root: folder that paths are relative to.
@@ -114,22 +113,15 @@ def _open(stack: contextlib.ExitStack, root: str, place: Place) -> AudioReader:
             data = handle.read(place.size)
         if len(data) < place.size:
             raise AudioError(f"{place.path}: ends within {place.member}")
-        path = stack.enter_context(_as_file(data, Path(place.member).suffix))
+        return stack.enter_context(AudioReader(io.BytesIO(data), strict=True, name=place.member))
     else:
         from tokenizing.tables import read_cell
 
         cell, name = read_cell(root, place)
-        path = os.path.join(root, name) if cell is None else stack.enter_context(_as_file(cell, Path(name).suffix))
-    return stack.enter_context(AudioReader(path))
-
-
-@contextlib.contextmanager
-def _as_file(data: bytes, suffix: str) -> Iterator[str]:
-    # Some formats are known by their suffix only, and ffmpeg wants to seek.
-    with tempfile.NamedTemporaryFile(prefix="codec-row-", suffix=suffix) as handle:
-        handle.write(data)
-        handle.flush()
-        yield handle.name
+        if cell is not None:
+            return stack.enter_context(AudioReader(io.BytesIO(cell), strict=True, name=name or None))
+        path = os.path.join(root, name)
+    return stack.enter_context(AudioReader(path, strict=True))
 
 
 def _mono(reader: AudioReader, segment: FilePlace) -> Iterator[np.ndarray]:

@@ -83,7 +83,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 
     if path.resolve() in above:
         raise CodecError(f"{path}: is its own base")
-    raw: dict[str, Any] = load_yaml(path.read_text("utf-8")) or {}
+    raw: dict[str, Any] = load_yaml(path.read_text("utf-8-sig")) or {}
     base = raw.pop("base", None)
     return raw if base is None else over(_read(path.parent / base, (*above, path.resolve())), raw, TrainConfig)
 

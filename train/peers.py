@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from codec.atomic import atomic_path, atomic_write
 from codec.baselines.narrow import narrowed
+from codec.cli.main import run_script
 from codec.config import Config
 from codec.errors import CodecError, first_error
 from corpora.store import SAMPLE_RATE, Corpus
@@ -239,4 +240,4 @@ def _fail(message: str) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

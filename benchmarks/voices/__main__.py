@@ -18,6 +18,7 @@ from benchmarks.voices.material import Material, prepare
 from benchmarks.voices.oracles import open_system
 from benchmarks.voices.report import figures, table, tone_table
 from codec.atomic import atomic_write
+from codec.cli.main import run_script
 from codec.errors import CodecError
 from eval.datasets.clip import Clip
 from eval.reconstruction.cache import Cache
@@ -103,4 +104,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

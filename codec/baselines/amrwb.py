@@ -56,7 +56,9 @@ class AmrWb:
         return Packed(data, speech_bits(data))
 
     def expand(self, data: bytes) -> tuple[np.ndarray, int]:
-        raw = run([ffmpeg(), "-v", "error", "-f", "amr", "-i", "pipe:0", "-f", "s16le", "pipe:1"], data)
+        raw = run(
+            [ffmpeg(), "-v", "error", "-protocol_whitelist", "pipe", "-f", "amr", "-i", "pipe:0", "-f", "s16le", "pipe:1"], data
+        )
         return np.frombuffer(raw, "<i2"), self.sample_rate
 
 

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from codec.audio import resample
 from codec.baselines.weights import find_weights, require_weights, sha256_of
-from codec.errors import AudioError, CodecError, ModelError
-from codec.limits import is_sample_rate
-from codec.model import as_batch, check_lengths
-from codec.tokens import Tokens, count_frames, model_samples
+from codec.errors import CodecError, ModelError
+from codec.limits import as_sample_rate
+from codec.samples import as_batch
+from codec.tokens import Tokens, check_codes, count_frames, model_samples
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 SEED = 0
@@ -139,14 +139,11 @@ class NeuralCodec:
         """``(B, samples)`` or ``(samples,)`` → tokens; as `codec.Codec.encode` does.
 
         Raises:
-            AudioError: not one- or two-dimensional, wrong lengths, or an impossible sample rate.
+            AudioError: samples of another shape, type or scale, wrong lengths, or an impossible sample rate.
         """
-        audio = as_batch(wave)
-        counts = check_lengths(lengths, audio)
-        if not is_sample_rate(sample_rate):
-            raise AudioError(f"sample rate {sample_rate} Hz is outside 1 kHz … 768 kHz")
-        items = [self._encode_one(row[:count], sample_rate) for row, count in zip(audio, counts, strict=True)]
-        return self._tokens(items, counts, sample_rate)
+        clips, sample_rate = as_batch(wave, lengths), as_sample_rate(sample_rate)
+        items = [self._encode_one(clip, sample_rate) for clip in clips]
+        return self._tokens(items, [len(clip) for clip in clips], sample_rate)
 
     def _encode_one(self, row: np.ndarray, sample_rate: int) -> Tensor:
         frames = count_frames(len(row), sample_rate, self.frame_rate, self.sample_rate)
@@ -221,9 +218,7 @@ class NeuralCodec:
             raise CodecError(f"{len(tokens.codebook_sizes)} streams, but {self.name} has {len(self.codebook_sizes)}")
         if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
             raise CodecError("fewer frames than the declared length needs")
-        sizes = torch.tensor(self.codebook_sizes).view(1, -1, 1)
-        if ((tokens.codes < 0) | (tokens.codes >= sizes)).any():
-            raise CodecError("codes lie outside their codebooks")
+        check_codes(tokens.codes, self.codebook_sizes)
 
 
 def _fit(wave: Tensor, samples: int) -> Tensor:

@@ -7,9 +7,12 @@ import glob
 import json as jsonlib
 import os
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import get_args
 
 from rich.console import Console
@@ -17,9 +20,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from codec.atomic import remove_leftovers
 from codec.audio import AUDIO_SUFFIXES
+from codec.cli.resume import Settings, decoded, encoded, is_container, left_to_do
 from codec.errors import CodecError
 from codec.files import FileReport, Format, decode_file, encode_file
+from codec.folders import passed_over
 from codec.hub import load_codec
+from codec.model import Codec
+from codec.threads import at_once, in_order
+
+DECODED = ".decoded.wav"
+"""Ends the names that decoding chooses: never those of recordings."""
 
 
 @dataclass(frozen=True)
@@ -43,44 +53,66 @@ def encode_all(
     inputs: list[str],
     output: str | None,
     model: str,
-    rate: int,
+    device: str,
+    rate: int | None,
     vocab: int | None,
     format: str,
     semantic_only: bool,
     entropy: bool,
     overwrite: bool,
+    strict: bool,
     json: bool,
-) -> None:
-    """Runs ``codec encode``."""
+) -> int:
+    """Runs ``codec encode``; how many files were not whole."""
     if format not in get_args(Format):
         raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
+    _check_suffix(output, format)
+    for name in filter(is_container, inputs):
+        raise CodecError(f"{name}: is a .sct file, tokens already; codec decode turns it into sound")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
-    codec = load_codec(model, rate, vocab)
+    codec = load_codec(model, rate, vocab, device)
+    tokens = codec.describe(codec.sample_rate)
+    wanted = Settings.of(tokens.semantic_only() if semantic_only else tokens, entropy)
+    todo = left_to_do(jobs, overwrite, encoded(wanted))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress)  # type: ignore[arg-type]
+        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress, strict)  # type: ignore[arg-type]
 
-    run(jobs, work, overwrite, json, "encoding")
+    return run(jobs, todo, work, _files_at_once(codec), json, "encoding")
 
 
 def decode_all(
     inputs: list[str],
     output: str | None,
     model: str,
+    device: str,
     decoder: str,
     sample_rate: int | None,
     conceal: bool,
     overwrite: bool,
     json: bool,
-) -> None:
-    """Runs ``codec decode``."""
-    jobs = plan(inputs, output, frozenset({".sct"}), ".wav")
-    codec = load_codec(model, decoder=decoder)
+) -> int:
+    """Runs ``codec decode``; how many files were not whole."""
+    jobs = plan(inputs, output, frozenset({".sct"}), DECODED)
+    codec = load_codec(model, device=device, decoder=decoder)
+    todo = left_to_do(jobs, overwrite, decoded(codec, sample_rate))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)
 
-    run(jobs, work, overwrite, json, "decoding")
+    return run(jobs, todo, work, _files_at_once(codec), json, "decoding")
+
+
+def _check_suffix(output: str | None, format: str) -> None:
+    """Refuses a name that promises something else than what would be written."""
+    suffix = Path(output or "").suffix.lower()
+    if output is None or _names_folder(output) or suffix == f".{format}":
+        return
+    right = Path(output).with_suffix(f".{format}")
+    if suffix in AUDIO_SUFFIXES:
+        raise CodecError(f"{output}: codec encode writes tokens, not audio; name it {right}, and decode that to {suffix}")
+    if suffix[1:] in get_args(Format):
+        raise CodecError(f"{output}: this is {format}; name it {right}, or add --format {suffix[1:]}")
 
 
 def plan(inputs: list[str], output: str | None, suffixes: frozenset[str], new_suffix: str) -> list[Job]:
@@ -124,26 +156,52 @@ def _expand(argument: str) -> list[str]:
 
 
 def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str) -> list[Job]:
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and not p.name.startswith("."))
-    if not found:
+    found = sorted(_below(folder, suffixes))
+    originals = [name for name in found if not name.endswith(DECODED)]
+    if len(originals) < len(found):
+        left = f"{len(found) - len(originals)} decoded files (*{DECODED}) below it are left out; name them to encode them"
+        print(f"codec: {folder}: {left}", file=sys.stderr)
+    if not originals:
         raise CodecError(f"{folder}: no {'/'.join(sorted(suffixes)) if len(suffixes) < 3 else 'audio'} files below this folder")
-    stems = [path.with_suffix("") for path in found]
+    if suffixes is AUDIO_SUFFIXES and (left := str(passed_over(folder, suffixes | {new_suffix}))):
+        print(f"codec: {folder}: {left}", file=sys.stderr)
+    stems = [os.path.splitext(name)[0] for name in originals]
+    times = Counter(stems)
     jobs = []
-    for path, stem in zip(found, stems, strict=True):
+    for name, stem in zip(originals, stems, strict=True):
         # a.wav beside a.flac: keep the whole name so that neither overwrites the other
-        name = stem if stems.count(stem) == 1 else path
-        target = output / name.relative_to(folder)
-        jobs.append(Job(str(path), f"{target}{new_suffix}", makes_folder=True, resumable=True))
+        target = os.path.join(output, stem if times[stem] == 1 else name) + new_suffix
+        jobs.append(Job(_within(folder, name), target, makes_folder=True, resumable=True))
     return jobs
+
+
+def _below(folder: Path, suffixes: frozenset[str]) -> Iterator[str]:
+    """Files below a folder, relative to it: texts, since paths are slow for a hundred thousand of them."""
+    for place, _, files in os.walk(folder):
+        inside = os.path.relpath(place, folder)
+        for name in files:
+            taken = not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes
+            if taken and os.path.isfile(os.path.join(place, name)):
+                yield name if inside == os.curdir else os.path.join(inside, name)
+
+
+def _within(folder: Path, name: str) -> str:
+    return name if str(folder) == os.curdir else os.path.join(folder, name)
 
 
 def _without_clashes(jobs: list[Job]) -> list[Job]:
     targets: dict[str, str] = {}
+    folder_of = cache(os.path.realpath)  # of few folders with many files
+
+    def real_path(name: str) -> str:
+        parent, file = os.path.split(name)
+        return os.path.realpath(name) if os.path.islink(name) else os.path.join(folder_of(parent), file)
+
     for job in jobs:
         if job.target == "-":
             continue
-        real = os.path.realpath(job.target)
-        if job.source != "-" and real == os.path.realpath(job.source):
+        real = real_path(job.target)
+        if job.source != "-" and os.path.exists(real) and real == real_path(job.source):
             raise CodecError(f"{job.source}: output would overwrite the input")
         if real in targets:
             raise CodecError(f"{job.source} and {targets[real]} would both be written to {job.target}")
@@ -151,19 +209,32 @@ def _without_clashes(jobs: list[Job]) -> list[Job]:
     return jobs
 
 
+def _files_at_once(codec: Codec) -> int:
+    """On a CPU as many as there are threads, of models that are known to bear it."""
+    return at_once() if type(codec) is Codec and next(codec.networks.parameters()).device.type == "cpu" else 1
+
+
 def run(
-    jobs: list[Job], work: Callable[[Job, Callable[[float], None]], FileReport], overwrite: bool, json: bool, verb: str
-) -> None:
-    """Works through the jobs; goes on after failures and lists them at the end.
+    jobs: list[Job],
+    todo: list[Job],
+    work: Callable[[Job, Callable[[float], None]], FileReport],
+    workers: int,
+    json: bool,
+    verb: str,
+) -> int:
+    """Works through what is left of the jobs, some side by side; goes on after failures and lists them at the end.
+
+    Returns:
+        How many reports have warnings.
 
     Raises:
         CodecError: the only job failed, or some of several.
     """
     for folder in {Path(job.target).parent for job in jobs if job.resumable}:
         _clean(folder)
-    todo = [job for job in jobs if overwrite or not (job.resumable and Path(job.target).exists())]
     skipped = len(jobs) - len(todo)
     failures: list[str] = []
+    warned, given_up = 0, Event()
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
@@ -180,15 +251,29 @@ def run(
 
         def progress(seconds: float) -> None:
             nonlocal heard
+            if given_up.is_set():
+                raise CodecError("given up")
             heard += seconds
             bar.update(task, audio=f"{heard / 60:.1f} min of audio")
 
-        for job in todo:
+        def attempt(job: Job) -> FileReport | str:
             try:
                 _make_parent(job)
-                _report(work(job, progress), json, bar.console)
+                return work(job, progress)
             except CodecError as error:
-                failures.append(str(error))
+                return str(error)
+            except OSError as error:
+                if job.target == "-":
+                    raise
+                return f"{job.source}: {error.strerror or error}"
+
+        # Windows of short files are few: files go side by side, too.
+        for outcome in in_order(attempt, todo, min(workers, len(todo)) or 1, given_up.set):
+            if isinstance(outcome, str):
+                failures.append(outcome)
+            else:
+                warned += bool(outcome.warnings)
+                _report(outcome, json, bar.console)
             bar.advance(task)
     if skipped and not json:
         console.print(f"{skipped} already done, skipped (--overwrite redoes them)", highlight=False)
@@ -198,6 +283,7 @@ def run(
         for line in failures:
             print(f"codec: {' '.join(line.split())}", file=sys.stderr)
         raise CodecError(f"{len(failures)} of {len(todo)} files failed")
+    return warned
 
 
 def _clean(folder: Path) -> None:
@@ -227,3 +313,5 @@ def _report(report: FileReport, json: bool, console: Console) -> None:
     if report.damaged_chunks:
         line += f"  {report.damaged_chunks} damaged chunks muted"
     console.print(line, highlight=False, soft_wrap=True, markup=False)
+    for warning in report.warnings:
+        console.print(f"codec: {report.input}: {warning}", highlight=False, soft_wrap=True, markup=False)

@@ -6,54 +6,70 @@ import dataclasses
 import json as jsonlib
 import sys
 
-from codec.errors import CodecError
+from codec.errors import AudioError, CodecError
 from codec.files import FileReport
 from codec.hub import load_codec
-from codec.pipes import PcmFormat, decode_stream, encode_stream
+from codec.outputs import standard_input, standard_output
+from codec.pcm import PcmFormat
+from codec.pipes import decode_stream, encode_stream
 
 
 def encode_live(
     inputs: list[str],
     output: str | None,
     model: str,
-    rate: int,
+    device: str,
+    rate: int | None,
     vocab: int | None,
     format: str,
     semantic_only: bool,
     entropy: bool,
     raw: str | None,
     low_latency: bool,
+    strict: bool,
     json: bool,
-) -> None:
-    """From standard input to standard output, until it ends."""
+) -> bool:
+    """From standard input to standard output, until it ends; whether that came too early."""
     _check_pipes(inputs, output)
     if format != "sct":
         raise CodecError(f"streams are containers, not {format}")
     pcm = PcmFormat.parse(raw) if raw else None
     _choose_threads(low_latency)
-    codec = load_codec(model, rate, vocab)
+    codec = load_codec(model, rate, vocab, device)
     report = encode_stream(
-        codec, sys.stdin.buffer, sys.stdout.buffer, pcm, None, None, semantic_only, entropy, low_latency
+        codec, standard_input(), standard_output(), pcm, None, None, semantic_only, entropy, low_latency
     )  # fmt: skip
     _print(report, json)
+    for warning in report.warnings:
+        if strict:
+            raise AudioError(f"standard input: {warning}")
+        if not json:
+            print(f"codec: standard input: {warning}", file=sys.stderr)
+    return bool(report.warnings)
 
 
 def decode_live(
     inputs: list[str],
     output: str | None,
     model: str,
+    device: str,
     decoder: str,
     sample_rate: int | None,
     conceal: bool,
     raw: bool,
     low_latency: bool,
     json: bool,
-) -> None:
-    """From standard input to standard output, until it ends."""
+) -> bool:
+    """From standard input to standard output, until it ends; whether that came too early."""
     _check_pipes(inputs, output)
     _choose_threads(low_latency)
-    codec = load_codec(model, decoder=decoder)
-    _print(decode_stream(codec, sys.stdin.buffer, sys.stdout.buffer, sample_rate, conceal, raw, low_latency), json)
+    codec = load_codec(model, device=device, decoder=decoder)
+    report = decode_stream(codec, standard_input(), standard_output(), sample_rate, conceal, raw, low_latency)
+    _print(report, json)
+    for warning in report.warnings:
+        if not json:
+            print(f"codec: standard input: {warning}", file=sys.stderr)
+    return bool(report.warnings)
 
 
 def _check_pipes(inputs: list[str], output: str | None) -> None:

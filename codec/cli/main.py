@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from codec import __version__
+from codec.cli.terminal import give_up_output, use_any_encoding
 from codec.errors import CodecError
 
 # Of whichever click typer brings along.
@@ -27,6 +29,7 @@ Model = Annotated[str, typer.Option("--model", "-m", help="default, a folder, or
 Decoder = Annotated[
     str, typer.Option("--decoder", help="fast, or diffusion for a model that was trained with such a decoder beside it.")
 ]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: a GPU if there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per file on standard output, nothing else.")]
 
 
@@ -41,9 +44,12 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 @app.command()
 def encode(
     inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="Audio files, folders, globs, or - for a pipe.")],
-    output: Annotated[str | None, typer.Option("--output", "-o", help="File, folder, or -; default: beside the input.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="File, folder, or -; default: x.sct beside x.wav.")
+    ] = None,
     model: Model = "default",
-    rate: Annotated[int, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100.")] = 50,
+    device: Device = "cpu",
+    rate: Annotated[int | None, typer.Option("--rate", "-r", help="Tokens per second: 25, 50 or 100; default: 50.")] = None,
     vocab: Annotated[
         int | None, typer.Option("--vocab", help="Semantic vocabulary: 4096, 8192, 16384 or 32768; default: 8192.")
     ] = None,
@@ -59,51 +65,72 @@ def encode(
     low_latency: Annotated[
         bool, typer.Option("--low-latency", help="With --stream: 80 ms windows; not quite the tokens of a whole file.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Redo files of a folder that are already encoded, replace what is not ours.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse audio of which something is missing, instead of encoding the rest.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Encode audio to tokens. Folders are encoded with everything below them, and can be resumed."""
+    """Encode audio to tokens. Folders are encoded with everything below them, and can be resumed.
+
+    What is there and was not made by codec, or with other settings, is replaced only with --overwrite.
+    Exit code 1: done, but some audio was cut short or damaged; the report says what is missing.
+    """
     if stream:
         from codec.cli.live import encode_live
 
-        encode_live(inputs, output, model, rate, vocab, format, semantic_only, entropy, raw, low_latency, json)
-        return
+        cut = encode_live(
+            inputs, output, model, device, rate, vocab, format, semantic_only, entropy, raw, low_latency, strict, json
+        )
+        raise typer.Exit(int(cut))
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import encode_all
 
-    encode_all(inputs, output, model, rate, vocab, format, semantic_only, entropy, overwrite, json)
+    warned = encode_all(inputs, output, model, device, rate, vocab, format, semantic_only, entropy, overwrite, strict, json)
+    raise typer.Exit(int(warned > 0))
 
 
 @app.command()
 def decode(
     inputs: Annotated[list[str], typer.Argument(metavar="IN...", help=".sct files, folders, globs, or - for a pipe.")],
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="File (.wav .flac .ogg .mp3 .opus), folder, or -.")
+        str | None,
+        typer.Option("--output", "-o", help="File (.wav .flac .ogg .mp3 .opus), folder, or -; default: x.decoded.wav."),
     ] = None,
     model: Model = "default",
+    device: Device = "cpu",
     decoder: Decoder = "fast",
     sample_rate: Annotated[int | None, typer.Option(help="Of the output in Hz; default: that of the original.")] = None,
-    conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks instead of refusing the file.")] = False,
+    conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks, and take files that break off.")] = False,
     stream: Annotated[
         bool, typer.Option("--stream", help="Live: from pipe to pipe, sound as soon as it is ready; IN is -.")
     ] = False,
     raw: Annotated[bool, typer.Option("--raw", help="With --stream: 16-bit samples without a wav header.")] = False,
     low_latency: Annotated[bool, typer.Option("--low-latency", help="With --stream: look only 160 ms ahead.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo files of a folder that are already decoded.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there; without it, none is ever replaced.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Decode tokens to audio of exactly the original length and sample rate."""
+    """Decode tokens to audio of exactly the original length and sample rate.
+
+    x.sct becomes x.decoded.wav, in folders too: no recording is replaced. Exit code 1: the container breaks off, and
+    what is there was decoded (--conceal, --stream).
+    """
     if stream:
         from codec.cli.live import decode_live
 
-        decode_live(inputs, output, model, decoder, sample_rate, conceal, raw, low_latency, json)
-        return
+        cut = decode_live(inputs, output, model, device, decoder, sample_rate, conceal, raw, low_latency, json)
+        raise typer.Exit(int(cut))
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import decode_all
 
-    decode_all(inputs, output, model, decoder, sample_rate, conceal, overwrite, json)
+    warned = decode_all(inputs, output, model, device, decoder, sample_rate, conceal, overwrite, json)
+    raise typer.Exit(int(warned > 0))
 
 
 @app.command()
@@ -153,8 +180,23 @@ def _command() -> Any:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits; what a user can put right is one line on standard error and exit code 2."""
+    _execute(_command, sys.argv[1:] if arguments is None else arguments)
+
+
+def run_script(function: Callable[..., object]) -> None:
+    """Runs a module's function on the command line, as ``typer.run`` does, and ends as `main` does."""
+    script = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    script.command()(function)
+    _execute(lambda: typer.main.get_command(script), sys.argv[1:])
+
+
+def _execute(command: Callable[[], Any], words: list[str]) -> None:
+    use_any_encoding()
     try:
-        code = _command()(arguments, standalone_mode=False)
+        _refuse_empty(words)
+        code = command()(words, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except CodecError as error:
         _fail(str(error))
     except UsageError as error:
@@ -164,11 +206,28 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(error.format_message())
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our pipe went away; what is still buffered must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as error:
+        # The reader of our pipe went away, which click makes an exit of.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        give_up_output()
         sys.exit(141)
+    except OSError as error:
+        # Files are named where they are opened; what is left are full disks and devices behind open ones.
+        give_up_output()
+        _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_empty(words: list[str]) -> None:
+    """An empty argument is a variable that was not set; as a path it would mean the current folder.
+
+    Raises:
+        CodecError: there is one.
+    """
+    for number, word in enumerate(words, 1):
+        if not word or re.fullmatch(r"(--)?[A-Za-z][\w.-]*=", word):  # also key=value of training
+            raise CodecError(f"argument {number} ({word or repr(word)}) is empty; write . for the current folder")
 
 
 def _fail(message: str) -> None:

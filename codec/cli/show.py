@@ -90,6 +90,7 @@ def _describe_audio(file: str) -> dict[str, Any]:
     with AudioReader(file) as reader:
         samples = sum(len(block) for block in reader.blocks())
         info = reader.info
+        missing = list(reader.missing)
     size = Path(file).stat().st_size
     seconds = samples / info.sample_rate
     return {
@@ -100,25 +101,55 @@ def _describe_audio(file: str) -> dict[str, Any]:
         "seconds": seconds,
         "bytes": size,
         "true_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
-    }
+    } | ({"missing": missing} if missing else {})
 
 
 def play_file(file: str, model: str) -> None:
     """Decodes if needed and plays.
 
     Raises:
-        CodecError: no player is installed, or the player failed.
+        CodecError: no player is installed, or none of them got it out.
     """
-    player = next((command for command in _PLAYERS if shutil.which(command[0])), None)
-    if player is None:
+    players = [command for command in _PLAYERS if shutil.which(command[0])]
+    if not players:
         raise CodecError("no audio player found; install ffmpeg (ffplay), pulseaudio-utils or alsa-utils")
     with tempfile.TemporaryDirectory(prefix="codec-play-") as folder:
         if file.endswith(".sct"):
             from codec.files import decode_file
             from codec.hub import load_codec
 
-            decoded = str(Path(folder) / "decoded.wav")
-            decode_file(load_codec(model), file, decoded)
-            file = decoded
-        if subprocess.run([*player, str(Path(file).resolve())], stdin=subprocess.DEVNULL).returncode:
-            raise CodecError(f"{player[0]} could not play {file}")
+            sound = str(Path(folder) / "decoded.wav")
+            decode_file(load_codec(model), file, sound)
+        else:
+            sound = _as_wav(file, Path(folder) / "played.wav")
+        failures = []
+        for player in players:
+            if not (reason := _play(player, sound)):
+                return
+            failures.append(f"{player[0]}: {reason}")
+        raise CodecError(f"{file}: could not be played ({'; '.join(failures)})")
+
+
+def _play(player: list[str], sound: str) -> str:
+    """Why a player did not play, or nothing: ffplay's exit code is 0 also where there is no sound card."""
+    done = subprocess.run([*player, sound], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    told = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if not line.startswith("ALSA lib")]
+    complaint = next((line.strip() for line in told if "failed" in line.lower()), "")
+    if done.returncode:
+        return complaint or next((line.strip() for line in reversed(told) if line.strip()), f"exit code {done.returncode}")
+    return complaint
+
+
+def _as_wav(file: str, target: Path) -> str:
+    """A copy that any player plays: ffplay would follow what a file of a stranger names, as ffmpeg does."""
+    import soundfile
+
+    from codec.audio import AudioReader
+
+    with AudioReader(file) as reader:
+        info = reader.info
+        format = "RF64" if Path(file).stat().st_size > 1 << 28 else "WAV"
+        with soundfile.SoundFile(target, "w", info.sample_rate, info.channels, "PCM_16", format=format) as sink:
+            for block in reader.blocks():
+                sink.write(block)
+    return str(target)

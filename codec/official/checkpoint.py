@@ -125,7 +125,7 @@ def exported_sizes(checkpoint: Path) -> PublishedConfig | None:
 def _about(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
-        about = json.loads(path.read_text("utf-8"))
+        about = json.loads(path.read_text("utf-8-sig"))
         if not re.fullmatch("[0-9a-f]{16}", about["fingerprint"]):
             raise ValueError("its fingerprint is not 16 hexadecimal digits")
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -20,6 +20,7 @@ from codec.official.config import (
     PublishedConfig,
 )
 from codec.official.sampler import Sampling, Schedule, Velocity, sample
+from quantizers.precision import full_precision
 
 FADE = int(SEGMENT_SAMPLES * OVERLAP)
 LATENT_HOP = HOP_LENGTH * LATENT_STRIDE
@@ -163,7 +164,8 @@ class Decoder:
         draw: Callable[[], Tensor] = lambda: torch.stack(  # noqa: E731
             [torch.randn(shape, generator=generator) for generator in generators]
         ).to(self.device)
-        with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
+        half = self.device.type == "cuda"
+        with torch.autocast("cuda", torch.float16) if half else full_precision(self.device):
             latents = sample(self.velocity(context, sampling.guidance, together=True), self.schedule, draw, sampling)
         return self.wave(latents.float())[:, : frames * LATENT_HOP]
 

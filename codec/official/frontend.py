@@ -10,6 +10,7 @@ import torchaudio
 from torch import Tensor
 
 from codec.official.config import HOP_LENGTH, N_MELS, SAMPLE_RATE, SEGMENT_FRAMES, SEGMENT_SAMPLES, PublishedConfig
+from quantizers.precision import full_precision
 
 MEAN, DEVIATION = -4.2677393, 4.5689974
 FRAME_LENGTH = 400
@@ -92,16 +93,17 @@ def real_positions(segment: Tensor, positions: int) -> int:
 
 
 def _fbank(wave: Tensor) -> Tensor:
-    return torchaudio.compliance.kaldi.fbank(
-        wave.unsqueeze(0),
-        htk_compat=True,
-        sample_frequency=SAMPLE_RATE,
-        use_energy=False,
-        window_type="hanning",
-        num_mel_bins=N_MELS,
-        dither=0.0,
-        frame_shift=1000 * HOP_LENGTH / SAMPLE_RATE,
-    )
+    with full_precision(wave.device):
+        return torchaudio.compliance.kaldi.fbank(
+            wave.unsqueeze(0),
+            htk_compat=True,
+            sample_frequency=SAMPLE_RATE,
+            use_energy=False,
+            window_type="hanning",
+            num_mel_bins=N_MELS,
+            dither=0.0,
+            frame_shift=1000 * HOP_LENGTH / SAMPLE_RATE,
+        )
 
 
 def _normalise(rows: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from codec.errors import CodecError, ModelError
-from codec.model import DEFAULT_VOCAB, Codec, Stream, as_batch, check_lengths
+from codec.model import DEFAULT_VOCAB, Codec, Stream
 from codec.official import checkpoint
 from codec.official.conditioning import Codebooks
 from codec.official.config import RATES, SAMPLE_RATE, PublishedConfig
@@ -28,8 +28,9 @@ from codec.official.frontend import (
 from codec.official.published import EXACT, PublishedFiles
 from codec.official.sampler import Sampling
 from codec.official.streaming import WholeDecoder, WholeEncoder
+from codec.samples import as_batch
 from codec.streaming import WHOLE, Grid
-from codec.tokens import Tokens, model_samples
+from codec.tokens import Tokens, check_codes, model_samples
 
 MAX_BATCH = 4
 """Segments in one call of the encoder."""
@@ -128,18 +129,16 @@ class OfficialCodec(Codec):
         lengths: Tensor | None = None,
     ) -> Tokens:
         """Encodes a batch; every item gives the tokens that it gives alone. Arguments as `codec.Codec.encode` takes them."""
-        audio = as_batch(wave)
-        samples = check_lengths(lengths, audio)
+        clips = as_batch(wave, lengths)
         rate, vocab = self._choose(rate, vocab)
-        empty = self.describe(sample_rate, rate, vocab, channels=len(audio))
-        items = [
-            self._encode(torch.from_numpy(row[:n]), sample_rate, rate, vocab) for row, n in zip(audio, samples, strict=True)
-        ]
+        empty = self.describe(sample_rate, rate, vocab, channels=len(clips))
+        items = [self._encode(torch.from_numpy(clip), empty.sample_rate, rate, vocab) for clip in clips]
         counts = torch.tensor([item.shape[1] for item in items], dtype=torch.int64)
         codes = torch.zeros(len(items), 2, int(counts.max()) if len(items) else 0, dtype=torch.int64)
         for index, item in enumerate(items):
             codes[index, :, : item.shape[1]] = item
-        return replace(empty, codes=codes, lengths=torch.tensor(samples, dtype=torch.int64), counts=counts)
+        samples = torch.tensor([len(clip) for clip in clips], dtype=torch.int64)
+        return replace(empty, codes=codes, lengths=samples, counts=counts)
 
     @torch.no_grad()
     def decode(self, tokens: Tokens, seed: int | None = None) -> Tensor:
@@ -180,13 +179,14 @@ class OfficialCodec(Codec):
         """
         self.check(tokens)
         books = self._codebooks(round(2 * tokens.frame_rate), tokens.codebook_sizes[0])
-        semantic = books.semantic[tokens.codes[:, 0]]
+        codes, place = tokens.codes.to(books.semantic.device), tokens.codes.device
+        semantic = books.semantic[codes[:, 0]]
         if stream == "semantic":
-            return semantic
+            return semantic.to(place)
         if tokens.codes.shape[1] < 2:
             raise CodecError("these tokens have no acoustic stream")
-        acoustic = books.acoustic[tokens.codes[:, 1]]
-        return acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
+        acoustic = books.acoustic[codes[:, 1]]
+        return (acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)).to(place)
 
     def stream_encoder(  # type: ignore[override]
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
@@ -214,7 +214,7 @@ class OfficialCodec(Codec):
             counts = torch.full((len(codes),), codes.shape[2])
             return self.decode(replace(like, codes=codes, lengths=counts * per_pair, counts=counts, sample_rate=SAMPLE_RATE))
 
-        return WholeDecoder(decode)
+        return WholeDecoder(decode, like.codebook_sizes)
 
     def check(self, tokens: Tokens) -> None:
         """Refuses tokens that this model cannot decode.
@@ -236,9 +236,7 @@ class OfficialCodec(Codec):
             raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {expected.codebook_sizes}")
         if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
             raise CodecError("fewer frames than the declared length needs")
-        sizes = torch.tensor(tokens.codebook_sizes).view(1, -1, 1)
-        if ((tokens.codes < 0) | (tokens.codes >= sizes)).any():
-            raise CodecError("codes lie outside their codebooks")
+        check_codes(tokens.codes, tokens.codebook_sizes)
 
     def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:
         """Tokens of no audio; see `codec.Codec.describe`."""

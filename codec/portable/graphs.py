@@ -135,7 +135,8 @@ class HeadGraph(nn.Module):
         magnitude = magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
         phase = phase + self.turns[torch.arange(x.shape[1], device=x.device) % self.period]
         frames = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=-1) @ self.inverse
-        return self._overlap_add(frames) / self._overlap_add(self.weight.expand(1, x.shape[1], -1))
+        wave = self._overlap_add(frames) / self._overlap_add(self.weight.expand(1, x.shape[1], -1))
+        return wave.clamp(-1, 1)
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         hops = frames.reshape(1, -1, self.period, self.hop_length)

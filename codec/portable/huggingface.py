@@ -53,7 +53,7 @@ def write_folder(model: Codec, folder: Path) -> None:
         raise CodecError(f"{model.name}: only models of our own can be exported")
     try:
         fingerprint = export(model.networks, folder)
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = json.loads((folder / "config.json").read_text("utf-8-sig"))
         config |= {
             "model_type": "semcodec",
             "architectures": ["SemcodecModel"],

@@ -4,6 +4,8 @@
 
 python runtime.py encode speech.wav speech.npy [RATE]    # in the folder; RATE is in tokens per second
 python runtime.py decode speech.npy back.wav [RATE]
+
+Beside an array, ``speech.npy.json`` tells how long the audio was, as ``codec encode --format npy`` writes it, too.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -38,16 +41,18 @@ class OnnxCodec:
     def __init__(self, folder: str | Path, rate: int = 50, int8: bool = False, threads: int = 0) -> None:
         folder = Path(folder)
         try:
-            settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+            settings = json.loads((folder / SETTINGS).read_text("utf-8-sig"))
         except (OSError, ValueError) as error:
             raise ValueError(f"{folder}: not a folder made by codec export --onnx ({error})") from error
         if str(rate) not in settings["stacks"]:
             raise ValueError(f"rate {rate} is not one of {', '.join(settings['stacks'])} tokens/s")
+        self.rate, self.model = rate, str(settings["fingerprint"])
         self.sample_rate: int = settings["sample_rate"]
         self.codebook_sizes: tuple[int, ...] = tuple(settings["codebook_sizes"])
         self.stack: int = settings["stacks"][str(rate)]
         self._hop, self._edge, self._core = settings["hop_length"], settings["edge"], settings["core"]
         self._contexts = settings["encoder_context"], settings["decoder_context"]
+        self._step: int = settings.get("decoder_step", 1)  # folders of before have none, and need none
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         files = [folder / f"{half}_{rate}{'.int8' if int8 else ''}.onnx" for half in ("encoder", "decoder")]
@@ -66,6 +71,8 @@ class OnnxCodec:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Codes ``(channels, 2, tokens)`` → ``(channels, samples)`` float32 at ``sample_rate``, of whole tokens.
 
+        The last token may reach beyond the end of what was encoded; `length` tells by how much.
+
         Raises:
             ValueError: not such codes, or outside their codebooks.
         """
@@ -75,9 +82,32 @@ class OnnxCodec:
             raise ValueError(f"codes (channels, 2, tokens) within {self.codebook_sizes} are expected")
         return np.stack([self._decode(row.astype(np.int64)) for row in codes])
 
+    def length(self, samples: int, sample_rate: int) -> int:
+        """Samples at the codec's rate that ``samples`` at ``sample_rate`` become."""
+        return -(-samples * self.sample_rate // sample_rate)
+
+    def facts(self, samples: int, sample_rate: int) -> dict[str, Any]:
+        """What an array has no place for."""
+        return {
+            "samples": samples, "sample_rate": sample_rate, "frame_rate": self.rate / 2,
+            "codebook_sizes": self.codebook_sizes, "model": self.model,
+        }  # fmt: skip
+
+    def known_length(self, facts: dict[str, Any]) -> int:
+        """Samples that `decode` should give, from what `facts` told.
+
+        Raises:
+            ValueError: it tells of other tokens than this codec's.
+        """
+        mine = json.loads(json.dumps(self.facts(facts["samples"], facts["sample_rate"])))
+        for name, own in mine.items():
+            if facts.get(name) != own:
+                raise ValueError(f"these tokens have {name} {facts.get(name)}, not {own}")
+        return self.length(int(facts["samples"]), int(facts["sample_rate"]))
+
     def _encode(self, wave: np.ndarray, sample_rate: int) -> np.ndarray:
         wave = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
-        samples = -(-len(wave) * self.sample_rate // sample_rate)
+        samples = self.length(len(wave), sample_rate)
         if sample_rate != self.sample_rate:
             stream = soxr.ResampleStream(sample_rate, self.sample_rate, 1, dtype="float32", quality="HQ")
             wave = np.concatenate([stream.resample_chunk(wave), stream.resample_chunk(wave[:0], last=True)])
@@ -86,7 +116,7 @@ class OnnxCodec:
         behind = max(0, total * self._hop + self._edge - len(wave))
         padded = np.pad(wave, (self._edge, behind))
         parts = [np.zeros((2, 0), np.int64)]
-        for left, start, stop, right in self._windows(total, self._contexts[0]):
+        for left, start, stop, right in self._windows(total, self._contexts[0], self.stack):
             window = padded[left * self._hop : right * self._hop + 2 * self._edge]
             (codes,) = self._encoder.run(None, {"wave": window[None]})
             parts.append(codes[0, :, (start - left) // self.stack : (stop - left) // self.stack])
@@ -94,16 +124,16 @@ class OnnxCodec:
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         parts = [np.zeros(0, np.float32)]
-        for left, start, stop, right in self._windows(codes.shape[1] * self.stack, self._contexts[1]):
+        for left, start, stop, right in self._windows(codes.shape[1] * self.stack, self._contexts[1], self._step):
             (wave,) = self._decoder.run(None, {"codes": codes[None, :, left // self.stack : right // self.stack]})
             parts.append(wave[0, (start - left) * self._hop : (stop - left) * self._hop])
         return np.concatenate(parts)
 
-    def _windows(self, total: int, context: int) -> Iterator[tuple[int, int, int, int]]:
-        """Context start, core start, core stop and context stop of every window, in frames of 50 Hz."""
+    def _windows(self, total: int, context: int, step: int) -> Iterator[tuple[int, int, int, int]]:
+        """Context start (a multiple of ``step``), core start, core stop, context stop of every window, in frames of 50 Hz."""
         for start in range(0, total, self._core):
             stop = min(start + self._core, total)
-            yield max(0, start - context), start, stop, min(stop + context, total)
+            yield max(0, start - context) // step * step, start, stop, min(stop + context, total)
 
 
 def main(arguments: list[str]) -> None:
@@ -119,14 +149,18 @@ def main(arguments: list[str]) -> None:
     codec = OnnxCodec(Path(__file__).parent, int(arguments[3]) if len(arguments) == 4 else 50)
     if arguments[0] == "encode":
         wave, sample_rate = soundfile.read(arguments[1], dtype="float32", always_2d=True)
-        np.save(arguments[2], codec.encode(wave.T, sample_rate).astype(np.int32), allow_pickle=False)
+        codes = codec.encode(wave.T, sample_rate).astype(np.int32)
+        with open(arguments[2], "wb") as array:  # np.save would add a suffix to the name
+            np.save(array, codes, allow_pickle=False)
+        Path(f"{arguments[2]}.json").write_text(json.dumps(codec.facts(len(wave), sample_rate)) + "\n", "utf-8")
     else:
-        wave = codec.decode(np.load(arguments[1], allow_pickle=False))
-        soundfile.write(arguments[2], np.clip(wave.T, -1, 1), codec.sample_rate)
+        codes, beside = np.load(arguments[1], allow_pickle=False), Path(f"{arguments[1]}.json")
+        length = codec.known_length(json.loads(beside.read_text("utf-8-sig"))) if beside.is_file() else None
+        soundfile.write(arguments[2], np.clip(codec.decode(codes)[:, :length].T, -1, 1), codec.sample_rate)
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RuntimeError) as error:
         sys.exit(f"{sys.argv[0]}: {error}")

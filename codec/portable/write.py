@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import tempfile
@@ -109,9 +110,10 @@ def _make(folder: Path) -> None:
 
 
 def _halves(model: Codec, stacks: dict[int, int]) -> Iterator[tuple[str, Traced]]:
+    networks = copy.deepcopy(model.networks).to("cpu")  # of a model on a GPU, too
     for rate, stack in stacks.items():
-        yield f"encoder_{rate}", trace_encoder(model.networks, stack, model.vocab)
-        yield f"decoder_{rate}", trace_decoder(model.networks, stack, model.vocab)
+        yield f"encoder_{rate}", trace_encoder(networks, stack, model.vocab)
+        yield f"decoder_{rate}", trace_decoder(networks, stack, model.vocab)
 
 
 def _describe(model: Codec, folder: Path, stacks: dict[int, int]) -> None:
@@ -124,6 +126,7 @@ def _describe(model: Codec, folder: Path, stacks: dict[int, int]) -> None:
         "core": WHOLE.core,
         "encoder_context": networks.encoder_context,
         "decoder_context": networks.decoder_context,
+        "decoder_step": networks.decoder_step,
         "codebook_sizes": model.codebook_sizes,
         "stacks": stacks,
     }

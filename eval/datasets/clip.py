@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from pydantic import TypeAdapter, ValidationError
 
 from codec.atomic import atomic_write
-from codec.audio import AudioReader
+from codec.audio import BLOCK_SAMPLES, AudioReader, CutAudioWarning
 from codec.errors import AudioError, CodecError, first_error
+from codec.ffmpeg import FfmpegDecoder, is_installed
 from eval.reconstruction.interface import Domain
 
 CORPUS_SUFFIX = ".i16"
@@ -82,7 +81,7 @@ def read_manifest(path: Path) -> list[Clip]:
         CodecError: missing, empty, damaged, or with two clips of one name.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CodecError(f"{path}: not a readable manifest ({error})") from error
     clips = [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
@@ -117,31 +116,45 @@ def _corpus(clip: Clip) -> tuple[np.ndarray, int]:
 def _file(clip: Clip) -> tuple[np.ndarray, int]:
     if clip.stream:
         return _stream(clip)
-    try:
-        with soundfile.SoundFile(clip.path) as handle:
-            start, samples = _span(clip, handle.samplerate)
-            handle.seek(min(start, handle.frames))
-            return handle.read(samples, dtype="float32", always_2d=True), handle.samplerate
-    except (soundfile.SoundFileError, RuntimeError, OSError):
-        with AudioReader(clip.path) as reader:  # what libsndfile cannot read or seek in, from its beginning
-            start, samples = _span(clip, reader.info.sample_rate)
-            wave = np.concatenate([*reader.blocks(), np.zeros((0, reader.info.channels), np.float32)])
-            return wave[start:][: samples if samples >= 0 else None], reader.info.sample_rate
+    with AudioReader(clip.path) as reader:
+        start, samples = _span(clip, reader.info.sample_rate)
+        reader.skip(start)
+        wave = _first(reader.blocks(), samples, reader.info.channels)
+        if samples < 0 or len(wave) < samples:
+            for clause in reader.missing:
+                warnings.warn(f"{clip.path}: {clause}", CutAudioWarning, stacklevel=3)
+        return wave, reader.info.sample_rate
 
 
 def _stream(clip: Clip) -> tuple[np.ndarray, int]:
     """One of several audio streams, through ffmpeg."""
-    if shutil.which("ffmpeg") is None:
+    if not is_installed():
         raise AudioError(f"{clip.path}: stream {clip.stream} of a container needs ffmpeg: install it")
-    with AudioReader(clip.path) as reader:
-        sample_rate = reader.info.sample_rate
-    # 'file:' keeps a hostile name from being taken for a protocol; the whitelist keeps playlists offline.
-    source = ["-protocol_whitelist", "file,pipe", "-i", f"file:{Path(clip.path).resolve()}"]
-    # After the input: exact, where a seek before it is not in compressed files.
-    part = ["-ss", str(clip.start), *([] if clip.duration is None else ["-t", str(clip.duration)])]
-    wanted = ["-map", f"0:a:{clip.stream}", "-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-"]
-    command = ["ffmpeg", "-v", "error", "-nostdin", *source, *part, *wanted]
-    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        raise AudioError(f"{clip.path}: cannot read audio stream {clip.stream}")
-    return np.frombuffer(done.stdout, "<f4").reshape(-1, 1), sample_rate
+    with open(clip.path, "rb", buffering=0) as handle:
+        try:
+            decoder = FfmpegDecoder(clip.path, handle, clip.stream)
+        except AudioError as error:
+            raise AudioError(f"{clip.path}: cannot read audio stream {clip.stream}") from error
+        try:
+            start, samples = _span(clip, decoder.info.sample_rate)
+            decoder.skip(start)
+            return _first(_blocks(decoder), samples, decoder.info.channels), decoder.info.sample_rate
+        finally:
+            decoder.close()
+
+
+def _blocks(decoder: FfmpegDecoder) -> Iterator[np.ndarray]:
+    while len(block := decoder.read(BLOCK_SAMPLES)):
+        yield block
+
+
+def _first(blocks: Iterable[np.ndarray], samples: int, channels: int) -> np.ndarray:
+    """The first so many, ``(n, channels)``; −1 for all."""
+    found = [np.zeros((0, channels), np.float32)]
+    count = 0
+    for block in blocks:
+        if 0 <= samples <= count:
+            break
+        found.append(block)
+        count += len(block)
+    return np.concatenate(found)[: samples if samples >= 0 else None]

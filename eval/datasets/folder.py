@@ -44,7 +44,7 @@ def folder(root: Path, domain: Domain = "speech", language: str = "en") -> list[
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8").strip()
+        return path.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CodecError(f"{path}: not a readable transcript ({error})") from error
 

@@ -59,7 +59,7 @@ def audioset(root: Path, count: int = 500, seed: int = 0) -> list[Clip]:
     tables = sorted(root.rglob("eval_segments.csv"))
     if root.is_dir() and not tables:
         raise CodecError(f"{root}: eval_segments.csv is missing, which tells the evaluation part from the rest")
-    listed = {line.split(",")[0] for table in tables for line in table.read_text("utf-8").splitlines()}
+    listed = {line.split(",")[0] for table in tables for line in table.read_text("utf-8-sig").splitlines()}
     found = {r.source: r for r in layout_clips("audioset", root) if r.source.removeprefix("youtube/") in listed}
     chosen = _draw(list(found.values()), count, seed, f"{root}: segments of eval_segments.csv")
     return [Clip(f"audioset/{r.source.removeprefix('youtube/')}", r.path, "sound", r.source, duration=10) for r in chosen]

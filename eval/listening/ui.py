@@ -71,20 +71,14 @@ def read_sound(data: bytes) -> Sound:
     """
     from codec.audio import AudioReader
 
-    with tempfile.NamedTemporaryFile(prefix="codec-ui-") as handle:
-        handle.write(data)
-        handle.flush()
-        blocks: list[np.ndarray] = []
-        try:
-            with AudioReader(handle.name) as reader:
-                limit = round(MAX_SECONDS * reader.info.sample_rate)
-                for block in reader.blocks():
-                    blocks.append(block.mean(axis=1))
-                    if sum(map(len, blocks)) >= limit:
-                        break
-                rate = reader.info.sample_rate
-        except CodecError as error:
-            raise CodecError(str(error).replace(f"{handle.name}: ", "")) from error
+    blocks: list[np.ndarray] = []
+    with AudioReader(io.BytesIO(data), name="the file") as reader:
+        rate = reader.info.sample_rate
+        limit = round(MAX_SECONDS * rate)
+        for block in reader.blocks():
+            blocks.append(block.mean(axis=1))
+            if sum(map(len, blocks)) >= limit:
+                break
     wave = np.concatenate(blocks)[:limit] if blocks else np.zeros(0, np.float32)
     if len(wave) < 0.05 * rate:
         raise CodecError("there is next to nothing in it")

@@ -147,7 +147,7 @@ def read_results(folder: Path) -> Results:
         CodecError: missing or damaged.
     """
     try:
-        raw = json.loads((folder / "results.json").read_text("utf-8"))
+        raw = json.loads((folder / "results.json").read_text("utf-8-sig"))
         table = _pyarrow_parquet().read_table(folder / "results.parquet")
         return Results(
             rows=tuple(_row(record) for record in table.to_pylist()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,14 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from codec.baselines.interface import Reconstructor
 from codec.errors import CodecError
+from eval.code import code_version
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.delay import in_time
 from eval.reconstruction.pool import execute
 from eval.reconstruction.provenance import PACKAGES, installed, trace
 from eval.reconstruction.results import CodecInfo, MetricInfo, Results, Row
 from eval.reconstruction.worker import Clip, Job, Setup, hash_clip, one_line
-
-SOURCE = Path(__file__).parents[2]
 
 
 def run(
@@ -80,11 +78,10 @@ def metrics_version(metrics: Sequence[MetricInfo], setup: Setup) -> str:
 
     Weights and programs have versions of their own; what runs them, resamples for them and counts their bits has not.
     """
-    folders = ("eval/reconstruction", "codec", "codec/baselines", "quantizers")
-    source = [path.read_text("utf-8") for folder in folders for path in sorted((SOURCE / folder).glob("*.py"))]
+    source = code_version("eval/reconstruction", "codec", "quantizers")
     packages = sorted(installed(PACKAGES).items())
     settings = sorted(setup.settings.items())
-    return cache_key(str([m.name for m in metrics]), str(settings), str(setup.seed), str(packages), *source)
+    return cache_key(str([m.name for m in metrics]), str(settings), str(setup.seed), str(packages), source)
 
 
 def _read(clips: Sequence[Clip]) -> tuple[dict[str, str], dict[str, float], dict[str, str]]:

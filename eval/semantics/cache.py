@@ -14,6 +14,7 @@ import numpy as np
 from codec.atomic import atomic_write
 from codec.baselines.weights import sha256_of
 from codec.errors import CodecError
+from eval.code import code_version
 from eval.semantics.embeddings.columns import Columns
 from eval.semantics.interface import Embedder
 from eval.semantics.scores import Mode
@@ -22,20 +23,22 @@ from eval.semantics.xares.tasks import TaskDefinition
 
 FOLDER = ".embeddings"
 FORMAT = 1
+CODE = ("codec", "quantizers", "eval/semantics")
+"""That vectors depend on, besides weights and recordings."""
 
 
 class Cache:
     """`embed_tars` that remembers.
 
-    A file is found by the content of the tar files, how the task cuts them, mode, name and ``version`` of the embedder;
-    embedders without a ``version`` are not kept, since nothing would tell when their weights change.
+    A file is found by the content of the tar files, how the task cuts them, mode, name and ``version`` of the embedder, and
+    the code that embeds; embedders without a ``version`` are not kept, since nothing would tell when their weights change.
 
     Args:
         folder: of the files, created when the first one is written.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._code = folder, code_version(*CODE)
 
     def __call__(self, tars: Sequence[Path], task: TaskDefinition, embedder: Embedder, mode: Mode) -> list[Example]:
         """Examples of one split.
@@ -50,7 +53,7 @@ class Cache:
         version = getattr(embedder, "version", None)
         if version is None:
             return embed_tars(tars, task, embedder, mode)
-        path = self._folder / f"{_key(tars, task, embedder.name, version, mode)}.npz"
+        path = self._folder / f"{_key(self._code, tars, task, embedder.name, version, mode)}.npz"
         if (kept := _read(path)) is not None:
             return kept
         try:
@@ -62,10 +65,10 @@ class Cache:
         return examples
 
 
-def _key(tars: Sequence[Path], task: TaskDefinition, name: str, version: str, mode: Mode) -> str:
+def _key(code: str, tars: Sequence[Path], task: TaskDefinition, name: str, version: str, mode: Mode) -> str:
     how = [task.kind, task.crop_seconds, task.label, task.separator, task.sample_rate]
     how += [task.encode_batch] if mode == "compatible" else []
-    parts = [FORMAT, name, version, mode, how, [(tar.name, sha256_of(tar)) for tar in tars]]
+    parts = [FORMAT, code, name, version, mode, how, [(tar.name, sha256_of(tar)) for tar in tars]]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

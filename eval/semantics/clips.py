@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from codec.audio import AudioReader
 from codec.errors import CodecError
-from codec.limits import MAX_CHANNELS, is_sample_rate
 
 AUDIO_SUFFIXES = ("flac", "mp3", "sox", "wav", "m4a", "ogg", "wma")
 MAX_MEMBER_BYTES = 1 << 30
@@ -94,18 +94,10 @@ def _clip(tar: Path, key: str, parts: dict[str, bytes]) -> LabelledClip:
 
 
 def _decode(data: bytes, where: str) -> tuple[np.ndarray, int]:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            sample_rate, channels = file.samplerate, file.channels
-            if not is_sample_rate(sample_rate) or channels > MAX_CHANNELS:
-                raise CodecError(f"{where}: {sample_rate} Hz and {channels} channels cannot be read")
-            wave = file.read(dtype="float32", always_2d=True).mean(1)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise CodecError(f"{where}: unreadable audio ({error})") from error
+    with AudioReader(io.BytesIO(data), strict=True, name=where) as reader:
+        wave = np.concatenate([np.zeros(0, np.float32), *(block.mean(1) for block in reader.blocks())])
     if len(wave) < MIN_SAMPLES:
         raise CodecError(f"{where}: no audio in it")
-    if not np.isfinite(wave).all():
+    if reader.not_numbers:
         raise CodecError(f"{where}: NaN or infinite samples")
-    return wave, sample_rate
+    return wave, reader.info.sample_rate

@@ -110,7 +110,7 @@ def read_card(folder: str | Path) -> TaskCard:
     """
     path = Path(folder) / CARD_NAME
     try:
-        raw = json.loads(path.read_text("utf-8"))
+        raw = json.loads(path.read_text("utf-8-sig"))
         return TaskCard(**{**raw, "classes": tuple(raw["classes"])})
     except OSError as error:
         raise CodecError(f"{path}: {error.strerror}") from error

@@ -168,7 +168,7 @@ def _sorted(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Path]]:
     modelled, scored = [], []
     for path in paths:
         try:
-            raw = json.loads(path.read_text("utf-8"))
+            raw = json.loads(path.read_text("utf-8-sig"))
         except OSError as error:
             raise CodecError(f"{path}: {error.strerror}") from error
         except ValueError as error:

@@ -101,7 +101,7 @@ def read_results(paths: Iterable[str | Path]) -> Results:
     tasks: dict[str, dict[str, object]] = {}
     for path in map(Path, paths):
         try:
-            raw = json.loads(path.read_text("utf-8"))
+            raw = json.loads(path.read_text("utf-8-sig"))
             for row in raw["scores"]:
                 score = Score(**{**row, "folds": tuple(row["folds"])})
                 scores[score.suite, score.task, score.embedder, score.head, score.mode] = score

@@ -1,6 +1,8 @@
 import contextlib
 import io
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +127,23 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, speech: np.ndarray) -> 
 
     monkeypatch.setattr(sys, "stdin", Pipe)
     np.testing.assert_array_equal(read_audio("-")[0], speech)
+
+
+def test_a_pipe_that_does_not_fit_is_no_shorter_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a full disk, the beginning of a recording must not be taken for all of it."""
+    sink = io.BytesIO()
+    soundfile.write(sink, np.zeros(1_000_000), 16_000, format="AU")
+
+    class Pipe:
+        buffer = io.BytesIO(sink.getvalue())
+
+    monkeypatch.setattr(sys, "stdin", Pipe)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            read_audio("-")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)

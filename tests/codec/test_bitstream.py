@@ -1,3 +1,4 @@
+import contextlib
 import io
 import struct
 import tracemalloc
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.bitstream import ContainerReader, ContainerWriter, pack_frames, read, save, unpack_frames
-from codec.errors import CodecError, ContainerError
+from codec.errors import CodecError, ContainerError, TruncatedError
 from codec.header import Header
 from codec.model import Codec
 from codec.tokens import Tokens
@@ -162,15 +163,105 @@ def test_a_damaged_chunk_can_be_concealed() -> None:
     assert torch.equal(torch.cat(chunks[1:], 2), tokens.codes[:, :, 256:])
 
 
-def test_damage_before_a_broken_off_chunk_is_one_error() -> None:
+def test_damage_before_a_broken_off_chunk_is_concealed() -> None:
     """Found by fuzzing: a damaged chunk, then a count that looks right, then nothing."""
     data = bytearray(to_bytes(make_tokens(frames=700)))
     header = len(Header.of(make_tokens(1)).pack())
     data[header + 20] ^= 1
     size = 6 + 256 * 26 // 8
-    for left in range(8):
+    for left in range(2, 8):
+        broken = bytes(data[: header + size + left])
         with pytest.raises(ContainerError):
-            from_bytes(bytes(data[: header + size + left]), conceal=torch.tensor([3, 4]))
+            from_bytes(broken)
+        reader, chunks = from_bytes(broken, conceal=torch.tensor([3, 4]))
+        assert (reader.damaged, [chunk.shape[2] for chunk in chunks]) == ([0], [256])
+        assert "truncated" in reader.cut
+
+
+def everything_there(data: bytes, tokens: Tokens, conceal: torch.Tensor | None) -> tuple[int, str]:
+    """Frames that come out of a container that breaks off, each as it was, and how its reader says that it ends."""
+    reader, chunks, message = ContainerReader(io.BytesIO(data), conceal), [tokens.codes[:, :, :0]], ""
+    try:
+        chunks += reader.chunks()
+    except TruncatedError as error:
+        message = str(error)
+    whole = torch.cat(chunks, dim=2)
+    assert torch.equal(whole, tokens.codes[:, :, : whole.shape[2]])
+    assert reader.samples == whole.shape[2] * 640
+    return whole.shape[2], reader.cut or message
+
+
+def before_the_error(data: bytes) -> list[torch.Tensor]:
+    """Chunks that come before it breaks off."""
+    chunks: list[torch.Tensor] = []
+    with contextlib.suppress(TruncatedError):
+        chunks += ContainerReader(io.BytesIO(data)).chunks()
+        pytest.fail("not noticed")
+    return chunks
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_cut_at_every_byte_everything_before_comes_back(channels: int) -> None:
+    """Behind the header: every whole frame whose bytes are there, with and without concealing."""
+    tokens = make_tokens(frames=90, channels=channels)
+    data, header = to_bytes(tokens), len(Header.of(tokens).pack())
+    for cut in range(header, len(data)):
+        payload = min(max(0, cut - header - 6), len(data) - header - 6 - 14)
+        expected = min(90, payload * 8 // (26 * channels))
+        before = torch.cat([tokens.codes[:, :, :0], *before_the_error(data[:cut])], dim=2)
+        assert torch.equal(before, tokens.codes[:, :, :expected]), cut
+        if expected:
+            assert everything_there(data[:cut], tokens, torch.tensor([3, 4]))[0] == expected, cut
+        else:
+            with pytest.raises(TruncatedError, match="nothing is there"):
+                from_bytes(data[:cut], torch.tensor([3, 4]))
+    for cut in range(header):
+        with pytest.raises(ContainerError, match="truncated"):
+            from_bytes(data[:cut], torch.tensor([3, 4]))
+
+
+def test_cut_anywhere_in_a_long_container_everything_before_comes_back() -> None:
+    tokens = make_tokens(frames=256 * 8 + 100)
+    data, header = to_bytes(tokens), len(Header.of(tokens).pack())
+    chunk = 6 + 256 * 26 // 8
+    for cut in range(header + 100, len(data) - 14, 37):
+        chunks, rest = divmod(cut - header, chunk)
+        expected = 256 * chunks + max(0, rest - 6) * 8 // 26
+        frames, message = everything_there(data[:cut], tokens, torch.tensor([3, 4]))
+        assert frames == expected
+        assert f"chunk {chunks}" in message or (rest < 6 and "the end" in message)
+
+
+@pytest.mark.parametrize("length", [100, 600, 838, 3_000])
+def test_a_lost_sector_costs_the_chunks_that_it_lay_in(length: int) -> None:
+    """Zeros, as a disk leaves them, over several chunks: what follows comes at its own time."""
+    tokens = make_tokens(frames=256 * 10 + 20)
+    data = bytearray(to_bytes(tokens))
+    start = 1_500
+    data[start : start + length] = bytes(length)
+    reader, chunks = from_bytes(bytes(data), conceal=torch.tensor([3, 4]))
+    size, header = 6 + 256 * 26 // 8, len(Header.of(tokens).pack())
+    hit = list(range((start - header) // size, (start + length - 1 - header) // size + 1))
+    assert (reader.damaged, reader.cut) == (hit, "")
+    codes = torch.cat(chunks, dim=2)
+    assert codes.shape == tokens.codes.shape
+    lost = torch.zeros(codes.shape[2], dtype=torch.bool)
+    for number in hit:
+        lost[256 * number : 256 * (number + 1)] = True
+    assert torch.equal(codes[:, :, ~lost], tokens.codes[:, :, ~lost])
+    assert (codes[:, :, lost] == torch.tensor([3, 4]).view(1, 2, 1)).all()
+
+
+def test_an_end_that_lies_costs_nothing() -> None:
+    """Concealing gives what the frames hold, whatever the end says: neither nothing nor years of silence."""
+    tokens = make_tokens(frames=300)
+    data = to_bytes(tokens)
+    for samples in (0, 2**63):
+        body = struct.pack("<Q", samples)
+        lying = data[:-14] + struct.pack("<HI", 0, zlib.crc32(body)) + body
+        with pytest.raises(ContainerError, match="do not make"):
+            from_bytes(lying)
+        assert everything_there(lying, tokens, torch.tensor([3, 4])) == (300, f"300 frames do not make {samples} samples")
 
 
 def test_a_damaged_length_can_be_concealed() -> None:

@@ -18,40 +18,6 @@ from tests.conftest import DATA
 SPEECH, MUSIC = str(DATA / "speech.flac"), str(DATA / "music.flac")
 
 
-@pytest.fixture
-def run(tiny_folder: Path, capsys: pytest.CaptureFixture[str]):
-    """Runs ``codec …`` with the tiny model; returns exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        words = [str(a) for a in arguments]
-        if words[0] in ("encode", "decode") and "--model" not in words:
-            words += ["--model", str(tiny_folder)]
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main(words)
-        output = capsys.readouterr()
-        return int(caught.value.code or 0), output.out, output.err
-
-    return call
-
-
-@pytest.fixture
-def check_failure(run):
-    """One line on standard error, exit code 2, and nothing left in the folder that was not there."""
-
-    def call(folder: Path, *arguments: object) -> str:
-        before = set(folder.rglob("*"))
-        code, _, error = run(*arguments)
-        assert code == 2, error
-        assert error.startswith("codec: ")
-        assert error.count("\n") == 1
-        assert "Traceback" not in error
-        assert set(folder.rglob("*")) == before
-        return error
-
-    return call
-
-
 @pytest.mark.parametrize("rate", [25, 50, 100])
 @pytest.mark.parametrize("vocab", [16, 32, 64, 128])
 def test_round_trip_has_exactly_the_samples(run, tmp_path: Path, rate: int, vocab: int) -> None:
@@ -69,7 +35,7 @@ def test_shipped_model_at_every_operating_point(tmp_path: Path, capsys: pytest.C
             tokens, back = tmp_path / "x.sct", tmp_path / "y.wav"
             for words in (
                 ["encode", MUSIC, "-o", tokens, "-r", rate, "--vocab", vocab, "--json"],
-                ["decode", tokens, "-o", back],
+                ["decode", tokens, "-o", back, "--overwrite"],
             ):
                 with pytest.raises(SystemExit) as caught:
                     main([str(word) for word in words])
@@ -138,16 +104,17 @@ def test_folder_goes_on_past_bad_files_and_resumes(run, tmp_path: Path) -> None:
     assert "1 of 5 files failed" in error
     made = {path.relative_to(target).as_posix() for path in target.rglob("*.sct")}
     assert made == {"a.sct", "deep/b.sct", "b.wav.sct", "b.flac.sct"}
-    (target / "a.sct").write_bytes(b"keep me")
+    before = {path: path.stat().st_mtime_ns for path in target.rglob("*.sct")}
     (source / "bad.wav").unlink()
     code, _, error = run("encode", source, "-o", target)
     assert code == 0
     assert "4 already done" in error
-    assert (target / "a.sct").read_bytes() == b"keep me"
+    assert {path: path.stat().st_mtime_ns for path in target.rglob("*.sct")} == before
     run("encode", source, "-o", target, "--overwrite")
+    assert all(path.stat().st_mtime_ns > then for path, then in before.items())
     assert read(target / "a.sct").lengths.tolist() == [5_000]
     assert run("decode", target, "-o", tmp_path / "back")[0] == 0
-    assert (tmp_path / "back" / "deep" / "b.wav").exists()
+    assert (tmp_path / "back" / "deep" / "b.decoded.wav").exists()
 
 
 def test_globs_and_several_inputs(run, tmp_path: Path) -> None:
@@ -194,7 +161,8 @@ def test_bad_input_is_one_line_and_exit_code_2(check_failure, run, tmp_path: Pat
     assert "valid integer" in check_failure(tmp_path, "encode", SPEECH, "--rate", "fast")
     assert "No such option" in check_failure(tmp_path, "encode", SPEECH, "--quality", "9")
     assert "No such command" in check_failure(tmp_path, "transcode")
-    assert "overwrite the input" in check_failure(tmp_path, "encode", tmp_path / "ok.wav", "-o", tmp_path / "ok.wav")
+    (tmp_path / "ok").write_bytes((tmp_path / "ok.wav").read_bytes())
+    assert "overwrite the input" in check_failure(tmp_path, "encode", tmp_path / "ok", "-o", tmp_path / "ok")
     assert "name a folder" in check_failure(tmp_path, "encode", SPEECH, MUSIC, "-o", out)
     assert "no such file" in check_failure(tmp_path, "info", tmp_path / "missing.sct").lower()
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.bitstream import ContainerReader
-from codec.errors import AudioError, CodecError
+from codec.errors import AudioError, CodecError, ContainerError
 from codec.files import decode_file, encode_file
 from codec.model import Codec
-from codec.pipes import PcmFormat, decode_stream, encode_stream, pcm_blocks, read_wav_header
+from codec.pcm import PcmFormat, pcm_blocks, read_wav_header
+from codec.pipes import decode_stream, encode_stream
 
 
 def wav(wave: np.ndarray, sample_rate: int, subtype: str = "PCM_16") -> bytes:
@@ -143,3 +144,29 @@ def test_a_wav_that_breaks_off_is_encoded_as_far_as_it_goes(tiny: Codec) -> None
     assert encode_stream(tiny, io.BytesIO(data[: len(data) // 2 + 1]), sink).seconds == pytest.approx(1, abs=0.01)
     reader = ContainerReader(io.BytesIO(sink.getvalue()))
     assert torch.cat(list(reader.chunks()), 2).shape[1] == 2
+
+
+def test_what_comes_before_damage_is_heard(tiny: Codec) -> None:
+    """Without concealing, the damaged chunk ends the stream; what still waits for its window is not lost."""
+    encode_stream(tiny, io.BytesIO(wav(noise(40, 16_000), 16_000)), sink := io.BytesIO())
+    damaged = bytearray(sink.getvalue())
+    damaged[38 + 2 * (6 + 256 * 18 // 8) + 100] ^= 1
+    back = io.BytesIO()
+    with pytest.raises(ContainerError, match="chunk 2 is damaged"):
+        decode_stream(tiny, io.BytesIO(bytes(damaged)), back, raw=True)
+    assert len(back.getvalue()) == 2 * 2 * 256 * 640  # two chunks of 10.24 s
+
+
+@pytest.mark.parametrize("low_latency", [False, True])
+def test_a_stream_that_breaks_off_gives_all_its_frames(tiny: Codec, low_latency: bool) -> None:
+    encode_stream(tiny, io.BytesIO(wav(noise(4, 16_000), 16_000)), sink := io.BytesIO(), low_latency=low_latency)
+    whole = sink.getvalue()
+    lengths = []
+    for cut in range(60, len(whole), 7):
+        back = io.BytesIO()
+        report = decode_stream(tiny, io.BytesIO(whole[:cut]), back, raw=True, low_latency=low_latency)
+        assert "truncated" in report.warnings[0]
+        lengths.append(len(back.getvalue()) // 2 / 640)
+    assert lengths == sorted(lengths)
+    assert lengths[-1] >= 100 - (14 + 7) * 8 / (18 if not low_latency else 18 + 24)
+    assert lengths[0] <= 22 * 8 / 18

@@ -16,7 +16,9 @@ def test_frames_cover_the_samples_and_no_more(samples: int, rate: int, layout: t
     assert frames * hop >= covered
     assert (frames - 1) * hop < max(1, covered)
     assert covered * rate >= samples * model_rate
-    tokens = Tokens(torch.zeros(1, 1, 0), torch.tensor([samples]), rate, model_rate / hop, (2,), "", model_rate)
+    tokens = Tokens(
+        torch.zeros(1, 1, 0, dtype=torch.int64), torch.tensor([samples]), rate, model_rate / hop, (2,), "", model_rate
+    )
     assert tokens.frames.tolist() == [frames]
 
 
@@ -32,4 +34,4 @@ def test_rates_and_items() -> None:
 @pytest.mark.parametrize(("shape", "lengths"), [((2, 3, 4), 2), ((2, 4), 2), ((2, 2, 4), 3)])
 def test_inconsistent_tokens_are_refused(shape: tuple[int, ...], lengths: int) -> None:
     with pytest.raises(CodecError):
-        Tokens(torch.zeros(shape, dtype=torch.int64), torch.zeros(lengths), 16_000, 25.0, (4096, 8192), "")
+        Tokens(torch.zeros(shape, dtype=torch.int64), torch.zeros(lengths, dtype=torch.int64), 16_000, 25.0, (4096, 8192), "")

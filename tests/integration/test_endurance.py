@@ -10,7 +10,8 @@ import pytest
 
 from codec.bitstream import ContainerReader
 from codec.model import Codec
-from codec.pipes import PcmFormat, decode_stream, encode_stream
+from codec.pcm import PcmFormat
+from codec.pipes import decode_stream, encode_stream
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MINUTE = 60 * 16_000 * 2  # bytes

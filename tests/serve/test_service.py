@@ -24,7 +24,8 @@ from codec.cli import main
 from codec.errors import CodecError
 from codec.files import encode_file
 from codec.model import Codec
-from codec.pipes import PcmFormat, encode_stream
+from codec.pcm import PcmFormat
+from codec.pipes import encode_stream
 from serve.limits import Limits
 
 

@@ -45,7 +45,7 @@ def _files(folder: Path) -> list[Path]:
         return [
             path.parent / Path(file["filename"]).name
             for path in saved
-            for file in json.loads(path.read_text("utf-8"))["_data_files"]
+            for file in json.loads(path.read_text("utf-8-sig"))["_data_files"]
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CodecError(f"{folder}: not a saved dataset ({type(error).__name__}: {error})") from error

@@ -23,7 +23,7 @@ def manifest_rows(manifest: Path) -> Iterator[Row]:
     ``duration`` seconds or to the end; without ``offset``, ``duration`` is a remark like any other field, and all are kept.
     """
     try:
-        with manifest.open(encoding="utf-8", errors="replace") as lines:
+        with manifest.open(encoding="utf-8-sig", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield _row(f"{manifest.name}:{number}", line)

@@ -85,7 +85,7 @@ def _text(member: tarfile.TarInfo, archive: tarfile.TarFile) -> dict[str, Any]:
         return {}
     data = handle.read()
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
         fields = json.loads(text, parse_constant=lambda name: None) if extension == "json" else {extension: text}
     except UnicodeDecodeError:
         return {}

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from codec.cli.main import run_script
 from codec.errors import CodecError, first_error
 
 
@@ -22,7 +23,7 @@ def main(config: Annotated[Path, typer.Option("--config", "-c", help="YAML file,
     from train.diffusion.config import DiffusionConfig
 
     try:
-        raw = load_yaml(config.read_text("utf-8")) or {}
+        raw = load_yaml(config.read_text("utf-8-sig")) or {}
         if "model" in raw:
             tokens.train(tokens.TokenDiffusionConfig.read(raw))
         else:
@@ -41,4 +42,4 @@ def _fail(message: str) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

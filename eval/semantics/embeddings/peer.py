@@ -24,7 +24,7 @@ def peer(folder: str | Path) -> ClipEmbedder:
     """
     path, weights = Path(folder) / CARD, Path(folder) / "model.safetensors"
     try:
-        card = json.loads(path.read_text("utf-8"))
+        card = json.loads(path.read_text("utf-8-sig"))
         family, streams, width, steps = str(card["family"]), int(card["streams"]), float(card["width"]), int(card["steps"])
     except OSError as error:
         raise CodecError(f"{path}: {error.strerror}; python -m train.peers writes it") from error

@@ -86,7 +86,7 @@ def open_folder(path: Path) -> HearFolder:
 
 def _json(path: Path) -> dict[str, object]:
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise CodecError(f"{path}: {error.strerror}; this is not a HEAR task folder") from error
     except (ValueError, RecursionError) as error:
@@ -105,7 +105,7 @@ def _labels(path: Path) -> dict[str, tuple[str, ...]]:
 
 def _vocabulary(path: Path) -> tuple[str, ...]:
     try:
-        with (path / "labelvocabulary.csv").open(encoding="utf-8", newline="") as handle:
+        with (path / "labelvocabulary.csv").open(encoding="utf-8-sig", newline="") as handle:
             rows = sorted((int(row["idx"]), row["label"]) for row in csv.DictReader(handle))
     except OSError as error:
         raise CodecError(f"{path / 'labelvocabulary.csv'}: {error.strerror}") from error

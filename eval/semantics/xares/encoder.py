@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ def class_name(name: str) -> str:
 
 
 def patch_audio_loading() -> None:
-    """Lets ``torchaudio.load`` read files through soundfile where torchcodec, which it wants since 2.9, is not installed.
+    """Lets ``torchaudio.load`` read files through our own readers where torchcodec, which it wants since 2.9, is not installed.
 
     Without a reader the package drops every clip with a warning and goes on with empty data.
     """
@@ -80,10 +81,10 @@ def patch_audio_loading() -> None:
     if importlib.util.find_spec("torchcodec") is not None:
         return
 
-    def load(uri: object, *_: object, **__: object) -> tuple[Tensor, int]:
-        import soundfile
+    def load(uri: Any, *_: object, **__: object) -> tuple[Tensor, int]:
+        from codec.audio import read_audio
 
-        wave, sample_rate = soundfile.read(uri, dtype="float32", always_2d=True)
-        return torch.from_numpy(wave.T.copy()), sample_rate
+        wave, sample_rate = read_audio(uri)
+        return torch.from_numpy(wave), sample_rate
 
     torchaudio.load = load

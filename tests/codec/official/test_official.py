@@ -25,7 +25,8 @@ from codec.official.frontend import exact_count, exact_segments, reference_count
 from codec.official.model import OfficialCodec, load_published
 from codec.official.reference import from_reference, read_mono, to_reference
 from codec.official.sampler import Sampling, ddim_table
-from codec.pipes import PcmFormat, encode_stream
+from codec.pcm import PcmFormat
+from codec.pipes import encode_stream
 from eval.semantics.embeddings.registry import open_embedder
 from tests.codec.official.fixtures import FOLDER
 from tests.conftest import DATA

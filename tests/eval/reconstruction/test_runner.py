@@ -70,14 +70,19 @@ def test_cached_clips_are_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(log.read_text().split()) == 6, "so does another recogniser"
 
 
-def test_what_runs_and_counts_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "SOURCE", tmp_path)
-    (tmp_path / "codec" / "baselines").mkdir(parents=True)
-    keys = set()
-    for source in ("bits = 8 * len(data)", "bits = 8 * sum(map(len, packets))"):
-        (tmp_path / "codec" / "baselines" / "opus.py").write_text(source)
-        keys.add(runner.metrics_version([], SETUP))
-    assert len(keys) == 2
+@pytest.mark.parametrize(
+    "place", ["codec/baselines/opus.py", "codec/official/sampler.py", "codec/a/b/c.py", "quantizers/ans.py"]
+)
+def test_what_runs_and_counts_is_part_of_the_key(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However deep it lies: the published model's sampler did not count."""
+    monkeypatch.setattr("eval.code.ROOT", tmp_path)
+    for file in ("codec/model.py", "quantizers/packing.py", "eval/reconstruction/delay.py", place):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("bits = 8 * len(data)")
+    before = runner.metrics_version([], SETUP)
+    assert runner.metrics_version([], SETUP) == before
+    (tmp_path / place).write_text("bits = 8 * sum(map(len, packets))")
+    assert runner.metrics_version([], SETUP) != before
 
 
 def test_damaged_cache_is_measured_again(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from codec.errors import CodecError
-from eval.semantics.cache import Cache
+from eval.semantics.cache import CODE, Cache
 from eval.semantics.embeddings.columns import Columns
 from eval.semantics.xares.tasks import BY_NAME, card_of, from_card
 from tests.eval.semantics.folders import Spectrum, flac, tone, tone_samples, tone_task, write_tar
@@ -60,6 +60,22 @@ def test_another_version_mode_or_content_is_another_file(tmp_path: Path) -> None
     for _ in range(2):
         cache(tars, task, counted, "corrected")
     assert counted.clips == 51
+
+
+def test_other_code_is_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A front end that was mended gives other vectors under the same name and weights."""
+    folder = tone_task(tmp_path / "tasks")
+    task, counted = from_card(card_of(folder)), Counted()
+    tars = task.tars(folder)["test"]
+    monkeypatch.setattr("eval.code.ROOT", tmp_path)
+    for package in CODE:
+        (tmp_path / package / "deep").mkdir(parents=True)
+        (tmp_path / package / "deep" / "features.py").write_text("mel = rounded")
+    for number, (package, source) in enumerate([(CODE[0], "mel = rounded"), *((p, "mel = exact") for p in CODE)], 1):
+        (tmp_path / package / "deep" / "features.py").write_text(source)
+        for _ in range(2):
+            Cache(tmp_path / "kept")(tars, task, counted, "corrected")
+        assert counted.clips == 12 * number
 
 
 def test_damaged_files_are_made_again_and_frames_are_kept(tmp_path: Path) -> None:

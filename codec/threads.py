@@ -1,0 +1,100 @@
+"""Windows side by side, on one thread each.
+
+Several threads inside one operation wait for each other after every layer. On a busy machine that costs far more than they
+win: the slowest one is always just not running. Windows need not wait for each other, so each has a thread to itself, and
+short clips, which are one window, have one. What comes out does not depend on how many threads there are.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MOST = 8
+"""Windows at once: what is gained beyond does not repay its memory."""
+_lock = threading.Lock()
+_pools: dict[int, ThreadPoolExecutor] = {}
+"""By number of workers."""
+_here = threading.local()
+
+
+def at_once() -> int:
+    """Windows that this thread has computed side by side: as many as torch would use threads for one."""
+    return 1 if getattr(_here, "is_worker", False) else min(MOST, torch.get_num_threads())
+
+
+def side_by_side(function: Callable[[Tensor], Result], items: Sequence[Tensor]) -> list[Result]:
+    """``function`` of every item, in order, each on one thread of torch's."""
+    if at_once() == 1 or not items or torch.is_autocast_enabled("cpu"):  # which belongs to the thread that asked for it
+        return [function(item) for item in items]
+    return list(_workers().map(function, items))
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, stop: Callable[[], object]
+) -> Iterator[Result]:
+    """``function`` of every item, in order, on so many threads, never far ahead of what was taken.
+
+    Args:
+        function: of an item.
+        items: to work on.
+        workers: threads; 1: this one.
+        stop: called when the work is given up, so that what still runs may end early.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers, "codec-file") as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BaseException:
+            stop()
+            for future in waiting:
+                future.cancel()
+            raise
+
+
+def _workers() -> ThreadPoolExecutor:
+    count = at_once()
+    with _lock:
+        if count not in _pools:
+            usual, met = torch.get_num_threads(), threading.Barrier(count)
+            pool = ThreadPoolExecutor(count, "codec-window")
+            for _ in pool.map(_start, [met] * count):
+                pass
+            torch.set_num_threads(usual)  # a worker's choice is also that of threads which come later
+            _pools[count] = pool
+        return _pools[count]
+
+
+def _start(met: threading.Barrier) -> None:
+    _here.is_worker = True
+    torch.set_num_threads(1)
+    torch.get_num_threads()  # settles it for this thread: torch does so where a thread first needs to know
+    met.wait()  # so that every worker gets one of these
+
+
+def _forget() -> None:
+    """A forked process has none of the workers."""
+    global _lock
+    _pools.clear()
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,60 @@
+"""Front ends and quantisers work in single precision, whatever autocast does to the networks between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from codec.features import LogMel, kaldi_fbank
+from codec.official.frontend import _fbank
+from tests.conftest import TINY, random_networks
+
+AUTOCAST = torch.autocast("cpu", torch.bfloat16)
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0)) * 0.1
+
+
+@pytest.mark.parametrize("front_end", [LogMel(), kaldi_fbank, lambda wave: _fbank(wave[0])])
+def test_front_ends(front_end: Callable[[Tensor], Tensor]) -> None:
+    """0.35 dB of error otherwise, which flips codes."""
+    wave = noise(2, 16_000)
+    with AUTOCAST:
+        assert (wave @ wave.T).dtype == torch.bfloat16
+        rounded = front_end(wave)
+    assert rounded.dtype == torch.float32
+    assert torch.equal(rounded, front_end(wave))
+
+
+@pytest.mark.parametrize("vocab", TINY.vocabs)
+def test_quantisers(vocab: int) -> None:
+    networks, features = random_networks(), noise(1, 400, TINY.semantic.n_features) * 3
+    latents = noise(1, 400, len(TINY.acoustic.levels)) * 9
+    codebook, acoustic = networks.codebook(1), networks.acoustic_quantizer
+    with AUTOCAST:
+        rounded = codebook(features, vocab), acoustic(latents), acoustic(latents.requires_grad_())
+        every = codebook.encode_all(features)
+        projected = codebook.project(features)
+    exact = codebook(features, vocab), acoustic(latents.detach()), acoustic(latents)
+    for found, wanted in zip(rounded, exact, strict=True):
+        assert torch.equal(found.codes, wanted.codes)
+        assert torch.equal(found.values, wanted.values)
+        assert found.values.dtype == torch.float32
+    assert torch.equal(every, codebook.encode_all(features))
+    assert torch.equal(projected, codebook.project(features))
+
+
+def test_a_whole_encoder_under_autocast() -> None:
+    """What lies between them is rounded; what goes in is not, and the codes are those of the features that come out."""
+    networks, wave = random_networks(), noise(1, 64 * 320)
+    seen: dict[str, Tensor] = {}
+    networks.semantic.register_forward_hook(lambda module, given, output: seen.update(mel=given[0], features=output))
+    with AUTOCAST:
+        codes = networks.mel_to_codes(networks.mel(wave), 2, 32)
+    assert seen["features"].dtype == torch.bfloat16
+    assert torch.equal(seen["mel"], networks.mel(wave))
+    assert torch.equal(codes[:, 0], networks.feats_to_semantic(seen["features"], 2, 32).codes)
