@@ -31,9 +31,10 @@ class CorpusConfig(Config):
     """Where audio comes from.
 
     Attributes:
-        sources: ``debian`` for the free corpus, ``synthetic`` for sentences that flite, festival and espeak-ng speak, a folder
-            of audio files, ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a published dataset: libritts,
-            gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
+        sources: ``debian`` for the free corpus, ``debian-more`` for ten more packages, ``synthetic`` for sentences that flite,
+            festival and espeak-ng speak, ``kokoro:HOURS``, ``soundfont:HOURS`` and ``tones:HOURS`` for so much natural speech,
+            music and tones made here, a folder of audio files, ``webdataset:FOLDER`` for shards, or ``LAYOUT:FOLDER`` for a
+            published dataset: libritts, gigaspeech, audioset, musdb18, fma, vggsound, wavcaps.
         copies: speed-perturbed copies per training clip, by domain.
         rerecorded: share of these copies that also get another tone, room and noise.
         disturbed: share of these copies that another clip sounds beside, or that a telephone, a far microphone or an
