@@ -19,8 +19,7 @@ from rich.progress import Progress as Bar
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
 from codec.folders import PassedOver, passed_over
-from codec.hub import load_codec
-from codec.official.published import is_published
+from codec.hub import check_model, load_codec
 from tokenizing.places import FilePlace
 from tokenizing.plan import Plan, Settings
 from tokenizing.pool import execute, execute_here
@@ -94,8 +93,7 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
         raise CodecError(f"format {options.format!r} is not one of {', '.join(SUFFIXES)}, both")
     if "parquet" in formats:
         need_pyarrow()
-    if is_published(options.model):
-        raise CodecError(f"{options.model}: codec tokenize takes models of our own kind")
+    check_model(options.model, own=True)
     if options.device not in ("cpu", "cuda"):
         raise CodecError(f"device {options.device!r} is not one of cpu, cuda")
     if options.device == "cuda" and not options.ray and not torch.cuda.is_available():
