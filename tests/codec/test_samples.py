@@ -166,8 +166,8 @@ def test_codecs_of_others_hear_the_same(int16: np.ndarray) -> None:
         (lambda x: x, "divide"),
         (lambda x: x.astype(np.float32), "divide"),
         (lambda x: x.astype(np.uint8), "divide"),
-        (lambda x: (x / 32768).T, "samples last"),
-        (lambda x: (x / 32768)[None], "samples last"),
+        (lambda x: (x / 32768).T, "samples come last"),
+        (lambda x: (x / 32768)[None], "samples come last"),
     ],
 )
 def test_the_runner_without_torch_refuses_the_same(int16: np.ndarray, wave: Callable[[Any], Any], fix: str) -> None:
