@@ -16,7 +16,8 @@ import numpy as np
 from codec.audio import resample
 from codec.baselines.interface import Encoded
 from codec.errors import AudioError, CodecError
-from codec.limits import is_sample_rate
+from codec.limits import as_sample_rate
+from codec.samples import as_batch
 
 TIMEOUT = 600
 """Seconds that a program may take for one clip."""
@@ -104,13 +105,12 @@ def checked(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     """``(samples,)`` float32 without NaN.
 
     Raises:
-        AudioError: another shape, or an impossible sample rate.
+        AudioError: samples of another shape, type or scale, or an impossible sample rate.
     """
     if wave.ndim != 1:
         raise AudioError(f"audio of shape {wave.shape}: (samples,) is expected")
-    if not is_sample_rate(sample_rate):
-        raise AudioError(f"sample rate {sample_rate} Hz is outside 1 kHz … 768 kHz")
-    return np.nan_to_num(wave.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    as_sample_rate(sample_rate)
+    return as_batch(wave)[0]
 
 
 def fit(wave: np.ndarray, samples: int) -> np.ndarray:

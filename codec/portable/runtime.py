@@ -21,6 +21,9 @@ import onnxruntime
 import soxr
 
 SETTINGS = "codec.json"
+MAX_CHANNELS = 64
+LOUDEST = 32.0
+"""Louder audio was never scaled to ±1."""
 
 
 class OnnxCodec:
@@ -64,9 +67,19 @@ class OnnxCodec:
         )
 
     def encode(self, wave: np.ndarray, sample_rate: int) -> np.ndarray:
-        """``(channels, samples)`` or ``(samples,)`` in ±1 at any rate → codes ``(channels, 2, tokens)`` int64."""
-        rows = [self._encode(row, sample_rate) for row in np.atleast_2d(np.asarray(wave, np.float32))]
-        return np.stack(rows)
+        """``(channels, samples)`` or ``(samples,)`` in ±1 at any rate → codes ``(channels, 2, tokens)`` int64.
+
+        Raises:
+            ValueError: samples of another type or scale, or channels last.
+        """
+        rows = np.atleast_2d(np.asarray(wave))
+        if rows.ndim != 2 or rows.shape[0] > MAX_CHANNELS >= rows.shape[1] > 0:
+            raise ValueError(
+                f"audio of shape {np.shape(wave)}: (channels, samples) or (samples,) is expected; samples come last"
+            )
+        if rows.dtype.kind != "f" or np.abs(np.nan_to_num(rows, posinf=0, neginf=0)).max(initial=0) > LOUDEST:
+            raise ValueError(f"samples of type {rows.dtype} must be floating point within ±1; divide 16-bit samples by 32768")
+        return np.stack([self._encode(row.astype(np.float32), sample_rate) for row in rows])
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Codes ``(channels, 2, tokens)`` → ``(channels, samples)`` float32 at ``sample_rate``, of whole tokens.

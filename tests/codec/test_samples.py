@@ -13,6 +13,7 @@ import soundfile
 import torch
 from torch import Tensor
 
+from codec.baselines.programs import checked
 from codec.cli import main
 from codec.errors import AudioError, CodecError
 from codec.model import Codec
@@ -149,6 +150,30 @@ def test_what_lies_behind_the_lengths_is_not_looked_at(tiny: Codec, int16: np.nd
 def test_shares_are_no_lengths(tiny: Codec, int16: np.ndarray, lengths: Any) -> None:
     with pytest.raises(AudioError, match="whole numbers of samples"):
         tiny.encode(int16, RATE, lengths=lengths)
+
+
+def test_codecs_of_others_hear_the_same(int16: np.ndarray) -> None:
+    assert np.array_equal(checked(int16[0], RATE), as_batch(int16[:1] / 32768)[0])
+    with pytest.raises(AudioError, match="divide"):
+        checked(int16[0].astype(np.float32), RATE)
+    with pytest.raises(AudioError, match="whole number of Hz"):
+        checked(int16[0], "16000")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wave", "fix"),
+    [
+        (lambda x: x, "divide"),
+        (lambda x: x.astype(np.float32), "divide"),
+        (lambda x: x.astype(np.uint8), "divide"),
+        (lambda x: (x / 32768).T, "samples come last"),
+        (lambda x: (x / 32768)[None], "samples come last"),
+    ],
+)
+def test_the_runner_without_torch_refuses_the_same(int16: np.ndarray, wave: Callable[[Any], Any], fix: str) -> None:
+    runtime = pytest.importorskip("codec.portable.runtime")
+    with pytest.raises(ValueError, match=fix):
+        runtime.OnnxCodec.__new__(runtime.OnnxCodec).encode(wave(int16), RATE)
 
 
 def test_loud_audio_is_still_audio() -> None:
