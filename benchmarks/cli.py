@@ -82,11 +82,11 @@ def entropy(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines.")] = None,
 ) -> None:
     """What entropy coding saves on held-out clips of the free corpus."""
-    import codec
     from benchmarks.entropy import main
+    from codec.hub import load_own
     from corpora.store import Corpus
 
-    main(codec.load(model), Corpus(corpus), split, clips, [int(rate) for rate in rates.split(",")], vocab, output)
+    main(load_own(model), Corpus(corpus), split, clips, [int(rate) for rate in rates.split(",")], vocab, output)
 
 
 @app.command()
@@ -97,10 +97,10 @@ def codes(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
 ) -> None:
     """Share of every codebook that is used on training audio, and its entropy."""
-    import codec
     from benchmarks.codes import main
+    from codec.hub import load_own
 
-    main(codec.load(model), corpus, hours, output)
+    main(load_own(model), corpus, hours, output)
 
 
 @app.command()

@@ -91,7 +91,12 @@ def container(tokens: Tokens, entropy: EntropyModel | None) -> tuple[bytes, floa
 
 
 def main(model: Codec, corpus: Corpus, split: str, clips: int, rates: list[int], vocab: int, output: Path | None) -> list[Size]:
-    """Measures, prints a table, and writes JSON if asked to."""
+    """Measures, prints a table, and writes JSON if asked to.
+
+    Raises:
+        ModelError: the model comes without entropy tables.
+    """
+    tables = model.entropy
     rows = []
     for domain in ("speech", "music", "sound"):
         if not (entries := corpus.select(split, domain)):
@@ -102,9 +107,9 @@ def main(model: Codec, corpus: Corpus, split: str, clips: int, rates: list[int],
         for entry in track(chosen, f"{domain} {split}"):
             for size, found in zip(sizes, encoded, strict=True):
                 found.append(model.encode(corpus.wave(entry), model.sample_rate, size.rate, vocab))
-                size.add(found[-1], model.entropy)
+                size.add(found[-1], tables)
         for size, found in zip(sizes, encoded, strict=True):
-            size.join(found, model.entropy)
+            size.join(found, tables)
         rows += sizes
     rows += [together([size for size in rows if size.rate == rate]) for rate in rates]
     table = Table(

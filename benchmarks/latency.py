@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.speed import Row, synthetic
 from codec.errors import CodecError
-from codec.hub import load_codec
+from codec.hub import load_own
 from codec.model import Codec
 from codec.streaming import LOW_LATENCY
 
@@ -60,7 +60,7 @@ def main(model: str, seconds: int, json: bool) -> None:
     Raises:
         CodecError: no such model, or a process ended early.
     """
-    codec = load_codec(model)
+    codec = load_own(model)
     declared = 1000 * declared_latency(codec)
     late = 1000 * end_to_end(model, codec.sample_rate, seconds)
     bar = f"declared: {declared:.0f}, a block: {1000 * BLOCK_SECONDS:.0f}, the rest is computation"

@@ -16,7 +16,7 @@ from rich.table import Table
 from benchmarks.speed import one_line, onnx_files
 from codec.audio import read_audio, resample
 from codec.errors import CodecError
-from codec.hub import load_codec
+from codec.hub import check_model, load_own
 from codec.model import Codec
 from codec.portable.runtime import OnnxCodec
 from eval.reconstruction.interface import Pair
@@ -52,9 +52,10 @@ def main(folder: Path, clips: list[Path], name: str, json: bool) -> None:
     Raises:
         CodecError: not a folder of ONNX files made from this model, or unreadable recordings.
     """
+    check_model(name, own=True)
     kept = onnx_files(folder)
     settings = jsonlib.loads((folder / "codec.json").read_text("utf-8"))
-    model = load_codec(name, vocab=settings["codebook_sizes"][0])
+    model = load_own(name, vocab=settings["codebook_sizes"][0])
     if settings["fingerprint"] != model.fingerprint:
         raise CodecError(f"{folder}: exported from model {settings['fingerprint']}, not from {model.fingerprint}")
     waves = [resample(wave[:1], rate, model.sample_rate) for wave, rate in map(read_audio, clips)]

@@ -24,7 +24,7 @@ from rich.table import Table
 from codec.baselines import load_tokenizer
 from codec.baselines.neural import NeuralCodec
 from codec.errors import CodecError
-from codec.hub import load_codec
+from codec.hub import check_model, load_codec
 from codec.model import Codec
 
 T = TypeVar("T")
@@ -55,8 +55,9 @@ def main(model: str, threads: int, hour: bool, json: bool, seconds: int, peers: 
     """Runs everything and prints a table, or JSON lines.
 
     Raises:
-        CodecError: a peer's package is missing.
+        CodecError: a peer's package is missing, or not a model of our own.
     """
+    check_model(model, own=True)
     if threads:
         torch.set_num_threads(threads)
     # First, while this process is small: the peak memory of a child begins with that of its parent.

@@ -136,8 +136,7 @@ def load_codec(
         ModelError: missing, damaged, or not a model of this kind.
         CodecError: unknown rate or vocabulary, or a device that is not there.
     """
-    if isinstance(name, str) and is_known(name):
-        raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, .sct files do not")
+    check_model(name)
     if decoder not in get_args(Way):
         raise CodecError(f"decoder {decoder!r} is not one of {', '.join(get_args(Way))}")
     if name == "":
@@ -165,6 +164,35 @@ def load_codec(
 
     diffusion = load_diffusion(folder, networks, fingerprint).to(device)
     return DiffusionCodec(diffusion, networks.to(device), label, fingerprint, rate, vocab, folder)
+
+
+def check_model(name: str | Path | None, own: bool = False) -> None:
+    """Refuses a name that cannot do what a command wants of its model, before any work and before any weights are read.
+
+    Args:
+        name: as `load_codec` takes it.
+        own: the command looks inside: the published SemantiCodec, whose networks are others, will not do either.
+
+    Raises:
+        ModelError: a codec of others, or one whose networks are not ours.
+    """
+    if isinstance(name, str) and is_known(name):
+        raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, .sct files do not")
+    if own and is_published(name):
+        raise ModelError(f"{name}: this takes models of our own kind, the default or a folder made by codec train export")
+
+
+def load_own(
+    name: str | Path | None = None, rate: int | None = None, vocab: int | None = None, device: str | torch.device = "cpu"
+) -> Codec:
+    """Loads a model of our own, as `load_codec` does, for what needs its networks: live streams, training, measurements.
+
+    Raises:
+        ModelError: a codec of others or the published SemantiCodec, or as `load_codec`.
+        CodecError: unknown rate or vocabulary.
+    """
+    check_model(name, own=True)
+    return load_codec(name, rate, vocab, device)
 
 
 def load_entropy_of(name: str | Path) -> EntropyModel:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import shutil
-import tempfile
+import re
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.exceptions import WebSocketRequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel
-from starlette.background import BackgroundTask
-from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from codec import __version__
 from codec.errors import CodecError, ModelError
@@ -26,7 +25,9 @@ from codec.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from codec.model import Codec
 from serve.limits import Gate, Limits, RefusedError, Watch
 from serve.live import stream_tokens
-from serve.metrics import Metrics
+from serve.metrics import Count, Metrics
+from serve.uploads import receive
+from serve.workspace import Workspace
 
 
 class Problem(BaseModel):
@@ -43,12 +44,14 @@ class Health(BaseModel):
     version: str
 
 
-_ABOUT = """Audio to tokens and back.
+_ABOUT = """Audio to tokens and back. A body is the file itself, or a form that holds it: `curl --data-binary @speech.flac`,
+`curl -F file=@speech.flac`. What a client calls its file is not looked at.
 
 Live audio goes through the WebSocket `/stream?sample_rate=&channels=&rate=&vocab=&low_latency=`, which this format cannot
 describe: binary messages of 16-bit little-endian samples go in, the bytes of a `.sct` container come out as they are known,
-and the text message `end` finishes it. It is closed with 1008 and a reason for unusable arguments or messages, with 1013 when
-all streams are taken or more comes than this server takes.
+and the text message `end` finishes it. It is accepted, and then closed with 1008 and a reason for unusable arguments or
+messages, with 1009 for a message of more than {max_message} bytes, with 1012 when the server stops, and with 1013 when all
+streams are taken or more comes than this server takes.
 """
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -63,7 +66,9 @@ SampleRate = Annotated[int, Query(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE, descri
 
 
 def _body(about: str) -> dict[str, Any]:
-    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    file = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {"file": file}, "required": ["file"], "additionalProperties": False}
+    content = {"application/octet-stream": {"schema": file}, "multipart/form-data": {"schema": form}}
     return {"requestBody": {"required": True, "description": about, "content": content}}
 
 
@@ -86,7 +91,18 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
     limits = limits or Limits()
     gate, metrics = Gate(limits), Metrics()
     metrics.inside.set_function(lambda: gate.inside)
-    app = FastAPI(title="semcodec", version=__version__, description=_ABOUT)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.workspace = Workspace()
+        try:
+            yield
+        finally:
+            app.state.workspace.close()
+
+    about = _ABOUT.format(max_message=limits.max_message)
+    app = FastAPI(title="semcodec", version=__version__, description=about, lifespan=lifespan)
+    app.add_middleware(Count, metrics=metrics)  # type: ignore[arg-type]
 
     @app.exception_handler(RefusedError)
     async def refuse(request: Request, error: RefusedError) -> JSONResponse:
@@ -97,15 +113,11 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
     async def explain(request: Request, error: CodecError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 400)
 
-    @app.middleware("http")
-    async def count(request: Request, proceed: Callable[[Request], Any]) -> Response:
-        started = time.monotonic()
-        response: Response = await proceed(request)
-        route = request.scope.get("route")
-        path = getattr(route, "path", "other")  # names that clients make up must not become labels
-        metrics.requests.labels(path, response.status_code).inc()
-        metrics.duration.labels(path).observe(time.monotonic() - started)
-        return response
+    @app.exception_handler(WebSocketRequestValidationError)
+    async def refuse_stream(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
+        await socket.accept()  # before that, a reason cannot be told
+        first = error.errors()[0]
+        await _close(socket, 1008, f"{first['loc'][-1]}: {first['msg']}")
 
     @app.get("/healthz")
     async def healthz() -> Health:
@@ -143,24 +155,24 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
 
     async def _serve(request: Request, work: Callable[..., FileReport], name: str, media: str) -> FileResponse:
         deadline = time.monotonic() + limits.timeout
-        async with gate.place():
-            folder = _new_folder()
-            try:
-                await _receive(request, folder / "body", limits, deadline)
-                async with gate.turn(deadline):
-                    watch = Watch(limits, deadline)
-                    report = await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
-            except (CodecError, OSError) as error:
-                shutil.rmtree(folder)
-                raise _explained(error, folder) from error
-            except BaseException:
-                shutil.rmtree(folder)
-                raise
-        metrics.audio.labels(request.url.path).inc(watch.seconds)
-        return FileResponse(
-            folder / name, headers=_warnings(report), media_type=media, filename=name,
-            background=BackgroundTask(shutil.rmtree, folder),
-        )  # fmt: skip
+        async with AsyncExitStack() as stack:
+            async with gate.place():
+                try:
+                    folder = stack.enter_context(app.state.workspace.folder())
+                except OSError as error:
+                    raise _no_room() from error
+                try:
+                    await receive(request, folder / "body", limits, deadline)
+                    async with gate.turn(deadline):
+                        watch = Watch(limits, deadline)
+                        report = await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
+                except (CodecError, OSError) as error:
+                    raise _explained(error, app.state.workspace.path) from error
+            metrics.audio.labels(request.url.path).inc(watch.seconds)
+            return _Answer(
+                folder / name, stack.pop_all(), limits.timeout,
+                headers=_warnings(report), media_type=media, filename=name,
+            )  # fmt: skip
 
     open_streams = 0
 
@@ -193,11 +205,38 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
                 await stream_tokens(model, socket, limits, sample_rate, channels, rate, vocab, low_latency)
                 await socket.close()
         except (CodecError, RefusedError) as error:
-            await socket.close(1013 if isinstance(error, RefusedError) else 1008, str(error)[:120])
+            await _close(socket, 1013 if isinstance(error, RefusedError) else 1008, str(error))
         except WebSocketDisconnect:
             pass
 
     return app
+
+
+class _Answer(FileResponse):
+    """A result that is sent within a time limit; then its folder goes, whether the client took it, left, or stalled.
+
+    Args:
+        path: of the result.
+        used: what to let go of afterwards.
+        seconds: that a client may take to receive it.
+        options: of the response.
+    """
+
+    def __init__(self, path: Path, used: AsyncExitStack, seconds: float, **options: Any) -> None:
+        super().__init__(path, **options)
+        self._used, self._seconds = used, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._used:
+            try:
+                await asyncio.wait_for(super().__call__(scope, receive, send), self._seconds)
+            except asyncio.TimeoutError:
+                return  # the server closes a connection whose answer is not whole
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    """Closes a stream; a reason may have 123 bytes (RFC 6455 §5.5.1)."""
+    await socket.close(code, reason.encode()[:123].decode("utf-8", "ignore"))
 
 
 def _need_entropy(model: Codec) -> None:
@@ -206,13 +245,6 @@ def _need_entropy(model: Codec) -> None:
     except ModelError as error:
         # The library's message names a folder of this server.
         raise CodecError("this server's model has no entropy tables") from error
-
-
-def _new_folder() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="codec-serve-"))
-    except OSError as error:
-        raise _no_room() from error
 
 
 def _no_room() -> RefusedError:
@@ -224,36 +256,7 @@ def _explained(error: CodecError | OSError, folder: Path) -> Exception:
     cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
         return _no_room()
-    return CodecError(str(error).replace(f"{folder}/body", "body").replace(str(folder), ""))
-
-
-async def _receive(request: Request, path: Path, limits: Limits, deadline: float) -> None:
-    """Writes a body to disk.
-
-    Raises:
-        RefusedError: 413, it is too large; 503, it comes too slowly.
-        CodecError: the client went away.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limits.max_bytes:
-        raise RefusedError(413, f"more than {limits.max_bytes} bytes")
-    try:
-        # Also for a client that sends nothing at all any more: its place is needed.
-        await asyncio.wait_for(_write_body(request, path, limits), max(0.0, deadline - time.monotonic()))
-    except asyncio.TimeoutError:
-        raise RefusedError(503, f"not received within {limits.timeout:g} s") from None
-    except ClientDisconnect as error:
-        raise CodecError("the body ends too early") from error
-
-
-async def _write_body(request: Request, path: Path, limits: Limits) -> None:
-    size = 0
-    with path.open("wb") as handle:
-        async for block in request.stream():
-            size += len(block)
-            if size > limits.max_bytes:
-                raise RefusedError(413, f"more than {limits.max_bytes} bytes")
-            handle.write(block)
+    return CodecError(re.sub(rf"{re.escape(str(folder))}(/\w+/)?", "", str(error)))
 
 
 def _warnings(report: FileReport) -> dict[str, str] | None:

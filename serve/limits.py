@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,8 +20,9 @@ class Limits:
         streams: WebSocket streams at the same time.
         max_bytes: of a body.
         max_seconds: of audio in or out.
-        timeout: seconds that a request may wait and work.
+        timeout: seconds that a request may wait and work, and that its client may take to receive the answer.
         ffmpeg: whether strangers' files may reach ffmpeg, for formats that libsndfile does not read.
+        max_message: bytes of a WebSocket message.
     """
 
     workers: int = 2
@@ -30,6 +32,15 @@ class Limits:
     max_seconds: float = 7200.0
     timeout: float = 120.0
     ffmpeg: bool = False
+    max_message: int = 1 << 20
+
+    @property
+    def grace(self) -> int:
+        """Seconds after which a server that was told to stop stops waiting: more than any request can take.
+
+        Work notices the end of its time only between blocks of audio, hence the last summand.
+        """
+        return math.ceil(2 * self.timeout) + 30
 
 
 class RefusedError(Exception):

@@ -54,7 +54,7 @@ async def stream_tokens(
         held += message.get("bytes") or b""
         usable = len(held) - len(held) % (2 * channels)
         block, held = held[:usable], held[usable:]
-        watch(len(block) / 2 / sample_rate)
+        watch(len(block) / (2 * channels) / sample_rate)
         await asyncio.to_thread(_encode, encoder, writer, block, channels)
     writer.push(await asyncio.to_thread(encoder.flush))
     writer.close(encoder.samples)

@@ -20,8 +20,7 @@ from codec.audio import AUDIO_SUFFIXES
 from codec.device import find_device
 from codec.errors import CodecError
 from codec.folders import PassedOver, passed_over
-from codec.hub import load_codec
-from codec.official.published import is_published
+from codec.hub import check_model, load_codec
 from tokenizing.places import FilePlace
 from tokenizing.plan import Plan, Settings
 from tokenizing.pool import execute, execute_here
@@ -95,8 +94,7 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
         raise CodecError(f"format {options.format!r} is not one of {', '.join(SUFFIXES)}, both")
     if "parquet" in formats:
         need_pyarrow()
-    if is_published(options.model):
-        raise CodecError(f"{options.model}: codec tokenize takes models of our own kind")
+    check_model(options.model, own=True)
     if options.device not in ("cpu", "cuda"):
         raise CodecError(f"device {options.device!r} is not one of cpu, cuda")
     if not options.ray:

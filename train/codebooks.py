@@ -17,7 +17,7 @@ from torch import Tensor
 from codec.atomic import atomic_path, atomic_write
 from codec.errors import CodecError
 from codec.features import LogMel
-from codec.hub import load_codec
+from codec.hub import load_own
 from codec.networks import Networks
 from codec.semantic import SemanticEncoder
 from corpora.progress import display, heard
@@ -301,7 +301,7 @@ def given_networks(config: TrainConfig) -> Networks:
     Raises:
         CodecError: no such model, or it has other sizes than ``config.model``.
     """
-    networks = load_codec(str(config.init)).networks
+    networks = load_own(str(config.init)).networks
     if networks.config != config.model:
         raise CodecError(f"init: model {config.init} has other sizes than the config's model section")
     return networks.requires_grad_(True).train()

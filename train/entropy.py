@@ -9,7 +9,7 @@ import torch
 
 from codec.entropy import FILE, EntropyModel, RateTables, save_entropy
 from codec.header import CHUNK_SECONDS
-from codec.hub import load
+from codec.hub import load_own
 from codec.model import Codec
 from corpora.progress import heard
 from corpora.store import SAMPLE_RATE, Corpus, Entry
@@ -26,7 +26,7 @@ DOMAINS = ("speech", "music", "sound")
 def make_tables(config: TrainConfig) -> EntropyModel:
     """Encodes training clips with the exported model and writes ``entropy.safetensors`` beside its weights."""
     folder = config.folder("model")
-    model = load(folder)
+    model = load_own(folder)
     corpus = Corpus(config.folder("corpus"))
     rng = np.random.default_rng(config.seed)
     entries = [entry for domain in DOMAINS for entry in _draw(corpus, domain, config.entropy.hours, rng)]

@@ -31,13 +31,13 @@ def export(
         return
     if overrides or output or not (onnx or torch or hf):
         raise CodecError("name --config of a training run, or --onnx, --torch or --hf and a folder")
-    from codec.hub import load_codec
+    from codec.hub import load_own
     from codec.portable.huggingface import write_folder
     from codec.portable.write import write_onnx, write_torch
 
     if not all(rate.isdecimal() for rate in rates.split(",") if rate):
         raise CodecError(f"--rates {rates}: whole numbers of tokens per second, comma-separated")
-    loaded, chosen = load_codec(model, vocab=vocab), [int(rate) for rate in rates.split(",") if rate] or None
+    loaded, chosen = load_own(model, vocab=vocab), [int(rate) for rate in rates.split(",") if rate] or None
     if onnx:
         write_onnx(loaded, onnx, chosen, int8)
     if torch:

@@ -15,6 +15,7 @@ from codec.atomic import atomic_path
 from codec.audio import resample
 from codec.baselines.interface import Reconstructor
 from codec.errors import CodecError
+from eval.reconstruction.delay import advanced
 from eval.reconstruction.interface import Domain
 from eval.reconstruction.results import Results
 from eval.reconstruction.worker import Clip, checked, one_line
@@ -77,7 +78,7 @@ def make_examples(
         for clip in chosen:
             if clip.name in ran:
                 try:
-                    codec = codec or open_codec(info.name)
+                    codec = codec or advanced(open_codec(info.name), info.delay)
                     tracks[clip.name].append(_track(codec, info.name, *waves[clip.name]))
                 except Exception as error:  # counted in the tables already; here it only lacks its sound
                     tracks[clip.name].append(Track(info.name, None, None, one_line(f"{type(error).__name__}: {error}")))

@@ -15,7 +15,7 @@ from codec.baselines.interface import Encoded, Reconstructor
 from codec.baselines.names import CodecName, parse
 from codec.baselines.programs import fit
 from codec.errors import ModelError
-from codec.hub import load_codec
+from codec.hub import load_own
 from codec.model import Codec
 from codec.networks import Networks
 from eval.reconstruction.original import open_any
@@ -54,6 +54,7 @@ class Oracle:
     """
 
     trained = True
+    delay: float | None = 0.0
 
     def __init__(self, name: str, model: Codec, mode: Mode) -> None:
         self.name, self.version = name, model.fingerprint
@@ -116,7 +117,4 @@ def open_system(name: str) -> Reconstructor:
 def _own(name: CodecName) -> Codec:
     if name.family != "semcodec" or len(name.values) != 1 or set(name.options) - {"vocab"}:
         raise ModelError(f"{name.text}: only streams of our own models can be left unquantised, as in semcodec@100!exact")
-    model = load_codec(name.folder, int(name.values[0]), int(name.options["vocab"]) if "vocab" in name.options else None)
-    if not isinstance(model.networks, Networks):
-        raise ModelError(f"{name.text}: only streams of our own models can be left unquantised")
-    return model
+    return load_own(name.folder, int(name.values[0]), int(name.options["vocab"]) if "vocab" in name.options else None)

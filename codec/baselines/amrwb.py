@@ -20,12 +20,18 @@ FRAME_BITS = {"6.6": 132, "8.85": 177, "12.65": 253, "14.25": 285, "15.85": 317,
 """kbit/s → bits of a 20 ms frame."""
 
 
+DELAY = 94
+"""Samples."""
+
+
 @dataclass(frozen=True)
 class AmrWb:
     """Wide-band speech, frames of 20 ms at 16 kHz.
 
     Bits are those of speech frames as TS 26.201 counts them: the file's magic, each frame's type byte and its filling up
-    to whole bytes are left out. The format declares no delay and it is kept, some 6 ms.
+    to whole bytes are left out; as many frames are made as give the clip back whole.
+
+    The format declares no delay; it is that of the encoder's look-ahead of 5 ms and of the filters to 12.8 kHz and back.
 
     Attributes:
         kbps: as in ``FRAME_BITS``.
@@ -33,6 +39,7 @@ class AmrWb:
 
     kbps: str
     sample_rate: int = 16_000
+    delay: float = DELAY / 16_000
 
     @property
     def bitrate(self) -> float:
@@ -45,7 +52,7 @@ class AmrWb:
     def compress(self, pcm: np.ndarray) -> Packed:
         source = ["-f", "s16le", "-ar", str(self.sample_rate), "-ac", "1", "-i", "pipe:0"]
         target = ["-c:a", ENCODER, "-b:a", str(round(float(self.kbps) * 1000)), "-f", "amr", "pipe:1"]
-        data = run([ffmpeg(), "-v", "error", *source, *target], pcm.astype("<i2").tobytes())
+        data = run([ffmpeg(), "-v", "error", *source, *target], np.pad(pcm, (0, DELAY)).astype("<i2").tobytes())
         return Packed(data, speech_bits(data))
 
     def expand(self, data: bytes) -> tuple[np.ndarray, int]:

@@ -144,6 +144,7 @@ class EncodecStereo:
         self.name, self.version, self.trained = name.text, source.version, source.path is not None
         self.sample_rate = 48_000
         self.bitrate = self._kbps * 1000
+        self.delay: float | None = 0.0
 
     @torch.no_grad()
     def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:

@@ -47,6 +47,8 @@ class Reconstructor(Protocol):
         sample_rate: that the codec works at, in Hz.
         bitrate: nominal, in bits per second.
         trained: False for an architecture with random weights, whose results must never reach a quality table.
+        delay: seconds by which its sound would come late, on every clip alike, if ``decode`` did not take that out; None where
+            nobody knows: then it is still in, and evaluations measure it (`eval.reconstruction.delay`).
     """
 
     name: str
@@ -54,13 +56,14 @@ class Reconstructor(Protocol):
     sample_rate: int
     bitrate: float
     trained: bool
+    delay: float | None
 
     def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
         """``(samples,)`` float32 at any sample rate → what would be stored or sent."""
         ...
 
     def decode(self, encoded: Encoded) -> np.ndarray:
-        """Back to ``(encoded.samples,)`` float32 at ``encoded.sample_rate``; the codec's own delay is not hidden."""
+        """Back to ``(encoded.samples,)`` float32 at ``encoded.sample_rate``, in time if the delay is known."""
         ...
 
 

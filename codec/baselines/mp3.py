@@ -18,6 +18,10 @@ PACKAGE = "lame"
 _KBPS_V1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBPS_V2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+ENCODER_DELAY = 576
+"""Samples of the stream."""
+_UNTAGGED = {8: 8_000, 16: 16_000, 24: 16_000, 32: 22_050, 40: 24_000}
+"""kbit/s at which frames are too small for the encoder's tag → sample rate that ``lame`` chooses there, for mono."""
 RATES = tuple(sorted({*_KBPS_V1, *_KBPS_V2}))
 """kbit/s that exist."""
 
@@ -27,8 +31,8 @@ class Mp3:
     """Mono at a constant bitrate; the program chooses the sample rate that suits it.
 
     Bits are those of whole MPEG frames, their 4-byte headers included, since no decoder works without them. The frame
-    that only holds the encoder's tag does not count. Where such a tag fits into a frame (it does not below some
-    32 kbit/s) it declares the encoder's delay, and ``lame --decode`` takes that out; elsewhere 576 samples stay.
+    that only holds the encoder's tag does not count. Where such a tag fits into a frame it declares the encoder's delay, and
+    ``lame --decode`` takes that out; elsewhere it takes out its own decoder's, and the encoder's 576 samples stay.
 
     Attributes:
         kbps: one of ``RATES``.
@@ -36,6 +40,10 @@ class Mp3:
 
     kbps: int
     sample_rate: int = 48_000
+
+    @property
+    def delay(self) -> float:
+        return ENCODER_DELAY / _UNTAGGED[self.kbps] if self.kbps in _UNTAGGED else 0.0
 
     @property
     def bitrate(self) -> float:

@@ -26,6 +26,7 @@ class Opus:
 
     kbps: float
     sample_rate: int = 48_000
+    delay: float = 0.0
 
     @property
     def bitrate(self) -> float:

@@ -53,6 +53,11 @@ class Coder(Protocol):
         """Of the program."""
         ...
 
+    @property
+    def delay(self) -> float:
+        """Seconds by which what ``expand`` gives is late: what the format declares is taken out before."""
+        ...
+
     def compress(self, pcm: np.ndarray) -> Packed:
         """``(samples,)`` int16, not empty, at ``sample_rate``."""
         ...
@@ -75,6 +80,7 @@ class ProgramCodec:
     def __init__(self, name: str, coder: Coder) -> None:
         self.name, self._coder = name, coder
         self.version, self.sample_rate, self.bitrate = coder.version, coder.sample_rate, coder.bitrate
+        self.delay: float | None = coder.delay
 
     def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
         """Resamples, rounds to 16 bit and runs the encoder."""
@@ -85,12 +91,13 @@ class ProgramCodec:
         return Encoded(packed.bits, len(clean), sample_rate, packed.data)
 
     def decode(self, encoded: Encoded) -> np.ndarray:
-        """Runs the decoder and resamples back; the end is cut or filled with zeros to the input's length."""
+        """Runs the decoder, resamples back and takes out the delay; the end is cut or filled to the input's length."""
         assert isinstance(encoded.payload, bytes)
         if not encoded.payload:
             return np.zeros(encoded.samples, np.float32)
         pcm, rate = self._coder.expand(encoded.payload)
-        return fit(resample(pcm.astype(np.float32)[None] / 32768, rate, encoded.sample_rate)[0], encoded.samples)
+        wave = resample(pcm.astype(np.float32)[None] / 32768, rate, encoded.sample_rate)[0]
+        return fit(wave[round(self._coder.delay * encoded.sample_rate) :], encoded.samples)
 
 
 def checked(wave: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -26,6 +26,7 @@ class TokenReconstructor:
 
     def __init__(self, name: str, codec: AudioCodec, version: str, trained: bool, semantic_only: bool = False) -> None:
         self.name, self.version, self.trained = name, version, trained
+        self.delay: float | None = 0.0  # of every codec of tokens here: its network learned to give each sample where it was
         self._codec, self._semantic_only = codec, semantic_only
         self.sample_rate = codec.sample_rate
         self.bitrate = self._send(np.zeros(0, np.float32), codec.sample_rate).bitrate

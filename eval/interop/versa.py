@@ -16,6 +16,7 @@ import soundfile
 from codec.atomic import atomic_path, atomic_write
 from codec.baselines.interface import Reconstructor
 from codec.errors import CodecError
+from eval.reconstruction.delay import in_time
 from eval.reconstruction.worker import Clip, checked, one_line
 
 SCORES = """\
@@ -56,8 +57,8 @@ class Written:
 def write_versa(codec: Reconstructor, clips: Sequence[Clip], folder: Path) -> Written:
     """Sends clips through a codec and writes ``gt.scp``, ``pred.scp``, ``text``, ``score.yaml`` and the wav files they name.
 
-    References and outputs have the same keys, lengths and sample rates, as VERSA expects. ``text`` is written if every clip has
-    a transcript, since VERSA silently leaves out clips without one.
+    References and outputs have the same keys, lengths and sample rates, as VERSA expects, and the codec's delay is taken out.
+    ``text`` is written if every clip has a transcript, since VERSA silently leaves out clips without one.
 
     Raises:
         CodecError: not one clip could be written, or a path that a list cannot hold.
@@ -65,6 +66,7 @@ def write_versa(codec: Reconstructor, clips: Sequence[Clip], folder: Path) -> Wr
     root = folder.resolve()
     if re.search(r"[\r\n]|\|$", str(root)):
         raise CodecError(f"{folder}: VERSA's lists cannot hold this path")
+    codec = in_time(codec, clips)
     names: dict[str, str] = {}
     failed: dict[str, str] = {}
     texts: dict[str, str] = {}

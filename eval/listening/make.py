@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
+from codec.baselines.programs import fit
 from codec.errors import CodecError
-from eval.listening.stimuli import Excerpt, align, fade, low_pass, match_loudness, take_excerpt
+from eval.listening.stimuli import Excerpt, fade, low_pass, match_loudness, take_excerpt
 from eval.listening.study import (
     LOW_ANCHOR,
     MID_ANCHOR,
@@ -28,6 +29,7 @@ from eval.listening.study import (
     new_id,
     save_study,
 )
+from eval.reconstruction.delay import in_time
 
 if TYPE_CHECKING:
     from codec.baselines.interface import Reconstructor
@@ -38,8 +40,6 @@ PAPER_CLIPS = {"speech": 30, "music": 25, "sound": 50}
 """Of SemantiCodec's listening test."""
 MAX_STIMULI = 12
 """In one MUSHRA trial (BS.1534-3)."""
-MAX_DELAY = 0.1
-"""Of a codec, in seconds; it is taken out."""
 _CUTOFFS = {LOW_ANCHOR: 3500.0, MID_ANCHOR: 7000.0}
 _TRIES = 3
 """Clips of one domain in a row that a codec may fail on before making stops."""
@@ -210,6 +210,7 @@ def prepare(
     candidates = sorted((clip for clip in clips if clip.domain == domain), key=lambda clip: clip.name)
     if not candidates:
         raise CodecError(f"no {domain} clips; in a folder they belong below {domain}/")
+    codecs = [in_time(codec, candidates) for codec in codecs]
     failures: dict[str, int] = {}
     for index in rng.permutation(len(candidates)):
         name = candidates[index].name
@@ -238,7 +239,7 @@ def prepare(
 
 
 def _through(codec: Reconstructor, excerpt: Excerpt) -> np.ndarray:
-    """An excerpt through a codec, delay taken out.
+    """An excerpt through a codec, as long as it was.
 
     Raises:
         CodecError: it failed, whatever the reason, or gave something that cannot be played.
@@ -249,7 +250,7 @@ def _through(codec: Reconstructor, excerpt: Excerpt) -> np.ndarray:
         raise CodecError(f"{codec.name} failed ({type(error).__name__}: {error})") from error
     if wave.ndim != 1 or not len(wave) or not np.isfinite(wave).all():
         raise CodecError(f"{codec.name} failed (output of shape {wave.shape} or not finite)")
-    return align(wave, excerpt.wave, round(MAX_DELAY * excerpt.sample_rate))
+    return fit(wave, len(excerpt.wave))
 
 
 def _trials(root: Path, sounds: Sounds, mode: Mode) -> list[Trial]:

@@ -99,24 +99,6 @@ def loudness(wave: np.ndarray, sample_rate: int) -> float:
     return value if np.isfinite(value) else float("-inf")
 
 
-def align(wave: np.ndarray, reference: np.ndarray, limit: int) -> np.ndarray:
-    """Takes out a codec's constant delay of up to ``limit`` samples, and cuts or fills to the reference's length.
-
-    Nothing moves unless the correlation at the best lag is clearly above that at none: vocoders keep no phase, and
-    their correlation peaks anywhere.
-    """
-    size = 1 << (len(reference) + len(wave)).bit_length()
-    product = np.fft.rfft(wave, size) * np.conj(np.fft.rfft(reference, size))
-    correlation = np.fft.irfft(product, size)
-    near = np.concatenate([correlation[-limit:], correlation[: limit + 1]])
-    lag = int(np.argmax(near)) - limit
-    scale = float(np.linalg.norm(wave) * np.linalg.norm(reference)) or 1.0
-    if near.max() < 0.2 * scale or near.max() < 1.1 * correlation[0]:
-        lag = 0
-    shifted = wave[lag:] if lag >= 0 else np.pad(wave, (-lag, 0))
-    return np.pad(shifted, (0, max(0, len(reference) - len(shifted))))[: len(reference)].astype(np.float32)
-
-
 def match_loudness(waves: dict[str, np.ndarray], sample_rate: int) -> dict[str, np.ndarray]:
     """Brings every sound of a trial to `LOUDNESS`; all of them lower if one would clip. Silence stays silence."""
     matched = {}

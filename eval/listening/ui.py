@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from codec.errors import CodecError
-from eval.listening.stimuli import align
 from eval.listening.web import Guard, add_page, new_app
 
 if TYPE_CHECKING:
@@ -93,12 +92,13 @@ def run_codec(name: str, sound: Sound) -> Output:
         CodecError: there is no such codec here, or it failed.
     """
     from codec.baselines import open_codec
+    from codec.baselines.programs import fit
     from codec.tokens import Tokens
 
     codec = open_codec(name)
     try:
         encoded = codec.encode(sound.wave, sound.sample_rate)
-        wave = align(codec.decode(encoded), sound.wave, round(0.1 * sound.sample_rate))
+        wave = fit(codec.decode(encoded), len(sound.wave))
     except CodecError:
         raise
     except Exception as error:  # other people's codecs fail in their own ways

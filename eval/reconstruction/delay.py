@@ -1,79 +1,154 @@
-"""How late the output comes: reported, and taken out before other metrics compare it with the reference."""
+"""A codec's delay: one number for all clips, known or measured once, taken out before anything is compared, and reported.
+
+Waveforms of vocoders do not correlate with their input, the envelopes of their bands do, but only over several clips
+together: on single ones the peak wanders by 2 ms and more.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from eval.reconstruction.interface import EVERYWHERE, Metric, MetricError, Pair
+from codec.audio import resample
+from codec.baselines.interface import Encoded, Reconstructor
+from codec.errors import CodecError
+from eval.reconstruction.interface import EVERYWHERE, Metric, Pair
 
 SAMPLE_RATE = 16_000
 WINDOW_LENGTH = 256
 HOP_LENGTH = 16
 LIMIT_SECONDS = 0.5
+CLIPS, CLIP_SECONDS = 16, 10.0
+"""That are listened to, at most."""
 MIN_CORRELATION = 0.2
-WORTH_MS, WORTH_GAIN = 2.0, 1.1
-"""Shorter delays, and those at which the correlation is hardly higher than without them, are left where they are."""
+SAME_WAVEFORM = 0.5
+"""Correlation from which the waveforms tell the delay, to the sample; those of vocoders stay below 0.3."""
 
 
-def delay(pair: Pair) -> float:
-    """Delay of the output against the reference in ms, positive if it is late.
+class Loads(Protocol):
+    """A clip."""
 
-    The peak, within ±0.5 s, of the cross-correlation of log-spectrograms with a hop of 1 ms. Waveforms of vocoders do not
-    correlate with their input; the envelopes of their bands do.
+    def load(self) -> tuple[np.ndarray, int]:
+        """``(samples,)`` float32 and its sample rate in Hz."""
+        ...
+
+
+class InTime:
+    """A codec whose delay was measured, with that taken out of what it decodes; the rest as it is.
+
+    Args:
+        codec: that does not know its delay.
+        delay: of its output, in seconds.
+    """
+
+    def __init__(self, codec: Reconstructor, delay: float) -> None:
+        self.name, self.version, self.trained = codec.name, codec.version, codec.trained
+        self.sample_rate, self.bitrate = codec.sample_rate, codec.bitrate
+        self.delay: float | None = delay
+        self._codec, self._late = codec, delay
+
+    def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+        """As the codec does it."""
+        return self._codec.encode(wave, sample_rate)
+
+    def decode(self, encoded: Encoded) -> np.ndarray:
+        """What the codec gives, moved to where it belongs; what is missing then is zero."""
+        wave = self._codec.decode(encoded)
+        lag = round(self._late * encoded.sample_rate)
+        if wave.shape != (encoded.samples,) or abs(lag) >= len(wave):
+            return wave  # not audio of this clip, or next to nothing: whoever asked must say so
+        return np.pad(wave[lag:], (0, lag)) if lag > 0 else np.pad(wave[: len(wave) + lag], (-lag, 0))
+
+
+def advanced(codec: Reconstructor, delay: float) -> Reconstructor:
+    """The codec itself if it takes its delay out by itself, else with ``delay`` seconds taken out."""
+    return codec if codec.delay is not None else InTime(codec, delay)
+
+
+def in_time(codec: Reconstructor, clips: Iterable[Loads]) -> Reconstructor:
+    """The same with what the clips show.
 
     Raises:
-        MetricError: too short, or no clear peak, as in silence and in steady tones.
+        CodecError: it is not known, and the clips do not show it.
     """
-    return _delay_and_gain(pair)[0]
+    return codec if codec.delay is not None else InTime(codec, measure_delay(codec, clips))
 
 
-def without_delay(pair: Pair) -> Pair:
-    """The pair with the output moved to where it belongs, both cut to what they share; as it is where that is unclear.
+def measure_delay(codec: Reconstructor, clips: Iterable[Loads]) -> float:
+    """Sends clips through a codec.
 
-    Metrics that compare sample by sample or frame by frame would call a late codec a bad one.
+    Args:
+        codec: any.
+        clips: the first `CLIPS` are used; those that cannot be read, or that the codec fails on, say nothing here.
+
+    Returns:
+        Seconds by which its output is late beside what is known and taken out.
+
+    Raises:
+        CodecError: input and output do not correlate, as in silence, steady tones and noise.
     """
-    try:
-        late, gain = _delay_and_gain(pair)
-    except MetricError:
-        return pair
-    if abs(late) < WORTH_MS or gain < WORTH_GAIN:
-        return pair
-    lag = round(late * pair.sample_rate / 1000)
-    reference, output = pair.reference, pair.output
-    if lag > 0:
-        return replace(pair, reference=reference[:-lag], output=output[lag:])
-    return replace(pair, reference=reference[-lag:], output=output[:lag])
+    pairs = []
+    for clip in islice(clips, CLIPS):
+        try:
+            wave, rate = clip.load()
+            wave = wave[: round(CLIP_SECONDS * rate)]
+            output = np.asarray(codec.decode(codec.encode(wave, rate)), np.float32)
+        except Exception:  # counted, with its reason, when the clip has its turn
+            continue
+        if output.shape == wave.shape and np.isfinite(output).all():
+            pairs.append((_narrow(wave, rate), _narrow(output, rate)))
+    return common_delay(pairs)
 
 
-def _delay_and_gain(pair: Pair) -> tuple[float, float]:
-    """Delay in ms, and the correlation there over that without a delay."""
-    pair = pair.at(SAMPLE_RATE)
-    if len(pair.reference) < 2 * WINDOW_LENGTH:
-        raise MetricError("too short to measure a delay")
-    first, second = (_envelopes(wave) for wave in (pair.reference, pair.output))
-    frames = first.shape[1]
-    size = 2 * frames
-    cross = np.fft.irfft((np.fft.rfft(second, size) * np.conj(np.fft.rfft(first, size))).sum(0), size)
-    limit = min(frames - 1, round(LIMIT_SECONDS * SAMPLE_RATE / HOP_LENGTH))
-    lags = np.concatenate([cross[-limit:], cross[: limit + 1]])
-    power = np.sqrt((first**2).sum() * (second**2).sum())
-    peak = int(lags.argmax())
-    if not power or lags[peak] < MIN_CORRELATION * power:
-        raise MetricError("output and reference do not correlate: no delay to be found")
-    late = float((peak - limit + _vertex(lags, peak)) * HOP_LENGTH * 1000 / SAMPLE_RATE)
-    return late, float(lags[peak] / max(lags[limit], 1e-9 * power))
+def common_delay(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Delay that input and output at `SAMPLE_RATE` have in common, within ±0.5 s.
+
+    The peak of the cross-correlation of waveforms, summed over all pairs, if it is clear; else that of magnitude spectrograms
+    with a hop of 1 ms. Magnitudes as they are, not their logarithms: these see a smeared onset before it is heard.
+
+    Returns:
+        Seconds, positive if the outputs are late.
+
+    Raises:
+        CodecError: too little sound, or no clear peak.
+    """
+    long = [(first, second) for first, second in pairs if len(first) >= 2 * WINDOW_LENGTH and first.any() and second.any()]
+    if not long:
+        raise CodecError("the delay cannot be measured: no clip has sound before and after the codec")
+    waves = sum(_correlation(first[None], second[None], 1) for first, second in long) / len(long)
+    peak = int(np.abs(waves).argmax())
+    if abs(waves[peak]) >= SAME_WAVEFORM:
+        return (peak - len(waves) // 2) / SAMPLE_RATE
+    bands = sum(_correlation(_magnitudes(first), _magnitudes(second), HOP_LENGTH) for first, second in long) / len(long)
+    peak = int(bands.argmax())
+    if bands[peak] < MIN_CORRELATION:
+        raise CodecError("the delay cannot be measured: what comes out does not correlate with what goes in")
+    return float((peak - len(bands) // 2 + _vertex(bands, peak)) * HOP_LENGTH / SAMPLE_RATE)
 
 
-def _envelopes(wave: np.ndarray) -> np.ndarray:
-    """``(samples,)`` → ``(bins, frames)`` log magnitudes without their means."""
+def _narrow(wave: np.ndarray, rate: int) -> np.ndarray:
+    return resample(wave[None], rate, SAMPLE_RATE)[0]
+
+
+def _magnitudes(wave: np.ndarray) -> np.ndarray:
+    """``(samples,)`` → ``(bins, frames)`` without their means."""
     window = torch.hann_window(WINDOW_LENGTH)
     spectrum = torch.stft(torch.from_numpy(wave), WINDOW_LENGTH, HOP_LENGTH, window=window, return_complex=True)
     level = spectrum.abs().numpy().astype(np.float64)
-    level = np.log(np.maximum(level, 1e-3 * max(level.max(), 1e-9)))  # 60 dB below the loudest is silence
     return level - level.mean(1, keepdims=True)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray, hop: int) -> np.ndarray:
+    """Normalised, of ``(bands, frames)`` over all bands, at every lag within the limit; the middle is none."""
+    frames, limit = first.shape[1], round(LIMIT_SECONDS * SAMPLE_RATE / hop)
+    size = 1 << (frames + limit).bit_length()
+    cross = np.fft.irfft((np.fft.rfft(second, size) * np.conj(np.fft.rfft(first, size))).sum(0), size)
+    power = float(np.sqrt((first.astype(np.float64) ** 2).sum() * (second.astype(np.float64) ** 2).sum()))
+    return np.concatenate([cross[-limit:], cross[: limit + 1]]) / max(power, 1e-12)
 
 
 def _vertex(values: np.ndarray, peak: int) -> float:
@@ -85,6 +160,11 @@ def _vertex(values: np.ndarray, peak: int) -> float:
     return float(0.5 * (before - after) / curve) if curve else 0.0
 
 
+def delay(pair: Pair) -> float:
+    """Of the codec, in ms: what was taken out of the output before it was compared."""
+    return 1000 * pair.delay
+
+
 def metrics() -> list[Metric]:
     """``delay``."""
-    return [Metric("delay", "ms", False, EVERYWHERE, delay, "peak of the cross-correlation of log-spectrograms")]
+    return [Metric("delay", "ms", False, EVERYWHERE, delay, "of the codec, one number for all clips; taken out of the others")]

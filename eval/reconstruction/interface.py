@@ -31,6 +31,7 @@ class Pair:
         domain: decides, for example, which ViSQOL model listens.
         text: what is said, where it is known.
         language: of ``text``, as in ``en``.
+        delay: of the codec in seconds, already taken out of the output.
     """
 
     reference: np.ndarray
@@ -39,6 +40,7 @@ class Pair:
     domain: Domain
     text: str | None = None
     language: str | None = None
+    delay: float = 0.0
 
     def __post_init__(self) -> None:
         if self.reference.ndim != 1 or self.reference.shape != self.output.shape:
@@ -59,7 +61,7 @@ class Pair:
         if sample_rate == self.sample_rate:
             return self
         both = (resample(wave[None], self.sample_rate, sample_rate)[0] for wave in (self.reference, self.output))
-        return Pair(*both, sample_rate, self.domain, self.text, self.language)
+        return Pair(*both, sample_rate, self.domain, self.text, self.language, self.delay)
 
 
 class Once(Generic[T]):

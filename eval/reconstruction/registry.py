@@ -8,7 +8,6 @@ from importlib import import_module
 import numpy as np
 
 from codec.errors import CodecError
-from eval.reconstruction.delay import without_delay
 from eval.reconstruction.interface import Metric, MetricError, Pair, Scores
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -63,15 +62,12 @@ def metrics(names: Sequence[str] | None = None, *, asr: str = "pocketsphinx") ->
 def score(pair: Pair, metrics: Sequence[Metric]) -> Scores:
     """What each metric that suits the pair's domain says; what fails is named with its reason, and has no value.
 
-    The delay is measured, and then taken out before the others compare.
-
     Args:
         pair: reference and output.
         metrics: as `metrics` opens them.
     """
     scores = Scores()
     problem = _unusable(pair)
-    aligned = pair if problem else without_delay(pair)
     for metric in metrics:
         if pair.domain not in metric.domains:
             continue
@@ -79,7 +75,7 @@ def score(pair: Pair, metrics: Sequence[Metric]) -> Scores:
             scores.failed[metric.name] = problem
             continue
         try:
-            scores.values.update(_values(metric, pair if metric.name == "delay" else aligned))
+            scores.values.update(_values(metric, pair))
         except MetricError as error:
             scores.failed[metric.name] = str(error)
         except Exception as error:  # the packages raise whatever they like on odd clips

@@ -64,12 +64,14 @@ class CodecInfo:
         version: of program or weights.
         sample_rate: it works at, in Hz.
         bitrate: nominal, in bits per second.
+        delay: in seconds, taken out of every clip before anything was compared.
     """
 
     name: str
     version: str
     sample_rate: int
     bitrate: float
+    delay: float = 0.0
 
 
 @dataclass(frozen=True)

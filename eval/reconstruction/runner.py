@@ -13,6 +13,7 @@ from codec.baselines.interface import Reconstructor
 from codec.errors import CodecError
 from eval.code import code_version
 from eval.reconstruction.cache import Cache, cache_key
+from eval.reconstruction.delay import in_time
 from eval.reconstruction.pool import execute
 from eval.reconstruction.provenance import PACKAGES, installed, trace
 from eval.reconstruction.results import CodecInfo, MetricInfo, Results, Row
@@ -51,14 +52,15 @@ def run(
         raise CodecError(f"two clips are called {next(name for name in names if names.count(name) > 1)!r}")
     metrics = [MetricInfo(m.name, m.unit, m.higher_is_better, m.cite, m.ratio) for m in setup.make_metrics()]
     hashes, seconds, unreadable = _read(clips)
-    infos, refused = _inspect(list(dict.fromkeys(codecs)), setup.open_codec)
+    readable = [clip for clip in clips if clip.name in hashes]
+    infos, refused = _inspect(list(dict.fromkeys(codecs)), setup.open_codec, readable)
     code = metrics_version(metrics, setup)
     jobs = [
         Job(info.name, info.version, clip, hashes[clip.name], seconds[clip.name],
-            cache_key(hashes[clip.name], info.name, info.version, code))
+            cache_key(hashes[clip.name], info.name, info.version, str(info.delay), code), info.delay)
         for info in infos
-        for clip in clips
-        if clip.name in hashes and wanted(info.name, clip)
+        for clip in readable
+        if wanted(info.name, clip)
     ]  # fmt: skip
     rows = _measure(jobs, setup, cache, workers)
     provenance = trace(
@@ -98,17 +100,20 @@ def _read(clips: Sequence[Clip]) -> tuple[dict[str, str], dict[str, float], dict
     return hashes, seconds, unreadable
 
 
-def _inspect(names: Sequence[str], open_codec: Callable[[str], Reconstructor]) -> tuple[list[CodecInfo], dict[str, str]]:
-    """Codecs that can be run, and reasons for those that cannot."""
+def _inspect(
+    names: Sequence[str], open_codec: Callable[[str], Reconstructor], clips: Sequence[Clip]
+) -> tuple[list[CodecInfo], dict[str, str]]:
+    """Codecs that can be run, with the delay that they know or the clips show, and reasons for those that cannot."""
     infos, refused = [], {}
     for name in names:
         try:
             codec = open_codec(name)
+            late = in_time(codec, clips).delay or 0.0 if codec.trained else 0.0
         except Exception as error:  # a foreign package may fail in any way; the other codecs go on
             refused[name] = one_line(str(error) if isinstance(error, CodecError) else f"{type(error).__name__}: {error}")
             continue
         if codec.trained:
-            infos.append(CodecInfo(name, codec.version, codec.sample_rate, codec.bitrate))
+            infos.append(CodecInfo(name, codec.version, codec.sample_rate, codec.bitrate, late))
         else:
             refused[name] = "its weights are random: figures would mean nothing"
     return infos, refused

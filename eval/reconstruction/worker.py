@@ -18,6 +18,7 @@ import torch
 
 from codec.baselines.interface import Encoded, Reconstructor
 from eval.reconstruction.cost import measure, release_memory
+from eval.reconstruction.delay import advanced
 from eval.reconstruction.interface import Domain, Metric, Pair, Scores
 from eval.reconstruction.results import Row
 from eval.reconstruction.usage import check_codes
@@ -58,6 +59,7 @@ class Job:
         clip_hash: of the clip.
         seconds: of the clip.
         key: under which the row is cached.
+        delay: of the codec, in seconds.
     """
 
     codec: str
@@ -66,6 +68,7 @@ class Job:
     clip_hash: str
     seconds: float
     key: str
+    delay: float = 0.0
 
     def failed(self, reason: str) -> Row:
         """A row without values."""
@@ -114,14 +117,14 @@ class Worker:
 
     def _run(self, job: Job) -> Row:
         seed_all(self._setup.seed)
-        codec, loaded = self._open(job.codec)
+        codec, loaded = self._open(job.codec, job.delay)
         wave, sample_rate = job.clip.load()
         encoding = measure(lambda: codec.encode(wave, sample_rate))
         decoding = measure(lambda: codec.decode(encoding.value))
         output = checked(decoding.value, encoding.value, len(wave))
         if self._metrics is None:
             self._metrics = self._setup.make_metrics()
-        pair = Pair(wave, output, sample_rate, job.clip.domain, job.clip.text, job.clip.language)
+        pair = Pair(wave, output, sample_rate, job.clip.domain, job.clip.text, job.clip.language, job.delay)
         scores = self._setup.score(pair, self._metrics)
         memory = [encoding.memory, decoding.memory]
         return Row(
@@ -141,12 +144,12 @@ class Worker:
             failed={name: one_line(reason) for name, reason in scores.failed.items()},
         )
 
-    def _open(self, name: str) -> tuple[Reconstructor, int | None]:
+    def _open(self, name: str, delay: float) -> tuple[Reconstructor, int | None]:
         if self._codec is None or self._codec[0] != name:
             self._codec = None
             release_memory()
             opening = measure(lambda: self._setup.open_codec(name))
-            self._codec = (name, opening.value, opening.memory)
+            self._codec = (name, advanced(opening.value, delay), opening.memory)
         return self._codec[1], self._codec[2]
 
 

@@ -75,11 +75,9 @@ def run(
     from eval.semantics.probe import find_tasks, run_probes
     from eval.semantics.scores import HEADS, MODES
 
-    chosen = _among(heads, list(HEADS)), _among(modes, MODES)
+    chosen, opener = (_among(heads, list(HEADS)), _among(modes, MODES)), _opener(model, untrained)
     folders = find_tasks(tasks, _listed(only))
-    results = run_probes(
-        _embedders(codecs), _opener(model, untrained), folders, *chosen, output, seed, json, cache or tasks / FOLDER
-    )
+    results = run_probes(_embedders(codecs), opener, folders, *chosen, output, seed, json, cache or tasks / FOLDER)
     if results.failures:
         raise typer.Exit(1)
 
@@ -172,9 +170,11 @@ def tune(
     seed: Annotated[int, typer.Option(help="Of heads and order.")] = 0,
 ) -> None:
     """Fine-tune our semantic encoder on the labels of some tasks, then freeze it; probe it on the others."""
+    from codec.hub import check_model
     from eval.semantics.probe import find_tasks
     from eval.semantics.tuning import Tuning, tune
 
+    check_model(model, own=True)
     names = _listed(on)
     if not names:
         raise CodecError("--on: name the tasks to learn from")
@@ -198,8 +198,11 @@ def report(
 
 
 def _opener(model: str, untrained: bool) -> Callable[[str], Embedder]:
+    from codec.hub import check_model
     from eval.semantics.embeddings import open_embedder
     from eval.semantics.probe import open_untrained
+
+    check_model(model)
 
     def open_any(name: str) -> Embedder:
         return (open_untrained(name) if untrained else None) or open_embedder(name, model)

@@ -1,6 +1,6 @@
 """Hostile audio: mutated wav, flac, ogg and mp3 files and their like through `read_audio`.
 
-python -m tests.fuzz.audio 200000 [SEED]   # so many mutated inputs, from a seed
+python -m tests.fuzz.audio 50000 [SEED]   # so many mutated inputs, from a seed
 
 Every input is read in a process that the kernel kills when it opens a file, beside the one it was given the handle of. One
 in a thousand goes, as another format or as a list of files, to ffmpeg, in an empty folder beside a canary that nobody may open.

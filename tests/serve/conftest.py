@@ -20,7 +20,8 @@ def running(model: Codec, limits: Limits) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(2048)
-        config = uvicorn.Config(create_app(model, limits), log_level="error", timeout_graceful_shutdown=20)
+        app = create_app(model, limits)
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=limits.grace, ws_max_size=limits.max_message)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -1,14 +1,12 @@
 import asyncio
 import errno
 import io
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,7 +20,6 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from websockets.exceptions import ConnectionClosed
 
-from codec.bitstream import ContainerReader
 from codec.cli import main
 from codec.errors import CodecError
 from codec.files import encode_file
@@ -122,7 +119,7 @@ def test_a_full_disk_is_not_the_clients_fault(server: str, monkeypatch: pytest.M
             raise full
         raise CodecError("cannot write tokens.sct") from full
 
-    home = {"folder": "tempfile.mkdtemp", "body": "serve.app._write_body", "result": "serve.app._in_thread"}[where]
+    home = {"folder": "tempfile.mkdtemp", "body": "serve.uploads.write_body", "result": "serve.app._in_thread"}[where]
     monkeypatch.setattr(home, fail)
     answer = httpx.post(f"{server}/encode", content=wav(0.1))
     assert (answer.status_code, answer.json()["detail"]) == (503, "no room on this server; try again later")
@@ -163,13 +160,42 @@ def test_streams_are_limited_and_checked(server: str) -> None:
         one.send("what?")
         with pytest.raises(ConnectionClosed, match="16-bit samples"):
             one.recv(timeout=60)
-    with websockets.sync.client.connect(f"{address}?rate=7") as four, pytest.raises(ConnectionClosed, match="rate 7"):
-        four.recv(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("rate=7", "rate 7"),
+        ("channels=0", "channels: Input"),
+        ("sample_rate=x", "sample_rate: Input"),
+        ("sample_rate=9", "sample_rate"),
+    ],
+)
+def test_a_stream_with_unusable_arguments_is_closed_with_a_reason(server: str, arguments: str, reason: str) -> None:
+    address = f"{server.replace('http', 'ws')}/stream?{arguments}"
+    with websockets.sync.client.connect(address) as client, pytest.raises(ConnectionClosed) as closed:
+        client.recv(timeout=60)
+    assert closed.value.rcvd.code == 1008
+    assert reason in closed.value.rcvd.reason
+
+
+def test_a_message_over_the_limit_closes_a_stream_as_the_description_says(server: str) -> None:
+    most = Limits().max_message
+    assert f"1009 for a message of more than {most} bytes" in httpx.get(f"{server}/openapi.json").json()["info"]["description"]
+    address = f"{server.replace('http', 'ws')}/stream"
+    with websockets.sync.client.connect(address) as client:
+        assert client.recv(timeout=60)
+        client.send(bytes(most))  # 33 s of audio: that much is taken
+        assert client.recv(timeout=60)
+        client.send(bytes(most + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            deque(iter(partial(client.recv, timeout=60), None), 0)
+    assert closed.value.rcvd.code == 1009
 
 
 def test_a_thousand_at_once_are_served_or_refused(server: str) -> None:
     body = wav(0.5)
-    leftovers = set(Path(tempfile.gettempdir()).glob("codec-serve-*"))
+    leftovers = set(Path(tempfile.gettempdir()).glob("codec-serve-*/*"))
 
     async def storm(requests: int) -> Counter[int]:
         limits = httpx.Limits(max_connections=requests)
@@ -189,7 +215,7 @@ def test_a_thousand_at_once_are_served_or_refused(server: str) -> None:
     assert "codec_requests_inside 0.0" in numbers
     assert httpx.post(f"{server}/encode", content=body).status_code == 200
     for _ in range(100):  # the last answer's folder goes right after the answer
-        if not (left := set(Path(tempfile.gettempdir()).glob("codec-serve-*")) - leftovers):
+        if not (left := set(Path(tempfile.gettempdir()).glob("codec-serve-*/*")) - leftovers):
             break
         time.sleep(0.1)
     assert not left
@@ -207,35 +233,3 @@ def test_the_service_does_what_its_description_says(server: str) -> None:
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
         check()
-
-
-def test_shutdown_lets_what_runs_finish(tiny_folder) -> None:
-    """SIGTERM while a request is worked on: it is answered, and the process ends cleanly."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    code = (
-        "import sys; from serve.cli import serve; serve(model=sys.argv[1], host='127.0.0.1', port=int(sys.argv[2]), "
-        "workers=1, queue=4, streams=1, max_mb=64, max_minutes=60, timeout=60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(tiny_folder), str(port)], stderr=subprocess.DEVNULL) as process:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                httpx.get(f"{address}/healthz")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-
-        async def ask() -> httpx.Response:
-            async with httpx.AsyncClient(timeout=120) as client:
-                waiting = asyncio.ensure_future(client.post(f"{address}/encode", content=wav(120)))
-                while "codec_requests_inside 1.0" not in (await client.get(f"{address}/metrics")).text:
-                    await asyncio.sleep(0.01)
-                process.send_signal(signal.SIGTERM)
-                return await waiting
-
-        answer = asyncio.run(ask())
-        assert process.wait(120) in (0, -signal.SIGTERM)
-    assert answer.status_code == 200
-    assert len(list(ContainerReader(io.BytesIO(answer.content)).skim())) == 12

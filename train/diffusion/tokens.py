@@ -14,7 +14,7 @@ from torch import Tensor
 from codec.config import Config, DiffusionDecoderConfig
 from codec.diffusion.files import build, export_diffusion
 from codec.diffusion.networks import DiffusionDecoder
-from codec.hub import DEFAULT, load_codec
+from codec.hub import DEFAULT, load_own
 from codec.networks import Networks
 from corpora.store import Corpus
 from train.config import Weights
@@ -117,7 +117,7 @@ def train(config: TokenDiffusionConfig) -> Path:
         CodecError: an unusable corpus, or a run with another config.
     """
     torch.manual_seed(config.seed)
-    place, codec = join(), load_codec(config.model)
+    place, codec = join(), load_own(config.model)
     networks = codec.networks.to(place.device)
     decoder = build(config.decoder, networks).to(place.device)
     decoder.alphas_cumprod.copy_(zero_terminal_cosine(config.decoder.noise_steps).alphas_cumprod)

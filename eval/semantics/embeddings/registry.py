@@ -9,7 +9,7 @@ from typing import get_args
 import codec
 from codec.baselines.interface import AudioCodec
 from codec.errors import CodecError
-from codec.hub import load_codec
+from codec.hub import check_model, load_codec
 from codec.model import Stream
 from eval.semantics.embeddings import tokens
 from eval.semantics.interface import Embedder
@@ -103,6 +103,7 @@ def _ours(name: str, rate: str, what: str, model: str | Path | None) -> Embedder
     rate, _, vocab = rate.partition(",vocab=")
     if (rate and not rate.isdecimal()) or (vocab and not vocab.isdecimal()):
         raise CodecError(f"embedder {name!r}: rate and vocabulary of {OURS} are whole numbers, as in {OURS}@50,vocab=32768")
+    check_model(model, own=what == "features")
     ours = load_codec(model, rate=int(rate or 50), vocab=int(vocab) if vocab else None)
     if what == "features":
         return tokens.our_features(ours, name)

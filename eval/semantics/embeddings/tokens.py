@@ -10,7 +10,7 @@ import torch
 from codec.baselines.interface import AudioCodec
 from codec.errors import CodecError
 from codec.features import LogMel
-from codec.hub import load_codec
+from codec.hub import load_own
 from codec.model import Codec, Stream
 from codec.semantic import SemanticEncoder
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
@@ -73,7 +73,7 @@ def tuned_features(folder: str | Path) -> ClipEmbedder:
     Raises:
         CodecError: no model there.
     """
-    return our_features(load_codec(folder), f"tuned:{Path(folder).resolve().name}")
+    return our_features(load_own(folder), f"tuned:{Path(folder).resolve().name}")
 
 
 def _of_codec(codec: AudioCodec, name: str, run: Run, bitrate: float) -> ClipEmbedder:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import codec
+from codec.hub import load_codec
 from eval.semantics.language.measure import (
     Labelled,
     Modelled,
@@ -36,7 +36,7 @@ def main(
     json: bool,
 ) -> None:
     """Measures, prints and writes after every row, so that an interrupted run is not lost."""
-    loaded = codec.load(model)
+    loaded = load_codec(model)
     size = Size(steps=steps, every=max(1, steps // 6), seed=seed) if steps else None
     held = HELD_OUT_SHARE * minutes
     if corpus is not None:

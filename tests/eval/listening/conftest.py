@@ -39,14 +39,15 @@ class Steps:
     sample_rate: int = 16_000
     bitrate: float = 1000.0
     trained: bool = True
-    delay: int = 0
+    delay: float | None = 0.0
+    late: int = 0
 
     def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
         return Encoded(1000, len(wave), sample_rate, np.round(wave / self.step) * self.step)
 
     def decode(self, encoded: Encoded) -> np.ndarray:
         wave = np.asarray(encoded.payload, np.float32)
-        return np.concatenate([np.zeros(self.delay, np.float32), wave])[: len(wave)]
+        return np.concatenate([np.zeros(self.late, np.float32), wave])[: len(wave)]
 
 
 FINE, COARSE = Steps("fine", 0.002), Steps("coarse", 0.05)

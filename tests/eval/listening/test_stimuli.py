@@ -1,12 +1,10 @@
 import numpy as np
 import pyloudnorm
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.signal import freqz
 
 from codec.errors import CodecError
-from eval.listening.stimuli import LOUDNESS, PEAK, align, fade, loudness, low_pass, match_loudness, take_excerpt
+from eval.listening.stimuli import LOUDNESS, PEAK, fade, loudness, low_pass, match_loudness, take_excerpt
 
 RNG = np.random.default_rng(0)
 
@@ -76,20 +74,6 @@ def test_excerpt_resamples() -> None:
 def test_unusable_recordings(wave: np.ndarray, message: str) -> None:
     with pytest.raises(CodecError, match=message):
         take_excerpt(wave, 16_000, RNG)
-
-
-@given(st.integers(-1500, 1500))
-def test_align_takes_out_a_delay(lag: int) -> None:
-    wave = noise(1, 16_000)
-    moved = np.roll(np.pad(wave, 2000), lag)[2000:-2000]
-    inner = slice(1600, -1600)
-    assert np.allclose(align(moved, wave, 1600)[inner], wave[inner])
-
-
-def test_align_leaves_the_unrelated_alone() -> None:
-    wave, other = noise(1, 16_000), np.random.default_rng(9).standard_normal(15_000).astype(np.float32)
-    assert np.array_equal(align(other, wave, 1600)[:15_000], other)
-    assert len(align(other, wave, 1600)) == len(wave)
 
 
 def test_fade() -> None:

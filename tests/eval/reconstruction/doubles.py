@@ -39,7 +39,7 @@ class Tone:
 class Bits:
     """Rounds samples to ``bits``; other names misbehave as they say. Notes every clip that it encodes in ``$DOUBLES_LOG``."""
 
-    sample_rate = RATE
+    sample_rate, delay = RATE, 0.0
 
     def __init__(self, name: str) -> None:
         self.name, self.version = name, "1"
