@@ -39,14 +39,17 @@ class ContainerWriter:
         target: a binary stream; it need not seek.
         header: of the container.
         entropy: the tables that the header names, if it names any.
+        wait: write the header with the first chunk: where nothing comes, nothing is left that looks like a container.
     """
 
-    def __init__(self, target: Sink, header: Header, entropy: EntropyModel | None = None) -> None:
+    def __init__(self, target: Sink, header: Header, entropy: EntropyModel | None = None, wait: bool = False) -> None:
         if header.entropy != (entropy.id if entropy else None):
             raise ContainerError("these are not the entropy tables that the header names")
         self.header, self._target, self._entropy = header, target, entropy
         self._waiting = np.zeros((self.header.channels, len(self.header.codebook_sizes), 0), np.int64)
         self._beginning = header.pack()
+        if not wait:
+            self._send(b"")
 
     def push(self, codes: Tensor) -> None:
         """Appends ``(channels, S, n)`` codes; whole chunks are written at once."""
@@ -73,7 +76,6 @@ class ContainerWriter:
         self._send(head[:2] + struct.pack("<I", zlib.crc32(head + payload)) + head[2:] + payload)
 
     def _send(self, data: bytes) -> None:
-        # The header waits for what it heads: where nothing comes, nothing is left that looks like a container.
         self._target.write(self._beginning + data)
         self._beginning = b""
 

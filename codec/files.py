@@ -114,7 +114,7 @@ def encode_file(
         codes = (part[:, :streams] for part in _encode_blocks(stream, reader, progress))
         if format == "sct":
             tables = model.entropy if entropy else None
-            writer = ContainerWriter(sink, Header.of(tokens, tables.id if tables else None), tables)
+            writer = ContainerWriter(sink, Header.of(tokens, tables.id if tables else None), tables, wait=True)
             for part in codes:
                 writer.push(part)
             _check_heard(source, stream)

@@ -56,7 +56,7 @@ def encode_stream(
     stream = model.stream_encoder(info.sample_rate, info.channels, rate, vocab, grid)
     seconds = grid.core * model.networks.config.hop_length / model.sample_rate if low_latency else CHUNK_SECONDS
     target = _Flushing(sink)
-    writer = ContainerWriter(target, Header.of(tokens, tables.id if tables else None, seconds), tables)
+    writer = ContainerWriter(target, Header.of(tokens, tables.id if tables else None, seconds), tables, wait=True)
     streams = len(tokens.codebook_sizes)
     for block in pcm_blocks(source, pcm):
         writer.push(stream.push(block)[:, :streams])

@@ -48,7 +48,7 @@ def layout(window: Window, head: bytes) -> Layout | None:
         return _plain(window, _chunks(window, 8, ">4sQ", align=1), (b"data",), magic)
     if head == _W64_RIFF:
         return _plain(window, _chunks(window, 40, "<16sQ", align=8, own=24), (_W64_DATA,), head)
-    if magic in (b".snd", b"dns."):
+    if magic in (b".snd", b"dns.") and len(head) >= 12:
         start, size = struct.unpack(">II" if magic == b".snd" else "<II", head[4:12])
         return _plain(window, iter([_Chunk(b"data", 0, start, size)]), (b"data",), magic)
     return None

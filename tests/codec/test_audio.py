@@ -147,3 +147,12 @@ def test_a_pipe_that_does_not_fit_is_no_shorter_recording(monkeypatch: pytest.Mo
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("magic", [b".snd", b"dns.", b"RIFF", b"FORM", b"caff", b"fLaC", b"OggS", b"ID3", b"riff"])
+def test_a_beginning_alone_is_no_audio(magic: bytes, tmp_path: Path) -> None:
+    """Found by the service's own description: four bytes that begin an AU file, and no more."""
+    for length in (4, 11):
+        (tmp_path / "x.au").write_bytes((magic + bytes(12))[:length])
+        with pytest.raises(AudioError):
+            read_audio(tmp_path / "x.au")
