@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.speed import synthetic
-from codec.hub import load_codec
+from codec.hub import load_own
 from codec.model import Codec
 
 CLIPS = ((3, 3), (60, 1), (240, 1))
@@ -52,7 +52,7 @@ class Row:
 def main(model: str, threads: int, busy: int, json: bool) -> None:
     """Measures and prints a table, or JSON lines."""
     threads = threads or os.cpu_count() or 1
-    codec = load_codec(model)
+    codec = load_own(model)
     rows: list[Row] = []
     with _others(busy):
         for seconds, times in CLIPS:

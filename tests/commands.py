@@ -100,7 +100,7 @@ def _check_module(name: str, words: list[str], whole: bool) -> None:
     assert program is not None
     assert program.origin is not None
     _check_files(words)
-    if "typer.run(main)" in Path(program.origin).read_text("utf-8"):
+    if re.search(r"(typer\.run|run_script)\(main\)", Path(program.origin).read_text("utf-8")):
         app = typer.Typer()
         app.command()(importlib.import_module(program.name).main)
         _parsed(typer.main.get_command(app), words, whole)

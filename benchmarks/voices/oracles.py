@@ -71,7 +71,7 @@ class Oracle:
         model, wave = self._model, np.asarray(encoded.payload, np.float32)
         assert isinstance(model.networks, Networks)
         output = reconstruct(model.networks, wave, self._mode, model.stack_of(model.rate), model.vocab)
-        return fit(resample(output[None], self.sample_rate, encoded.sample_rate)[0], encoded.samples)
+        return fit(resample(output[None].clip(-1, 1), self.sample_rate, encoded.sample_rate)[0], encoded.samples)
 
 
 @torch.inference_mode()

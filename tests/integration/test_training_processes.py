@@ -49,7 +49,8 @@ def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stag
     first = [next(row for row in metrics(tmp_path / name / stage) if row["step"] == 1) for name in ("one", "two")]
     losses = [{k: v for k, v in row.items() if k not in NO_LOSSES and not k.startswith("code_")} for row in first]
     assert losses[0]
-    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    # A discriminator divides by the level of what it hears: in soft crops it makes more of how products were rounded.
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3 if stage == "adversarial" else 1e-5)
     one, two = (
         torch.load(tmp_path / name / stage / "checkpoint.pt", weights_only=True)["parts"]["model"] for name in ("one", "two")
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,7 +82,7 @@ def test_what_everybody_types(server: str, tmp_path: Path) -> None:
     subprocess.run([*curl, tmp_path / "form.sct", "-F", f"file=@{tmp_path}/x.wav", f"{server}/encode?rate=25"], check=True)
     subprocess.run([*curl, back, "-F", f"tokens=@{raw}", f"{server}/decode"], check=True)
     assert raw.read_bytes() == (tmp_path / "form.sct").read_bytes()
-    assert len(back.read_bytes()) == 44 + 32_000
+    assert soundfile.info(back).frames == 16_000
 
 
 @pytest.mark.parametrize("name", [b"../../../../tmp/evil", b"/etc/passwd", b"body", b"tokens.sct", b"", b"a" * 3000])

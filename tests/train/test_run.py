@@ -207,7 +207,11 @@ def test_average_follows() -> None:
         ("", ["root=2026-11-28"], "not a valid config.*date"),
         ("", ["model.vocabs=[1000, 1500]"], r"c\.yaml: model: vocabs must ascend"),
         ("", ["model.semantic_dims=[64]"], r"semantic_dims needs a width for each of the 3 stacks"),
-        ("", ["model.sample_rate=48000", "model.hop_length=960", "model.mel.hop_length=480"], r"kept at 16000 Hz"),
+        (
+            "",
+            ["model.sample_rate=24000", "model.hop_length=480", "model.mel.hop_length=240", "model.decoder.n_fft=1920"],
+            r"kept at 16000 Hz",
+        ),
         ("", ["model.semantic.n_features=97"], r"c\.yaml: model\.semantic\.n_features must be .* = 96"),
     ],
 )

@@ -209,7 +209,7 @@ def test_sweeps_and_probes_take_it(published: Path, monkeypatch: pytest.MonkeyPa
         assert opened.decode(opened.encode(wave, 16_000)).shape == wave.shape
     vectors = open_embedder("semcodec@100:both", published)
     assert vectors.dim == 48
-    with pytest.raises(CodecError, match="not features"):
+    with pytest.raises(CodecError, match="models of our own kind"):
         open_embedder("semcodec@100:features", published)
 
 

@@ -61,7 +61,7 @@ def test_reconstruct_writes_and_says_what_it_measured(folder: Path, capsys: pyte
     [
         (["--codecs", "original", "--metrics", "loudness"], "no metric loudness"),
         (["--codecs", "original", "--reference", "opus@6"], "the reference opus@6 is not among the codecs"),
-        (["--codecs", ""], "no codecs"),
+        (["--codecs", ""], "is empty"),
     ],
 )
 @pytest.mark.parametrize("command", [("eval", "reconstruct"), ("sweep",)])
