@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.voices.material import Material, prepare
+from benchmarks.voices.material import PER_VOICE, Material, prepare
 from benchmarks.voices.oracles import open_system
 from benchmarks.voices.report import figures, table, tone_table
 from codec.atomic import atomic_write
@@ -63,6 +63,7 @@ def main(
     ),
     groups: Annotated[str, typer.Option(help=f"Comma-separated, of: {', '.join(METRICS)}.")] = ",".join(METRICS),
     workers: Annotated[int, typer.Option(help="Processes, one thread each.", min=0)] = 2,
+    per_voice: Annotated[int, typer.Option(help="Clips of each voice.", min=1, max=PER_VOICE)] = PER_VOICE,
     cache: Annotated[Path | None, typer.Option(help="Folder of figures measured before.")] = None,
 ) -> None:
     """Voices never heard, rooms, tones, unknown tracks: every system in one table a kind."""
@@ -72,7 +73,7 @@ def main(
         if unknown := [name for name in wanted if name not in METRICS]:
             raise CodecError(f"no group {', '.join(unknown)}; known are {', '.join(METRICS)}")
         print("preparing clips", file=sys.stderr, flush=True)
-        material = prepare(output / "clips", packages, corpus)
+        material = prepare(output / "clips", packages, corpus, per_voice)
         _report(material, wanted, chosen, asr, cache or default_cache(), workers, output)
     except CodecError as error:
         print(f"benchmarks.voices: {' '.join(str(error).split())}", file=sys.stderr)

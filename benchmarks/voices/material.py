@@ -63,23 +63,25 @@ class Material:
         return {"voices": self.voices, "rooms": self.rooms, "tones": self.tones, "music": self.music, "sound": self.sound}
 
 
-def prepare(folder: Path, packages: Path, corpus: Path | None) -> Material:
+def prepare(folder: Path, packages: Path, corpus: Path | None, per_voice: int = PER_VOICE) -> Material:
     """Makes what is not there yet.
 
     Args:
         folder: where the exam's own files are kept.
         packages: folder of Debian packages; what is missing is fetched.
         corpus: a built corpus for music and sound.
+        per_voice: clips of each voice.
 
     Raises:
         CodecError: a program, a voice or a package is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     voices = [*_kokoro(folder, packages), *_festival(folder, packages), *_people(folder, packages)]
+    kept = [clip for number, clip in enumerate(voices) if number % PER_VOICE < per_voice]
     rooms = [_in_room(clip, folder, seed) for seed, clip in enumerate(voices[::PER_VOICE])]
     held_out = clips_of(str(corpus), "test", max(MUSIC, SOUND)) if corpus else []
     music, sound = ([clip for clip in held_out if clip.domain == domain] for domain in ("music", "sound"))
-    return Material(voices, rooms, tone_clips(folder, voices[:: 3 * PER_VOICE]), music[:MUSIC], sound[:SOUND])
+    return Material(kept, rooms, tone_clips(folder, voices[:: 3 * PER_VOICE]), music[:MUSIC], sound[:SOUND])
 
 
 def _kokoro(folder: Path, packages: Path) -> Iterator[Clip]:

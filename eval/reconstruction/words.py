@@ -154,23 +154,24 @@ def _listen(pair: Pair, recognise: Recogniser) -> TextErrors:
     return text_errors(pair.text, recognise(pair.at(SAMPLE_RATE).output, language), language)
 
 
-class Differences:
-    """Words that the recogniser hears in the output, against those that it hears in the reference: needs no transcript.
-
-    Errors that the recogniser makes in the original do not count, so that it tells a codec's loss in any room.
-
-    Args:
-        recognise: the recogniser.
+def remembered(recognise: Recogniser) -> Recogniser:
+    """A recogniser that is not asked twice what it hears in the same wave: several figures come of it, and many codecs are
+    compared with the same references.
     """
+    by_language: dict[str, OfWave[str]] = {}
 
-    def __init__(self, recognise: Recogniser) -> None:
-        self._recognise = recognise
-        self._in_reference: dict[str, OfWave[str]] = {}
+    def recall(wave: np.ndarray, language: str) -> str:
+        return by_language.setdefault(language, OfWave(lambda each: recognise(each, language)))(wave)
 
-    def __call__(self, pair: Pair) -> TextErrors:
-        pair, language = pair.at(SAMPLE_RATE), pair.language or "en"
-        heard = self._in_reference.setdefault(language, OfWave(partial(self._recognise, language=language)))
-        return text_errors(heard(pair.reference), self._recognise(pair.output, language), language)
+    return recall
+
+
+def _compare(pair: Pair, recognise: Recogniser) -> TextErrors:
+    """Words heard in the output against those heard in the reference: needs no transcript, and errors that the recogniser
+    makes in the original do not count, so that it tells a codec's loss in any room.
+    """
+    pair, language = pair.at(SAMPLE_RATE), pair.language or "en"
+    return text_errors(recognise(pair.reference, language), recognise(pair.output, language), language)
 
 
 def metrics(asr: str = "pocketsphinx") -> list[Metric]:
@@ -180,8 +181,8 @@ def metrics(asr: str = "pocketsphinx") -> list[Metric]:
     except ImportError as error:
         raise CodecError(f"word error rates need {error.name}: pip install semcodec[eval]") from error
     normaliser("en")
-    recognise = recogniser(asr)
-    spoken, heard = Once(partial(_listen, recognise=recognise)), Once(Differences(recognise))
+    recognise = remembered(recogniser(asr))
+    spoken, heard = Once(partial(_listen, recognise=recognise)), Once(partial(_compare, recognise=recognise))
     listener = asr.rstrip("/").rpartition("/")[2]  # of a folder its name alone, which means something elsewhere, too
     cite = f"words heard by {listener}, Whisper's text normalisation (arXiv 2212.04356)"
     return [

@@ -47,8 +47,8 @@ def test_identity_keeps_all_tones_and_a_codec_for_speech_does_not(
     tmp_path: Path, spoken: Clip, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = [clip for clip in tone_clips(tmp_path, [spoken]) if clip.name in ("tone/sine-440", "tone/dtmf-5", "tone/beep-500")]
-    monkeypatch.setattr(exam, "prepare", lambda folder, packages, corpus: Material([], [], few, [], []))
-    exam.main(["original", "codec2@700C"], "pocketsphinx", tmp_path, None, tmp_path, "tones,music", 0, tmp_path / "cache")
+    monkeypatch.setattr(exam, "prepare", lambda *_: Material([], [], few, [], []))
+    exam.main(["original", "codec2@700C"], "pocketsphinx", tmp_path, None, tmp_path, "tones,music", 0, 4, tmp_path / "cache")
     shown = capsys.readouterr().out
     assert "| original | 3 of 3 | 0.0 | 0.0 | 0.0 |" in shown
     assert "| codec2@700C | 3 of 3" not in shown
@@ -123,6 +123,6 @@ def test_what_is_missing_is_one_line(
 
     monkeypatch.setattr(exam, "prepare", fail)
     with pytest.raises(SystemExit) as stopped:
-        exam.main(["original"], "pocketsphinx", tmp_path, None, tmp_path, groups, 0, None)
+        exam.main(["original"], "pocketsphinx", tmp_path, None, tmp_path, groups, 0, 4, None)
     assert stopped.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"benchmarks.voices: {message}")
