@@ -14,7 +14,7 @@ from pathlib import Path
 
 from codec.audio import AUDIO_SUFFIXES
 from codec.errors import CodecError
-from corpora.clip import Clip, Domain, Split
+from corpora.clip import Clip, Domain
 
 PACKAGES: dict[str, Domain] = {
     "asterisk-core-sounds-en-g722": "speech",
@@ -24,8 +24,6 @@ PACKAGES: dict[str, Domain] = {
     "asterisk-core-sounds-ru-g722": "speech",
     "asterisk-core-sounds-en": "speech",  # holds the transcripts
     "asterisk-prompt-it-menardi-wav": "speech",
-    "asterisk-prompt-fr-armelle": "speech",
-    "asterisk-prompt-es-co": "speech",
     "klettres-data": "speech",
     "ktuberling-data": "speech",
     "hedgewars-data": "speech",  # its music and effects are told apart below
@@ -51,8 +49,9 @@ MORE_PACKAGES: dict[str, Domain] = {
     "torcs-data": "sound",
 }
 """Music of ten more composers, effects, engines, ambience and some spoken lines: the source ``debian-more``."""
-HELD_OUT_SPEAKERS = {"British": "en", "Default_es": "es"}
-"""Voice packs of hedgewars that training never hears, so that the exam (`benchmarks.voices`) has people in it; languages."""
+HELD_OUT_PEOPLE = {"asterisk-prompt-es-co": "es", "asterisk-prompt-fr-armelle": "fr"}
+"""Packages of one person's prompts each, recorded for telephones as GSM, which no corpus takes, and their languages: people for
+the exam (`benchmarks.voices`)."""
 
 
 def fetch(folder: Path, packages: Iterable[str] = PACKAGES) -> None:
@@ -97,7 +96,6 @@ def clips(folder: Path, packages: Mapping[str, Domain] = PACKAGES) -> Iterator[C
 def _describe(path: Path, relative: Path, package: str, domain: Domain, transcripts: dict[str, str]) -> Clip:
     parts, stem = relative.parts, relative.stem
     labels: dict[str, str] = {}
-    split: Split | None = None
     source = f"{package}/{relative.as_posix()}"
     if package.startswith("asterisk-") and domain == "speech":
         anchor = parts.index("sounds") + 1 if "sounds" in parts else 3
@@ -114,7 +112,6 @@ def _describe(path: Path, relative: Path, package: str, domain: Domain, transcri
     elif package == "hedgewars-data":
         if "voices" in parts:
             labels = {"speaker": parts[-2], "prompt": stem}
-            split = "test" if parts[-2] in HELD_OUT_SPEAKERS else None
         else:
             domain = "music" if "Music" in parts else "sound"
     elif package == "supertuxkart-data":
@@ -124,7 +121,7 @@ def _describe(path: Path, relative: Path, package: str, domain: Domain, transcri
         source = f"{package}/{parts[-2]}"  # a whole kit is one source: its hits sound alike
     elif package in MORE_PACKAGES:
         domain = _by_folder(relative, domain)
-    return Clip(str(path), source, domain, package, labels, split=split)
+    return Clip(str(path), source, domain, package, labels)
 
 
 def _by_folder(relative: Path, domain: Domain) -> Domain:

@@ -34,8 +34,8 @@ SHORTEST, LONGEST = 35, 110
 PLAN = 40_000
 """Lines among which texts of the held-out voices are looked for."""
 KINDS = ("quotation", "dialogue", "example", "question")
-JOINED, PAUSE_SECONDS = 3, 0.15
-"""People of hedgewars say short things; so many of them are one clip, with pauses between them."""
+PROMPT_SECONDS, GSM_BYTES = (2.5, 8.0), 1650
+"""Of a person's prompt; bytes a second of GSM."""
 OUT_OF = 5200
 """Festival says the last of so many sentences of ``fortunes``, of which a corpus has the first 4800."""
 MUSIC, SOUND = 12, 12
@@ -115,31 +115,28 @@ def _festival(folder: Path, packages: Path) -> Iterator[Clip]:
 
 
 def _people(folder: Path, packages: Path) -> Iterator[Clip]:
-    """The longest lines of hedgewars' held-out voice packs. The models before semcodec-2 heard these two people."""
-    debian.fetch_package(packages, "hedgewars-data")
-    for speaker, language in debian.HELD_OUT_SPEAKERS.items():
-        files = sorted((packages / "hedgewars-data").rglob(f"voices/{speaker}/*.ogg"))
-        longest = sorted(files, key=lambda path: path.stat().st_size, reverse=True)
-        if len(files) < PER_VOICE * JOINED:
-            raise CodecError(f"{packages / 'hedgewars-data'}: {len(files)} lines by {speaker}, {PER_VOICE * JOINED} wanted")
-        for number in range(PER_VOICE):
-            path = _keep(folder / f"{speaker}-{number}.flac", *longest[number : PER_VOICE * JOINED : PER_VOICE])
-            yield Clip(f"{speaker}/{number}", str(path), "speech", speaker, language=language)
+    """Prompts of two people whom no corpus has, as telephones heard them."""
+    for package, language in debian.HELD_OUT_PEOPLE.items():
+        debian.fetch_package(packages, package)
+        prompts = [path for path in sorted((packages / package).rglob("*.gsm")) if _lasts(path)][:PER_VOICE]
+        if len(prompts) < PER_VOICE:
+            raise CodecError(f"{packages / package}: {len(prompts)} prompts of the right length, {PER_VOICE} wanted")
+        for number, prompt in enumerate(prompts):
+            path = _keep(folder / f"{package}-{number}.flac", prompt)
+            yield Clip(f"{package}/{number}", str(path), "speech", package, language=language)
 
 
-def _keep(path: Path, *originals: Path) -> Path:
-    """Recordings one after the other, as 16 kHz mono at the exam's level."""
+def _lasts(prompt: Path) -> bool:
+    return PROMPT_SECONDS[0] <= prompt.stat().st_size / GSM_BYTES <= PROMPT_SECONDS[1]
+
+
+def _keep(path: Path, original: Path) -> Path:
+    """16 kHz mono at the exam's level."""
     if not path.exists():
-        pause = np.zeros(round(PAUSE_SECONDS * SAMPLE_RATE), np.float32)
-        parts = [_mono(original) for original in originals]
-        joined = np.concatenate([part for wave in parts for part in (wave, pause)][:-1])
-        soundfile.write(path, joined * (LEVEL / np.sqrt(np.mean(joined**2))), SAMPLE_RATE)
+        wave, rate = read_audio(original)
+        mono = resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
+        soundfile.write(path, mono * (LEVEL / np.sqrt(np.mean(mono**2))), SAMPLE_RATE)
     return path
-
-
-def _mono(original: Path) -> np.ndarray:
-    wave, rate = read_audio(original)
-    return resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
 
 
 def _in_room(clip: Clip, folder: Path, seed: int) -> Clip:
