@@ -9,7 +9,9 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from benchmarks.voices.report import HEADINGS, TRAINED_ON
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
 
@@ -28,6 +30,8 @@ COLUMNS = {
     "music": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
     "sound": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
 }
+EXAM = ("dwer", "speaker_similarity", "distillmos", "pesq_nb", "stoi", "visqol", "voicing_error", "harmonicity_high")
+"""Columns of the exam's voices."""
 SHOWN = {**COLUMNS["speech"], "delay": "delay"}
 
 
@@ -52,6 +56,22 @@ def quality() -> str:
     if failed := failures(results):
         lines += ["", f"Left out of the means of at least one codec: {'; '.join(failed)}."]
     return "\n".join(lines)
+
+
+def voices() -> str:
+    """The exam's voices: what is hardest first, metrics that the model was trained with marked."""
+    rows = [row for row in json.loads((RESULTS / "voices" / "voices.json").read_text("utf-8")) if row["group"] == "voices"]
+    lines = _table(["codec", "kbit/s", *(HEADINGS[name] for name in EXAM)])
+    for row in rows:
+        kbps = "–" if row["codec"] == "original" else f"{row['kbps']:.2f}"
+        lines.append(_row([_name(row["codec"]), kbps, *(_exam_cell(row, name) for name in EXAM)]))
+    return "\n".join(lines)
+
+
+def _exam_cell(row: dict[str, Any], name: str) -> str:
+    value = row["means"][name]["value"]
+    mark = "†" if name in TRAINED_ON and row["codec"].startswith("semcodec") else ""
+    return (f"{value:.0f}%" if name in ("dwer", "voicing_error") else f"{value:.2f}") + mark
 
 
 def failures(results: Results) -> list[str]:
@@ -157,7 +177,13 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-TABLES: dict[str, Callable[[], str]] = {"quality": quality, "speed": speed, "onnx": onnx, "objectives": objectives}
+TABLES: dict[str, Callable[[], str]] = {
+    "voices": voices,
+    "quality": quality,
+    "speed": speed,
+    "onnx": onnx,
+    "objectives": objectives,
+}
 
 
 def fill(text: str) -> str:

@@ -18,7 +18,7 @@ HEADINGS = {
     **{"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "dwer": "dWER", "wer": "WER"},
     **{"speaker_similarity": "similarity", "distillmos": "DistillMOS", "voicing_error": "voicing errors"},
     **{"gross_pitch_error": "gross pitch errors", "fine_cents": "cents", "harmonicity_low": "harmonicity < 1 kHz"},
-    **{"harmonicity_high": "1–4 kHz", "mel_distance": "mel distance", "added_lines": "drawn lines, dB"},
+    **{"harmonicity_high": "harmonicity 1–4 kHz", "mel_distance": "mel distance", "added_lines": "drawn lines, dB"},
 }
 WITHIN_DB, WITHIN_PERCENT = 6.0, 1.0
 """What a tone may change by and be called kept."""
