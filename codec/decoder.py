@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from codec.config import DecoderConfig, check_head
 from codec.convnext import ConvNeXt
+from codec.overlap import overlap_add
 
 MAX_LOG_MAGNITUDE = 6.0
 
@@ -62,16 +63,8 @@ class ISTFTHead(nn.Module):
         frames = torch.fft.irfft(spectrum, self.n_fft) * self.window
         weight = self.window.square().expand(1, x.shape[1], -1)
         edge = (self.n_fft - self.hop_length) // 2
-        wave = self._overlap_add(frames)[:, edge:-edge]
-        return wave / self._overlap_add(weight)[:, edge:-edge]
-
-    def _overlap_add(self, frames: Tensor) -> Tensor:
-        """``(B, T, n_fft)`` → ``(B, (T − 1) · hop_length + n_fft)``, as a few shifted sums of whole hops."""
-        hops = rearrange(frames, "b t (p h) -> b t p h", p=self.period)
-        total = hops.new_zeros(frames.shape[0], frames.shape[1] + self.period - 1, self.hop_length)
-        for part in range(self.period):
-            total[:, part : part + frames.shape[1]] += hops[:, :, part]
-        return rearrange(total, "b t h -> b (t h)")
+        wave = overlap_add(frames, self.hop_length)[:, edge:-edge]
+        return wave / overlap_add(weight, self.hop_length)[:, edge:-edge]
 
 
 class TokenFrames(nn.Module):

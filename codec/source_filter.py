@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.excitation import at_samples, harmonics, noise, phases, turns
+from codec.overlap import overlap_add
 from codec.tonebank import ToneBank
 
 MAX_LOG_GAIN = 4.0
@@ -148,14 +149,5 @@ class SourceFilterHead(nn.Module):
     def _overlap(self, frames: Tensor) -> Tensor:
         """Adds windowed frames up and divides by the windows' sum of squares."""
         weight = self.window.square().expand(1, frames.shape[1], -1)
-        total, weights = self._add(frames * self.window), self._add(weight)
+        total, weights = overlap_add(frames * self.window, self.hop_length), overlap_add(weight, self.hop_length)
         return (total / weights.clamp_min(1e-3))[:, self.edge : -self.edge]
-
-    def _add(self, frames: Tensor) -> Tensor:
-        """``(B, T, n_fft)`` → ``(B, (T − 1) · hop_length + n_fft)``, as a few shifted sums of whole hops."""
-        parts = self.n_fft // self.hop_length
-        hops = frames.reshape(*frames.shape[:2], parts, self.hop_length)
-        total = hops.new_zeros(frames.shape[0], frames.shape[1] + parts - 1, self.hop_length)
-        for part in range(parts):
-            total[:, part : part + frames.shape[1]] += hops[:, :, part]
-        return total.flatten(1)

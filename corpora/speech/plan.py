@@ -11,7 +11,7 @@ from pathlib import Path
 
 from corpora.clip import Split, split_of
 from corpora.speech import texts
-from corpora.speech.voices import HELD_OUT_VOICES, VOICES, language_of, training_voices
+from corpora.speech.voices import HELD_OUT_VOICES, language_of, training_voices
 
 LANGUAGES = {"en-us": 0.44, "en-gb": 0.16, "es": 0.1, "fr": 0.07, "it": 0.06, "pt": 0.05, "hi": 0.02, "ja": 0.05, "zh": 0.05}
 """Shares of lines."""
@@ -109,6 +109,3 @@ def _draw(library: dict[tuple[str, Split], list[str]], split: Split, rng: random
     kinds = [kind for kind in KINDS if (kind, split) in library]
     kind = rng.choices(kinds, [KINDS[kind] for kind in kinds])[0]
     return kind, rng.choice(library[kind, split])
-
-
-__all__ = ["LANGUAGES", "VOICES", "Line", "lines"]
