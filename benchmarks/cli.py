@@ -83,8 +83,8 @@ def entropy(
 ) -> None:
     """What entropy coding saves on held-out clips of the free corpus."""
     from benchmarks.entropy import main
+    from codec.data.store import Corpus
     from codec.hub import load_own
-    from corpora.store import Corpus
 
     main(load_own(model), Corpus(corpus), split, clips, [int(rate) for rate in rates.split(",")], vocab, output)
 
@@ -133,7 +133,7 @@ def official(
 ) -> None:
     """Seconds to decode 10.24 s with the published SemantiCodec: as the reference does it, and as we do."""
     from benchmarks.official import main
-    from codec.official.config import RATES
+    from codec.semanticodec.config import RATES
 
     if rate not in RATES:
         raise CodecError(f"rate {rate} is not one of {', '.join(map(str, RATES))} tokens/s")

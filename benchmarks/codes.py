@@ -14,9 +14,9 @@ from rich.progress import track
 from rich.table import Table
 
 from codec.atomic import atomic_write
+from codec.data import Corpus
+from codec.data.store import Entry
 from codec.model import Codec
-from corpora import Corpus
-from corpora.store import Entry
 from eval.reconstruction.usage import StreamUsage, usage
 from quantizers.threads import each_in_thread
 

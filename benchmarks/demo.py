@@ -10,7 +10,7 @@ from rich.table import Table
 
 import codec
 from benchmarks.spectrogram import draw
-from codec.audio import read_audio, resample
+from codec.audio.io import read_audio, resample
 from codec.files import decode_file, encode_file
 
 RECORDINGS = Path(__file__).parent.parent / "tests" / "data"

@@ -16,12 +16,12 @@ from rich.progress import track
 from rich.table import Table
 
 from codec.atomic import atomic_write
-from codec.bitstream import ContainerReader, ContainerWriter
-from codec.entropy import EntropyModel
-from codec.header import Header
+from codec.container.bitstream import ContainerReader, ContainerWriter
+from codec.container.entropy import EntropyModel
+from codec.container.header import Header
+from codec.data.store import Corpus
 from codec.model import Codec
 from codec.tokens import Tokens
-from corpora.store import Corpus
 
 
 @dataclass

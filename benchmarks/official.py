@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from codec.official.conditioning import Context
-from codec.official.config import LATENT_BINS, LATENT_CHANNELS, SEGMENT_SAMPLES, PublishedConfig
-from codec.official.decoder import LATENT_HOP, Decoder
-from codec.official.model import FAST, REFERENCE
-from codec.official.networks import build_unet, build_vae, build_vocoder
-from codec.official.sampler import Schedule
+from codec.networks.samplers import Schedule
+from codec.semanticodec.conditioning import Context
+from codec.semanticodec.config import LATENT_BINS, LATENT_CHANNELS, SEGMENT_SAMPLES, PublishedConfig
+from codec.semanticodec.decoder import LATENT_HOP, Decoder
+from codec.semanticodec.model import FAST, REFERENCE
+from codec.semanticodec.networks import build_unet, build_vae, build_vocoder
 
 REPEATS, ENOUGH = 3, 10.0
 """A measurement is the fastest of so many runs, or of those that end within so many seconds."""

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.speed import one_line, onnx_files
-from codec.audio import read_audio, resample
+from codec.audio.io import read_audio, resample
 from codec.errors import CodecError
+from codec.export.runtime import OnnxCodec
 from codec.hub import check_model, load_own
 from codec.model import Codec
-from codec.portable.runtime import OnnxCodec
 from eval.reconstruction.interface import Pair
 from eval.reconstruction.spectral import mel_distance
 from eval.reconstruction.visqol import Visqol

@@ -101,7 +101,7 @@ def onnx_throughput(folder: Path, threads: int, seconds: int) -> list[Row]:
     rows = []
     for rate, int8 in onnx_files(folder):
         with one_line():
-            from codec.portable.runtime import OnnxCodec
+            from codec.export.runtime import OnnxCodec
 
             codec = OnnxCodec(folder, rate, int8, threads)
         wave = synthetic(seconds, codec.sample_rate)

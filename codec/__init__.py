@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from codec.bitstream import read as read
-    from codec.bitstream import save as save
+    from codec.container.bitstream import read as read
+    from codec.container.bitstream import save as save
     from codec.errors import CodecError as CodecError
     from codec.hub import load as load
     from codec.hub import models as models
@@ -30,8 +30,8 @@ _HOMES = {
     "Tokens": "codec.tokens",
     "load": "codec.hub",
     "models": "codec.hub",
-    "read": "codec.bitstream",
-    "save": "codec.bitstream",
+    "read": "codec.container.bitstream",
+    "save": "codec.container.bitstream",
 }
 __all__ = ["Codec", "CodecError", "Tokens", "load", "models", "read", "save"]
 

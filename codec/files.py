@@ -16,11 +16,11 @@ import soundfile
 import torch
 from torch import Tensor
 
-from codec.arrays import write_array, write_facts, write_line
-from codec.audio import BLOCK_SAMPLES, AudioReader, Resampler
-from codec.bitstream import ContainerReader, ContainerWriter
+from codec.audio.io import BLOCK_SAMPLES, AudioReader, Resampler
+from codec.container.arrays import write_array, write_facts, write_line
+from codec.container.bitstream import ContainerReader, ContainerWriter
+from codec.container.header import Header
 from codec.errors import AudioError, CodecError, ContainerError
-from codec.header import Header
 from codec.limits import is_sample_rate
 from codec.model import Codec
 from codec.outputs import open_audio_target, open_target, standard_input

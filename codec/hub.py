@@ -15,12 +15,12 @@ from codec.atomic import atomic_path, atomic_write
 from codec.baselines import is_known, known_codecs, load_tokenizer
 from codec.baselines.interface import AudioCodec
 from codec.config import ModelConfig
+from codec.container.entropy import EntropyModel, load_entropy
 from codec.device import find_device
-from codec.entropy import EntropyModel, load_entropy
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
-from codec.networks import Networks
-from codec.official.published import NAME, PublishedFiles, how_to_get, is_published
+from codec.networks.networks import Networks
+from codec.semanticodec.published import NAME, PublishedFiles, how_to_get, is_published
 from codec.stored import load_network, read_config
 
 Way = Literal["fast", "diffusion"]
@@ -143,7 +143,7 @@ def load_codec(
         raise ModelError("the name of the model is empty")
     device = find_device(device)
     if is_published(name):
-        from codec.official.model import load_published
+        from codec.semanticodec.model import load_published
 
         return load_published(str(name), rate, vocab, device, compat)
     folder = DEFAULT if name in (None, "default") else Path(str(name))
@@ -159,8 +159,8 @@ def load_codec(
     label = str(name or "default")
     if decoder == "fast":
         return Codec(networks.to(device), label, fingerprint, rate, vocab, folder)
-    from codec.diffusion.files import load_diffusion
-    from codec.diffusion.model import DiffusionCodec
+    from codec.diffusion import DiffusionCodec
+    from codec.networks.diffusion.files import load_diffusion
 
     diffusion = load_diffusion(folder, networks, fingerprint).to(device)
     return DiffusionCodec(diffusion, networks.to(device), label, fingerprint, rate, vocab, folder)

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.entropy import EntropyModel, load_entropy
+from codec.audio.samples import as_batch
+from codec.container.entropy import EntropyModel, load_entropy
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
-from codec.networks import Networks
-from codec.samples import as_batch
+from codec.networks.networks import Networks
 from codec.streaming import TOGETHER, WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
 from codec.threads import at_once
 from codec.tokens import Tokens, check_codes, model_samples
@@ -142,8 +142,8 @@ class Codec:
         On a GPU items go through the networks together, where rounding may decide a near tie between two codes otherwise.
 
         Args:
-            wave: ``(B, samples)`` or ``(samples,)`` of any type that `codec.samples.as_batch` takes: floating point with full
-                scale ±1, or signed integers. NaN and infinite samples count as 0.
+            wave: ``(B, samples)`` or ``(samples,)`` of any type that `codec.audio.samples.as_batch` takes: floating point with
+                full scale ±1, or signed integers. NaN and infinite samples count as 0.
             sample_rate: of ``wave`` in Hz; any.
             rate: tokens per second, default ``self.rate``.
             vocab: semantic vocabulary, default ``self.vocab``.

@@ -8,13 +8,13 @@ from typing import IO
 
 import numpy as np
 
-from codec.bitstream import ContainerReader, ContainerWriter
+from codec.audio.pcm import PcmFormat, pcm_blocks, read_wav_header
+from codec.container.bitstream import ContainerReader, ContainerWriter
+from codec.container.header import CHUNK_SECONDS, Header
 from codec.errors import AudioError, CodecError, TruncatedError
 from codec.files import FileReport, decoded_blocks, tokens_of
-from codec.header import CHUNK_SECONDS, Header
 from codec.limits import is_sample_rate
 from codec.model import Codec
-from codec.pcm import PcmFormat, pcm_blocks, read_wav_header
 from codec.streaming import LOW_LATENCY, WHOLE
 
 _UNKNOWN_SIZE = 0xFFFFFFFF

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.audio import Resampler
+from codec.audio.io import Resampler
+from codec.audio.samples import as_batch
 from codec.errors import CodecError
-from codec.networks import Networks
-from codec.samples import as_batch
+from codec.networks.networks import Networks
 from codec.threads import at_once, side_by_side
 from codec.tokens import as_codes, check_codes, model_samples
 
@@ -142,7 +142,7 @@ class StreamEncoder:
         """``(channels, n)`` samples, or ``(n,)`` of one channel → ``(channels, 2, ready)`` codes.
 
         Raises:
-            AudioError: not such samples; `codec.samples.as_batch` says which can be.
+            AudioError: not such samples; `codec.audio.samples.as_batch` says which can be.
             CodecError: the stream was flushed.
         """
         self._receive(block)

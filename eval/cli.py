@@ -69,7 +69,7 @@ def versa(
     clips: Clips = None,
 ) -> None:
     """Write the inputs that VERSA scores: pairs of wav files, their lists, transcripts, and a configuration."""
-    from eval.datasets import clips_of
+    from codec.data.testsets import clips_of
     from eval.interop.versa import write_versa
     from eval.reconstruction.command import check_folder
     from eval.reconstruction.original import open_any

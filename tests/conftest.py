@@ -11,11 +11,11 @@ import pytest
 import torch
 from hypothesis import settings
 
-from codec.audio import read_audio
+from codec.audio.io import read_audio
 from codec.config import AcousticConfig, DecoderConfig, ModelConfig, SemanticConfig
 from codec.hub import export, load
 from codec.model import Codec
-from codec.networks import Networks
+from codec.networks.networks import Networks
 
 DATA = Path(__file__).parent / "data"
 

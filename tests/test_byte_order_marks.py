@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from codec.data.layouts import layout_clips
+from codec.data.recordings import read_source
+from codec.data.tables import read_json, read_rows
+from codec.data.testsets.clip import Clip, read_manifest, write_manifest
+from codec.data.testsets.folder import folder as read_folder
 from codec.stored import read_config
-from corpora.layouts import layout_clips
-from corpora.tables import read_json, read_rows
-from eval.datasets.clip import Clip, read_manifest, write_manifest
-from eval.datasets.folder import folder as read_folder
 from eval.semantics.hear.tasks import _json, _vocabulary
-from tokenizing.sources import read_source
 from train.config_file import _read
 
 MARK = b"\xef\xbb\xbf"

@@ -11,7 +11,7 @@ import pytest
 from codec.cli import main
 from codec.cli.main import _command
 from codec.hub import check_model, load_own
-from codec.official.published import NAME
+from codec.semanticodec.published import NAME
 from tests.conftest import DATA
 
 OTHERS = "encodec_24khz@1.5"

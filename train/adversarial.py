@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from codec.errors import CodecError
-from codec.networks import Networks
+from codec.networks.networks import Networks
 from train.autoencoder import Autoencoder, crops_of, draw, load_averaged, validate
 from train.balancer import Balancer
 from train.config import TrainConfig

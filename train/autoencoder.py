@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from codec.data.store import Corpus
 from codec.errors import CodecError
-from codec.networks import Networks
-from corpora.store import Corpus
+from codec.networks.networks import Networks
 from train.codebooks import frozen_features
 from train.config import AdversarialStage, CodecStage, TrainConfig
 from train.crops import Batch, Crops, usable

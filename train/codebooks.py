@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from codec.atomic import atomic_path, atomic_write
+from codec.data.progress import display, heard
+from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import load_own
-from codec.networks import Networks
-from codec.semantic import SemanticEncoder
-from corpora.progress import display, heard
-from corpora.store import SAMPLE_RATE, Corpus, Entry
+from codec.networks.networks import Networks
+from codec.networks.semantic import SemanticEncoder
 from quantizers import checkpoints
 from quantizers.checkpoints import CheckpointError, mark_of
 from quantizers.clustering import Iteration

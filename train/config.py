@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from codec.config import Config, ModelConfig
-from corpora.clip import Domain
-from corpora.store import SAMPLE_RATE
+from codec.data.clip import Domain
+from codec.data.store import SAMPLE_RATE
 from train.crops import FRAME
 
 SHORTEST_SEGMENT = 24

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from codec.networks import Networks
+from codec.networks.networks import Networks
 from train.config import TrainConfig
 from train.crops import FRAME
 from train.discriminator import MultiResolutionDiscriminator, adversarial_loss

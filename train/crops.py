@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from codec.atomic import atomic_write
+from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.errors import CodecError
-from corpora.store import SAMPLE_RATE, Corpus, Entry
 
 FRAME = 320
 LEVELS_DBFS = (-40.0, -6.0)

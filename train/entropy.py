@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from codec.entropy import FILE, EntropyModel, RateTables, save_entropy
-from codec.header import CHUNK_SECONDS
+from codec.container.entropy import FILE, EntropyModel, RateTables, save_entropy
+from codec.container.header import CHUNK_SECONDS
+from codec.data.progress import heard
+from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.hub import load_own
 from codec.model import Codec
-from corpora.progress import heard
-from corpora.store import SAMPLE_RATE, Corpus, Entry
 from quantizers import ans
 from quantizers.threads import each_in_thread
 from train.config import TrainConfig

@@ -31,9 +31,9 @@ def export(
         return
     if overrides or output or not (onnx or torch or hf):
         raise CodecError("name --config of a training run, or --onnx, --torch or --hf and a folder")
+    from codec.export.huggingface import write_folder
+    from codec.export.write import write_onnx, write_torch
     from codec.hub import load_own
-    from codec.portable.huggingface import write_folder
-    from codec.portable.write import write_onnx, write_torch
 
     if not all(rate.isdecimal() for rate in rates.split(",") if rate):
         raise CodecError(f"--rates {rates}: whole numbers of tokens per second, comma-separated")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
+from codec.data.store import Corpus
 from codec.errors import CodecError
-from corpora.store import Corpus
 
 DIGITS = 16
 

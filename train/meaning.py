@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from codec.networks import Networks
+from codec.networks.networks import Networks
 from train.progress import autocast
 
 

@@ -25,8 +25,8 @@ from codec.atomic import atomic_path, atomic_write
 from codec.baselines.narrow import narrowed
 from codec.cli.main import run_script
 from codec.config import Config
+from codec.data.store import SAMPLE_RATE, Corpus
 from codec.errors import CodecError, first_error
-from corpora.store import SAMPLE_RATE, Corpus
 from train.config import Count, NotNegative, Positive, Weights
 from train.crops import Crops
 from train.draws import step_generator

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from corpora.progress import display
+from codec.data.progress import display
 from train.crops import Batch, Crops
 from train.parallel import Place
 

@@ -125,9 +125,9 @@ def _exists(config: TrainConfig, file: str) -> bool:
 def _corpus(config: TrainConfig) -> Figures:
     from itertools import chain
 
-    from corpora import Corpus, build
-    from corpora.perturb import perturb
-    from corpora.sources import clips_of
+    from codec.data import Corpus, build
+    from codec.data.perturb import perturb
+    from codec.data.sources import clips_of
 
     folder = config.folder("corpus")
     if not (folder / "clips.jsonl").exists():
@@ -146,7 +146,7 @@ def _corpus(config: TrainConfig) -> Figures:
 
 
 def _teacher(config: TrainConfig) -> Figures:
-    from corpora import Corpus
+    from codec.data import Corpus
     from train.ssl.teacher import N_COMPONENTS, WhisperTeacher, cache_features
 
     if config.ssl.objective != "distil":

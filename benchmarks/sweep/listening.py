@@ -12,7 +12,7 @@ import soundfile
 
 from benchmarks.spectrogram import draw, log_spectrogram
 from codec.atomic import atomic_path
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines.interface import Reconstructor
 from codec.errors import CodecError
 from eval.reconstruction.delay import advanced

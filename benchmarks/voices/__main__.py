@@ -19,8 +19,8 @@ from benchmarks.voices.oracles import open_system
 from benchmarks.voices.report import figures, table, tone_table
 from codec.atomic import atomic_write
 from codec.cli.main import run_script
+from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
-from eval.datasets.clip import Clip
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.command import default_cache, recogniser_name
 from eval.reconstruction.registry import metrics, score

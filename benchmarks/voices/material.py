@@ -12,16 +12,16 @@ import numpy as np
 import soundfile
 
 from benchmarks.voices.tones import tone_clips
-from codec.audio import read_audio, resample
+from codec.audio.io import read_audio, resample
+from codec.data import debian
+from codec.data.room import rerecord
+from codec.data.speech.clips import clip_of
+from codec.data.speech.plan import Line, lines
+from codec.data.speech.voices import HELD_OUT_VOICES, language_of
+from codec.data.synthetic import UNHEARD, sentences, speak
+from codec.data.testsets import clips_of
+from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
-from corpora import debian
-from corpora.room import rerecord
-from corpora.speech.clips import clip_of
-from corpora.speech.plan import Line, lines
-from corpora.speech.voices import HELD_OUT_VOICES, language_of
-from corpora.synthetic import UNHEARD, sentences, speak
-from eval.datasets import clips_of
-from eval.datasets.clip import Clip
 
 SAMPLE_RATE = 16_000
 LEVEL = 10 ** (-24 / 20)

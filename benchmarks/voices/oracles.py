@@ -10,14 +10,14 @@ import torch
 from einops import rearrange
 from torch.nn import functional as F
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines.interface import Encoded, Reconstructor
 from codec.baselines.names import CodecName, parse
 from codec.baselines.programs import fit
 from codec.errors import ModelError
 from codec.hub import load_own
 from codec.model import Codec
-from codec.networks import Networks
+from codec.networks.networks import Networks
 from eval.reconstruction.original import open_any
 
 

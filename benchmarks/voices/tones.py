@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from codec.audio import read_audio
-from corpora.tones import SAMPLE_RATE, tone
-from eval.datasets.clip import Clip
+from codec.audio.io import read_audio
+from codec.data.testsets.clip import Clip
+from codec.data.tones import SAMPLE_RATE, tone
 
 SINES = (100, 150, 220, 440, 700, 1000, 1500, 2000, 3000, 4000, 5000, 6000, 7000)
 """In Hz."""

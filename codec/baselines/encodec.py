@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines.interface import Encoded
 from codec.baselines.names import CodecName
 from codec.baselines.neural import Layout, NeuralCodec, origin

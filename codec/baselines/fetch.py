@@ -14,7 +14,7 @@ from typing import IO
 from codec.atomic import atomic_write
 from codec.baselines.weights import WEIGHTS, Weights, record_of, recorded, sha256_of, weights_path
 from codec.errors import CodecError, ModelError
-from codec.official.published import NAME
+from codec.semanticodec.published import NAME
 
 TIMEOUT = 60
 """Seconds without a byte."""

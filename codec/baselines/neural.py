@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from codec.audio import resample
+from codec.audio.io import resample
+from codec.audio.samples import as_batch
 from codec.baselines.weights import find_weights, require_weights, sha256_of
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
-from codec.samples import as_batch
 from codec.tokens import Tokens, check_codes, count_frames, model_samples
 
 Module = TypeVar("Module", bound=torch.nn.Module)

@@ -13,11 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
-from codec.audio import resample
+from codec.audio.io import resample
+from codec.audio.samples import as_batch
 from codec.baselines.interface import Encoded
 from codec.errors import AudioError, CodecError
 from codec.limits import as_sample_rate
-from codec.samples import as_batch
 
 TIMEOUT = 600
 """Seconds that a program may take for one clip."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines.interface import AudioCodec, Encoded
 from codec.baselines.names import CodecName
 from codec.baselines.programs import checked, fit

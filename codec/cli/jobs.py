@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from codec.atomic import remove_leftovers
-from codec.audio import AUDIO_SUFFIXES
+from codec.audio.folders import passed_over
+from codec.audio.io import AUDIO_SUFFIXES
 from codec.cli.resume import Settings, decoded, encoded, is_container, left_to_do
 from codec.errors import CodecError
 from codec.files import FileReport, Format, decode_file, encode_file
-from codec.folders import passed_over
 from codec.hub import load_codec
 from codec.model import Codec
 from codec.threads import at_once, in_order

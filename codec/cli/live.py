@@ -6,11 +6,11 @@ import dataclasses
 import json as jsonlib
 import sys
 
+from codec.audio.pcm import PcmFormat
 from codec.errors import AudioError, CodecError
 from codec.files import FileReport
 from codec.hub import load_codec
 from codec.outputs import standard_input, standard_output
-from codec.pcm import PcmFormat
 from codec.pipes import decode_stream, encode_stream
 
 

@@ -39,7 +39,7 @@ def fetch_weights(name: str, json: bool) -> None:
     """
     from codec.baselines.fetch import Progress as Told
     from codec.baselines.fetch import fetch
-    from codec.official.download import fetch_published, is_fetchable
+    from codec.semanticodec.download import fetch_published, is_fetchable
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import soundfile
 
-from codec.arrays import read_facts
+from codec.container.arrays import read_facts
+from codec.container.header import MAGIC, Header
 from codec.errors import CodecError
 from codec.files import provenance
-from codec.header import MAGIC, Header
 from codec.model import Codec
 from codec.tokens import Tokens
 

@@ -36,7 +36,7 @@ def describe(file: str) -> dict[str, Any]:
     Raises:
         CodecError: it is neither, or damaged.
     """
-    from codec.header import MAGIC
+    from codec.container.header import MAGIC
 
     try:
         with open(file, "rb") as handle:
@@ -47,9 +47,9 @@ def describe(file: str) -> dict[str, Any]:
 
 
 def _describe_container(file: str) -> dict[str, Any]:
-    from codec.bitstream import ContainerReader
+    from codec.container.bitstream import ContainerReader
+    from codec.container.header import VERSION
     from codec.errors import ContainerError
-    from codec.header import VERSION
 
     with open(file, "rb") as handle:
         try:
@@ -85,7 +85,7 @@ def _describe_container(file: str) -> dict[str, Any]:
 
 
 def _describe_audio(file: str) -> dict[str, Any]:
-    from codec.audio import AudioReader
+    from codec.audio.io import AudioReader
 
     with AudioReader(file) as reader:
         samples = sum(len(block) for block in reader.blocks())
@@ -144,7 +144,7 @@ def _as_wav(file: str, target: Path) -> str:
     """A copy that any player plays: ffplay would follow what a file of a stranger names, as ffmpeg does."""
     import soundfile
 
-    from codec.audio import AudioReader
+    from codec.audio.io import AudioReader
 
     with AudioReader(file) as reader:
         info = reader.info

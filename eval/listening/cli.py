@@ -15,7 +15,7 @@ from codec.errors import CodecError
 
 if TYPE_CHECKING:
     from codec.baselines.interface import Reconstructor
-    from eval.datasets import Clip
+    from codec.data.testsets import Clip
 
 app = typer.Typer(help="Listening tests in a browser: MUSHRA, preference of two, opinion scores.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def _open(names: list[str]) -> list[Reconstructor]:
 
 
 def _clips(data: list[str]) -> list[Clip]:
-    from eval.datasets import clips_of
+    from codec.data.testsets import clips_of
 
     found: dict[str, Clip] = {}
     for source in dict.fromkeys(data):

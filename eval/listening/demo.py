@@ -23,7 +23,7 @@ from eval.listening.web import PAGE
 
 if TYPE_CHECKING:
     from codec.baselines.interface import Reconstructor
-    from eval.datasets import Clip
+    from codec.data.testsets import Clip
 
 N_FFT, COLUMNS, RANGE_DB = 1024, 360, 75.0
 _FILES = ("demo.js", "demo.css", "style.css", "icon.svg")

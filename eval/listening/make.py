@@ -33,7 +33,7 @@ from eval.reconstruction.delay import in_time
 
 if TYPE_CHECKING:
     from codec.baselines.interface import Reconstructor
-    from eval.datasets import Clip
+    from codec.data.testsets import Clip
 
 DOMAINS = ("speech", "music", "sound")
 PAPER_CLIPS = {"speech": 30, "music": 25, "sound": 50}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.errors import CodecError
 
 MAX_SECONDS, EXCERPT_SECONDS, MIN_SECONDS = 12.0, 10.0, 1.0

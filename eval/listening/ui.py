@@ -69,7 +69,7 @@ def read_sound(data: bytes) -> Sound:
     Raises:
         CodecError: it is not audio.
     """
-    from codec.audio import AudioReader
+    from codec.audio.io import AudioReader
 
     blocks: list[np.ndarray] = []
     with AudioReader(io.BytesIO(data), name="the file") as reader:
@@ -113,7 +113,7 @@ def run_codec(name: str, sound: Sound) -> Output:
 
 
 def _file_size(tokens: Any) -> int:
-    from codec.bitstream import save
+    from codec.container.bitstream import save
 
     with tempfile.TemporaryDirectory(prefix="codec-ui-") as folder:
         save(tokens, Path(folder) / "x.sct")

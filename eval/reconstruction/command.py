@@ -9,8 +9,8 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from codec.data.testsets import clips_of
 from codec.errors import CodecError
-from eval.datasets import clips_of
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.original import open_any
 from eval.reconstruction.registry import metrics, score
@@ -40,7 +40,7 @@ def measure(
 
     Args:
         codecs: names, as for `open_any`.
-        data: as for `eval.datasets.clips_of`.
+        data: as for `codec.data.testsets.clips_of`.
         names: of metrics; None: all that the eval extra installs.
         asr: recogniser of the word error rate.
         clips: a domain at most; None: all.

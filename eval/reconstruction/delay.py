@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines.interface import Encoded, Reconstructor
 from codec.errors import CodecError
 from eval.reconstruction.interface import EVERYWHERE, Metric, Pair

@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.errors import CodecError
 
 Domain = Literal["speech", "music", "sound"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.audio import AudioReader
+from codec.audio.io import AudioReader
 from codec.errors import CodecError
 
 AUDIO_SUFFIXES = ("flac", "mp3", "sox", "wav", "m4a", "ogg", "wma")

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from codec.errors import CodecError
 from codec.hub import export, load_own
-from codec.networks import Networks
+from codec.networks.networks import Networks
 from eval.semantics.clips import read_clips
 from eval.semantics.xares.tasks import card_of
 

@@ -6,8 +6,8 @@ import soundfile
 
 from benchmarks.codes import main
 from codec import Codec
-from corpora import build
-from corpora.folder import folder_clips
+from codec.data import build
+from codec.data.folder import folder_clips
 
 
 def test_every_vocabulary_is_counted(tiny: Codec, tmp_path: Path, speech: np.ndarray) -> None:

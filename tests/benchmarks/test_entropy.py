@@ -7,8 +7,8 @@ import soundfile
 
 from benchmarks.entropy import main
 from codec import load
-from corpora import Corpus, build
-from corpora.folder import folder_clips
+from codec.data import Corpus, build
+from codec.data.folder import folder_clips
 from train.config import EntropyStage, TrainConfig
 from train.entropy import make_tables
 

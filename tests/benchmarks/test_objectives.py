@@ -14,10 +14,10 @@ import torch
 from benchmarks import objectives, tables
 from benchmarks.objectives import OBJECTIVES, ProcessorTime, choose_clips, compare, main, train_for
 from codec.config import SemanticConfig
+from codec.data import Corpus
 from codec.errors import CodecError
-from corpora import Corpus
+from tests.codec.data.sentence import sentence_corpus
 from tests.conftest import TINY
-from tests.corpora.sentence import sentence_corpus
 from tests.eval.semantics.folders import tone_task
 from train.config import SemanticStage, TrainConfig
 

@@ -14,16 +14,16 @@ import codec
 from codec.cli import main
 from codec.config import DiffusionDecoderConfig
 from codec.device import find_device
-from codec.diffusion.files import build
-from codec.diffusion.model import DiffusionCodec
+from codec.diffusion import DiffusionCodec
 from codec.errors import CodecError
+from codec.export.write import _halves
 from codec.model import Codec
-from codec.official.model import OfficialCodec, load_published
-from codec.official.sampler import Sampling
-from codec.portable.write import _halves
+from codec.networks.diffusion.files import build
+from codec.networks.samplers import Sampling
+from codec.semanticodec.model import OfficialCodec, load_published
 from codec.streaming import LOW_LATENCY
-from tests.codec.official.fixtures import TINY as PUBLISHED
-from tests.codec.official.fixtures import write_published
+from tests.codec.semanticodec.fixtures import TINY as PUBLISHED
+from tests.codec.semanticodec.fixtures import write_published
 from tests.conftest import DATA, random_networks
 from tests.device import DEVICE, FarDevice, is_far
 
@@ -172,7 +172,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_published_model(published: Path, place: torch.device, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("codec.official.model.PUBLISHED", PUBLISHED)
+    monkeypatch.setattr("codec.semanticodec.model.PUBLISHED", PUBLISHED)
     here, there = (load_published(published, rate=100, device=device, compat=False) for device in ("cpu", place))
     assert isinstance(there, OfficialCodec)
     tokens = here.encode(noise(2, RATE), RATE)
@@ -193,7 +193,7 @@ def test_a_quantiser_that_trains_moves_along(place: torch.device) -> None:
 def test_exports_are_made_on_the_cpu(away: Codec, tiny: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     traced = []
     for half in ("encoder", "decoder"):
-        monkeypatch.setattr(f"codec.portable.write.trace_{half}", lambda networks, stack, vocab: traced.append(networks))
+        monkeypatch.setattr(f"codec.export.write.trace_{half}", lambda networks, stack, vocab: traced.append(networks))
     assert [name for name, _ in _halves(away, {50: 2})] == ["encoder_50", "decoder_50"]
     for networks in traced:
         for name, tensor in networks.state_dict().items():

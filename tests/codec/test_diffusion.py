@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from codec.config import DiffusionDecoderConfig
-from codec.diffusion.files import build
-from codec.diffusion.model import OVERLAP, WINDOW, DiffusionCodec
+from codec.diffusion import OVERLAP, WINDOW, DiffusionCodec
 from codec.errors import ModelError
-from codec.official.sampler import Sampling
+from codec.networks.diffusion.files import build
+from codec.networks.samplers import Sampling
 from tests.codec.test_config import sized
 from tests.conftest import random_networks
 

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import codec
-from codec.entropy import FILE, load_entropy
+from codec.container.entropy import FILE, load_entropy
 from codec.errors import CodecError, ModelError
 from codec.hub import DEFAULT, load, load_entropy_of
 
 ROOT = Path(codec.__file__).parent.parent
-PACKAGES = ("codec", "quantizers", "corpora", "train", "eval", "benchmarks", "serve", "tokenizing")
+PACKAGES = ("codec", "quantizers", "train", "eval", "benchmarks")
 ONE_FOLDER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ABSURD = st.one_of(
     st.integers(-(10**20), 10**20),

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.bitstream import ContainerReader
+from codec.audio.pcm import PcmFormat, pcm_blocks, read_wav_header
+from codec.container.bitstream import ContainerReader
 from codec.errors import AudioError, CodecError, ContainerError
 from codec.files import decode_file, encode_file
 from codec.model import Codec
-from codec.pcm import PcmFormat, pcm_blocks, read_wav_header
 from codec.pipes import decode_stream, encode_stream
 
 

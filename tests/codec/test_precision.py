@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from codec.features import LogMel, kaldi_fbank
-from codec.official.frontend import _fbank
+from codec.semanticodec.frontend import _fbank
 from tests.conftest import TINY, random_networks
 
 AUTOCAST = torch.autocast("cpu", torch.bfloat16)

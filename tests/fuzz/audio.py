@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from codec.audio import read_audio
+from codec.audio.formats.ogg import crc32
+from codec.audio.io import read_audio
 from codec.errors import CodecError
-from codec.formats.ogg import crc32
 from tests.fuzz.lockdown import Watch, is_possible, run_locked
 
 BATCH = 5_000

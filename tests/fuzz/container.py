@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from codec.bitstream import ContainerReader, ContainerWriter
-from codec.entropy import EntropyModel
+from codec.container.bitstream import ContainerReader, ContainerWriter
+from codec.container.entropy import EntropyModel
+from codec.container.header import Header
 from codec.errors import CodecError
 from codec.files import decode_file
-from codec.header import Header
 from codec.hub import DEFAULT, load_entropy_of
 from codec.model import Codec
-from codec.networks import Networks
+from codec.networks.networks import Networks
 from codec.tokens import Tokens
 from tests.conftest import TINY
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import codec
-from codec.audio import read_audio
+from codec.audio.io import read_audio
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import codec
-from codec.audio import read_audio
+from codec.audio.io import read_audio
 from tests.conftest import DATA
 from tests.integration.training import link_stages, metrics, run
 from train import progress

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.bitstream import ContainerReader
+from codec.audio.pcm import PcmFormat
+from codec.container.bitstream import ContainerReader
 from codec.model import Codec
-from codec.pcm import PcmFormat
 from codec.pipes import decode_stream, encode_stream
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

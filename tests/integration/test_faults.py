@@ -14,11 +14,11 @@ import psutil
 import pytest
 import soundfile
 
-from codec.bitstream import read
 from codec.cli import main
+from codec.container.bitstream import read
+from codec.tokenize.command import Options, tokenize
+from codec.tokenize.dataset import TokenDataset
 from tests.faults import codec, in_small_folder, kill_when
-from tokenizing.command import Options, tokenize
-from tokenizing.dataset import TokenDataset
 
 
 @pytest.fixture(scope="module")

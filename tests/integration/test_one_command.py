@@ -10,7 +10,7 @@ import torch
 import yaml
 
 import codec
-from codec.audio import read_audio
+from codec.audio.io import read_audio
 from codec.cli import main
 from codec.hub import load_entropy_of
 from tests.conftest import DATA

@@ -16,9 +16,9 @@ import psutil
 import pytest
 import soundfile
 
-from codec.audio import read_audio, resample
+from codec.audio.io import read_audio, resample
+from codec.tokenize.command import Options, tokenize
 from tests.conftest import DATA
-from tokenizing.command import Options, tokenize
 
 COMPARED = ("rows", "tokenized", "failed", "hours", "tokens", "shards")
 

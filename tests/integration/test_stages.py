@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import codec
-from codec.audio import read_audio
+from codec.audio.io import read_audio
 from codec.cli import main
 from tests.conftest import DATA, TINY
 from tests.integration.training import link_stages, metrics, run

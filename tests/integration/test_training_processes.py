@@ -86,7 +86,7 @@ def test_accelerate_launches_the_same_command(trained: Path, tmp_path: Path) -> 
 
 def untrained(trained: Path, stage: str) -> dict[str, torch.Tensor]:
     """What the trained modules of a stage begin with."""
-    from codec.semantic import SemanticEncoder
+    from codec.networks.semantic import SemanticEncoder
     from train.autoencoder import Autoencoder
     from train.cli import read_config
 

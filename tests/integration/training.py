@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from codec.audio import read_audio, resample
+from codec.audio.io import read_audio, resample
 from codec.cli import main
-from corpora import Corpus
+from codec.data import Corpus
 from tests.conftest import DATA, TINY
 from train.crops import FRAME, cached_entries
 

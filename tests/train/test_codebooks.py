@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from codec.data import Corpus, build
+from codec.data.folder import folder_clips
 from codec.errors import CodecError
-from corpora import Corpus, build
-from corpora.folder import folder_clips
 from quantizers.clustering import Iteration
 from quantizers.nested import NestedKMeansQuantizer
+from tests.codec.data.test_corpora import write
 from tests.conftest import TINY
-from tests.corpora.test_corpora import write
 from train import codebooks
 from train.codebooks import Passes, fit
 from train.config import TrainConfig

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from codec.networks import Networks
+from codec.networks.networks import Networks
 from tests.conftest import TINY
 from train.cli import read_config
 from train.config import CodecStage, SemanticStage, TrainConfig

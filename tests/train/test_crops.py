@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from codec.data import Corpus, build
+from codec.data.folder import folder_clips
 from codec.errors import CodecError
-from corpora import Corpus, build
-from corpora.folder import folder_clips
-from tests.corpora.test_corpora import write
+from tests.codec.data.test_corpora import write
 from train.crops import FRAME, Crops, cached_entries, first_frames, open_features
 
 

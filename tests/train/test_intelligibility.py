@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from codec.audio import read_audio, resample
+from codec.audio.io import read_audio, resample
 from tests.conftest import DATA
 from train.intelligibility import IntelligibilityLoss
 

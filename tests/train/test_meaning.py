@@ -1,6 +1,6 @@
 import torch
 
-from codec.networks import Networks
+from codec.networks.networks import Networks
 from tests.conftest import TINY
 from train.meaning import MeaningLoss
 

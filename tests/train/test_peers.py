@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from codec.baselines import dac, encodec
 from codec.errors import CodecError
 from eval.semantics.embeddings import open_embedder
-from tests.corpora.sentence import sentence_corpus
+from tests.codec.data.sentence import sentence_corpus
 from train.parallel import Place
 from train.peers import EncodecPeer, PeerConfig, peer, train
 

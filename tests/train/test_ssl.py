@@ -6,7 +6,7 @@ import torch
 
 from codec.config import SemanticConfig
 from codec.features import LogMel
-from codec.semantic import SemanticEncoder
+from codec.networks.semantic import SemanticEncoder
 from tests.conftest import TINY
 from train.config import SemanticStage, TrainConfig
 from train.crops import Batch

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codec.data import Corpus
 from codec.errors import CodecError
-from corpora import Corpus
-from tests.corpora.sentence import sentence_corpus
+from tests.codec.data.sentence import sentence_corpus
 from train import stages
 from train.config import SemanticStage, TrainConfig
 from train.crops import open_features

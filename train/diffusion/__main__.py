@@ -17,7 +17,7 @@ def main(config: Annotated[Path, typer.Option("--config", "-c", help="YAML file,
     import yaml
     from pydantic import ValidationError
 
-    from codec.official.config import PublishedConfig
+    from codec.semanticodec.config import PublishedConfig
     from train.config_file import load_yaml
     from train.diffusion import run, tokens
     from train.diffusion.config import DiffusionConfig

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from codec.config import Config, Vocabs
-from codec.official.config import VOCABS
+from codec.semanticodec.config import VOCABS
 from train.config import Weights
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codec.official.checkpoint import write_parts
-from codec.official.published import centroid_file, rate_folder
+from codec.semanticodec.checkpoint import write_parts
+from codec.semanticodec.published import centroid_file, rate_folder
 from train.diffusion.model import DiffusionModel, Frozen
 
 

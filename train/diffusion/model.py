@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.official.acoustic import AcousticEncoder
-from codec.official.audiomae import AudioMAE, stack_patches
-from codec.official.conditioning import Context
-from codec.official.config import PublishedConfig
-from codec.official.frontend import exact_segments
-from codec.official.networks import build_unet
-from codec.official.sampler import Schedule
+from codec.networks.samplers import Schedule
+from codec.semanticodec.acoustic import AcousticEncoder
+from codec.semanticodec.audiomae import AudioMAE, stack_patches
+from codec.semanticodec.conditioning import Context
+from codec.semanticodec.config import PublishedConfig
+from codec.semanticodec.frontend import exact_segments
+from codec.semanticodec.networks import build_unet
 from quantizers.nearest import nearest
 from train.diffusion.schedule import add_noise
 from train.diffusion.targets import normalise, vocoder_mel
@@ -28,8 +28,8 @@ class Frozen:
 
     Attributes:
         audiomae: the semantic encoder.
-        vae: autoencoder of log-mel pictures, as `codec.official.networks.build_vae` makes it.
-        vocoder: log-mel to wave, as `codec.official.networks.build_vocoder` makes it; training does not hear it.
+        vae: autoencoder of log-mel pictures, as `codec.semanticodec.networks.build_vae` makes it.
+        vocoder: log-mel to wave, as `codec.semanticodec.networks.build_vocoder` makes it; training does not hear it.
         centroids: ``(vocab, F)`` by vocabulary.
         scale_factor: that latents are multiplied with, so that they have unit variance.
     """

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from codec.data.store import Corpus
 from codec.errors import CodecError
-from codec.official import checkpoint
-from codec.official.config import SAMPLE_RATE, PublishedConfig
-from codec.official.published import PublishedFiles
-from corpora.store import Corpus
+from codec.semanticodec import checkpoint
+from codec.semanticodec.config import SAMPLE_RATE, PublishedConfig
+from codec.semanticodec.published import PublishedFiles
 from train.crops import FRAME, Crops
 from train.diffusion.config import DiffusionConfig
 from train.diffusion.export import export

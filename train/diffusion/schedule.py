@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from codec.official.sampler import Schedule
+from codec.networks.samplers import Schedule
 
 
 def zero_terminal_cosine(steps: int = 1000) -> Schedule:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor
 
-from codec.official.config import HOP_LENGTH, SAMPLE_RATE, VOCODER_MELS
+from codec.semanticodec.config import HOP_LENGTH, SAMPLE_RATE, VOCODER_MELS
 
 N_FFT = 1024
 PEAK = 0.5

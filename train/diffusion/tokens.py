@@ -12,11 +12,11 @@ from pydantic import Field
 from torch import Tensor
 
 from codec.config import Config, DiffusionDecoderConfig
-from codec.diffusion.files import build, export_diffusion
-from codec.diffusion.networks import DiffusionDecoder
+from codec.data.store import Corpus
 from codec.hub import DEFAULT, load_own
-from codec.networks import Networks
-from corpora.store import Corpus
+from codec.networks.diffusion.decoder import DiffusionDecoder
+from codec.networks.diffusion.files import build, export_diffusion
+from codec.networks.networks import Networks
 from train.config import Weights
 from train.crops import Crops
 from train.diffusion.schedule import add_noise, zero_terminal_cosine

@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from codec.features import LogMel
-from codec.semantic import SemanticEncoder
+from codec.networks.semantic import SemanticEncoder
 from train.config import TrainConfig
 from train.crops import Batch, Crops
 from train.draws import UNUSED_BATCHES

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from codec.convnext import ConvNeXt
-from codec.semantic import SemanticEncoder
+from codec.networks.convnext import ConvNeXt
+from codec.networks.semantic import SemanticEncoder
 from train.config import TrainConfig
 from train.crops import Batch
 from train.parallel import part_of_mean

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.semantic import SemanticEncoder
+from codec.networks.semantic import SemanticEncoder
 from train.config import SemanticStage
 from train.crops import Batch
 from train.draws import step_generator

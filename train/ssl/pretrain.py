@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codec.data.store import Corpus
 from codec.errors import CodecError
 from codec.features import LogMel
-from codec.semantic import SemanticEncoder
-from corpora.store import Corpus
+from codec.networks.semantic import SemanticEncoder
 from train.codebooks import given_networks
 from train.config import TrainConfig
 from train.crops import Batch, Crops, open_features, usable

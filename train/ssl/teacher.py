@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from codec.data.progress import heard
+from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.errors import CodecError
-from corpora.progress import heard
-from corpora.store import SAMPLE_RATE, Corpus, Entry
 from train.crops import FRAME, cached_entries, first_frames, frames_of
 from train.filling import Filling
 from train.lineage import digest_of_corpus

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.errors import AudioError
 from codec.limits import is_sample_rate
 from quantizers.threads import in_threads

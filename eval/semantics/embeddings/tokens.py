@@ -12,7 +12,7 @@ from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import load_own
 from codec.model import Codec, Stream
-from codec.semantic import SemanticEncoder
+from codec.networks.semantic import SemanticEncoder
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
 from eval.semantics.embeddings.columns import Columns
 

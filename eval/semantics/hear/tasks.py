@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.audio import read_audio
+from codec.audio.io import read_audio
 from codec.errors import CodecError
 from eval.semantics.interface import SPLITS
 

@@ -102,7 +102,7 @@ def read_corpus(folder: Path, minutes: dict[str, float], seed: int = 0) -> Split
     Raises:
         CodecError: no corpus there, or a split of it is empty.
     """
-    from eval.datasets.minutes import clips_of
+    from codec.data.testsets.minutes import clips_of
 
     return {split: [Clip(wave, rate) for wave, rate in clips_of(folder, split, minutes[split], seed)] for split in SPLITS}
 

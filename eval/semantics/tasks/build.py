@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.data.store import Corpus
 from codec.errors import CodecError
-from corpora.store import Corpus
 from eval.semantics.interface import TaskCard
 from eval.semantics.tasks import instruments, sounds, spoken
 from eval.semantics.tasks.corpus_clips import Clips

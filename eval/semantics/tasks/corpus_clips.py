@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from corpora.store import SAMPLE_RATE, Corpus, Entry
+from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from eval.semantics.tasks.item import Item
 
 MAX_SECONDS = 10

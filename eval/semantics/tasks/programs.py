@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.audio import read_audio, resample
+from codec.audio.io import read_audio, resample
 from codec.errors import CodecError
 
 SAMPLE_RATE, WORKERS = 16_000, 4

@@ -82,7 +82,7 @@ def patch_audio_loading() -> None:
         return
 
     def load(uri: Any, *_: object, **__: object) -> tuple[Tensor, int]:
-        from codec.audio import read_audio
+        from codec.audio.io import read_audio
 
         wave, sample_rate = read_audio(uri)
         return torch.from_numpy(wave), sample_rate

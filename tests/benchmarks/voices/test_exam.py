@@ -15,10 +15,10 @@ from benchmarks.voices import material
 from benchmarks.voices.material import Material
 from benchmarks.voices.report import figures, table, tone_table
 from benchmarks.voices.tones import SAMPLE_RATE, tone_clips
-from codec.audio import read_audio
+from codec.audio.io import read_audio
+from codec.data.speech.plan import Line
+from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
-from corpora.speech.plan import Line
-from eval.datasets.clip import Clip
 from eval.reconstruction.provenance import Provenance
 from eval.reconstruction.results import CodecInfo, MetricInfo, Results, Row
 from eval.reconstruction.tones import Tones

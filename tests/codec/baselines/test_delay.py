@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pystoi import stoi
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines import known_codecs, open_codec
 from codec.baselines.codec2 import MODES
 from codec.baselines.mp3 import RATES

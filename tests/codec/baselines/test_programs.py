@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines import known_codecs, open_codec
 from codec.baselines.amrwb import FRAME_BITS, MAGIC, speech_bits
 from codec.baselines.mp3 import frames

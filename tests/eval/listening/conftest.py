@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from codec.audio import read_audio
+from codec.audio.io import read_audio
 from codec.baselines.interface import Encoded
-from eval.datasets import Clip, clips_of
+from codec.data.testsets import Clip, clips_of
 from eval.listening.make import Recipe, make_study
 from eval.listening.study import load_study, save_study
 from tests.conftest import DATA

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from codec.baselines import open_codec
-from eval.datasets import clips_of
+from codec.data.testsets import clips_of
 from eval.listening.analyse import analyse, plot
 from eval.listening.demo import write_demo
 from eval.listening.make import Recipe, make_study

@@ -12,11 +12,11 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines import open_codec
 from codec.cli import main
+from codec.data.testsets import Clip, clips_of
 from codec.errors import CodecError
-from eval.datasets import Clip, clips_of
 from eval.listening.cli import _clips, parse_clips
 from eval.listening.make import Recipe, make_study
 from eval.listening.study import LOW_ANCHOR, MID_ANCHOR, REFERENCE, Study, Trial, load_study, save_study

@@ -14,10 +14,10 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 
 import codec
-from codec.audio import read_audio
+from codec.audio.io import read_audio
 from codec.baselines.interface import Encoded
+from codec.data.testsets import Clip
 from codec.errors import CodecError
-from eval.datasets import Clip
 from eval.listening import ui
 from eval.listening.demo import write_demo
 from tests.conftest import DATA

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from codec.audio import resample
+from codec.audio.io import resample
 from eval.reconstruction.interface import Domain, Pair
 
 RATE = 16_000

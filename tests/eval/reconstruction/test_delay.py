@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pystoi import stoi
 
-from codec.audio import resample
+from codec.audio.io import resample
 from codec.baselines import known_codecs, open_codec
 from codec.baselines.codec2 import Codec2
 from codec.baselines.interface import Encoded, Reconstructor

@@ -10,7 +10,7 @@ from distillmos import ConvTransformerSQAModel
 from pesq import pesq as pesq_package
 from speechmos import dnsmos as dnsmos_package
 
-from codec.audio import resample
+from codec.audio.io import resample
 from eval.reconstruction import mos, visqol
 from eval.reconstruction.interface import MetricError
 from eval.reconstruction.intrusive import pesq, si_sdr, stoi

@@ -71,7 +71,7 @@ def test_cached_clips_are_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "place", ["codec/baselines/opus.py", "codec/official/sampler.py", "codec/a/b/c.py", "quantizers/ans.py"]
+    "place", ["codec/baselines/opus.py", "codec/networks/samplers.py", "codec/a/b/c.py", "quantizers/ans.py"]
 )
 def test_what_runs_and_counts_is_part_of_the_key(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However deep it lies: the published model's sampler did not count."""

@@ -15,9 +15,9 @@ import soundfile
 import torch
 from typer.testing import CliRunner
 
+from codec.data.clip import Clip
+from codec.data.store import Entry
 from codec.errors import CodecError
-from corpora.clip import Clip
-from corpora.store import Entry
 from eval.semantics.cli import app
 from eval.semantics.embeddings import open_embedder
 from eval.semantics.scores import Failure

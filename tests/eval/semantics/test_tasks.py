@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from codec.data.clip import Clip
+from codec.data.store import Corpus, Entry
 from codec.errors import CodecError
-from corpora.clip import Clip
-from corpora.store import Corpus, Entry
 from eval.semantics.interface import SPLITS, read_card
 from eval.semantics.tasks import build_tasks, instruments, task_names
 from eval.semantics.tasks.instruments import Note, render, write_score

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from corpora import build
-from corpora.folder import folder_clips
+from codec.data import build
+from codec.data.folder import folder_clips
 from tests.conftest import DATA
 
 

@@ -14,11 +14,11 @@ from diffusers import DDPMScheduler
 
 import codec
 from codec.errors import CodecError, ModelError
-from codec.official.config import PublishedConfig
-from codec.official.encoder import Encoder
-from codec.official.model import OfficialCodec
-from codec.official.networks import build_vae, build_vocoder
-from codec.official.sampler import Sampling, ddim_table
+from codec.networks.samplers import Sampling, ddim_table
+from codec.semanticodec.config import PublishedConfig
+from codec.semanticodec.encoder import Encoder
+from codec.semanticodec.model import OfficialCodec
+from codec.semanticodec.networks import build_vae, build_vocoder
 from tests.conftest import DATA
 from train.diffusion.config import DiffusionConfig
 from train.diffusion.model import DiffusionModel, Frozen

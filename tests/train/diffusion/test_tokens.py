@@ -16,12 +16,12 @@ import yaml
 import codec
 from codec.cli import main
 from codec.config import DiffusionDecoderConfig
-from codec.diffusion.files import build, export_diffusion
-from codec.diffusion.model import OVERLAP, WINDOW, DiffusionCodec
+from codec.diffusion import OVERLAP, WINDOW, DiffusionCodec
 from codec.errors import CodecError, ModelError
 from codec.hub import load_codec
 from codec.model import Codec
-from codec.official.sampler import Sampling
+from codec.networks.diffusion.files import build, export_diffusion
+from codec.networks.samplers import Sampling
 from codec.streaming import LOW_LATENCY
 from tests.conftest import DATA
 from train.diffusion.__main__ import main as train_main

@@ -1,0 +1,128 @@
+"""Samples without a file around them: raw, or behind the header of a wav stream whose end is not known."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+
+from codec.audio.formats.chunks import is_placeholder
+from codec.errors import AudioError
+from codec.limits import MAX_CHANNELS, is_sample_rate
+
+BLOCK_BYTES = 1 << 16
+_SAMPLES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What is known of a file before it is decoded.
+
+    Attributes:
+        sample_rate: in Hz.
+        channels: number of interleaved channels.
+    """
+
+    sample_rate: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class PcmFormat:
+    """What raw samples are.
+
+    Attributes:
+        info: sample rate and channels.
+        dtype: numpy's name for a sample.
+        bytes: of audio, or None if it goes on until the pipe closes.
+    """
+
+    info: AudioInfo
+    dtype: str = "<i2"
+    bytes: int | None = None
+
+    @property
+    def samples(self) -> int | None:
+        """Of each channel that there are to be, or None."""
+        return None if self.bytes is None else self.bytes // (np.dtype(self.dtype).itemsize * self.info.channels)
+
+    @staticmethod
+    def parse(text: str) -> PcmFormat:
+        """From ``RATE`` or ``RATE:CHANNELS``, 16-bit little-endian.
+
+        Raises:
+            AudioError: not that, or outside what is supported.
+
+        Example:
+            >>> PcmFormat.parse("48000:2").info
+            AudioInfo(sample_rate=48000, channels=2)
+        """
+        rate, _, channels = text.partition(":")
+        if not (rate.isdecimal() and (channels or "1").isdecimal()) or len(text) > 20:
+            raise AudioError(f"raw format {text!r} is not RATE or RATE:CHANNELS, such as 16000:1")
+        return PcmFormat(_checked(int(rate), int(channels or 1)))
+
+
+def _checked(sample_rate: int, channels: int) -> AudioInfo:
+    if not is_sample_rate(sample_rate) or not 1 <= channels <= MAX_CHANNELS:
+        raise AudioError(f"{channels} channels at {sample_rate} Hz are not supported")
+    return AudioInfo(sample_rate, channels)
+
+
+def read_wav_header(source: IO[bytes]) -> PcmFormat:
+    """Reads a wav stream up to its first sample.
+
+    Raises:
+        AudioError: not wav, or samples that are not 16-bit, 32-bit or float.
+    """
+    start = _exactly(source, 12)
+    if start[:4] not in (b"RIFF", b"RF64") or start[8:] != b"WAVE":
+        raise AudioError("standard input is not wav; name its format for raw samples: --raw 16000:1")
+    found: PcmFormat | None = None
+    while True:
+        name, size = struct.unpack("<4sI", _exactly(source, 8))
+        if name == b"data":
+            if found is None:
+                raise AudioError("wav stream without a format")
+            endless = is_placeholder(size) or start[:4] == b"RF64"
+            return PcmFormat(found.info, found.dtype, None if endless else size)
+        if size > BLOCK_BYTES:
+            raise AudioError(f"wav stream with a header of {size} bytes")
+        body = _exactly(source, size + size % 2)
+        if name == b"fmt " and size >= 16:
+            tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", body)
+            tag = struct.unpack_from("<H", body, 24)[0] if tag == 0xFFFE and size >= 26 else tag
+            if (tag, bits) not in _SAMPLES:
+                raise AudioError(f"wav stream of format {tag} with {bits} bits; 16-bit, 32-bit and float are read")
+            found = PcmFormat(_checked(rate, channels), _SAMPLES[tag, bits])
+
+
+def pcm_blocks(source: IO[bytes], pcm: PcmFormat) -> Iterator[np.ndarray]:
+    """Yields float32 ``(channels, n)`` as samples arrive."""
+    read = getattr(source, "read1", source.read)  # what is there, without waiting for more
+    frame = np.dtype(pcm.dtype).itemsize * pcm.info.channels
+    scale = 1.0 if pcm.dtype == "<f4" else 1 / (np.iinfo(pcm.dtype).max + 1)
+    held, left = b"", pcm.bytes
+    while left is None or left:
+        data = read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
+        if not data:
+            return
+        left = None if left is None else left - len(data)
+        held += data
+        usable = len(held) - len(held) % frame
+        block = np.frombuffer(held[:usable], pcm.dtype).reshape(-1, pcm.info.channels).T.astype(np.float32) * np.float32(scale)
+        held = held[usable:]
+        yield np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _exactly(source: IO[bytes], size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = source.read(size - len(data))
+        if not more:
+            raise AudioError("wav stream ends inside its header" if data else "standard input is empty")
+        data += more
+    return data

@@ -1,0 +1,31 @@
+"""Any folder of audio files as a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from codec.audio.io import AUDIO_SUFFIXES
+from codec.data.clip import Clip, Domain
+from codec.errors import CodecError
+
+
+def audio_files(root: Path) -> list[Path]:
+    """All audio files below a folder, in a stable order."""
+    return sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+
+
+def folder_clips(root: Path, domain: Domain = "speech") -> Iterator[Clip]:
+    """All audio files below a folder; sub-folders named speech, music or sound tell the domain.
+
+    Raises:
+        CodecError: the folder is missing or holds no audio.
+    """
+    paths = audio_files(root)
+    if not paths:
+        raise CodecError(f"{root}: no audio files below this folder")
+    for path in paths:
+        relative = path.relative_to(root)
+        named = next((part for part in relative.parts[:-1] if part in get_args(Domain)), domain)
+        yield Clip(str(path), relative.as_posix(), named, root.name)  # type: ignore[arg-type]

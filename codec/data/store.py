@@ -1,0 +1,176 @@
+"""The layout that training reads: one int16 memory map of 16 kHz mono audio and a JSON line per clip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from codec.audio.io import read_audio, resample
+from codec.data.clip import Clip, LeftOut, split_of
+from codec.data.finite import holds_numbers
+from codec.data.progress import heard
+from codec.errors import CodecError
+
+SAMPLE_RATE = 16_000
+MIN_SECONDS = 0.2
+SILENCE_RMS = 10 ** (-60 / 20)
+"""Below −60 dBFS all through: nothing to learn from."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A clip inside the memory map.
+
+    Attributes:
+        clip: where it came from and its labels.
+        split: train, valid or test.
+        start: first sample in the map.
+        samples: length in samples at 16 kHz.
+        speed: 1.0, or the factor by which this copy was sped up (pitch and formants move with it).
+    """
+
+    clip: Clip
+    split: str
+    start: int
+    samples: int
+    speed: float = 1.0
+
+    @property
+    def seconds(self) -> float:
+        """Of audio."""
+        return self.samples / SAMPLE_RATE
+
+
+def line(entry: Entry) -> str:
+    """An entry's line of the manifest."""
+    row = asdict(entry)
+    del row["clip"]["split"]  # stands in the entry
+    del row["clip"]["unpacked"]  # a temporary name: two builds of the same files must write the same
+    return json.dumps(row) + "\n"
+
+
+class Corpus:
+    """A built corpus, opened read-only.
+
+    Args:
+        folder: what `build` wrote.
+
+    Raises:
+        CodecError: no corpus there.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        manifest = self.folder / "clips.jsonl"
+        if not manifest.is_file():
+            raise CodecError(f"{folder}: no corpus here; build one with: codec train corpus")
+        rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+        self.entries = [Entry(**{**row, "clip": Clip(**row["clip"])}) for row in rows]
+        if not self.entries:
+            raise CodecError(f"{folder}: the corpus is empty")
+        end = max(entry.start + entry.samples for entry in self.entries)
+        self.audio = np.memmap(self.folder / "audio.i16", dtype="<i2", mode="r", shape=(end,))
+
+    def select(self, split: str, domain: str | None = None) -> list[Entry]:
+        """The entries of one split, and of one domain if given."""
+        return [e for e in self.entries if e.split == split and domain in (None, e.clip.domain)]
+
+    def wave(self, entry: Entry, start: int = 0, samples: int | None = None) -> np.ndarray:
+        """``(samples,)`` float32 of an entry, or of a part of it."""
+        stop = entry.samples if samples is None else min(start + samples, entry.samples)
+        return self.audio[entry.start + start : entry.start + stop].astype(np.float32) / 32768
+
+
+def build(clips: Iterable[Clip | LeftOut], folder: str | Path, workers: int = 2) -> dict[str, object]:
+    """Decodes clips to 16 kHz mono and writes the layout; duplicates, silence and broken files are left out.
+
+    The manifest comes last: where it is, everything else is whole. Without it, a build starts anew and ends the same.
+
+    Args:
+        clips: in the order in which they are kept, and what readers left out themselves.
+        folder: of the corpus.
+        workers: processes that decode.
+
+    Returns:
+        The report, also written to ``report.json``: hours per domain and split, how many were left out and why, and the
+        first 200 of these by name.
+
+    Raises:
+        CodecError: nothing usable was found.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    seen: set[bytes] = set()
+    left_out: Counter[str] = Counter()
+    examples: list[str] = []
+    seconds: Counter[str] = Counter()
+    position = 0
+    with (
+        (folder / ".audio.i16").open("wb") as audio,
+        (folder / ".clips.jsonl").open("w") as manifest,
+        ProcessPoolExecutor(workers) as pool,
+    ):
+        for clip, wave, problem in heard("building corpus", _decoded(pool, clips), lambda item: len(item[1]) / SAMPLE_RATE):
+            digest = hashlib.sha256(wave.tobytes()).digest()
+            if not problem and digest in seen:
+                problem = "duplicate"
+            if problem or isinstance(clip, LeftOut):
+                left_out[problem.split(":")[0]] += 1
+                examples.append(f"{clip.path}: {problem}")
+                continue
+            seen.add(digest)
+            split = clip.split or split_of(clip.source)
+            audio.write(wave.tobytes())
+            manifest.write(line(Entry(clip, split, position, len(wave))))
+            position += len(wave)
+            seconds[f"{clip.domain}/{split}"] += len(wave) / SAMPLE_RATE
+    if not position:
+        raise CodecError(
+            f"no usable audio found ({dict(left_out)}, first {examples[0]})" if left_out else "no usable audio found"
+        )
+    report = {
+        "hours": {key: round(value / 3600, 3) for key, value in sorted(seconds.items())},
+        "left_out": dict(left_out),
+        "examples": examples[:200],
+    }
+    (folder / ".report.json").write_text(json.dumps(report, indent=1))
+    (folder / "clips.jsonl").unlink(missing_ok=True)  # one of an older build must not be found beside newer audio
+    for name in ("audio.i16", "report.json", "clips.jsonl"):
+        (folder / f".{name}").rename(folder / name)
+    return report
+
+
+def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Clip | LeftOut]) -> Iterator[tuple[Clip | LeftOut, np.ndarray, str]]:
+    """Decodes in parallel, a bounded number of clips ahead, in the given order."""
+    iterator = iter(clips)
+    while batch := list(islice(iterator, 64)):
+        for clip, (wave, problem) in zip(batch, pool.map(_decode, batch), strict=True):
+            yield clip, wave, problem
+
+
+def _decode(clip: Clip | LeftOut) -> tuple[np.ndarray, str]:
+    """16 kHz mono int16, and why the clip is unusable (empty if it is usable)."""
+    nothing = np.zeros(0, "<i2")
+    if isinstance(clip, LeftOut):
+        return nothing, clip.problem
+    path = clip.unpacked or clip.path
+    try:
+        wave, rate = read_audio(path)
+    except CodecError as error:
+        return nothing, f"unreadable: {str(error).removeprefix(f'{path}: ')}"  # the report names the clip already
+    if not holds_numbers(path):
+        return nothing, "not all numbers"
+    mono = resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
+    if len(mono) < MIN_SECONDS * SAMPLE_RATE:
+        return nothing, "too short"
+    if np.sqrt(np.mean(mono**2)) < SILENCE_RMS:
+        return nothing, "silent"
+    return np.round(np.clip(mono, -1, 1) * 32767).astype("<i2"), ""

@@ -1,0 +1,1 @@
+"""The networks of the default codec, along the signal path: encoders, decoder with its heads, and the second decoder."""

@@ -1,0 +1,67 @@
+"""The second decoder on disk: ``diffusion.json`` and ``diffusion.safetensors`` beside the model whose tokens it decodes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from codec.atomic import atomic_path, atomic_write
+from codec.config import DiffusionDecoderConfig
+from codec.errors import ModelError
+from codec.networks.diffusion.decoder import DiffusionDecoder
+from codec.networks.networks import Networks
+from codec.stored import load_network, read_config
+
+CONFIG, WEIGHTS = "diffusion.json", "diffusion.safetensors"
+
+
+def build(config: DiffusionDecoderConfig, networks: Networks) -> DiffusionDecoder:
+    """A decoder for the tokens of ``networks``, untrained."""
+    return DiffusionDecoder(config, networks.config, networks.acoustic_quantizer.dim)
+
+
+def load_diffusion(folder: Path, networks: Networks, fingerprint: str) -> DiffusionDecoder:
+    """The decoder beside a model.
+
+    Raises:
+        ModelError: there is none, it is damaged, or it decodes another model's tokens.
+    """
+    if not (folder / WEIGHTS).is_file():
+        raise ModelError(
+            f"{folder}: this model has no diffusion decoder; train one: "
+            "python -m train.diffusion --config train/configs/diffusion-nano.yaml"
+        )
+    path = folder / CONFIG
+
+    def parse(raw: Any) -> DiffusionDecoderConfig:
+        if raw["decodes"] != fingerprint:
+            raise ModelError(f"{path}: decodes tokens of model {raw['decodes']}, but {fingerprint} lies beside it")
+        return DiffusionDecoderConfig.read(raw["decoder"])
+
+    config = read_config(path, parse)
+    return load_network(lambda: build(config, networks), folder / WEIGHTS)
+
+
+def export_diffusion(decoder: DiffusionDecoder, model: Path, fingerprint: str, folder: Path) -> None:
+    """Writes a folder that `codec.load` takes, with both decoders.
+
+    Args:
+        decoder: trained.
+        model: folder of the model whose tokens it decodes.
+        fingerprint: of that model.
+        folder: made if missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("model.safetensors", "config.json", "entropy.safetensors"):
+        if (model / name).is_file() and model.resolve() != folder.resolve():
+            shutil.copy(model / name, folder / name)
+    state = {key: value.detach().cpu().contiguous() for key, value in decoder.state_dict().items()}
+    with atomic_path(folder / WEIGHTS) as path:
+        save_file(state, path)
+    with atomic_write(folder / CONFIG) as handle:
+        about = {"decodes": fingerprint, "decoder": decoder.config.model_dump(mode="json")}
+        handle.write((json.dumps(about, indent=1) + "\n").encode())

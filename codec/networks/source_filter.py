@@ -1,0 +1,153 @@
+"""The head of a decoder for voices: harmonics and noise through predicted spectra, and tones beside them.
+
+Harmonics follow a pitch that is given, as in neural source-filter models (arXiv 1904.12088); their and the noise's envelopes
+are free in every bin of every frame of 10 ms, as in harmonic-plus-noise models (DDSP, arXiv 2001.04643). Steady tones have
+phases of their own (`codec.networks.tonebank`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from codec.networks.excitation import at_samples, harmonics, noise, phases, turns
+from codec.networks.overlap import overlap_add
+from codec.networks.tonebank import ToneBank
+
+MAX_LOG_GAIN = 4.0
+HIGHEST_SHARE = 0.975
+"""Of half the sample rate: the highest harmonic."""
+QUIET = -3.0
+"""Log gain of all envelopes before training."""
+TONE_RANGE = 4.0, -6.0, 2.0
+"""Slope, offset and maximum of a tone's log amplitude."""
+
+
+class Phases(NamedTuple):
+    """Where oscillators are; all that one window must tell the next.
+
+    Attributes:
+        pitch: ``(B,)`` int64 of the fundamental, at the beginning of a frame.
+        tones: ``(B, n_tones)`` int64.
+    """
+
+    pitch: Tensor
+    tones: Tensor
+
+
+class Sound(NamedTuple):
+    """What the head makes of a window.
+
+    Attributes:
+        wave: ``(B, T · hop_length)``.
+        pitch: ``(B, T + 1)`` phases of the fundamental at the beginnings of frames.
+        tones: ``(B, T + 1, n_tones)`` phases of tones there.
+        tone_frequency: ``(B, T, n_tones)`` in Hz.
+        tone_gate: ``(B, T, n_tones)`` logits of there being a tone.
+    """
+
+    wave: Tensor
+    pitch: Tensor
+    tones: Tensor
+    tone_frequency: Tensor
+    tone_gate: Tensor
+
+    def phases(self, frame: int) -> Phases:
+        """Those at the beginning of a frame of the window."""
+        return Phases(self.pitch[:, frame], self.tones[:, frame])
+
+
+class SourceFilterHead(nn.Module):
+    """Frames at 100 Hz and their pitch → wave.
+
+    Args:
+        dim: width of the frames.
+        n_tones: bands of the tone bank.
+        n_fft: window length in samples, a multiple of the hop.
+        hop_length: in samples.
+        sample_rate: in Hz.
+
+    Attributes:
+        receptive_field: frames to either side that a hop's samples depend on, but for the phases.
+    """
+
+    window: Tensor
+
+    def __init__(self, dim: int, n_tones: int = 80, n_fft: int = 640, hop_length: int = 160, sample_rate: int = 16_000) -> None:
+        super().__init__()
+        if n_fft % hop_length or (n_fft - hop_length) % 2:
+            raise ValueError(f"n_fft {n_fft} must be a multiple of hop_length {hop_length}, and their difference even")
+        self.n_fft, self.hop_length, self.sample_rate = n_fft, hop_length, sample_rate
+        self.edge = (n_fft - hop_length) // 2
+        self.envelopes = nn.Linear(dim, 2 * (n_fft // 2 + 1))
+        nn.init.normal_(self.envelopes.weight, std=0.02)
+        nn.init.constant_(self.envelopes.bias, QUIET)
+        self.bank = ToneBank(n_tones, n_fft, hop_length, sample_rate)
+        self.tones = nn.Linear(dim, 3 * n_tones)
+        nn.init.normal_(self.tones.weight, std=0.02)
+        nn.init.zeros_(self.tones.bias)
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames: half a window of overlap, half a window of excitation, and the neighbour that pitch is drawn towards."""
+        return 2 * (self.n_fft // self.hop_length // 2) + 1
+
+    def start(self, batch: int) -> Phases:
+        """Phases at the beginning of a stream."""
+        device = self.window.device
+        zeros = torch.zeros(batch, dtype=torch.int64, device=device)
+        # Bands start at different phases: all at 0 would begin with a click.
+        spread = torch.arange(len(self.bank.centre), device=device) * 0x9E3779B9 % (1 << 32)
+        return Phases(zeros, spread.expand(batch, -1))
+
+    def forward(
+        self, x: Tensor, f0: Tensor, voiced: Tensor, state: Phases | None = None, anchor: int = 0, position: int = 0
+    ) -> Sound:
+        """Synthesises a window.
+
+        Args:
+            x: ``(B, T, dim)``.
+            f0: ``(B, T)`` in Hz, above 0 also where there is no voice.
+            voiced: ``(B, T)`` strength of the harmonics, 0 … 1.
+            state: phases at the beginning of frame ``anchor``; None: of a stream's beginning.
+            anchor: frame of the window whose phases are known.
+            position: of the window's first frame in the stream; the noise depends on it.
+        """
+        x = x.float()  # spectra want single precision, whatever the networks run in
+        state = state or self.start(len(x))
+        harmonic, breath = self.envelopes(x).clamp(max=MAX_LOG_GAIN).exp().chunk(2, -1)
+        pitch = self._pitch(f0, anchor, state.pitch)
+        frequency = at_samples(f0, self.hop_length)
+        pulses = harmonics(pitch[:, :-1], frequency, HIGHEST_SHARE * self.sample_rate / 2)
+        pulses = pulses * at_samples(voiced, self.hop_length)
+        hiss = noise(position * self.hop_length, pulses.shape[1]).to(pulses).expand(len(x), -1)
+        offset, gate, loudness = self.tones(x).chunk(3, -1)
+        tone_frequency = self.bank.frequency(offset)
+        steady = (
+            tone_frequency.detach()
+        )  # the mel loss has no useful gradient for a frequency: it is taught by a loss of its own
+        turned = self.bank.phases(steady, anchor, state.tones)
+        slope, shift, most = TONE_RANGE
+        amplitude = torch.sigmoid(gate) * (slope * loudness + shift).clamp(max=most).exp()
+        spectrum = harmonic * self._frames(pulses) + breath * self._frames(hiss)
+        spectrum = spectrum + self.bank.spectrum(steady, amplitude, turned[:, :-1])
+        wave = self._overlap(torch.fft.irfft(spectrum, self.n_fft))
+        return Sound(wave, pitch[:, :: self.hop_length], turned, tone_frequency, gate)
+
+    def _pitch(self, f0: Tensor, anchor: int, phase: Tensor) -> Tensor:
+        """Phases of the fundamental at every sample, and at the one after the last."""
+        return phases(turns(at_samples(f0, self.hop_length), self.sample_rate), anchor * self.hop_length, phase)
+
+    def _frames(self, wave: Tensor) -> Tensor:
+        """Spectra of windows around the middle of every hop."""
+        return torch.fft.rfft(F.pad(wave, (self.edge, self.edge)).unfold(1, self.n_fft, self.hop_length) * self.window)
+
+    def _overlap(self, frames: Tensor) -> Tensor:
+        """Adds windowed frames up and divides by the windows' sum of squares."""
+        weight = self.window.square().expand(1, frames.shape[1], -1)
+        total, weights = overlap_add(frames * self.window, self.hop_length), overlap_add(weight, self.hop_length)
+        return (total / weights.clamp_min(1e-3))[:, self.edge : -self.edge]

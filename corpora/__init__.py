@@ -1,6 +1,0 @@
-"""Corpora: where clips come from, and the one memory-mapped layout that every training stage reads."""
-
-from corpora.clip import Clip, LeftOut, split_of
-from corpora.store import Corpus, build
-
-__all__ = ["Clip", "Corpus", "LeftOut", "build", "split_of"]

@@ -1,0 +1,128 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec.data import Corpus, build, split_of
+from codec.data.clip import Clip
+from codec.data.debian import clips
+from codec.data.folder import folder_clips
+from codec.data.perturb import perturb
+from codec.errors import CodecError
+
+
+@given(st.text(max_size=30))
+def test_a_split_never_changes(source: str) -> None:
+    assert split_of(source) == split_of(source) in ("train", "valid", "test")
+
+
+def test_splits_have_their_shares() -> None:
+    splits = [split_of(f"source {i}") for i in range(5000)]
+    assert splits.count("valid") == pytest.approx(350, abs=80)
+    assert splits.count("test") == pytest.approx(350, abs=80)
+
+
+def write(path: Path, seconds: float, rate: int = 16_000, level: float = 0.1, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, level * np.random.default_rng(seed).standard_normal(int(seconds * rate)), rate)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    for index in range(60):
+        write(tmp_path / "in" / ("speech", "music", "sound")[index % 3] / f"{index}.wav", 1.5, 22_050, seed=index)
+    build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
+    return Corpus(tmp_path / "corpus")
+
+
+def test_build_keeps_audio_and_labels(corpus: Corpus) -> None:
+    assert len(corpus.entries) == 60
+    assert {e.clip.domain for e in corpus.entries} == {"speech", "music", "sound"}
+    entry = corpus.entries[5]
+    assert entry.samples == pytest.approx(24_000, abs=1)
+    assert corpus.wave(entry).std() == pytest.approx(0.085, abs=0.02)  # white noise loses what lies above 8 kHz
+    np.testing.assert_array_equal(corpus.wave(entry, 100, 50), corpus.wave(entry)[100:150])
+
+
+def test_no_source_is_in_two_splits(corpus: Corpus) -> None:
+    for entry in corpus.entries:
+        assert entry.split == split_of(entry.clip.source)
+
+
+def test_unusable_clips_are_left_out_and_reported(tmp_path: Path) -> None:
+    write(tmp_path / "good.wav", 1)
+    write(tmp_path / "short.wav", 0.05)
+    write(tmp_path / "silent.wav", 1, level=1e-6)
+    (tmp_path / "copy.wav").write_bytes((tmp_path / "good.wav").read_bytes())
+    (tmp_path / "broken.flac").write_bytes(b"fLaC but no")
+    report = build(folder_clips(tmp_path), tmp_path / "corpus")
+    assert report["left_out"] == {"unreadable": 1, "duplicate": 1, "too short": 1, "silent": 1}
+    assert len(Corpus(tmp_path / "corpus").entries) == 1
+    assert json.loads((tmp_path / "corpus" / "report.json").read_text()) == report
+
+
+def test_empty_corpora_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match="no audio files"):
+        list(folder_clips(tmp_path))
+    (tmp_path / "x.wav").write_text("nothing")
+    with pytest.raises(CodecError, match="no usable audio"):
+        build(folder_clips(tmp_path), tmp_path / "corpus")
+    with pytest.raises(CodecError, match="no corpus here"):
+        Corpus(tmp_path / "elsewhere")
+
+
+def test_perturbed_copies_stay_in_training_and_are_made_once(corpus: Corpus) -> None:
+    hours = perturb(corpus, {"speech": 2})
+    grown = Corpus(corpus.folder)
+    copies = [e for e in grown.entries if e.speed != 1.0]
+    originals = {e.clip.source: e for e in corpus.entries}
+    assert hours == pytest.approx(sum(e.samples for e in copies) / 16_000 / 3600)
+    assert len(copies) == 2 * len(corpus.select("train", "speech"))
+    assert all(e.split == "train" and e.clip.domain == "speech" for e in copies)
+    for entry in copies:
+        assert entry.samples == pytest.approx(originals[entry.clip.source].samples / entry.speed, abs=2)
+        assert np.abs(grown.wave(entry)).max() > 0.01
+    before = (corpus.folder / "clips.jsonl").read_bytes()
+    assert perturb(grown, {"speech": 2}) == hours
+    assert (corpus.folder / "clips.jsonl").read_bytes() == before
+
+
+def test_perturbing_after_a_kill_ends_like_an_unbroken_run(corpus: Corpus, tmp_path: Path) -> None:
+    shutil.copytree(corpus.folder, tmp_path / "killed")
+    with (tmp_path / "killed" / "audio.i16").open("ab") as handle:
+        handle.write(b"half a copy")  # an odd number of bytes, and no line in the manifest
+    perturb(Corpus(tmp_path / "killed"), {"speech": 2})
+    perturb(corpus, {"speech": 2})
+    for name in ("audio.i16", "clips.jsonl"):
+        assert (tmp_path / "killed" / name).read_bytes() == (corpus.folder / name).read_bytes()
+
+
+def test_no_copies_wanted_leaves_the_corpus_alone(corpus: Corpus) -> None:
+    assert perturb(corpus, {}) == perturb(corpus, {"speech": 0}) == 0.0
+    assert len(Corpus(corpus.folder).entries) == 60
+
+
+def test_debian_layout(tmp_path: Path) -> None:
+    """The readers on the packages' own layout."""
+    sounds = tmp_path / "asterisk-core-sounds-en-g722" / "usr/share/asterisk/sounds/en_US_f_Allison"
+    kit = tmp_path / "hydrogen-drumkits" / "usr/share/hydrogen/data/drumkits/Old Kit"
+    data = tmp_path / "hedgewars-data" / "usr/share/games/hedgewars/Data"
+    for path in (
+        sounds / "digits/1.wav",
+        kit / "snare.wav",
+        data / "Sounds/voices/Pirate/Hello.ogg",
+        data / "Sounds/bang.ogg",
+        data / "Music/tune.ogg",
+    ):
+        write(path, 0.5)
+    found: dict[str, Clip] = {Path(c.path).name: c for c in clips(tmp_path)}
+    assert found["1.wav"].labels == {"speaker": "en_US_f_Allison", "language": "en", "prompt": "digits/1"}
+    assert found["1.wav"].source == "en_US_f_Allison/digits/1"
+    assert found["snare.wav"].source == "hydrogen-drumkits/Old Kit"
+    assert [found[n].domain for n in ("Hello.ogg", "bang.ogg", "tune.ogg")] == ["speech", "sound", "music"]
+    assert found["Hello.ogg"].labels["speaker"] == "Pirate"

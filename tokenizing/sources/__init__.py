@@ -1,5 +1,0 @@
-"""Corpora by kind: folders, manifests, WebDataset shards, Hugging Face datasets; each becomes the same rows."""
-
-from tokenizing.sources.find import KINDS, read_source
-
-__all__ = ["KINDS", "read_source"]
