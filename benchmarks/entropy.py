@@ -19,6 +19,7 @@ from codec.atomic import atomic_write
 from codec.container.bitstream import ContainerReader, ContainerWriter
 from codec.container.entropy import EntropyModel
 from codec.container.header import Header
+from codec.data.domains import DOMAINS
 from codec.data.store import Corpus
 from codec.model import Codec
 from codec.tokens import Tokens
@@ -98,7 +99,7 @@ def main(model: Codec, corpus: Corpus, split: str, clips: int, rates: list[int],
     """
     tables = model.entropy
     rows = []
-    for domain in ("speech", "music", "sound"):
+    for domain in DOMAINS:
         if not (entries := corpus.select(split, domain)):
             continue
         chosen = entries[:: max(1, len(entries) // clips)] if clips else entries

@@ -13,8 +13,7 @@ from codec.errors import CodecError, ModelError
 from codec.model import Codec
 from codec.networks.diffusion.decoder import DiffusionDecoder
 from codec.networks.networks import Networks
-from codec.networks.samplers import Sampling
-from codec.semanticodec.decoder import window_generator
+from codec.networks.samplers import Sampling, window_generator
 from codec.streaming import WHOLE, Grid, appended, require_open
 from codec.tokens import Tokens
 

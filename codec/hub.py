@@ -6,25 +6,22 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Literal, get_args, overload
 
 import torch
 from safetensors.torch import save_file
 
 from codec.atomic import atomic_path, atomic_write
-from codec.baselines import is_known, known_codecs, load_tokenizer
 from codec.baselines.interface import AudioCodec
-from codec.config import ModelConfig
-from codec.container.entropy import EntropyModel, load_entropy
+from codec.baselines.registry import is_known, known_codecs, load_tokenizer
 from codec.device import find_device
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
 from codec.networks.networks import Networks
 from codec.semanticodec.published import NAME, PublishedFiles, how_to_get, is_published
-from codec.stored import load_network, read_config
+from codec.stored import DEFAULT, load_network, read_model_config
 
 Way = Literal["fast", "diffusion"]
-DEFAULT = Path(__file__).parent / "weights" / "default"
 DERIVED = "mel."
 """Filter banks and windows follow from the config."""
 
@@ -154,7 +151,7 @@ def load_codec(
         raise ModelError(
             f"no model {str(name)!r}: known are {', '.join(m.name for m in models())}, or a folder made by codec train export"
         )
-    config, fingerprint = _read_config(folder)
+    config, fingerprint = read_model_config(folder)
     networks = load_network(lambda: Networks(config), weights, DERIVED)
     label = str(name or "default")
     if decoder == "fast":
@@ -193,28 +190,6 @@ def load_own(
     """
     check_model(name, own=True)
     return load_codec(name, rate, vocab, device)
-
-
-def load_entropy_of(name: str | Path) -> EntropyModel:
-    """A model's entropy tables without its weights.
-
-    Raises:
-        ModelError: it has none.
-    """
-    folder = DEFAULT if name == "default" else Path(name)
-    return load_entropy(folder, _read_config(folder)[1])
-
-
-def _read_config(folder: Path) -> tuple[ModelConfig, str]:
-    path = folder / "config.json"
-
-    def parse(raw: Any) -> tuple[ModelConfig, str]:
-        fingerprint = bytes.fromhex(raw["fingerprint"])
-        if len(fingerprint) != 8:
-            raise ModelError(f"{path}: the fingerprint must have 16 hexadecimal digits")
-        return ModelConfig.read(raw["model"]), fingerprint.hex()
-
-    return read_config(path, parse)
 
 
 def export(networks: Networks, folder: str | Path) -> str:

@@ -14,9 +14,12 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from codec.config import ModelConfig
 from codec.errors import ModelError, first_error
 from codec.limits import check_file
 
+DEFAULT = Path(__file__).parent / "weights" / "default"
+"""The folder of the bundled model."""
 MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 FLOATS = ("F16", "BF16", "F32", "F64")
@@ -48,6 +51,23 @@ def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
         raise ModelError(f"{path}: {first_error(error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: not a model's config ({type(error).__name__}: {error})") from error
+
+
+def read_model_config(folder: Path) -> tuple[ModelConfig, str]:
+    """Sizes of a model of our own, and its fingerprint.
+
+    Raises:
+        ModelError: not there, or not of such a model.
+    """
+    path = folder / "config.json"
+
+    def parse(raw: Any) -> tuple[ModelConfig, str]:
+        fingerprint = bytes.fromhex(raw["fingerprint"])
+        if len(fingerprint) != 8:
+            raise ModelError(f"{path}: the fingerprint must have 16 hexadecimal digits")
+        return ModelConfig.read(raw["model"]), fingerprint.hex()
+
+    return read_config(path, parse)
 
 
 def load_network(build: Callable[[], Network], path: Path, derived: str | None = None) -> Network:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from codec.config import Config, ModelConfig
-from codec.data.clip import Domain
+from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE
 from train.crops import FRAME
 

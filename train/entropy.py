@@ -9,6 +9,7 @@ import torch
 
 from codec.container.entropy import FILE, EntropyModel, RateTables, save_entropy
 from codec.container.header import CHUNK_SECONDS
+from codec.data.domains import DOMAINS
 from codec.data.progress import heard
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.hub import load_own
@@ -20,7 +21,6 @@ from train.config import TrainConfig
 CLASSES = 128
 STRENGTH = 8.0
 """How many observations the coarser context's distribution counts as."""
-DOMAINS = ("speech", "music", "sound")
 
 
 def make_tables(config: TrainConfig) -> EntropyModel:

@@ -14,9 +14,9 @@ from benchmarks.spectrogram import draw, log_spectrogram
 from codec.atomic import atomic_path
 from codec.audio.io import resample
 from codec.baselines.interface import Reconstructor
+from codec.data.domains import Domain
 from codec.errors import CodecError
 from eval.reconstruction.delay import advanced
-from eval.reconstruction.interface import Domain
 from eval.reconstruction.results import Results
 from eval.reconstruction.worker import Clip, checked, one_line
 

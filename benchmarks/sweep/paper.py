@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eval.reconstruction.interface import Domain
+from codec.data.domains import DOMAINS, Domain
 
 CITATION = "Liu et al. 2024, arXiv 2405.00233v2, Table II"
 
@@ -37,7 +37,7 @@ class Published:
 
     def value(self, domain: Domain, metric: str) -> float | None:
         """Of a metric as it is called here; None if the paper does not have it."""
-        place = ("speech", "music", "sound").index(domain)
+        place = DOMAINS.index(domain)
         found: dict[str, float] = {
             "mel_distance": self.mel[place],
             "stft_distance": self.stft[place],

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.sweep.paper import CITATION, TABLE_II
 from benchmarks.sweep.points import Line, lines, point_label
 from codec.atomic import atomic_path
+from codec.data.domains import DOMAINS, Domain
 from codec.errors import CodecError
-from eval.reconstruction.interface import Domain
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary
@@ -139,7 +139,7 @@ _STYLE = {
 def _styles(summaries: Sequence[Summary]) -> dict[str, tuple[str, str]]:
     """Colour and marker by label, the same in all panels."""
     found: dict[str, tuple[str, str]] = {}
-    every = [line for domain in ("speech", "music", "sound") for line in lines(summaries, domain)]
+    every = [line for domain in DOMAINS for line in lines(summaries, domain)]
     for line in every:
         if line.label not in found and not line.ours:
             place = sum(label not in {other.label for other in every if other.ours} for label in found)

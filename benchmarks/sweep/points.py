@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codec.baselines.names import CodecName, parse
+from codec.data.domains import Domain
 from codec.errors import CodecError
-from eval.reconstruction.interface import Domain
 from eval.reconstruction.summary import Summary
 
 OURS = "semcodec"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.sweep.plots import TITLES
 from benchmarks.sweep.points import OURS
-from eval.reconstruction.interface import Domain
+from codec.data.domains import Domain
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.show import number, token_cells
 from eval.reconstruction.statistics import Interval

@@ -7,9 +7,26 @@
 
 from __future__ import annotations
 
-from codec.baselines.registry import is_known as is_known
-from codec.baselines.registry import known_codecs as known_codecs
-from codec.baselines.registry import load_tokenizer as load_tokenizer
-from codec.baselines.registry import open_codec as open_codec
+import importlib
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from codec.baselines.opening import open_codec as open_codec
+    from codec.baselines.registry import is_known as is_known
+    from codec.baselines.registry import known_codecs as known_codecs
+    from codec.baselines.registry import load_tokenizer as load_tokenizer
+
+# Imported on first use, since `codec.hub` looks up other codecs here, and opening a codec by its name needs `codec.hub`.
+_HOMES = {
+    "is_known": "codec.baselines.registry",
+    "known_codecs": "codec.baselines.registry",
+    "load_tokenizer": "codec.baselines.registry",
+    "open_codec": "codec.baselines.opening",
+}
 __all__ = ["is_known", "known_codecs", "load_tokenizer", "open_codec"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'codec.baselines' has no attribute {name!r}")

@@ -14,7 +14,7 @@ from codec.baselines.mimi import open_mimi
 from codec.baselines.names import CodecName, parse
 from codec.baselines.neural import NeuralCodec
 from codec.baselines.programs import ProgramCodec, find
-from codec.baselines.semcodec import TokenReconstructor, open_semcodec
+from codec.baselines.reconstructor import TokenReconstructor
 from codec.baselines.snac import open_snac
 from codec.baselines.speechtokenizer import open_speechtokenizer
 from codec.baselines.weights import require_weights
@@ -101,28 +101,20 @@ def is_known(text: str) -> bool:
     return family in _NETWORKS or family in _PROGRAMS or family in _UNAVAILABLE
 
 
-def open_codec(name: str, trained_only: bool = True) -> Reconstructor:
-    """A codec at one operating point.
-
-    Args:
-        name: ``semcodec@50,vocab=32768``, ``encodec_24khz@1.5``, ``dac_16khz@n=2``, ``opus@6``, …: `known_codecs`.
-        trained_only: refuse an architecture whose weights are not on this machine; if False it gets random ones and says
-            so by ``trained``.
+def open_other(name: CodecName, trained_only: bool = True) -> Reconstructor:
+    """A codec of others at one operating point; arguments are those of `codec.baselines.open_codec`.
 
     Raises:
         CodecError: unknown name or knob, or something is missing; says how to get it.
     """
-    parsed = parse(name)
-    if parsed.family == "semcodec":
-        return open_semcodec(parsed)
-    if parsed.family in _PROGRAMS:
-        return _open_program(parsed)
-    if parsed.family in _NETWORKS:
-        network = _NETWORKS[parsed.family].open(parsed, trained_only)
+    if name.family in _PROGRAMS:
+        return _open_program(name)
+    if name.family in _NETWORKS:
+        network = _NETWORKS[name.family].open(name, trained_only)
         if isinstance(network, NeuralCodec):
-            return TokenReconstructor(name, network, network.version, network.trained)
+            return TokenReconstructor(name.text, network, network.version, network.trained)
         return network
-    raise _unknown(parsed)
+    raise _unknown(name)
 
 
 def load_tokenizer(name: str, trained_only: bool = True) -> NeuralCodec:

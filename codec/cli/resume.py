@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import soundfile
 
+from codec.cli.plan import Job
 from codec.container.arrays import read_facts
 from codec.container.header import MAGIC, Header
 from codec.errors import CodecError
@@ -17,11 +18,8 @@ from codec.files import provenance
 from codec.model import Codec
 from codec.tokens import Tokens
 
-if TYPE_CHECKING:
-    from codec.cli.jobs import Job
-
 DONE = "already done"
-Look: TypeAlias = "Callable[[Job], str]"
+Look: TypeAlias = Callable[[Job], str]
 """Of a job whose target is there: `DONE`, nothing if it may be replaced, or why not."""
 
 

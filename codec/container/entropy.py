@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from codec.atomic import atomic_path
 from codec.errors import ModelError
 from codec.limits import check_file
+from codec.stored import DEFAULT, read_model_config
 from quantizers import ans
 
 FILE = "entropy.safetensors"
@@ -188,6 +189,19 @@ class EntropyModel:
             if not known.all():
                 break
         return parts
+
+
+def load_entropy_of(name: str | Path) -> EntropyModel:
+    """A model's entropy tables without its weights.
+
+    Args:
+        name: ``"default"`` for the bundled model, or a folder.
+
+    Raises:
+        ModelError: it has none.
+    """
+    folder = DEFAULT if name == "default" else Path(name)
+    return load_entropy(folder, read_model_config(folder)[1])
 
 
 def load_entropy(folder: Path, model: str) -> EntropyModel:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.container.entropy import EntropyModel
+from codec.container.entropy import EntropyModel, load_entropy_of
 from codec.container.frames import unpack_beginning, unpack_frames
 from codec.container.header import MAX_EXTRA_FRAMES, Header
 from codec.errors import CodecError, ContainerError, TruncatedError
@@ -309,8 +309,6 @@ def shipped_entropy(header: Header) -> EntropyModel:
     Raises:
         ContainerError: another model's are needed.
     """
-    from codec.hub import load_entropy_of
-
     tables = load_entropy_of("default")
     if tables.id != header.entropy:
         raise ContainerError(f"it is coded with the entropy tables of model {header.model}; read it with that model")

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
-Domain = Literal["speech", "music", "sound"]
+from codec.data.domains import Domain
+
 Split = Literal["train", "valid", "test"]
 HELD_OUT_SHARE = 0.07
 """Share of sources in each of validation and test."""

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from codec.audio.io import AUDIO_SUFFIXES
-from codec.data.clip import Clip, Domain
+from codec.data.clip import Clip
+from codec.data.domains import Domain
 from codec.errors import CodecError
 
 PACKAGES: dict[str, Domain] = {

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from codec.audio.io import AUDIO_SUFFIXES
-from codec.data.clip import Clip, Domain
+from codec.data.clip import Clip
+from codec.data.domains import Domain
 from codec.errors import CodecError
 
 

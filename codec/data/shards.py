@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from codec.audio.io import AUDIO_SUFFIXES
-from codec.data.clip import Clip, Domain, LeftOut
+from codec.data.clip import Clip, LeftOut
+from codec.data.domains import DOMAINS, Domain
 from codec.errors import CodecError
 
 MAX_MEMBER_BYTES = 1 << 30
@@ -106,7 +107,7 @@ def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domai
         handle.write(members[suffix])
     named: Any = labels.pop("domain", domain)
     source = labels.pop("source", f"{shard.name}/{key}")
-    if named not in ("speech", "music", "sound"):
+    if named not in DOMAINS:
         named = domain
     yield Clip(path, source, named, shard.stem, labels, unpacked=handle.name)
 

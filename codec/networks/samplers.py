@@ -156,3 +156,9 @@ def _dpm(velocity: Velocity, schedule: Schedule, x: Tensor, steps: int) -> Tenso
     for step in solver.timesteps:
         x = solver.step(velocity(x, int(step)), step, x).prev_sample
     return x
+
+
+def window_generator(seed: int, window: int) -> torch.Generator:
+    """Noise of one window, whatever is decoded beside it."""
+    # The first window of every clip has the noise of the seed itself.
+    return torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * window) % 2**63)

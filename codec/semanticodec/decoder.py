@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from codec.networks.samplers import Sampling, Schedule, Velocity, sample
+from codec.networks.samplers import Sampling, Schedule, Velocity, sample, window_generator
 from codec.semanticodec.compiler import require_compiler
 from codec.semanticodec.conditioning import OVERLAP, Codebooks, Context, windows
 from codec.semanticodec.config import (
@@ -182,9 +182,3 @@ def cross_fade(parts: list[Tensor]) -> Tensor:
 
 def _guide(empty: Tensor, given: Tensor, guidance: float) -> Tensor:
     return empty + guidance * (given - empty)
-
-
-def window_generator(seed: int, window: int) -> torch.Generator:
-    """Noise of one window, whatever is decoded beside it."""
-    # The first window of every clip has the noise of the seed itself.
-    return torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * window) % 2**63)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from codec.audio.io import resample
 from codec.audio.samples import as_batch
-from codec.data.recordings.places import Sound
+from codec.data.recordings.opening import Sound
 from codec.errors import AudioError
 from codec.model import Codec
 from codec.streaming import StreamEncoder

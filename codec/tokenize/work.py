@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from codec.atomic import atomic_write
-from codec.data.recordings.places import open_place
+from codec.data.recordings.opening import open_place
 from codec.data.recordings.rows import Row, one_line
 from codec.errors import CodecError
 from codec.hub import load_codec

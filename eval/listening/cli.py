@@ -102,7 +102,7 @@ def parse_clips(text: str) -> dict[str, int]:
         >>> parse_clips("speech=3,sound=1")
         {'speech': 3, 'sound': 1}
     """
-    from eval.listening.make import DOMAINS
+    from codec.data.domains import DOMAINS
 
     found: dict[str, int] = {}
     for part in text.split(","):

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from codec.baselines.interface import Reconstructor
     from codec.data.testsets import Clip
 
-DOMAINS = ("speech", "music", "sound")
 PAPER_CLIPS = {"speech": 30, "music": 25, "sound": 50}
 """Of SemantiCodec's listening test."""
 MAX_STIMULI = 12

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from codec.audio.io import resample
+from codec.data.domains import Domain
 from codec.errors import CodecError
 
-Domain = Literal["speech", "music", "sound"]
-EVERYWHERE: tuple[Domain, ...] = ("speech", "music", "sound")
 T = TypeVar("T")
 
 

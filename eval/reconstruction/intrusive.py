@@ -6,8 +6,9 @@ import warnings
 
 import numpy as np
 
+from codec.data.domains import DOMAINS
 from codec.errors import CodecError
-from eval.reconstruction.interface import EVERYWHERE, Metric, MetricError, Pair
+from eval.reconstruction.interface import Metric, MetricError, Pair
 
 SI_SDR_LIMIT = 100.0
 """In dB: distortion 100 dB below the signal is as good as none; identical signals get this."""
@@ -107,7 +108,7 @@ def metrics() -> list[Metric]:
             "si_sdr",
             "dB",
             True,
-            EVERYWHERE,
+            DOMAINS,
             lambda pair: si_sdr(pair.reference, pair.output),
             "Le Roux et al., SDR: half-baked or well done?, arXiv 1811.02508",
         ),

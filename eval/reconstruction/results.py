@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codec.atomic import atomic_path, atomic_write
+from codec.data.domains import DOMAINS, Domain
 from codec.errors import CodecError
-from eval.reconstruction.interface import Domain
 from eval.reconstruction.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ class Results:
     def domains(self) -> tuple[Domain, ...]:
         """That have clips, in their usual order."""
         found = {row.domain for row in self.rows}
-        usual: tuple[Domain, ...] = ("speech", "music", "sound")
-        return tuple(domain for domain in usual if domain in found)
+        return tuple(domain for domain in DOMAINS if domain in found)
 
     def metric(self, name: str) -> MetricInfo:
         """What is known of a column; one that a metric gives beside its own is only known by name."""

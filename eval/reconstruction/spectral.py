@@ -9,7 +9,8 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from eval.reconstruction.interface import EVERYWHERE, Metric, MetricError, Pair
+from codec.data.domains import DOMAINS
+from eval.reconstruction.interface import Metric, MetricError, Pair
 
 SAMPLE_RATE = 16_000
 MEL_WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
@@ -73,8 +74,8 @@ def metrics() -> list[Metric]:
     """``mel_distance`` and ``stft_distance`` at 16 kHz."""
     cite = "Kumar et al., High-fidelity audio compression with improved RVQGAN, arXiv 2306.06546"
     return [
-        Metric("mel_distance", "", False, EVERYWHERE, lambda pair: float(mel_distance(*_tensors(pair))), cite),
-        Metric("stft_distance", "", False, EVERYWHERE, lambda pair: float(stft_distance(*_tensors(pair))), cite),
+        Metric("mel_distance", "", False, DOMAINS, lambda pair: float(mel_distance(*_tensors(pair))), cite),
+        Metric("stft_distance", "", False, DOMAINS, lambda pair: float(stft_distance(*_tensors(pair))), cite),
     ]
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from codec.data.domains import Domain
 from eval.reconstruction import statistics
-from eval.reconstruction.interface import Domain, Scores
+from eval.reconstruction.interface import Scores
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.usage import StreamUsage, usage

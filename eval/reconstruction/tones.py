@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codec.data.domains import DOMAINS
 from eval.reconstruction.interface import Metric, MetricError, Once, Pair
 
 SAMPLE_RATE = 16_000
@@ -148,5 +149,5 @@ def metrics() -> list[Metric]:
     return [
         Metric("tone_level", "dB", True, ("sound",), lambda pair: errors(pair).level, cite),
         Metric("tone_frequency", "%", False, ("sound",), lambda pair: errors(pair).frequency, cite),
-        Metric("added_lines", "dB", False, ("speech", "music", "sound"), added_lines, added_lines.__doc__ or ""),
+        Metric("added_lines", "dB", False, DOMAINS, added_lines, added_lines.__doc__ or ""),
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from codec.data.domains import DOMAINS
 from codec.errors import CodecError
-from eval.reconstruction.interface import EVERYWHERE, Metric, MetricError, Pair
+from eval.reconstruction.interface import Metric, MetricError, Pair
 
 SPEECH_RATE = 16_000
 AUDIO_RATE = 48_000
@@ -64,4 +65,4 @@ def metrics() -> list[Metric]:
     Visqol("speech")  # a missing package shows now, not at the first clip
     modes = "speech at 16 kHz, polynomial mapping; audio at 48 kHz, SVR mapping"
     cite = f"Chinen et al., ViSQOL v3, arXiv 2004.09584; {modes}"
-    return [Metric("visqol", "MOS", True, EVERYWHERE, visqol, cite)]
+    return [Metric("visqol", "MOS", True, DOMAINS, visqol, cite)]

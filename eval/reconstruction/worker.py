@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from codec.baselines.interface import Encoded, Reconstructor
+from codec.data.domains import Domain
 from eval.reconstruction.cost import measure, release_memory
 from eval.reconstruction.delay import advanced
-from eval.reconstruction.interface import Domain, Metric, Pair, Scores
+from eval.reconstruction.interface import Metric, Pair, Scores
 from eval.reconstruction.results import Row
 from eval.reconstruction.usage import check_codes
 

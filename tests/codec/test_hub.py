@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from codec.errors import CodecError, ModelError
-from codec.hub import DEFAULT, export, load, models
+from codec.hub import export, load, models
+from codec.stored import DEFAULT
 from tests.conftest import random_networks
 
 

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 
 from codec.container.bitstream import ContainerReader, ContainerWriter
-from codec.container.entropy import EntropyModel
+from codec.container.entropy import EntropyModel, load_entropy_of
 from codec.container.header import Header
 from codec.errors import CodecError
 from codec.files import decode_file
-from codec.hub import DEFAULT, load_entropy_of
 from codec.model import Codec
 from codec.networks.networks import Networks
+from codec.stored import DEFAULT
 from codec.tokens import Tokens
 from tests.conftest import TINY
 

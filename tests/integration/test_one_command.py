@@ -12,7 +12,7 @@ import yaml
 import codec
 from codec.audio.io import read_audio
 from codec.cli import main
-from codec.hub import load_entropy_of
+from codec.container.entropy import load_entropy_of
 from tests.conftest import DATA
 from tests.integration.training import cut_clips, small_config
 

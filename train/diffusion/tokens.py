@@ -13,10 +13,11 @@ from torch import Tensor
 
 from codec.config import Config, DiffusionDecoderConfig
 from codec.data.store import Corpus
-from codec.hub import DEFAULT, load_own
+from codec.hub import load_own
 from codec.networks.diffusion.decoder import DiffusionDecoder
 from codec.networks.diffusion.files import build, export_diffusion
 from codec.networks.networks import Networks
+from codec.stored import DEFAULT
 from train.config import Weights
 from train.crops import Crops
 from train.diffusion.schedule import add_noise, zero_terminal_cosine

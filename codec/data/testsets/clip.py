@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from codec.atomic import atomic_write
 from codec.audio.ffmpeg import FfmpegDecoder, is_installed
 from codec.audio.io import BLOCK_SAMPLES, AudioReader, CutAudioWarning
+from codec.data.domains import Domain
 from codec.errors import AudioError, CodecError, first_error
-from eval.reconstruction.interface import Domain
 
 CORPUS_SUFFIX = ".i16"
 CORPUS_RATE = 16_000

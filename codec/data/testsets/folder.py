@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from codec.data.domains import Domain
 from codec.data.folder import folder_clips
 from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
-from eval.reconstruction.interface import Domain
 
 TRANSCRIPTS = "transcripts.jsonl"
 

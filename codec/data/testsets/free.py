@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from codec.data.domains import DOMAINS
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.data.synthetic import ORIGIN as SYNTHETIC
 from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
-from eval.reconstruction.interface import EVERYWHERE
 
 MIN_SECONDS = {"speech": 1.5, "music": 0.4, "sound": 0.4}
 MAX_SECONDS = 10.0
@@ -41,7 +41,7 @@ def held_out(folder: Path, split: str = "test", per_domain: int | None = None, s
     """
     corpus = Corpus(folder)
     clips: list[Clip] = []
-    for domain in EVERYWHERE:
+    for domain in DOMAINS:
         shortest = MIN_SECONDS[domain] * SAMPLE_RATE
         entries = [e for e in corpus.select(split, domain) if e.speed == 1 and e.samples >= shortest]
         entries = [e for e in entries if e.clip.origin != SYNTHETIC]

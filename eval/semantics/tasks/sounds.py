@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from codec.data.domains import DOMAINS
 from eval.semantics.tasks.corpus_clips import Clips, label_of, shares
 from eval.semantics.tasks.item import Item, without_repeats, without_unlearnable
 
@@ -51,7 +52,7 @@ def domain(clips: Clips, seed: int) -> list[Item]:
     at_most = {"train": 100, "valid": 25, "test": 60}
     items: list[Item] = []
     for split, origins in packages.items():
-        for kind in ("speech", "music", "sound"):
+        for kind in DOMAINS:
             entries = [entry for entry in clips.of(*origins) if entry.clip.domain == kind]
             crops = [crop for e in entries for crop in clips.crops(e, kind, e.clip.source, split, CROP_SECONDS, 12)]
             step = max(1, len(crops) // at_most[split])

@@ -19,7 +19,8 @@ from codec.audio import ffmpeg
 from codec.audio.io import AudioReader, read_audio
 from codec.cli.main import main
 from codec.data.clip import Clip as CorpusClip
-from codec.data.recordings.places import FilePlace, open_place
+from codec.data.recordings.opening import open_place
+from codec.data.recordings.places import FilePlace
 from codec.data.store import build
 from codec.data.testsets.clip import Clip
 from codec.errors import AudioError, CodecError

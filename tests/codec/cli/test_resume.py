@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from codec.audio.io import AUDIO_SUFFIXES
-from codec.cli.jobs import Job, plan
+from codec.cli.plan import Job, plan
 from codec.cli.resume import DONE, left_to_do
 from codec.container.bitstream import read
 from tests.faults import codec

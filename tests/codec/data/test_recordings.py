@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from codec.data.recordings import read_source
-from codec.data.recordings.places import open_place
+from codec.data.recordings.opening import open_place
 from codec.errors import CodecError
 from tests.codec.tokenize.conftest import write_noise
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import codec.tokenize.encode
-from codec.data.recordings.places import Sound
+from codec.data.recordings.opening import Sound
 from codec.model import Codec
 from codec.tokenize.encode import BatchEncoder
 

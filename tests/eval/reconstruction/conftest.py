@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from codec.audio.io import resample
-from eval.reconstruction.interface import Domain, Pair
+from codec.data.domains import Domain
+from eval.reconstruction.interface import Pair
 
 RATE = 16_000
 TEXT = "The person you are calling is not at their desk; I will try to locate them for you."

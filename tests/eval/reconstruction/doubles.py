@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from codec.baselines.interface import Encoded
+from codec.data.domains import Domain
 from codec.errors import AudioError, CodecError
-from eval.reconstruction.interface import Domain, Metric, MetricError, Pair, Scores
+from eval.reconstruction.interface import Metric, MetricError, Pair, Scores
 from eval.reconstruction.worker import Setup
 
 RATE = 8_000

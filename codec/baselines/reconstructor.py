@@ -1,4 +1,4 @@
-"""Codecs of tokens as the evaluation sees them, and our own among them."""
+"""Codecs of tokens as the evaluation sees them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from codec.audio.io import resample
 from codec.baselines.interface import AudioCodec, Encoded
-from codec.baselines.names import CodecName
 from codec.baselines.programs import checked, fit
 from codec.tokens import Tokens
 
@@ -47,18 +46,3 @@ class TokenReconstructor:
         assert isinstance(encoded.payload, Tokens)
         wave = self._codec.decode(encoded.payload)[0].numpy()
         return fit(resample(wave[None], self.sample_rate, encoded.sample_rate)[0], encoded.samples)
-
-
-def open_semcodec(name: CodecName) -> TokenReconstructor:
-    """``semcodec@50``: tokens per second; ``vocab=32768``, ``semantic`` alone, ``semcodec:FOLDER@50`` for another model."""
-    from codec.hub import load_codec
-
-    words = list(name.values)
-    semantic_only = "semantic" in words[1:]
-    if semantic_only:
-        words.remove("semantic")
-    if len(words) != 1 or not words[0].isdecimal() or set(name.options) - {"vocab"}:
-        raise name.refuse("write semcodec@ and 25, 50 or 100, then ,vocab=32768 or ,semantic as needed")
-    vocab = name.integer("vocab", 0, 2, 1 << 24) if "vocab" in name.options else None
-    model = load_codec(name.folder, int(words[0]), vocab)
-    return TokenReconstructor(name.text, model, model.fingerprint, True, semantic_only)
