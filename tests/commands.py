@@ -8,13 +8,15 @@ import re
 import shlex
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from codec.cli.main import UsageError, _command
+from codec.cli.commands import LATER
+from codec.cli.main import UsageError, app
 from codec.errors import CodecError
 from tests.test_imports import PACKAGES
 from train.config_file import read_config
@@ -24,6 +26,15 @@ ROOT = Path(__file__).parent.parent
 HELP = {"-h", "--help"}
 ENDS = ("|", "||", "&&", ";")
 OURS = re.compile(rf"({'|'.join((*PACKAGES, 'tests'))})/")
+
+
+@cache
+def whole_command() -> Any:
+    """``codec`` with every sub-command loaded."""
+    group: Any = typer.main.get_command(app)
+    for name in LATER:
+        group.load(name)
+    return group
 
 
 class DocumentedError(Exception):
@@ -70,7 +81,7 @@ def _commands(line: str) -> list[list[str]]:
 
 
 def _check_codec(words: list[str], whole: bool) -> None:
-    command: Any = _command()
+    command: Any = whole_command()
     path: list[str] = []
     while hasattr(command, "commands"):
         if not words or words[0] in HELP:

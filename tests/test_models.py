@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from codec.cli import main
-from codec.cli.main import _command
 from codec.hub import check_model, load_own
 from codec.semanticodec.published import NAME
+from tests.commands import whole_command
 from tests.conftest import DATA
 
 OTHERS = "encodec_24khz@1.5"
@@ -69,7 +69,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_command_with_a_model_is_tried() -> None:
-    assert set(with_model(_command())) == set(ARGUMENTS)
+    assert set(with_model(whole_command())) == set(ARGUMENTS)
 
 
 @pytest.mark.parametrize(

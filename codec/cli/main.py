@@ -1,24 +1,26 @@
-"""Entry point: ``codec encode``, ``decode``, ``info``, ``models``, ``play``, ``bench``, ``train``."""
+"""Entry point: ``codec encode``, ``decode``, ``info``, ``models``, ``play``, and the sub-commands of `codec.cli.commands`."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Callable
-from functools import cache
-from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
 
 from codec import __version__
+from codec.cli.commands import LazyGroup
 from codec.cli.terminal import give_up_output, use_any_encoding
 from codec.errors import CodecError
 
+OURS = ("codec", "quantizers", "train", "eval", "benchmarks")
+"""Packages of this project: what they lack is a mistake here, and shows where."""
 # Of whichever click typer brings along.
 UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
+    cls=LazyGroup,
     help="A neural audio codec with meaning in its tokens: 25, 50 or 100 tokens/s for speech, music and any sound.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -166,21 +168,9 @@ def play(file: Annotated[str, typer.Argument(help=".sct or audio file.")], model
     play_file(file, model)
 
 
-@cache
-def _command() -> Any:
-    """Everything above, with the commands of packages that stand on this one (``codec train``), which it must not know."""
-    for entry in sorted(entry_points(group="semcodec.commands")):
-        command = entry.load()
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=entry.name)
-        else:
-            app.command(entry.name)(command)
-    return typer.main.get_command(app)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits; what a user can put right is one line on standard error and exit code 2."""
-    _execute(_command, sys.argv[1:] if arguments is None else arguments)
+    _execute(lambda: typer.main.get_command(app), sys.argv[1:] if arguments is None else arguments)
 
 
 def run_script(function: Callable[..., object]) -> None:
@@ -199,6 +189,10 @@ def _execute(command: Callable[[], Any], words: list[str]) -> None:
             sys.stdout.flush()
     except CodecError as error:
         _fail(str(error))
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] in OURS:
+            raise
+        _fail(f"{error.name or 'a package'} cannot be imported: {error}")
     except UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
