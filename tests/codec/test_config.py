@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import codec
+from codec.audio.io import read_audio
 from codec.cli import main
 from codec.config import AcousticConfig, DecoderConfig, MelConfig, ModelConfig, SemanticConfig
 from codec.hub import export
@@ -175,7 +176,7 @@ def test_ten_seconds_at_24_khz(rate: int, tmp_path: Path, capfd: pytest.CaptureF
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 0, capfd.readouterr().err
-    (before, rate_before), (after, rate_after) = codec.audio.read_audio(speech), codec.audio.read_audio(tmp_path / "x.wav")
+    (before, rate_before), (after, rate_after) = read_audio(speech), read_audio(tmp_path / "x.wav")
     assert (before.shape, rate_before) == (after.shape, rate_after)
 
 
