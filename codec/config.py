@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
@@ -156,3 +156,135 @@ def check_head(n_fft: int, hop_length: int) -> None:
     """
     if n_fft % hop_length or not 2 <= n_fft // hop_length <= MAX_PERIOD or (n_fft - hop_length) % 2:
         raise ValueError(f"n_fft {n_fft} of the decoder must be 2 to {MAX_PERIOD} times hop_length {hop_length}, less it even")
+
+
+class PitchConfig(Config):
+    """The pitch tracker, at 100 Hz."""
+
+    dim: Width = 96
+    hidden_dim: Width = 256
+    dilations: Dilations = (1, 2, 4, 1)
+
+
+class RateConfig(Config):
+    """One operating point.
+
+    Attributes:
+        frames_per_token: frames of 50 Hz that a token covers.
+        n_acoustic: acoustic tokens beside each semantic one.
+        semantic_dim: width of the clustered space.
+    """
+
+    frames_per_token: Annotated[int, Field(ge=1, le=16)]
+    n_acoustic: Annotated[int, Field(ge=1, le=7)]
+    semantic_dim: Width
+
+
+class TokenEncoderConfig(Config):
+    """The acoustic encoder.
+
+    Attributes:
+        dim, hidden_dim: of both its networks.
+        dilations: of the one at 50 Hz.
+        token_dilations: of the one with a frame a token.
+        levels: of the groups of the quantiser, most important first.
+    """
+
+    dim: Width = 256
+    hidden_dim: Width = 768
+    dilations: Dilations = (1, 2, 1, 2, 1)
+    token_dilations: Dilations = (1, 1, 1)
+    levels: Annotated[tuple[Levels, ...], Field(min_length=1, max_length=7)] = (
+        (16, 8, 8, 8),
+        (8, 4, 4, 4, 4, 4),
+        (8, 4, 4, 4, 4, 4),
+    )
+
+    @model_validator(mode="after")
+    def _check_size(self) -> TokenEncoderConfig:
+        if any(math.prod(group) > MAX_CODEBOOK for group in self.levels):
+            raise ValueError(f"levels: the product of each group must be at most {MAX_CODEBOOK}")
+        return self
+
+
+class TokenDecoderConfig(Config):
+    """The decoder's first half: tokens → what is said, at 100 Hz.
+
+    Attributes:
+        dim, hidden_dim, dilations: of the network at 50 Hz.
+        fine_dim, fine_hidden_dim, fine_dilations: of the one at 100 Hz.
+    """
+
+    dim: Width = 384
+    hidden_dim: Width = 1152
+    dilations: Dilations = (1, 2, 4, 1, 2, 1)
+    fine_dim: Width = 256
+    fine_hidden_dim: Width = 768
+    fine_dilations: Dilations = (1, 2)
+
+
+class VocoderConfig(Config):
+    """The decoder's second half: frames → wave, at 100 Hz."""
+
+    dim: Width = 256
+    hidden_dim: Width = 768
+    dilations: Dilations = (1, 2, 1, 2)
+
+
+class SourceFilterConfig(Config):
+    """A codec whose decoder has a voice's sources, and whose acoustic tokens come in groups.
+
+    Attributes:
+        sample_rate: in Hz.
+        hop_length: samples per frame of 10 ms.
+        n_fft: window length of the envelope and of the decoder's head, in samples.
+        n_tones: bands that may each hold a tone.
+        rates: operating points, from most to fewest tokens.
+        vocabs: semantic vocabularies, each a refinement of the one before.
+    """
+
+    architecture: Literal["source-filter"] = "source-filter"
+    sample_rate: Annotated[int, Field(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)] = 16_000
+    hop_length: Window = 160
+    n_fft: Window = 640
+    n_tones: Annotated[int, Field(ge=1, le=512)] = 80
+    n_lags: Annotated[int, Field(ge=1, le=512)] = 64
+    rates: Annotated[tuple[RateConfig, ...], Field(min_length=1, max_length=8)] = (
+        RateConfig(frames_per_token=2, n_acoustic=3, semantic_dim=80),
+        RateConfig(frames_per_token=2, n_acoustic=1, semantic_dim=80),
+        RateConfig(frames_per_token=4, n_acoustic=1, semantic_dim=96),
+    )
+    vocabs: Vocabs = (4096, 8192, 16384, 32768)
+    mel: MelConfig = MelConfig()
+    semantic: SemanticConfig = SemanticConfig()
+    pitch: PitchConfig = PitchConfig()
+    encoder: TokenEncoderConfig = TokenEncoderConfig()
+    decoder: TokenDecoderConfig = TokenDecoderConfig()
+    vocoder: VocoderConfig = VocoderConfig()
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> SourceFilterConfig:
+        frame_rate = self.sample_rate // (2 * self.hop_length)
+        if self.sample_rate % (2 * self.hop_length) or any(
+            frame_rate * (1 + rate.n_acoustic) % rate.frames_per_token for rate in self.rates
+        ):
+            raise ValueError("a second must hold a whole number of tokens of every rate")
+        per_token = {rate.frames_per_token: rate.semantic_dim for rate in self.rates}
+        if any(count & (count - 1) for count in per_token) or any(
+            per_token[rate.frames_per_token] != rate.semantic_dim for rate in self.rates
+        ):
+            raise ValueError("rates: frames_per_token must be powers of two, with one semantic_dim for each of them")
+        if any(rate.n_acoustic > len(self.encoder.levels) for rate in self.rates):
+            raise ValueError("rates: more acoustic tokens than the encoder has groups of levels")
+        if len({self.tokens_per_second(rate) for rate in self.rates}) < len(self.rates):
+            raise ValueError("rates must differ")
+        if any(fine % coarse or fine <= coarse for coarse, fine in pairwise(self.vocabs)):
+            raise ValueError("vocabs must ascend, each a multiple of the one before")
+        if self.mel.hop_length != self.hop_length or self.mel.n_fft < self.n_fft or (self.mel.n_fft - self.n_fft) % 2:
+            raise ValueError("the log-mel must have the same hop, and windows as long as the envelope's or longer")
+        check_head(self.n_fft, self.hop_length)
+        return self
+
+    def tokens_per_second(self, rate: RateConfig) -> int:
+        """Of an operating point, all streams together."""
+        return self.sample_rate // (2 * self.hop_length) * (1 + rate.n_acoustic) // rate.frames_per_token

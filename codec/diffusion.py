@@ -89,7 +89,7 @@ class WindowDecoder:
 
     def __init__(self, codec: DiffusionCodec, stack: int, vocab: int) -> None:
         self._codec, self._stack, self._vocab = codec, stack, vocab
-        self._sizes = vocab, codec.networks.acoustic_quantizer.codebook_size
+        self._sizes = codec.networks.codebook_sizes(vocab)
         self._step = codec.step
         self._held: Tensor | None = None
         self._fading: Tensor | None = None

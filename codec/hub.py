@@ -14,10 +14,13 @@ from safetensors.torch import save_file
 from codec.atomic import atomic_path, atomic_write
 from codec.baselines.interface import AudioCodec
 from codec.baselines.registry import is_known, known_codecs, load_tokenizer
+from codec.config import ModelConfig, SourceFilterConfig
 from codec.device import find_device
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
-from codec.networks.networks import Networks
+from codec.networks.interface import CodecNetworks
+from codec.networks.networks import Networks, first_architecture
+from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.semanticodec.published import NAME, PublishedFiles, how_to_get, is_published
 from codec.stored import DEFAULT, load_network, read_model_config
 
@@ -152,15 +155,16 @@ def load_codec(
             f"no model {str(name)!r}: known are {', '.join(m.name for m in models())}, or a folder made by codec train export"
         )
     config, fingerprint = read_model_config(folder)
-    networks = load_network(lambda: Networks(config), weights, DERIVED)
+    networks = load_network(lambda: build(config), weights, DERIVED)
     label = str(name or "default")
     if decoder == "fast":
         return Codec(networks.to(device), label, fingerprint, rate, vocab, folder)
     from codec.diffusion import DiffusionCodec
     from codec.networks.diffusion.files import load_diffusion
 
-    diffusion = load_diffusion(folder, networks, fingerprint).to(device)
-    return DiffusionCodec(diffusion, networks.to(device), label, fingerprint, rate, vocab, folder)
+    first = first_architecture(networks, "the diffusion decoder")
+    diffusion = load_diffusion(folder, first, fingerprint).to(device)
+    return DiffusionCodec(diffusion, first.to(device), label, fingerprint, rate, vocab, folder)
 
 
 def check_model(name: str | Path | None, own: bool = False) -> None:
@@ -192,7 +196,12 @@ def load_own(
     return load_codec(name, rate, vocab, device)
 
 
-def export(networks: Networks, folder: str | Path) -> str:
+def build(config: ModelConfig | SourceFilterConfig) -> CodecNetworks:
+    """Untrained networks of a config's architecture."""
+    return Networks(config) if isinstance(config, ModelConfig) else SourceFilterNetworks(config)
+
+
+def export(networks: CodecNetworks, folder: str | Path) -> str:
     """Writes a folder that `load` takes, weights in float16.
 
     Returns:

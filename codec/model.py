@@ -15,8 +15,8 @@ from codec.audio.samples import as_batch
 from codec.container.entropy import EntropyModel, load_entropy
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
-from codec.networks.networks import Networks
-from codec.streaming import TOGETHER, WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
+from codec.networks.interface import CodecNetworks, Point
+from codec.streaming import TOGETHER, WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, device_of, encode_clips
 from codec.threads import at_once
 from codec.tokens import Tokens, check_codes, model_samples
 
@@ -45,7 +45,7 @@ class Codec:
 
     def __init__(
         self,
-        networks: Networks,
+        networks: CodecNetworks,
         name: str,
         fingerprint: str,
         rate: int | None = None,
@@ -78,7 +78,7 @@ class Codec:
     @property
     def rates(self) -> tuple[int, ...]:
         """Tokens per second that can be chosen: semantic and acoustic together."""
-        return tuple(2 * self._base_rate // stack for stack in self.networks.config.stacks)
+        return tuple(self.networks.points)
 
     @property
     def vocabs(self) -> tuple[int, ...]:
@@ -88,21 +88,33 @@ class Codec:
     @property
     def frame_rate(self) -> float:
         """Frames (token pairs) per second at the default rate."""
-        return self.rate / 2
+        return self._frame_rate(self.networks.points[self.rate])
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Of the semantic and the acoustic stream at the default vocabulary."""
-        return self.vocab, self.networks.acoustic_quantizer.codebook_size
+        """Of each stream at the default rate and vocabulary."""
+        return self._sizes(self.rate, self.vocab)
 
     @property
     def bitrate(self) -> float:
         """Bits per second at the default rate and vocabulary."""
         return self.describe(self.sample_rate).bitrate
 
-    @property
-    def _base_rate(self) -> int:
-        return self.networks.config.sample_rate // self.networks.config.hop_length
+    def _frame_rate(self, point: Point) -> float:
+        return self.sample_rate / self.networks.frame_length / point.frames_per_token
+
+    def _sizes(self, rate: int, vocab: int) -> tuple[int, ...]:
+        return self.networks.codebook_sizes(vocab)[: self.networks.points[rate].n_streams]
+
+    def point_of(self, rate: float) -> Point:
+        """Frames of 50 Hz per token at a rate, and tokens per frame.
+
+        Raises:
+            CodecError: no such rate.
+        """
+        if rate not in self.rates:
+            raise CodecError(f"rate {rate!r} is not one of {', '.join(map(str, sorted(self.rates)))} tokens/s")
+        return self.networks.points[round(rate)]
 
     def stack_of(self, rate: float) -> int:
         """50 Hz frames per token at a rate.
@@ -110,12 +122,14 @@ class Codec:
         Raises:
             CodecError: no such rate.
         """
-        if rate not in self.rates:
-            raise CodecError(f"rate {rate!r} is not one of {', '.join(map(str, sorted(self.rates)))} tokens/s")
-        return round(2 * self._base_rate / rate)
+        return self.point_of(rate).frames_per_token
 
     def _stack(self, tokens: Tokens) -> int:
-        return self.stack_of(2 * tokens.frame_rate)
+        for point in self.networks.points.values():
+            if self._frame_rate(point) == tokens.frame_rate:
+                return point.frames_per_token
+        known = sorted({self._frame_rate(point) for point in self.networks.points.values()})
+        raise CodecError(f"frame rate {tokens.frame_rate:g} is not one of {', '.join(f'{rate:g}' for rate in known)} Hz")
 
     def _choose(self, rate: int | None, vocab: int | None) -> tuple[int, int]:
         """Rate and vocabulary, defaults filled in.
@@ -163,7 +177,7 @@ class Codec:
             part = clips[start : start + self._together]
             items += encode_clips([self.stream_encoder(sample_rate, 1, rate, vocab) for _ in part], part)
         longest = max((item.shape[1] for item in items), default=0)
-        codes = torch.zeros(len(items), 2, longest, dtype=torch.int64)
+        codes = torch.zeros(len(items), len(empty.codebook_sizes), longest, dtype=torch.int64)
         for index, item in enumerate(items):
             codes[index, :, : item.shape[1]] = item
         return replace(empty, codes=codes, lengths=torch.tensor([len(clip) for clip in clips], dtype=torch.int64))
@@ -196,7 +210,7 @@ class Codec:
     @property
     def _together(self) -> int:
         """Clips that are worked on side by side: on a CPU as many as there are threads for."""
-        return at_once() if next(self.networks.parameters()).device.type == "cpu" else TOGETHER
+        return at_once() if device_of(self.networks).type == "cpu" else TOGETHER
 
     def embed(self, tokens: Tokens, stream: Stream = "both") -> Tensor:
         """Vectors of tokens, for probes and language models.
@@ -229,9 +243,10 @@ class Codec:
             CodecError: unknown rate or vocabulary, an impossible sample rate, or no channels.
         """
         tokens = self.describe(sample_rate, rate, vocab)
+        point = Point(self._stack(tokens), len(tokens.codebook_sizes))
         if channels < 1:
             raise CodecError(f"{channels} channels cannot be encoded; one or more can")
-        return StreamEncoder(self.networks, tokens.sample_rate, channels, self._stack(tokens), tokens.codebook_sizes[0], grid)
+        return StreamEncoder(self.networks, tokens.sample_rate, channels, point, tokens.codebook_sizes[0], grid)
 
     def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> StreamDecoder:
         """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
@@ -250,8 +265,9 @@ class Codec:
                 f"these tokens were made by model {tokens.model or 'unknown'}, not by {self.fingerprint} ({self.name}); "
                 "decode them with the model that made them: --model"
             )
-        _, vocab = self._choose(round(2 * tokens.frame_rate), tokens.codebook_sizes[0])
-        expected = (vocab, self.networks.acoustic_quantizer.codebook_size)
+        self._stack(tokens)
+        _, vocab = self._choose(None, tokens.codebook_sizes[0])
+        expected = self.networks.codebook_sizes(vocab)
         if tokens.codebook_sizes != expected[: len(tokens.codebook_sizes)]:
             raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {expected}")
         if tokens.model_rate != self.sample_rate:
@@ -267,21 +283,21 @@ class Codec:
             CodecError: unknown rate or vocabulary, or an impossible sample rate.
         """
         rate, vocab = self._choose(rate, vocab)
+        sizes = self._sizes(rate, vocab)
         return Tokens(
-            codes=torch.zeros(channels, 2, 0, dtype=torch.int64),
+            codes=torch.zeros(channels, len(sizes), 0, dtype=torch.int64),
             lengths=torch.zeros(channels, dtype=torch.int64),
             sample_rate=as_sample_rate(sample_rate),
-            frame_rate=rate / 2,
-            codebook_sizes=(vocab, self.codebook_sizes[1]),
+            frame_rate=self._frame_rate(self.networks.points[rate]),
+            codebook_sizes=sizes,
             model=self.fingerprint,
             model_rate=self.sample_rate,
         )
 
     def silence(self, tokens: Tokens) -> Tensor:
         """``(S,)`` codes of a frame of digital silence at the rate and vocabulary of ``tokens``: fills damaged chunks."""
-        quiet = self.encode(
-            torch.zeros(self.sample_rate), self.sample_rate, round(2 * tokens.frame_rate), tokens.codebook_sizes[0]
-        )
+        rate = max(rate for rate, point in self.networks.points.items() if self._frame_rate(point) == tokens.frame_rate)
+        quiet = self.encode(torch.zeros(self.sample_rate), self.sample_rate, rate, tokens.codebook_sizes[0])
         middle = quiet.codes.shape[2] // 2
         return quiet.codes[0, : tokens.codes.shape[1], middle]
 

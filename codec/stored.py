@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from codec.config import ModelConfig
+from codec.config import ModelConfig, SourceFilterConfig
 from codec.errors import ModelError, first_error
 from codec.limits import check_file
 
@@ -53,7 +53,7 @@ def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
         raise ModelError(f"{path}: not a model's config ({type(error).__name__}: {error})") from error
 
 
-def read_model_config(folder: Path) -> tuple[ModelConfig, str]:
+def read_model_config(folder: Path) -> tuple[ModelConfig | SourceFilterConfig, str]:
     """Sizes of a model of our own, and its fingerprint.
 
     Raises:
@@ -61,13 +61,23 @@ def read_model_config(folder: Path) -> tuple[ModelConfig, str]:
     """
     path = folder / "config.json"
 
-    def parse(raw: Any) -> tuple[ModelConfig, str]:
+    def parse(raw: Any) -> tuple[ModelConfig | SourceFilterConfig, str]:
         fingerprint = bytes.fromhex(raw["fingerprint"])
         if len(fingerprint) != 8:
             raise ModelError(f"{path}: the fingerprint must have 16 hexadecimal digits")
-        return ModelConfig.read(raw["model"]), fingerprint.hex()
+        return config_of(raw["model"]), fingerprint.hex()
 
     return read_config(path, parse)
+
+
+def config_of(raw: Any) -> ModelConfig | SourceFilterConfig:
+    """The config of one of our architectures, as JSON has it; the first one has no name.
+
+    Raises:
+        pydantic.ValidationError: an unknown key, a wrong type or value.
+    """
+    kind = SourceFilterConfig if isinstance(raw, dict) and "architecture" in raw else ModelConfig
+    return kind.read(raw)
 
 
 def load_network(build: Callable[[], Network], path: Path, derived: str | None = None) -> Network:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 from codec.audio.io import Resampler
 from codec.audio.samples import as_batch
 from codec.errors import CodecError
-from codec.networks.networks import Networks
+from codec.networks.interface import CodecNetworks, Point
 from codec.threads import at_once, side_by_side
 from codec.tokens import as_codes, check_codes, model_samples
 
@@ -52,9 +53,14 @@ Task = Generator[list[Tensor], list[Tensor], Tensor]
 """Yields windows that a network is to see, is sent what it makes of them, and returns all of it together."""
 
 
-def windows_at_once(networks: Networks) -> int:
+def windows_at_once(networks: CodecNetworks) -> int:
     """Of one stream: on a CPU as many as there are threads for; a GPU has clips to work on side by side."""
-    return at_once() if next(networks.parameters()).device.type == "cpu" else 1
+    return at_once() if device_of(networks).type == "cpu" else 1
+
+
+def device_of(networks: CodecNetworks) -> torch.device:
+    """Where networks are."""
+    return networks.codebook(next(iter(networks.points.values())).frames_per_token).leaves.device
 
 
 def through(network: Callable[[Tensor], Tensor], windows: Sequence[Tensor]) -> list[Tensor]:
@@ -106,7 +112,7 @@ class StreamEncoder:
         networks: of the model.
         sample_rate: of the audio, in Hz.
         channels: independent channels, each encoded on its own.
-        stack: 50 Hz frames per token.
+        point: frames per token, and streams.
         vocab: semantic vocabulary.
         grid: of windows; only on `WHOLE` are the tokens those of a whole file.
 
@@ -116,12 +122,16 @@ class StreamEncoder:
     A token is ready once its window and the window's look-ahead have arrived: ``latency`` seconds at most.
     """
 
-    def __init__(self, networks: Networks, sample_rate: int, channels: int, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
-        self._networks, self._stack, self._vocab = networks, stack, vocab
+    def __init__(
+        self, networks: CodecNetworks, sample_rate: int, channels: int, point: Point, vocab: int, grid: Grid = WHOLE
+    ) -> None:
+        self._networks, self._vocab = networks, vocab
+        stack, self._streams = point
+        self._stack = stack
         self._core, self._ahead = grid.fit(stack, networks.encoder_context)
         self._rate_in, self._rate = sample_rate, networks.config.sample_rate
         self._resampler = Resampler(sample_rate, self._rate, channels)
-        self._hop, self._edge = networks.config.hop_length, networks.mel.edge
+        self._hop, self._edge = networks.frame_length, networks.edge
         self._buffer = np.zeros((channels, 0), np.float32)
         self._buffer_start = 0
         self._next_frame = 0
@@ -139,7 +149,7 @@ class StreamEncoder:
         return (self._ahead * self._hop + self._edge) / self._rate
 
     def push(self, block: Tensor | np.ndarray) -> Tensor:
-        """``(channels, n)`` samples, or ``(n,)`` of one channel → ``(channels, 2, ready)`` codes.
+        """``(channels, n)`` samples, or ``(n,)`` of one channel → ``(channels, S, ready)`` codes.
 
         Raises:
             AudioError: not such samples; `codec.audio.samples.as_batch` says which can be.
@@ -179,13 +189,13 @@ class StreamEncoder:
             self._buffer = np.concatenate([self._buffer, wave], axis=1)
 
     def _windows_of_now(self, final: bool) -> Task:
-        parts = [torch.zeros(len(self._buffer), 2, 0, dtype=torch.int64)]
+        parts = [torch.zeros(len(self._buffer), self._streams, 0, dtype=torch.int64)]
         while spans := list(islice(self._windows(final), windows_at_once(self._networks))):
             outputs = yield [
                 self._slice(left * self._hop - self._edge, right * self._hop + self._edge) for left, _, _, right in spans
             ]
             for (left, start, stop, _), codes in zip(spans, outputs, strict=True):
-                parts.append(codes[:, :, (start - left) // self._stack : (stop - left) // self._stack].cpu())
+                parts.append(codes[:, : self._streams, (start - left) // self._stack : (stop - left) // self._stack].cpu())
                 self._next_frame = stop
             self._drop((self._next_frame - self._networks.encoder_context) * self._hop - self._edge)
         return torch.cat(parts, dim=2)
@@ -207,7 +217,7 @@ class StreamEncoder:
             yield max(0, start - context), start, min(stop, limit), min(stop + self._ahead, limit)
 
     def _window_codes(self, wave: Tensor) -> Tensor:
-        return self._networks.mel_to_codes(self._networks.mel(wave, padded=True), self._stack, self._vocab)
+        return self._networks.wave_to_codes(wave, self._stack, self._vocab)
 
     def _slice(self, start: int, stop: int) -> Tensor:
         """Samples ``start … stop`` of the stream at the model's rate; zeros before its beginning and after its end."""
@@ -215,7 +225,7 @@ class StreamEncoder:
         before = max(0, -start)
         wave = np.zeros((len(self._buffer), stop - start), np.float32)
         wave[:, before : before + inside.shape[1]] = inside
-        return torch.from_numpy(wave).to(next(self._networks.parameters()).device)
+        return torch.from_numpy(wave).to(device_of(self._networks))
 
     def _drop(self, start: int) -> None:
         if start > self._buffer_start:
@@ -224,7 +234,7 @@ class StreamEncoder:
 
 
 def encode_clips(streams: Sequence[StreamEncoder], clips: Sequence[np.ndarray]) -> list[Tensor]:
-    """Whole clips ``(samples,)`` → codes ``(2, N)``, each through a stream of its own; windows of one shape go together.
+    """Whole clips ``(samples,)`` → codes ``(S, N)``, each through a stream of its own; windows of one shape go together.
 
     Args:
         streams: of one channel and one model, nothing pushed yet; as many as clips.
@@ -245,10 +255,11 @@ class StreamDecoder:
         grid: of windows; where it looks less far ahead than the network does, windows are cross-faded over 20 ms.
     """
 
-    def __init__(self, networks: Networks, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
+    def __init__(self, networks: CodecNetworks, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
         self._networks, self._stack, self._vocab = networks, stack, vocab
         self._core, self._ahead = grid.fit(stack, networks.decoder_context)
-        self._sizes = vocab, networks.acoustic_quantizer.codebook_size
+        self._sizes = networks.codebook_sizes(vocab)
+        self._state: Any = None
         self._fading: Tensor | None = None
         self._codes: Tensor | None = None
         self._start = 0  # frame at which the held codes begin
@@ -258,12 +269,12 @@ class StreamDecoder:
     @property
     def latency(self) -> float:
         """Longest time in seconds between a token's arrival and its sound."""
-        return self.look_ahead + self._core * self._networks.config.hop_length / self._networks.config.sample_rate
+        return self.look_ahead + self._core * self._networks.frame_length / self._networks.config.sample_rate
 
     @property
     def look_ahead(self) -> float:
         """Seconds of tokens behind a window that its sound depends on."""
-        return self._ahead * self._networks.config.hop_length / self._networks.config.sample_rate
+        return self._ahead * self._networks.frame_length / self._networks.config.sample_rate
 
     def push(self, codes: Tensor | np.ndarray) -> Tensor:
         """``(channels, S, n)`` codes → ``(channels, ready)`` samples.
@@ -272,7 +283,7 @@ class StreamDecoder:
             CodecError: not such codes, other channels or streams than before, or the stream was flushed.
         """
         self._receive(codes)
-        return run([self._windows_of_now(final=False)], self._window_wave)[0]
+        return run([self._windows_of_now(final=False)], self._window_drawing)[0]
 
     def flush(self) -> Tensor:
         """The audio of everything that was pushed and is still waiting; the stream ends with it.
@@ -280,7 +291,7 @@ class StreamDecoder:
         Raises:
             CodecError: the stream was flushed before.
         """
-        return run([self._rest()], self._window_wave)[0]
+        return run([self._rest()], self._window_drawing)[0]
 
     def _receive(self, codes: Tensor | np.ndarray) -> None:
         require_open(self._ended)
@@ -295,15 +306,16 @@ class StreamDecoder:
         if self._codes is None:
             return torch.zeros(0, 0)
         hop, context, device = (
-            self._networks.config.hop_length,
+            self._networks.frame_length,
             self._networks.decoder_context,
-            next(self._networks.parameters()).device,
+            device_of(self._networks),
         )
         parts: list[Tensor] = []
         while spans := list(islice(self._windows(final), windows_at_once(self._networks))):
             outputs = yield [self._slice(left, right).to(device) for left, _, _, right in spans]
             for (left, start, stop, _), output in zip(spans, outputs, strict=True):
-                wave = output.cpu()
+                drawn, self._state = self._networks.sound(output, self._state, left, start, stop)
+                wave = drawn.clamp(-1, 1).cpu()
                 parts.append(self._faded(wave[:, (start - left) * hop : (stop - left) * hop]))
                 if self._ahead < context:
                     self._fading = wave[:, (stop - left) * hop : (stop - left + 1) * hop]
@@ -340,15 +352,15 @@ class StreamDecoder:
         ramp = torch.linspace(0, 1, old.shape[1])
         return torch.cat([old + ramp * (core[:, : old.shape[1]] - old), core[:, old.shape[1] :]], dim=1)
 
-    def _window_wave(self, codes: Tensor) -> Tensor:
-        return self._networks.codes_to_wave(codes, self._stack, self._vocab).clamp(-1, 1)
+    def _window_drawing(self, codes: Tensor) -> Tensor:
+        return self._networks.codes_to_drawing(codes, self._stack, self._vocab)
 
 
 def decode_clips(streams: Sequence[StreamDecoder], clips: Sequence[Tensor]) -> list[Tensor]:
     """Codes ``(S, N)`` of whole clips → ``(samples,)``, each through a stream of its own; as `encode_clips`."""
     for stream, codes in zip(streams, clips, strict=True):
         stream._receive(codes[None])
-    return [wave[0] for wave in run([stream._rest() for stream in streams], streams[0]._window_wave)] if streams else []
+    return [wave[0] for wave in run([stream._rest() for stream in streams], streams[0]._window_drawing)] if streams else []
 
 
 def require_open(ended: bool) -> None:

@@ -17,6 +17,7 @@ from codec.config import ModelConfig
 from codec.errors import CodecError
 from codec.export.graphs import Traced, trace_decoder, trace_encoder
 from codec.model import Codec
+from codec.networks.networks import first_architecture
 from codec.streaming import WHOLE
 
 RUNNER = Path(__file__).with_name("runtime.py")
@@ -110,7 +111,7 @@ def _make(folder: Path) -> None:
 
 
 def _halves(model: Codec, stacks: dict[int, int]) -> Iterator[tuple[str, Traced]]:
-    networks = copy.deepcopy(model.networks).to("cpu")  # of a model on a GPU, too
+    networks = copy.deepcopy(first_architecture(model.networks, "codec export")).to("cpu")  # of a model on a GPU, too
     for rate, stack in stacks.items():
         yield f"encoder_{rate}", trace_encoder(networks, stack, model.vocab)
         yield f"decoder_{rate}", trace_decoder(networks, stack, model.vocab)
@@ -122,7 +123,7 @@ def _describe(model: Codec, folder: Path, stacks: dict[int, int]) -> None:
         "fingerprint": model.fingerprint,
         "sample_rate": model.sample_rate,
         "hop_length": networks.config.hop_length,
-        "edge": networks.mel.edge,
+        "edge": networks.edge,
         "core": WHOLE.core,
         "encoder_context": networks.encoder_context,
         "decoder_context": networks.decoder_context,

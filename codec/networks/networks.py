@@ -12,16 +12,18 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from codec.config import ModelConfig
+from codec.errors import ModelError
 from codec.features import LogMel
 from codec.networks.acoustic import AcousticEncoder
 from codec.networks.decoder import Decoder
+from codec.networks.interface import CodecNetworks, Point
 from codec.networks.semantic import SemanticEncoder
 from quantizers.acoustic import AcousticQuantizer
 from quantizers.nested import NestedKMeansQuantizer
 from quantizers.result import Quantized
 
 
-class Networks(nn.Module):
+class Networks(CodecNetworks):
     """Front end, semantic encoder, k-means codebooks, acoustic encoder and quantiser, decoder.
 
     Args:
@@ -43,6 +45,26 @@ class Networks(nn.Module):
         self.decoder = Decoder(
             config.decoder, config.hop_length, config.stacks, config.semantic_dims, self.acoustic_quantizer.dim
         )
+
+    @property
+    def points(self) -> dict[int, Point]:
+        """Operating points by tokens per second."""
+        frame_rate = self.config.sample_rate // self.config.hop_length
+        return {2 * frame_rate // stack: Point(stack, 2) for stack in self.config.stacks}
+
+    def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
+        """Of the semantic and the acoustic stream."""
+        return vocab, self.acoustic_quantizer.codebook_size
+
+    @property
+    def frame_length(self) -> int:
+        """Samples in a frame of 50 Hz."""
+        return self.config.hop_length
+
+    @property
+    def edge(self) -> int:
+        """Samples of context on either side that the log-mel takes."""
+        return self.mel.edge
 
     @property
     def encoder_context(self) -> int:
@@ -82,6 +104,10 @@ class Networks(nn.Module):
         semantic = self.feats_to_semantic(self.semantic(mel), stack, vocab)
         return torch.stack([semantic.codes, self.mel_to_acoustic(mel, semantic.values, stack).codes], dim=1)
 
+    def wave_to_codes(self, wave: Tensor, stack: int, vocab: int) -> Tensor:
+        """``(B, T · hop_length + 2 · edge)`` samples → codes ``(B, 2, N)``."""
+        return self.mel_to_codes(self.mel(wave, padded=True), stack, vocab)
+
     def codes_to_values(self, codes: Tensor, stack: int, vocab: int) -> tuple[Tensor, Tensor | None]:
         """Codes ``(B, S, N)`` → semantic codewords and acoustic values (None if there is no acoustic stream).
 
@@ -97,3 +123,28 @@ class Networks(nn.Module):
         """Codes ``(B, S, N)`` → ``(B, N · stack · hop_length)`` samples."""
         wave: Tensor = self.decoder(*self.codes_to_values(codes, stack, vocab), stack)
         return wave
+
+    def codes_to_drawing(self, codes: Tensor, stack: int, vocab: int) -> Tensor:
+        """The wave itself: these networks need not know where in the stream they are."""
+        return self.codes_to_wave(codes, stack, vocab)
+
+    def sound(
+        self, drawing: Tensor, state: None = None, left: int = 0, start: int = 0, stop: int | None = None
+    ) -> tuple[Tensor, None]:
+        """What `codes_to_drawing` gave, as it is."""
+        return drawing, None
+
+
+def first_architecture(networks: CodecNetworks, what: str) -> Networks:
+    """Networks of the first architecture, or a clear word.
+
+    Args:
+        networks: of any architecture.
+        what: takes no others.
+
+    Raises:
+        ModelError: they are of another.
+    """
+    if isinstance(networks, Networks):
+        return networks
+    raise ModelError(f"{what} takes models of the first architecture; this one is of {networks.config.architecture!r}")

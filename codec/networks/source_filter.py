@@ -26,6 +26,18 @@ TONE_RANGE = 4.0, -6.0, 2.0
 """Slope, offset and maximum of a tone's log amplitude."""
 
 
+class Tones(NamedTuple):
+    """Tones of frames, one in each band of the bank.
+
+    Attributes:
+        offset: ``(B, T, n_tones)`` place in the band, −1 … 1.
+        gate: ``(B, T, n_tones)`` strength, 0 … 1.
+    """
+
+    offset: Tensor
+    gate: Tensor
+
+
 class Phases(NamedTuple):
     """Where oscillators are; all that one window must tell the next.
 
@@ -45,15 +57,11 @@ class Sound(NamedTuple):
         wave: ``(B, T · hop_length)``.
         pitch: ``(B, T + 1)`` phases of the fundamental at the beginnings of frames.
         tones: ``(B, T + 1, n_tones)`` phases of tones there.
-        tone_frequency: ``(B, T, n_tones)`` in Hz.
-        tone_gate: ``(B, T, n_tones)`` logits of there being a tone.
     """
 
     wave: Tensor
     pitch: Tensor
     tones: Tensor
-    tone_frequency: Tensor
-    tone_gate: Tensor
 
     def phases(self, frame: int) -> Phases:
         """Those at the beginning of a frame of the window."""
@@ -61,7 +69,7 @@ class Sound(NamedTuple):
 
 
 class SourceFilterHead(nn.Module):
-    """Frames at 100 Hz and their pitch → wave.
+    """Frames at 100 Hz, their pitch and their tones → wave.
 
     Args:
         dim: width of the frames.
@@ -86,9 +94,9 @@ class SourceFilterHead(nn.Module):
         nn.init.normal_(self.envelopes.weight, std=0.02)
         nn.init.constant_(self.envelopes.bias, QUIET)
         self.bank = ToneBank(n_tones, n_fft, hop_length, sample_rate)
-        self.tones = nn.Linear(dim, 3 * n_tones)
-        nn.init.normal_(self.tones.weight, std=0.02)
-        nn.init.zeros_(self.tones.bias)
+        self.loudness = nn.Linear(dim, n_tones)
+        nn.init.normal_(self.loudness.weight, std=0.02)
+        nn.init.zeros_(self.loudness.bias)
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     @property
@@ -105,7 +113,14 @@ class SourceFilterHead(nn.Module):
         return Phases(zeros, spread.expand(batch, -1))
 
     def forward(
-        self, x: Tensor, f0: Tensor, voiced: Tensor, state: Phases | None = None, anchor: int = 0, position: int = 0
+        self,
+        x: Tensor,
+        f0: Tensor,
+        voiced: Tensor,
+        tones: Tones,
+        state: Phases | None = None,
+        anchor: int = 0,
+        position: int = 0,
     ) -> Sound:
         """Synthesises a window.
 
@@ -113,6 +128,7 @@ class SourceFilterHead(nn.Module):
             x: ``(B, T, dim)``.
             f0: ``(B, T)`` in Hz, above 0 also where there is no voice.
             voiced: ``(B, T)`` strength of the harmonics, 0 … 1.
+            tones: where they are, and whether; how loud they are follows from ``x``.
             state: phases at the beginning of frame ``anchor``; None: of a stream's beginning.
             anchor: frame of the window whose phases are known.
             position: of the window's first frame in the stream; the noise depends on it.
@@ -121,22 +137,18 @@ class SourceFilterHead(nn.Module):
         state = state or self.start(len(x))
         harmonic, breath = self.envelopes(x).clamp(max=MAX_LOG_GAIN).exp().chunk(2, -1)
         pitch = self._pitch(f0, anchor, state.pitch)
-        frequency = at_samples(f0, self.hop_length)
-        pulses = harmonics(pitch[:, :-1], frequency, HIGHEST_SHARE * self.sample_rate / 2)
+        pulses = harmonics(pitch[:, :-1], at_samples(f0, self.hop_length), HIGHEST_SHARE * self.sample_rate / 2)
         pulses = pulses * at_samples(voiced, self.hop_length)
         hiss = noise(position * self.hop_length, pulses.shape[1]).to(pulses).expand(len(x), -1)
-        offset, gate, loudness = self.tones(x).chunk(3, -1)
-        tone_frequency = self.bank.frequency(offset)
-        steady = (
-            tone_frequency.detach()
-        )  # the mel loss has no useful gradient for a frequency: it is taught by a loss of its own
-        turned = self.bank.phases(steady, anchor, state.tones)
+        # A spectral loss has no useful gradient for a frequency: it is taught by a loss of its own.
+        frequency = self.bank.frequency(tones.offset.detach().float())
+        turned = self.bank.phases(frequency, anchor, state.tones)
         slope, shift, most = TONE_RANGE
-        amplitude = torch.sigmoid(gate) * (slope * loudness + shift).clamp(max=most).exp()
+        amplitude = tones.gate.float() * (slope * self.loudness(x) + shift).clamp(max=most).exp()
         spectrum = harmonic * self._frames(pulses) + breath * self._frames(hiss)
-        spectrum = spectrum + self.bank.spectrum(steady, amplitude, turned[:, :-1])
+        spectrum = spectrum + self.bank.spectrum(frequency, amplitude, turned[:, :-1])
         wave = self._overlap(torch.fft.irfft(spectrum, self.n_fft))
-        return Sound(wave, pitch[:, :: self.hop_length], turned, tone_frequency, gate)
+        return Sound(wave, pitch[:, :: self.hop_length], turned)
 
     def _pitch(self, f0: Tensor, anchor: int, phase: Tensor) -> Tensor:
         """Phases of the fundamental at every sample, and at the one after the last."""

@@ -49,8 +49,12 @@ class ToneBank(nn.Module):
         self.register_buffer("half_width", (edges[1:] - edges[:-1]) / 2, persistent=False)
 
     def frequency(self, offset: Tensor) -> Tensor:
-        """``(…, n_bands)`` unbounded → frequencies in Hz, each inside its band or just beside it."""
-        return self.centre + STRETCH * self.half_width * torch.tanh(offset)
+        """``(…, n_bands)`` places of −1 … 1 → frequencies in Hz, each inside its band or just beside it."""
+        return self.centre + STRETCH * self.half_width * offset
+
+    def offset(self, frequency: Tensor) -> Tensor:
+        """``(…, n_bands)`` in Hz → places, cut at ±1."""
+        return ((frequency - self.centre) / (STRETCH * self.half_width)).clamp(-1, 1)
 
     def phases(self, frequency: Tensor, anchor: int, phase: Tensor) -> Tensor:
         """Phases at the beginnings of frames.

@@ -1,0 +1,88 @@
+"""What a codec's networks are to the rest of the program: windows of sound ↔ windows of codes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from quantizers.nested import NestedKMeansQuantizer
+
+
+class Point(NamedTuple):
+    """An operating point.
+
+    Attributes:
+        frames_per_token: frames of 50 Hz that a token covers.
+        n_streams: tokens of a frame, the semantic one included.
+    """
+
+    frames_per_token: int
+    n_streams: int
+
+
+class CodecNetworks(nn.Module):
+    """Networks with one set of weights for all rates and vocabularies.
+
+    Attributes:
+        config: of the model, with ``sample_rate`` and ``vocabs``.
+    """
+
+    config: Any
+
+    @property
+    @abstractmethod
+    def points(self) -> dict[int, Point]:
+        """Operating points by tokens per second."""
+
+    @abstractmethod
+    def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
+        """Of all streams that there are at any rate."""
+
+    @property
+    @abstractmethod
+    def frame_length(self) -> int:
+        """Samples in a frame of 50 Hz."""
+
+    @property
+    @abstractmethod
+    def edge(self) -> int:
+        """Samples of context on either side that the front ends take beside ``encoder_context``."""
+
+    @property
+    @abstractmethod
+    def encoder_context(self) -> int:
+        """Frames of 50 Hz on either side that a token depends on, in whole tokens of every rate."""
+
+    @property
+    @abstractmethod
+    def decoder_context(self) -> int:
+        """Frames of 50 Hz on either side that a sample depends on, but for the state, in whole tokens of every rate."""
+
+    @property
+    @abstractmethod
+    def decoder_step(self) -> int:
+        """Frames of 50 Hz between the places where a decoder's window can begin."""
+
+    @abstractmethod
+    def codebook(self, frames_per_token: int) -> NestedKMeansQuantizer:
+        """The k-means codebooks of one token rate."""
+
+    @abstractmethod
+    def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int) -> Tensor:
+        """Samples with their context → codes ``(B, S, N)`` of all streams."""
+
+    @abstractmethod
+    def codes_to_values(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:
+        """Codes → semantic codewords and acoustic values ``(B, N, D)``."""
+
+    @abstractmethod
+    def codes_to_drawing(self, codes: Tensor, frames_per_token: int, vocab: int) -> Tensor:
+        """Codes ``(B, S, N)`` → all that can be computed without knowing the place in the stream."""
+
+    @abstractmethod
+    def sound(
+        self, drawing: Tensor, state: Any = None, left: int = 0, start: int = 0, stop: int | None = None
+    ) -> tuple[Tensor, Any]:
+        """What `codes_to_drawing` gave, and the state at frame ``start`` → a window's samples, and the state at ``stop``."""

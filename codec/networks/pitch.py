@@ -1,0 +1,95 @@
+"""The pitch of a voice: fundamental frequency and voicing of every frame of 10 ms.
+
+A small network of its own, taught by an established tracker: a codec that must discover pitch through its bottleneck learns it
+late and badly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from codec.config import PitchConfig
+from codec.networks.convnext import ConvNeXt
+
+LOWEST_F0, HIGHEST_F0 = 55.0, 600.0
+"""In Hz."""
+N_BINS = 128
+"""Classes of the tracker, even on a logarithmic scale: a third of a semitone each."""
+NEAR = 3
+"""Bins on either side of the likeliest over which its place is averaged."""
+MIDDLE_OCTAVE = 1.5
+"""Octaves above `LOWEST_F0`: 156 Hz, about the middle of voices."""
+
+
+class Pitch(NamedTuple):
+    """Pitch of frames at 100 Hz.
+
+    Attributes:
+        f0: ``(B, T)`` in Hz; some number above 0 where there is no voice.
+        voiced: ``(B, T)``, 1 where there is one and 0 elsewhere.
+    """
+
+    f0: Tensor
+    voiced: Tensor
+
+
+def octaves(f0: Tensor) -> Tensor:
+    """Hz → octaves above `LOWEST_F0`."""
+    return torch.log2(f0 / LOWEST_F0)
+
+
+def hertz(octave: Tensor) -> Tensor:
+    """Octaves above `LOWEST_F0` → Hz, inside a voice's range."""
+    return (LOWEST_F0 * torch.exp2(octave)).clamp(LOWEST_F0, HIGHEST_F0)
+
+
+def to_bins(f0: Tensor) -> Tensor:
+    """Hz → place among the tracker's classes, 0 … `N_BINS` − 1."""
+    return octaves(f0.clamp(LOWEST_F0, HIGHEST_F0)) * ((N_BINS - 1) / math.log2(HIGHEST_F0 / LOWEST_F0))
+
+
+class PitchTracker(nn.Module):
+    """log-mel and correlogram → F0 and voicing.
+
+    Args:
+        config: sizes.
+        n_features: width of both together.
+    """
+
+    def __init__(self, config: PitchConfig, n_features: int) -> None:
+        super().__init__()
+        self.stem = nn.Linear(n_features, config.dim)
+        self.backbone = ConvNeXt(config.dim, config.hidden_dim, config.dilations)
+        self.head = nn.Linear(config.dim, N_BINS + 1)
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames to either side, at 100 Hz."""
+        return self.backbone.reach
+
+    def logits(self, mel: Tensor, correlogram: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, T, N_BINS)`` of the classes, and ``(B, T)`` of voicing."""
+        x = self.head(self.backbone(self.stem(torch.cat([mel + 2.0, correlogram], -1))))
+        return x[..., :-1], x[..., -1]
+
+    def forward(self, mel: Tensor, correlogram: Tensor) -> Pitch:
+        """``(B, T, n_mels)`` and ``(B, T, n_lags)`` → pitch."""
+        classes, voiced = self.logits(mel, correlogram)
+        bins = torch.arange(N_BINS, device=classes.device)
+        near = (bins - classes.argmax(-1, keepdim=True)).abs() <= NEAR
+        share = torch.softmax(classes.float().masked_fill(~near, -torch.inf), -1)
+        return Pitch(hertz((share * bins).sum(-1) * (math.log2(HIGHEST_F0 / LOWEST_F0) / (N_BINS - 1))), (voiced > 0).float())
+
+
+def pitch_features(pitch: Pitch) -> Tensor:
+    """``(B, T, 8)`` for networks: voicing, height, and sine and cosine of it on three scales, 0 where there is no voice."""
+    octave, voiced = octaves(pitch.f0), pitch.voiced
+    waves = [voiced * function(2 * math.pi * scale * octave) for scale in (0.5, 1, 2) for function in (torch.sin, torch.cos)]
+    return torch.stack([voiced, voiced * (octave - MIDDLE_OCTAVE), *waves], -1)
+
+
+N_PITCH_FEATURES = 8

@@ -1,0 +1,220 @@
+"""All networks of the codec with sources and filters, and the ways from one representation to the next.
+
+Letters in shapes: B batch, T frames at 100 Hz, N tokens, S streams (semantic, then acoustic ones), D width.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from codec.config import SourceFilterConfig
+from codec.features import LogMel
+from codec.networks.frontend import AcousticFrontEnd
+from codec.networks.interface import CodecNetworks, Point
+from codec.networks.pitch import Pitch, PitchTracker
+from codec.networks.semantic import SemanticEncoder
+from codec.networks.source_filter import Phases, Tones
+from codec.networks.token_decoder import Frames, TokenDecoder
+from codec.networks.token_encoder import FRAME_PITCH, TokenEncoder
+from codec.networks.transform import BlockTransform
+from codec.networks.vocoder import Vocoder
+from quantizers.grouped import GroupedQuantizer
+from quantizers.nested import NestedKMeansQuantizer
+from quantizers.result import Quantized
+
+FRAMES_PER_TOKEN_FRAME = 2
+"""Frames of 100 Hz in one of 50 Hz."""
+
+
+class Drawing(NamedTuple):
+    """What the decoder's head draws from, at 100 Hz; it alone depends on the place in the stream.
+
+    Attributes:
+        x: ``(B, T, D)``.
+        pitch: of the frames.
+        tones: of the frames.
+    """
+
+    x: Tensor
+    pitch: Pitch
+    tones: Tones
+
+    def packed(self) -> Tensor:
+        """All of it as one tensor, ``(B, T, D + 2 + 2 · n_tones)``."""
+        f0, voiced = (part[..., None] for part in self.pitch)
+        return torch.cat([self.x.float(), f0, voiced, *self.tones], -1)
+
+    @staticmethod
+    def unpacked(packed: Tensor, n_tones: int) -> Drawing:
+        """What `packed` made."""
+        x, f0, voiced, offset, gate = torch.split(packed, [packed.shape[-1] - 2 - 2 * n_tones, 1, 1, n_tones, n_tones], -1)
+        return Drawing(x, Pitch(f0[..., 0], voiced[..., 0]), Tones(offset, gate))
+
+
+class SourceFilterNetworks(CodecNetworks):
+    """Front ends, semantic encoder, k-means codebooks, pitch tracker, acoustic encoder and quantiser, decoder, vocoder.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: SourceFilterConfig) -> None:
+        super().__init__()
+        self.config = config
+        mel = config.mel
+        dims = {rate.frames_per_token: rate.semantic_dim for rate in config.rates}
+        self.mel = LogMel(config.sample_rate, mel.n_fft, mel.hop_length, mel.n_mels)
+        self.front_end = AcousticFrontEnd(
+            config.sample_rate, mel.n_fft, config.hop_length, config.n_fft, mel.n_mels, config.n_lags, config.n_tones
+        )
+        self.semantic = SemanticEncoder(config.semantic, mel.n_mels)
+        self.codebooks = nn.ModuleDict(
+            {str(n): NestedKMeansQuantizer(n * config.semantic.n_features, dim, config.vocabs) for n, dim in dims.items()}
+        )
+        self.pitch = PitchTracker(config.pitch, mel.n_mels + config.n_lags)
+        self.quantizer = GroupedQuantizer(config.encoder.levels)
+        coefficients = sum(self.quantizer.dims)
+        self.transforms = nn.ModuleDict(
+            {
+                str(n): BlockTransform(FRAMES_PER_TOKEN_FRAME * n, mel.n_mels + FRAME_PITCH, dim, coefficients)
+                for n, dim in dims.items()
+            }
+        )
+        self.encoder = TokenEncoder(config.encoder, mel.n_mels + config.n_lags + 2 * config.n_tones, dims)
+        self.decoder = TokenDecoder(config.decoder, mel.n_mels, config.n_tones, dims, self.quantizer.dims)
+        self.vocoder = Vocoder(
+            config.vocoder, mel.n_mels, config.n_tones, config.decoder.fine_dim, config.n_fft, config.hop_length,
+            config.sample_rate,
+        )  # fmt: skip
+
+    @property
+    def points(self) -> dict[int, Point]:
+        """Operating points by tokens per second."""
+        return {
+            self.config.tokens_per_second(rate): Point(rate.frames_per_token, 1 + rate.n_acoustic) for rate in self.config.rates
+        }
+
+    def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
+        """Of all streams."""
+        return vocab, *self.quantizer.codebook_sizes
+
+    @property
+    def frame_length(self) -> int:
+        """Samples in a frame of 50 Hz."""
+        return FRAMES_PER_TOKEN_FRAME * self.config.hop_length
+
+    @property
+    def edge(self) -> int:
+        """Samples of context on either side that the front ends take."""
+        return self.mel.edge
+
+    @property
+    def encoder_context(self) -> int:
+        """Frames of 50 Hz on either side that a token depends on, in whole tokens of every rate."""
+        largest = self._largest
+        semantic = self.semantic.reach + largest
+        pitched = -(-self.pitch.receptive_field // FRAMES_PER_TOKEN_FRAME)
+        return _whole(max(semantic, pitched) + self.encoder.receptive_field(largest), largest)
+
+    @property
+    def decoder_context(self) -> int:
+        """Frames of 50 Hz on either side that a sample depends on, but for the phases, in whole tokens of every rate."""
+        fine = -(-self.vocoder.receptive_field // FRAMES_PER_TOKEN_FRAME)
+        return _whole(self.decoder.receptive_field(self._largest) + fine, self._largest)
+
+    @property
+    def decoder_step(self) -> int:
+        """Frames of 50 Hz between the places where a decoder's window can begin."""
+        return self._largest
+
+    @property
+    def _largest(self) -> int:
+        return max(rate.frames_per_token for rate in self.config.rates)
+
+    def codebook(self, frames_per_token: int) -> NestedKMeansQuantizer:
+        """The k-means codebooks of tokens of so many frames of 50 Hz."""
+        found = self.codebooks[str(frames_per_token)]
+        assert isinstance(found, NestedKMeansQuantizer)
+        return found
+
+    def transform(self, frames_per_token: int) -> BlockTransform:
+        """That of blocks of so many frames of 50 Hz."""
+        found = self.transforms[str(frames_per_token)]
+        assert isinstance(found, BlockTransform)
+        return found
+
+    def feats_to_semantic(self, feats: Tensor, frames_per_token: int, vocab: int) -> Quantized:
+        """``(B, T / 2, D)`` encoder features → codewords ``(B, N, D')`` and codes ``(B, N)``."""
+        together = rearrange(feats, "b (n k) d -> b n (k d)", k=frames_per_token)
+        quantized: Quantized = self.codebook(frames_per_token)(together, vocab)
+        return quantized
+
+    def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int) -> Tensor:
+        """``(B, T · hop_length + 2 · edge)`` samples → codes ``(B, S, N)`` of all streams."""
+        semantic = self.feats_to_semantic(self.semantic(self.mel(wave, padded=True)), frames_per_token, vocab)
+        features = self.front_end(wave, padded=True)
+        pitch = self.pitch(features.mel, features.correlogram)
+        latents = self.encoder(features, pitch, semantic.values, frames_per_token, self.transform(frames_per_token))
+        return torch.cat([semantic.codes[:, None], self.quantizer(latents).codes], 1)
+
+    def codes_to_values(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:
+        """Codes ``(B, S, N)`` → semantic codewords, and acoustic values (None if there is no acoustic stream).
+
+        Codes may lie on any device; the vectors are where the networks are.
+        """
+        codebook = self.codebook(frames_per_token)
+        codes = codes.to(codebook.leaves.device)
+        semantic = codebook.decode(codes[:, 0], vocab)
+        if codes.shape[1] == 1:
+            return semantic, None
+        return semantic, self.quantizer.decode(codes[:, 1:]).to(semantic.dtype)
+
+    def values_to_frames(self, semantic: Tensor, acoustic: Tensor, n_acoustic: Tensor, frames_per_token: int) -> Frames:
+        """Codewords and values of all groups, of which ``(B,)`` are there → what they say."""
+        frames: Frames = self.decoder(semantic, acoustic, n_acoustic, frames_per_token, self.transform(frames_per_token))
+        return frames
+
+    def codes_to_drawing(self, codes: Tensor, frames_per_token: int, vocab: int) -> Tensor:
+        """Codes ``(B, S, N)`` → what the head draws from, a `Drawing` packed into one tensor."""
+        semantic, acoustic = self.codes_to_values(codes, frames_per_token, vocab)
+        if acoustic is None:
+            acoustic = semantic.new_zeros(*semantic.shape[:2], sum(self.quantizer.dims))
+        there = torch.full((len(codes),), codes.shape[1] - 1, device=semantic.device)
+        return self.draw(self.values_to_frames(semantic, acoustic, there, frames_per_token)).packed()
+
+    def draw(self, frames: Frames, pitch: Pitch | None = None) -> Drawing:
+        """Frames → what the head draws from; training may tell the true pitch."""
+        pitch, tones = pitch or frames.pitch, frames.tones
+        return Drawing(self.vocoder(frames.mel, pitch, tones, frames.hidden), pitch, tones)
+
+    def sound(
+        self, drawing: Tensor, state: Phases | None = None, left: int = 0, start: int = 0, stop: int | None = None
+    ) -> tuple[Tensor, Phases]:
+        """Draws a window's wave.
+
+        Args:
+            drawing: of the window, as `codes_to_drawing` gives it.
+            state: phases at ``start``; None: of a stream's beginning.
+            left: frame of 50 Hz where the window begins in the stream.
+            start: frame whose phases are known.
+            stop: frame whose phases are asked for; None: behind the window's last one.
+
+        Returns:
+            ``(B, T · hop_length)`` samples, and the phases.
+        """
+        x, pitch, tones = Drawing.unpacked(drawing, self.config.n_tones)
+        two = FRAMES_PER_TOKEN_FRAME
+        sound = self.vocoder.head(x, pitch.f0, pitch.voiced, tones, state, two * (start - left), two * left)
+        return sound.wave, sound.phases(x.shape[1] if stop is None else two * (stop - left))
+
+    def codes_to_wave(self, codes: Tensor, frames_per_token: int, vocab: int) -> Tensor:
+        """Codes ``(B, S, N)`` of a stream's beginning → samples."""
+        return self.sound(self.codes_to_drawing(codes, frames_per_token, vocab))[0]
+
+
+def _whole(frames: int, frames_per_token: int) -> int:
+    return -(-frames // frames_per_token) * frames_per_token

@@ -1,0 +1,131 @@
+"""The decoder's first half: tokens → what to say, frame by frame of 10 ms, in numbers that can be looked at.
+
+The envelope, the pitch and the tones of a frame are named, each taught by a loss of its own; what they leave out goes through
+``hidden``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from codec.config import TokenDecoderConfig
+from codec.networks.convnext import ConvNeXt
+from codec.networks.pitch import MIDDLE_OCTAVE, Pitch, hertz
+from codec.networks.source_filter import Tones
+from codec.networks.token_encoder import FRAME_PITCH, MEL_CENTRE, PITCH_SCALE
+from codec.networks.transform import BlockTransform
+
+VOICING_SLOPE = 4.0
+"""Logits per unit of predicted voicing."""
+GATE_SLOPE = 4.0
+"""Of a tone's gate, which opens or closes rather than being half there."""
+
+
+class Frames(NamedTuple):
+    """What tokens say about frames at 100 Hz.
+
+    Attributes:
+        mel: ``(B, T, n_mels)`` log10 magnitudes.
+        octave: ``(B, T)`` of the pitch above the lowest one.
+        voicing: ``(B, T)`` logits.
+        tone_offset: ``(B, T, n_tones)``, −1 … 1.
+        tone_gate: ``(B, T, n_tones)`` logits.
+        hidden: ``(B, T, D)``.
+    """
+
+    mel: Tensor
+    octave: Tensor
+    voicing: Tensor
+    tone_offset: Tensor
+    tone_gate: Tensor
+    hidden: Tensor
+
+    @property
+    def pitch(self) -> Pitch:
+        """In Hz; the loss on sound does not reach it."""
+        return Pitch(hertz(self.octave.detach()), (self.voicing.detach() > 0).float())
+
+    @property
+    def tones(self) -> Tones:
+        """For the head."""
+        return Tones(self.tone_offset, torch.sigmoid(GATE_SLOPE * self.tone_gate))
+
+
+class TokenDecoder(nn.Module):
+    """Semantic codewords and acoustic values → `Frames`.
+
+    Args:
+        config: sizes.
+        n_mels: bands of the envelope.
+        n_tones: bands that may hold a tone.
+        semantic_dims: by frames of 50 Hz per token, width of semantic codewords.
+        group_dims: width of each group of acoustic values.
+    """
+
+    def __init__(
+        self, config: TokenDecoderConfig, n_mels: int, n_tones: int, semantic_dims: Mapping[int, int], group_dims: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.n_mels, self.n_tones, self.group_dims = n_mels, n_tones, list(group_dims)
+        self.semantic = nn.ModuleDict({str(n): nn.Linear(dim, n * config.dim) for n, dim in semantic_dims.items()})
+        self.acoustic = nn.ModuleDict(
+            {str(n): nn.ModuleList(_into(dim, config.dim, n * config.dim) for dim in group_dims) for n in semantic_dims}
+        )
+        self.absent = nn.ParameterDict({str(n): torch.zeros(len(group_dims), n * config.dim) for n in semantic_dims})
+        self.backbone = ConvNeXt(config.dim, config.hidden_dim, config.dilations)
+        self.refine = nn.Linear(config.dim, 2 * config.fine_dim)
+        self.fine = ConvNeXt(config.fine_dim, config.fine_hidden_dim, config.fine_dilations)
+        self.block = nn.Linear(config.fine_dim, n_mels + FRAME_PITCH)
+        self.tones = nn.Linear(config.fine_dim, 2 * n_tones)
+        nn.init.zeros_(self.block.weight)  # the transform alone, before training
+        nn.init.zeros_(self.block.bias)
+
+    def receptive_field(self, frames_per_token: int) -> int:
+        """Frames of 50 Hz to either side."""
+        return max(self.backbone.reach + -(-self.fine.reach // 2), frames_per_token)
+
+    def forward(
+        self, semantic: Tensor, acoustic: Tensor, n_acoustic: Tensor, frames_per_token: int, transform: BlockTransform
+    ) -> Frames:
+        """Decodes.
+
+        Args:
+            semantic: ``(B, N, D)`` codewords.
+            acoustic: ``(B, N, D)`` values of all groups.
+            n_acoustic: ``(B,)`` groups that are there; what the others hold is not looked at.
+            frames_per_token: frames of 50 Hz in a token.
+            transform: of blocks of that length.
+
+        Returns:
+            ``T = 2 · N · frames_per_token`` frames at 100 Hz.
+        """
+        name, parts, there = str(frames_per_token), torch.split(acoustic, self.group_dims, -1), []
+        x = self.semantic[name](semantic)
+        networks, absent = self.acoustic[name], self.absent[name]
+        assert isinstance(networks, nn.ModuleList)
+        for group, (network, part) in enumerate(zip(networks, parts, strict=True)):
+            sent = (n_acoustic > group)[:, None, None]
+            x = x + torch.where(sent, network(part), absent[group].to(x.dtype))
+            there.append(torch.where(sent, part, 0.0))
+        x = self.backbone(rearrange(x, "b n (k d) -> b (n k) d", k=frames_per_token))
+        x = self.fine(rearrange(self.refine(x), "b t (two d) -> b (t two) d", two=2))
+        block = transform.synthesise(torch.cat(there, -1), transform.predicted(semantic)) + self.block(x).float()
+        gate, offset = self.tones(x).float().chunk(2, -1)
+        voiced, octave = block[..., self.n_mels] / PITCH_SCALE, block[..., self.n_mels + 1] / PITCH_SCALE
+        return Frames(
+            mel=block[..., : self.n_mels] - MEL_CENTRE,
+            octave=octave + MIDDLE_OCTAVE,
+            voicing=VOICING_SLOPE * PITCH_SCALE * (voiced - 0.5),
+            tone_offset=torch.tanh(offset),
+            tone_gate=gate,
+            hidden=x,
+        )
+
+
+def _into(width: int, hidden_dim: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, out))

@@ -1,0 +1,72 @@
+"""The linear part of the acoustic tokens: what a transform codec would send.
+
+A token covers a block of frames. What its semantic token and that one's neighbours say about the block is predicted by a linear map;
+of the rest, the Karhunen-Loève transform's first coefficients are sent, most important first. Networks beside it learn what a
+linear map cannot. From random weights they find even the transform slowly; from here, the first step of training is intelligible.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+class BlockTransform(nn.Module):
+    """Blocks of frames ↔ coefficients.
+
+    Args:
+        frames: in a block, at 100 Hz.
+        width: numbers that describe a frame.
+        semantic_dim: width of semantic codewords.
+        n_coefficients: that are sent.
+    """
+
+    def __init__(self, frames: int, width: int, semantic_dim: int, n_coefficients: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.predict = nn.Linear(3 * semantic_dim, frames * width)
+        self.analysis = nn.Linear(frames * width, n_coefficients, bias=False)
+        self.synthesis = nn.Linear(n_coefficients, frames * width, bias=False)
+
+    def predicted(self, semantic: Tensor) -> Tensor:
+        """``(B, N, D)`` codewords → ``(B, N, frames · width)``: a block by its semantic token and the two beside it."""
+        before, after = F.pad(semantic, (0, 0, 1, 0))[:, :-1], F.pad(semantic, (0, 0, 0, 1))[:, 1:]
+        return self.predict(torch.cat([before, semantic, after], -1))
+
+    def analyse(self, features: Tensor, predicted: Tensor) -> Tensor:
+        """``(B, N · frames, width)`` and what was predicted → ``(B, N, n_coefficients)``, mostly within ±1."""
+        return self.analysis(rearrange(features, "b (n k) w -> b n (k w)", k=self.frames) - predicted)
+
+    def synthesise(self, coefficients: Tensor, predicted: Tensor) -> Tensor:
+        """``(B, N, n_coefficients)``, 0 where they were not sent, and what was predicted → ``(B, N · frames, width)``."""
+        return rearrange(predicted + self.synthesis(coefficients), "b n (k w) -> b (n k) w", k=self.frames)
+
+    @torch.no_grad()
+    def fit(self, semantic: Tensor, features: Tensor, span: float = 2.5, ridge: float = 1.0) -> Tensor:
+        """Least squares and principal components.
+
+        Args:
+            semantic: ``(B, N, D)`` codewords.
+            features: ``(B, N · frames, width)``.
+            span: standard deviations of a coefficient that become 1.
+            ridge: added to the diagonal of the codewords' covariance, over all blocks.
+
+        Returns:
+            ``(n_coefficients,)`` share of what was not predicted that each coefficient explains.
+        """
+        before, after = F.pad(semantic, (0, 0, 1, 0))[:, :-1], F.pad(semantic, (0, 0, 0, 1))[:, 1:]
+        x = torch.cat([before, semantic, after, torch.ones_like(semantic[..., :1])], -1).flatten(0, 1).double()
+        y = rearrange(features, "b (n k) w -> (b n) (k w)", k=self.frames).double()
+        weights = torch.linalg.solve(x.T @ x + ridge * torch.eye(x.shape[1], dtype=x.dtype), x.T @ y)
+        rest = y - x @ weights
+        variances, directions = torch.linalg.eigh(rest.T @ rest / len(rest))
+        count = self.analysis.out_features
+        variances, directions = variances.flip(0), directions.flip(1)[:, :count].T
+        scale = span * variances[:count].clamp_min(1e-12).sqrt()[:, None]
+        self.predict.weight.copy_(weights[:-1].T)
+        self.predict.bias.copy_(weights[-1])
+        self.analysis.weight.copy_(directions / scale)
+        self.synthesis.weight.copy_((directions * scale).T)
+        return (variances[:count] / variances.sum()).float()
