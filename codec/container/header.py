@@ -21,6 +21,7 @@ USUAL_RATE = 16_000
 MIN_FRAME_RATE, MAX_FRAME_RATE = 1, 1000
 """Frames per second."""
 CHUNK_SECONDS = 10.24
+MAX_STREAMS = 8
 MAX_CODEBOOK = 1 << 24
 MAX_CHUNK_BYTES = 1 << 20
 MAX_EXTRA_FRAMES = 9
@@ -71,9 +72,9 @@ class Header:
             ContainerError: tokens of another kind of codec.
         """
         streams, millihertz = len(tokens.codebook_sizes), 1000 * tokens.frame_rate
-        if streams > 2 or millihertz % 1 or not MIN_FRAME_RATE <= tokens.frame_rate <= MAX_FRAME_RATE:
+        if streams > MAX_STREAMS or millihertz % 1 or not MIN_FRAME_RATE <= tokens.frame_rate <= MAX_FRAME_RATE:
             about = f"{streams} streams of {tokens.frame_rate:g} frames/s"
-            raise ContainerError(f"{about} do not fit into .sct; one or two of 1 to 1000 frames/s, in whole mHz, do")
+            raise ContainerError(f"{about} do not fit into .sct; up to {MAX_STREAMS} of 1 to 1000 frames/s, in whole mHz, do")
         largest = MAX_CODED_CHUNK_BYTES if entropy else MAX_CHUNK_BYTES
         fitting = 8 * largest // (max(1, len(tokens.codes)) * tokens.bits_per_frame)
         return Header(
@@ -116,7 +117,7 @@ class Header:
             raise ContainerError(
                 f"format version {version} flags {flags} is newer than this program reads ({VERSION}); update it"
             )
-        if streams not in (1, 2):
+        if not 1 <= streams <= MAX_STREAMS:
             raise ContainerError(f"damaged header: {streams} streams")
         numbers, named = streams + bool(flags & OTHER_RATE), 8 if flags & ENTROPY_CODED else 0
         rest = read_exactly(source, 4 * numbers + named + 4, "the header")

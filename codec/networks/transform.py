@@ -1,8 +1,9 @@
 """The linear part of the acoustic tokens: what a transform codec would send.
 
-A token covers a block of frames. What its semantic token and that one's neighbours say about the block is predicted by a linear map;
+A token covers a block of frames. What its semantic token and those beside it say about the block is predicted by a linear map;
 of the rest, the Karhunen-Loève transform's first coefficients are sent, most important first. Networks beside it learn what a
-linear map cannot. From random weights they find even the transform slowly; from here, the first step of training is intelligible.
+linear map cannot. From random weights they find even the transform slowly; from here, the first step of training is
+intelligible.
 """
 
 from __future__ import annotations

@@ -1,0 +1,252 @@
+"""The second architecture: windows are the whole, streams and batches too; levels can be left out; the transform is one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import codec
+from codec.config import (
+    PitchConfig,
+    RateConfig,
+    SemanticConfig,
+    SourceFilterConfig,
+    TokenDecoderConfig,
+    TokenEncoderConfig,
+    VocoderConfig,
+)
+from codec.errors import CodecError, ModelError
+from codec.hub import export
+from codec.model import Codec
+from codec.networks.frontend import AcousticFrontEnd
+from codec.networks.pitch import HIGHEST_F0, LOWEST_F0, Pitch, PitchTracker, hertz, octaves, to_bins
+from codec.networks.source_filter_codec import Drawing, SourceFilterNetworks
+from codec.networks.transform import BlockTransform
+from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder
+from quantizers.grouped import GroupedQuantizer
+
+SMALL = SourceFilterConfig(
+    n_tones=12,
+    rates=(
+        RateConfig(frames_per_token=2, n_acoustic=2, semantic_dim=8),
+        RateConfig(frames_per_token=2, n_acoustic=1, semantic_dim=8),
+        RateConfig(frames_per_token=4, n_acoustic=1, semantic_dim=8),
+    ),
+    vocabs=(16, 32),
+    semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=12),
+    pitch=PitchConfig(dim=8, hidden_dim=16, dilations=(1,)),
+    encoder=TokenEncoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), token_dilations=(1,), levels=((8, 4), (4, 4, 4))),
+    decoder=TokenDecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), fine_dim=16, fine_hidden_dim=32, fine_dilations=(1,)),
+    vocoder=VocoderConfig(dim=16, hidden_dim=32, dilations=(1,)),
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> Codec:
+    torch.manual_seed(0)
+    networks = SourceFilterNetworks(SMALL).eval()
+    for codebook in networks.codebooks.values():
+        codebook.leaves.normal_(std=0.3)
+    for module in (networks.encoder, networks.decoder):  # what is 0 before training would hide mistakes
+        for parameter in module.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.1)
+    return Codec(networks, "small", "0123456789abcdef", vocab=32)
+
+
+def sound(samples: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    time = np.arange(samples) / 16_000
+    voice = sum(np.sin(2 * np.pi * n * 130 * time + n) / n for n in range(1, 20))
+    return (0.1 * voice * (np.sin(2 * np.pi * 3 * time) > -0.3) + 0.01 * rng.standard_normal(samples)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [75, 50, 25])
+@pytest.mark.parametrize("grid", [Grid(core=64), WHOLE])
+def test_windows_are_one_pass(model: Codec, rate: int, grid: Grid) -> None:
+    networks, point = model.networks, model.point_of(rate)
+    wave = sound(400 * 320)
+    encoder = StreamEncoder(networks, 16_000, 1, point, 32, grid)
+    streamed = torch.cat([encoder.push(wave), encoder.flush()], dim=2)
+    padded = torch.nn.functional.pad(torch.from_numpy(wave)[None], (networks.edge, networks.edge))
+    whole = networks.wave_to_codes(padded, point.frames_per_token, 32)[:, : point.n_streams]
+    assert (streamed != whole).sum() <= 2, "a rounding may flip one code in thousands"
+    decoder = StreamDecoder(networks, point.frames_per_token, 32, grid)
+    windows = torch.cat([decoder.push(whole), decoder.flush()], dim=1)
+    once = networks.codes_to_wave(whole, point.frames_per_token, 32)
+    assert once.abs().max() > 1e-3
+    # A rounding of the pitch grows with its phase: 20 s at 16 kHz turn 2⁻²⁴ of a hertz into a hundredth of a sample.
+    torch.testing.assert_close(windows, once, rtol=0, atol=2e-3 * once.abs().max().item())
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_streams_and_batches_give_what_each_item_gives_alone(model: Codec, data: st.DataObject) -> None:
+    rate = data.draw(st.sampled_from(model.rates), "rate")
+    counts = data.draw(st.lists(st.integers(1, 30_000), min_size=2, max_size=3), "samples")
+    batch = np.zeros((len(counts), max(counts)), np.float32)
+    for row, count in zip(batch, counts, strict=True):
+        row[:count] = sound(count, count)
+    tokens = model.encode(batch, 16_000, rate, lengths=torch.tensor(counts))
+    decoded = model.decode(tokens)
+    for index, count in enumerate(counts):
+        alone = model.encode(batch[index, :count], 16_000, rate)
+        assert torch.equal(alone.codes, tokens.item(index).codes)
+        at = data.draw(st.integers(0, alone.codes.shape[2]), "cut")
+        decoder = model.stream_decoder(alone)
+        parts = [decoder.push(alone.codes[..., :at]), decoder.push(alone.codes[..., at:]), decoder.flush()]
+        assert torch.equal(torch.cat(parts, dim=1)[0, :count], decoded[index, :count])
+
+
+def test_a_stream_of_more_tokens_holds_that_of_fewer(model: Codec) -> None:
+    wave = sound(16_000)
+    many, few = (model.encode(wave, 16_000, rate) for rate in (75, 50))
+    assert torch.equal(many.codes[:, :2], few.codes)
+    assert (many.frame_rate, few.frame_rate, many.rate, few.rate) == (25, 25, 75, 50)
+    assert model.decode(many).shape == model.decode(few).shape == model.decode(few.semantic_only()).shape
+    assert not torch.equal(model.decode(many), model.decode(few))
+
+
+def test_containers_hold_all_streams(model: Codec, tmp_path: pytest.TempPathFactory) -> None:
+    tokens = model.encode(sound(20_000), 16_000, 75)
+    codec.save(tokens, tmp_path / "x.sct")
+    again = codec.read(tmp_path / "x.sct")
+    assert torch.equal(again.codes, tokens.codes)
+    assert again.codebook_sizes == tokens.codebook_sizes == (32, 32, 64)
+    assert torch.equal(model.decode(again), model.decode(tokens))
+
+
+def test_a_folder_keeps_the_model(model: Codec, tmp_path: pytest.TempPathFactory) -> None:
+    export(model.networks, tmp_path)
+    again = codec.load(tmp_path, vocab=32)
+    wave = sound(16_000)
+    assert again.rates == (75, 50, 25)
+    assert (again.encode(wave, 16_000, 75).codes == model.encode(wave, 16_000, 75).codes).float().mean() > 0.9  # float16
+    with pytest.raises(ModelError, match="the diffusion decoder takes models of the first architecture"):
+        codec.load(tmp_path, decoder="diffusion")
+
+
+def test_tokens_of_another_frame_rate_are_refused(model: Codec) -> None:
+    tokens = model.encode(sound(16_000), 16_000, 50)
+    with pytest.raises(CodecError, match=r"frame rate 50 is not one of 12\.5, 25 Hz"):
+        model.decode(type(tokens)(**{**tokens.__dict__, "frame_rate": 50.0}))
+
+
+def test_embeddings_have_all_groups(model: Codec) -> None:
+    tokens = model.encode(sound(16_000), 16_000, 75)
+    assert model.embed(tokens, "semantic").shape == (1, 25, 8)
+    assert model.embed(tokens, "acoustic").shape == (1, 25, 5)
+    few = model.encode(sound(16_000), 16_000, 50)
+    assert not model.embed(few, "acoustic")[..., 2:].any(), "what was not sent is 0"
+
+
+def test_drawings_survive_packing() -> None:
+    x, f0, voiced = torch.randn(1, 4, 6), torch.rand(1, 4) + 100, torch.ones(1, 4)
+    offset, gate = torch.rand(2, 1, 4, 3)
+    drawing = Drawing(x, Pitch(f0, voiced), codec.networks.source_filter.Tones(offset, gate))
+    again = Drawing.unpacked(drawing.packed(), 3)
+    assert torch.equal(again.x, x)
+    assert torch.equal(again.pitch.f0, f0)
+    assert torch.equal(again.tones.gate, gate)
+
+
+def test_the_transform_is_that_of_principal_components() -> None:
+    torch.manual_seed(0)
+    transform = BlockTransform(frames=2, width=3, semantic_dim=4, n_coefficients=6)
+    semantic = torch.randn(8, 200, 4)
+    mixing = torch.randn(4, 6)
+    noise = torch.randn(8, 200, 6) * torch.tensor([3.0, 1, 0.3, 0.1, 0.03, 0.01])
+    features = (semantic @ mixing + noise).reshape(8, 400, 3)
+    shares = transform.fit(semantic, features)
+    assert (shares[:-1] >= shares[1:]).all()
+    assert shares[0] == pytest.approx(9 / (9 + 1 + 0.09 + 0.01), rel=0.05)
+    coefficients = transform.analyse(features, transform.predicted(semantic))
+    torch.testing.assert_close(coefficients.std((0, 1)), torch.full((6,), 1 / 2.5), rtol=0.02, atol=0)
+    again = transform.synthesise(coefficients, transform.predicted(semantic))
+    torch.testing.assert_close(again, features, atol=1e-3, rtol=1e-3)
+    assert torch.linalg.norm(transform.synthesise(torch.zeros_like(coefficients), transform.predicted(semantic)) - features) < (
+        1.1 * torch.linalg.norm(noise)
+    )
+
+
+def test_groups_are_quantisers_side_by_side() -> None:
+    quantizer = GroupedQuantizer([(16, 8), (4, 4, 4)])
+    latents = torch.randn(2, 7, 5)
+    quantized = quantizer(latents)
+    assert quantizer.codebook_sizes == (128, 64)
+    assert quantized.codes.shape == (2, 2, 7)
+    assert torch.equal(quantizer.decode(quantized.codes), quantized.values)
+    first = quantizer.decode(quantized.codes[:, :1])
+    assert torch.equal(first[..., :2], quantized.values[..., :2])
+    assert not first[..., 2:].any()
+    assert (quantizer.bound(latents) - quantized.values).abs().max() <= 0.5 / 2 + 1e-3, "half a level of the coarsest dimension"
+
+
+@pytest.mark.parametrize("frequency", [220.0, 1_003.0, 2_018.7, 6_400.0])
+def test_the_front_end_finds_a_tone(frequency: float) -> None:
+    front_end = AcousticFrontEnd()
+    wave = 0.3 * torch.sin(2 * torch.pi * frequency * torch.arange(16_000) / 16_000)[None]
+    magnitude = torch.fft.rfft(wave.unfold(-1, 1024, 160) * front_end.window).abs()
+    peaks = front_end.peaks(magnitude)
+    loudest = magnitude.mean(1)[0].argmax() * 16_000 / 1024
+    band = (front_end.peaks.bank.centre - loudest).abs().argmin()
+    assert peaks.tonal[..., band].all()
+    assert peaks.prominence[..., band].min() > 0.6
+    torch.testing.assert_close(
+        peaks.frequency[..., band], torch.full_like(peaks.frequency[..., band], frequency), rtol=0.005, atol=1
+    )
+    assert peaks.tonal.sum(-1).max() <= 2, "a neighbour may see it at its edge"
+
+
+def test_noise_has_hardly_any_tones() -> None:
+    peaks = AcousticFrontEnd().peaks(
+        torch.fft.rfft(0.1 * torch.randn(1, 16_000).unfold(-1, 1024, 160) * torch.hann_window(1024)).abs()
+    )
+    assert peaks.tonal.float().mean() < 0.02
+
+
+@pytest.mark.parametrize("f0", [80.0, 155.0, 310.0])
+def test_the_correlogram_peaks_at_the_period(f0: float) -> None:
+    time = torch.arange(16_000) / 16_000
+    wave = sum(torch.sin(2 * torch.pi * n * f0 * time) for n in range(1, 20))
+    correlogram = AcousticFrontEnd()(0.05 * wave[None]).correlogram[0, 20:-20].mean(0)
+    lags = 1 / torch.logspace(np.log2(500), np.log2(60), 64, base=2)
+    first = lags < 1.5 / f0  # later ones are multiples of the period
+    assert 1 / lags[first][correlogram[first].argmax()] == pytest.approx(f0, rel=0.04)
+
+
+def test_pitch_scales_are_inverse() -> None:
+    f0 = torch.tensor([LOWEST_F0, 100.0, 333.0, HIGHEST_F0])
+    torch.testing.assert_close(hertz(octaves(f0)), f0)
+    assert to_bins(f0)[0] == 0
+    assert to_bins(f0)[-1] == pytest.approx(127)
+    assert (hertz(torch.tensor([-9.0, 9.0])) == torch.tensor([LOWEST_F0, HIGHEST_F0])).all()
+
+
+def test_the_tracker_says_the_middle_of_its_likeliest_classes() -> None:
+    tracker = PitchTracker(PitchConfig(dim=8, hidden_dim=8, dilations=(1,)), 4)
+    torch.nn.init.zeros_(tracker.head.weight)
+    tracker.head.bias.data.zero_()
+    tracker.head.bias.data[40], tracker.head.bias.data[41], tracker.head.bias.data[-1] = 9.0, 9.0, 1.0
+    pitch = tracker(torch.randn(1, 5, 2), torch.randn(1, 5, 2))
+    assert to_bins(pitch.f0).flatten().tolist() == pytest.approx([40.5] * 5, abs=0.02)
+    assert (pitch.voiced == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rates": [{"frames_per_token": 3, "n_acoustic": 1, "semantic_dim": 8}]}, "whole number of tokens"),
+        ({"rates": [{"frames_per_token": 2, "n_acoustic": 7, "semantic_dim": 8}]}, "more acoustic tokens"),
+        ({"rates": [{"frames_per_token": 2, "n_acoustic": 1, "semantic_dim": 8}] * 2}, "rates must differ"),
+        ({"vocabs": [16, 24]}, "vocabs must ascend"),
+        ({"n_fft": 1280}, "windows as long"),
+        ({"n_fft": 600}, "of the decoder must be"),
+    ],
+)
+def test_configs_that_cannot_work_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SourceFilterConfig.read({**SMALL.model_dump(mode="json"), **change})
