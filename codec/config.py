@@ -145,6 +145,11 @@ class ModelConfig(Config):
         check_head(self.decoder.n_fft, self.hop_length)
         return self
 
+    @property
+    def frame_length(self) -> int:
+        """Samples in a frame of 50 Hz."""
+        return self.hop_length
+
 
 def check_head(n_fft: int, hop_length: int) -> None:
     """Refuses windows of an inverse-STFT head that would not add up to sound.
@@ -288,3 +293,19 @@ class SourceFilterConfig(Config):
     def tokens_per_second(self, rate: RateConfig) -> int:
         """Of an operating point, all streams together."""
         return self.sample_rate // (2 * self.hop_length) * (1 + rate.n_acoustic) // rate.frames_per_token
+
+    @property
+    def frame_length(self) -> int:
+        """Samples in a frame of 50 Hz."""
+        return 2 * self.hop_length
+
+    @property
+    def stacks(self) -> tuple[int, ...]:
+        """Frames of 50 Hz per token, each once."""
+        return tuple(dict.fromkeys(rate.frames_per_token for rate in self.rates))
+
+    @property
+    def semantic_dims(self) -> tuple[int, ...]:
+        """Width of the clustered space for each of ``stacks``."""
+        dims = {rate.frames_per_token: rate.semantic_dim for rate in self.rates}
+        return tuple(dims[stack] for stack in self.stacks)

@@ -17,11 +17,14 @@ from torch import Tensor
 from codec.atomic import atomic_path, atomic_write
 from codec.data.progress import display, heard
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
+from codec.config import SourceFilterConfig
 from codec.errors import CodecError
 from codec.features import LogMel
-from codec.hub import load_own
-from codec.networks.networks import Networks
+from codec.hub import build, load_own
+from codec.networks.interface import CodecNetworks
+from codec.networks.networks import Networks, first_architecture
 from codec.networks.semantic import SemanticEncoder
+from codec.networks.source_filter_codec import SourceFilterNetworks
 from quantizers import checkpoints
 from quantizers.checkpoints import CheckpointError, mark_of
 from quantizers.clustering import Iteration
@@ -263,7 +266,7 @@ def _usage(quantizer: NestedKMeansQuantizer, points: np.ndarray, vocab: int) -> 
     return {"used": (share > 0).double().mean().item(), "entropy_bits": entropy, "unexplained": unexplained}
 
 
-def assemble(config: TrainConfig) -> Networks:
+def assemble(config: TrainConfig) -> CodecNetworks:
     """Networks with trained semantic encoder and codebooks; the rest fresh, or of ``config.init``.
 
     Raises:
@@ -274,16 +277,25 @@ def assemble(config: TrainConfig) -> Networks:
     if fitted and not path.exists():
         raise CodecError(f"{path}: no codebooks; run codec train kmeans first")
     torch.manual_seed(config.seed)
-    networks = given_networks(config) if config.init else Networks(config.model)
+    networks = given_networks(config) if config.init else build(config.model)
     if "ssl" not in config.given:
         networks.semantic.load_state_dict(load_encoder(config).state_dict())
     if fitted:
         require_origin(path.parent / "report.json", encoder=digest_of(networks.semantic))
-        before = [codebook.basis.clone() for codebook in networks.codebooks]
+        before = [networks.codebook(stack).basis.clone() for stack in config.model.stacks]
         networks.codebooks.load_state_dict(load_file(path))
         if config.kmeans.refit:
-            _follow(networks, before)
+            _follow(first_architecture(networks, "kmeans.refit"), before)
     return networks
+
+
+def assemble_first(config: TrainConfig) -> Networks:
+    """As `assemble`, of the first architecture.
+
+    Raises:
+        CodecError: the config is of another architecture, or as `assemble`.
+    """
+    return first_architecture(assemble(config), "this stage")
 
 
 @torch.no_grad()
@@ -295,13 +307,31 @@ def _follow(networks: Networks, before: Sequence[Tensor]) -> None:
             reader.weight.copy_(reader.weight.double() @ back)
 
 
-def given_networks(config: TrainConfig) -> Networks:
+def given_networks(config: TrainConfig) -> CodecNetworks:
     """The networks of ``config.init``, to be trained further.
+
+    Of a model of the first architecture the second one takes the semantic half.
 
     Raises:
         CodecError: no such model, or it has other sizes than ``config.model``.
     """
-    networks = load_own(str(config.init)).networks
-    if networks.config != config.model:
+    given = load_own(str(config.init)).networks
+    if isinstance(given, Networks) and isinstance(config.model, SourceFilterConfig):
+        return _with_semantics_of(given, config.model, str(config.init))
+    if given.config != config.model:
         raise CodecError(f"init: model {config.init} has other sizes than the config's model section")
-    return networks.requires_grad_(True).train()
+    return given.requires_grad_(True).train()
+
+
+def _with_semantics_of(given: Networks, model: SourceFilterConfig, name: str) -> SourceFilterNetworks:
+    """Fresh networks but for the semantic encoder and the codebooks."""
+    theirs = given.config
+    dims = dict(zip(theirs.stacks, theirs.semantic_dims, strict=True))
+    same = (theirs.mel, theirs.semantic, theirs.vocabs) == (model.mel, model.semantic, model.vocabs)
+    if not same or any(dims.get(stack) != dim for stack, dim in zip(model.stacks, model.semantic_dims, strict=True)):
+        raise CodecError(f"init: the semantic half of {name} has other sizes than the config's model section")
+    networks = SourceFilterNetworks(model)
+    networks.semantic.load_state_dict(given.semantic.state_dict())
+    for stack in model.stacks:
+        networks.codebook(stack).load_state_dict(given.codebook(stack).state_dict())
+    return networks

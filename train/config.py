@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from codec.config import Config, ModelConfig
+from codec.config import Config, ModelConfig, SourceFilterConfig
 from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE
 from train.crops import FRAME
@@ -103,6 +103,30 @@ class KMeansStage(Config):
     refit: bool = False
 
 
+class TrackerStage(Config):
+    """The pitch tracker."""
+
+    weights: Weights = {"speech": 0.8, "music": 0.1, "sound": 0.1}
+    crop_frames: Count = 80
+    batch_size: Count = 16
+    steps: Count = 3000
+    learning_rate: Positive = 3e-3
+    average_decay: Decay = 0.999
+    save_every: Count = 500
+
+
+class VocoderStage(Config):
+    """The vocoder alone."""
+
+    weights: Weights = {"speech": 0.65, "music": 0.2, "sound": 0.15}
+    crop_frames: Count = 64
+    batch_size: Count = 12
+    steps: Count = 6000
+    learning_rate: Positive = 2e-3
+    average_decay: Decay = 0.999
+    save_every: Count = 500
+
+
 class CodecStage(Config):
     """Acoustic encoder, quantiser and decoder.
 
@@ -115,6 +139,8 @@ class CodecStage(Config):
         intelligibility: weight of one minus the short-time objective intelligibility of output beside original.
         evenness: weight of the bits by which acoustic codes fall short of being used evenly.
         average_decay: of the moving average of weights that is exported.
+        first_only: of an architecture with several acoustic tokens: chance that only the first one arrives.
+        told_pitch: likewise, chance that an item's sound is made with the true pitch rather than the decoded one.
     """
 
     weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
@@ -129,6 +155,8 @@ class CodecStage(Config):
     intelligibility: NotNegative = 0.0
     evenness: NotNegative = 0.0
     average_decay: Decay = 0.999
+    first_only: Share = 0.3
+    told_pitch: Share = 0.4
     save_every: Count = 500
 
 
@@ -184,10 +212,12 @@ class TrainConfig(Config):
     init: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["bf16", "fp32"] = "bf16"
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig | SourceFilterConfig = ModelConfig()
     corpus: CorpusConfig = CorpusConfig()
     ssl: SemanticStage = SemanticStage()
     kmeans: KMeansStage = KMeansStage()
+    tracker: TrackerStage = TrackerStage()
+    vocoder: VocoderStage = VocoderStage()
     codec: CodecStage = CodecStage()
     adversarial: AdversarialStage = AdversarialStage()
     entropy: EntropyStage = EntropyStage()
@@ -203,7 +233,7 @@ class TrainConfig(Config):
         wanted = self.ssl.teacher_components + self.ssl.spectrum_components
         if self.ssl.objective == "distil" and "ssl" not in self.given and wanted != self.model.semantic.n_features:
             raise ValueError(f"model.semantic.n_features must be ssl.teacher_components + ssl.spectrum_components = {wanted}")
-        if (self.model.sample_rate, self.model.hop_length) != (SAMPLE_RATE, FRAME):
+        if (self.model.sample_rate, self.model.frame_length) != (SAMPLE_RATE, FRAME):
             raise ValueError(f"model: corpora are kept at {SAMPLE_RATE} Hz and features in frames of {FRAME} samples")
         if len(self.codec.stack_shares) != len(self.model.stacks) or not any(self.codec.stack_shares):
             raise ValueError(
@@ -228,6 +258,11 @@ class TrainConfig(Config):
         if not self.init or self.ssl.refit:
             return ()
         return ("teacher", "ssl") if self.kmeans.refit else ("teacher", "ssl", "kmeans")
+
+    @property
+    def voiced(self) -> bool:
+        """Whether the model is of the architecture whose decoder has a voice's sources."""
+        return isinstance(self.model, SourceFilterConfig)
 
     def folder(self, name: str) -> Path:
         """A stage's folder below ``root``."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from codec.atomic import atomic_write
+from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.errors import CodecError
 
@@ -29,10 +30,12 @@ class Batch:
     Attributes:
         wave: ``(B, samples)`` float32.
         features: ``(B, T, D)`` float32, or None without a feature cache.
+        labels: ``(B, T, D)`` float32, or None without a cache of labels.
     """
 
     wave: Tensor
     features: Tensor | None
+    labels: Tensor | None = None
 
     @property
     def seconds(self) -> float:
@@ -41,7 +44,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
-        return Batch(self.wave.to(device), None if self.features is None else self.features.to(device))
+        features, labels = (None if part is None else part.to(device) for part in (self.features, self.labels))
+        return Batch(self.wave.to(device), features, labels)
 
 
 class Crops:
@@ -57,6 +61,7 @@ class Crops:
         frames: length of a crop in 20 ms frames.
         batch_size: crops a batch.
         features: memory map ``(frames, D)`` in the order of train + valid clips, or None.
+        labels: likewise, of something else.
         seed: of everything random.
         share: the crops of each batch that this process draws; default: all.
     """
@@ -65,19 +70,20 @@ class Crops:
         self,
         corpus: Corpus,
         split: str,
-        weights: Mapping[str, float],
+        weights: Mapping[Domain, float],
         frames: int,
         batch_size: int,
         features: np.ndarray | None = None,
         *,
+        labels: np.ndarray | None = None,
         seed: int = 0,
         share: slice | None = None,
     ) -> None:
         self.corpus, self.frames, self.seed = corpus, frames, seed
         self._whole = range(batch_size)
         self._numbers = self._whole[share or slice(None)]
-        self.features = features
-        self._first = first_frames(corpus) if features is not None else {}
+        self._caches = (features, labels)
+        self._first = first_frames(corpus) if features is not None or labels is not None else {}
         self._entries = {domain: usable(corpus, split, domain) for domain in weights}
         self._domains = [d for d in weights if self._entries[d] and weights[d] > 0]
         if not self._domains:
@@ -98,9 +104,11 @@ class Crops:
     def _draw(self, index: int, numbers: range) -> Batch:
         crops = [self._crop(np.random.default_rng((self.seed, index, number))) for number in numbers]
         wave = torch.from_numpy(np.stack([wave for wave, _ in crops]))
-        if self.features is None:
-            return Batch(wave, None)
-        return Batch(wave, torch.from_numpy(np.stack([features for _, features in crops])))
+        features, labels = (
+            None if cache is None else torch.from_numpy(np.stack([rows[index] for _, rows in crops]))
+            for index, cache in enumerate(self._caches)
+        )
+        return Batch(wave, features, labels)
 
     def stream(self, start: int = 0) -> Iterator[tuple[int, Batch]]:
         """Endless ``(index, batch)`` from ``start`` on, loaded a few batches ahead in a thread."""
@@ -112,11 +120,10 @@ class Crops:
                 ahead.append(pool.submit(self.batch, index + 4))
                 index += 1
 
-    def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
         domain = self._domains[rng.choice(len(self._domains), p=self._shares)]
         wave = np.zeros(self.frames * FRAME, np.float32)
-        width = 0 if self.features is None else self.features.shape[1]
-        features = np.zeros((self.frames, width), np.float32)
+        rows = [np.zeros((self.frames, 0 if cache is None else cache.shape[1]), np.float32) for cache in self._caches]
         filled = 0
         while filled < self.frames:
             position = min(int(np.searchsorted(self._chances[domain], rng.random())), len(self._entries[domain]) - 1)
@@ -126,11 +133,12 @@ class Crops:
             count = min(total - start, self.frames - filled)
             piece = self.corpus.wave(entry, start * FRAME, count * FRAME)
             wave[filled * FRAME : filled * FRAME + len(piece)] = piece
-            if self.features is not None:
-                row = self._first[entry.start] + start
-                features[filled : filled + count] = self.features[row : row + count]
+            for mine, cache in zip(rows, self._caches, strict=True):
+                if cache is not None:
+                    row = self._first[entry.start] + start
+                    mine[filled : filled + count] = cache[row : row + count]
             filled += count
-        return level(wave, rng), features
+        return level(wave, rng), rows
 
 
 def usable(corpus: Corpus, split: str, domain: str) -> list[Entry]:

@@ -8,7 +8,7 @@ STEPS_APART = 1_000_003
 """Between the numbers of two seeds: more than a run has steps."""
 ITEMS_APART = 4096
 """Between the numbers of two steps where items draw for themselves: more than a batch holds."""
-CODEC_CROPS, ADVERSARIAL_CROPS = 17, 31
+CODEC_CROPS, ADVERSARIAL_CROPS, TRACKER_CROPS, VOCODER_CROPS = 17, 31, 47, 61
 """Added to the seed, so that these stages see other crops than pretraining and each other."""
 UNUSED_BATCHES = 1_000_000_000
 """Number of the first batch that no run gets to: for statistics of the data."""

@@ -182,19 +182,53 @@ def _kmeans(config: TrainConfig) -> Figures:
     }
 
 
-def _codec(config: TrainConfig) -> None:
-    from train.autoencoder import train
-    from train.codebooks import assemble
+def _pitch(config: TrainConfig) -> None:
+    from train.voice.pitch import cache
 
-    train(config, assemble(config))
+    if config.voiced:
+        cache(config)
+
+
+def _pitch_needs(config: TrainConfig) -> None:
+    from train.voice.pitch import needs
+
+    if config.voiced:
+        needs(config)
+
+
+def _tracker(config: TrainConfig) -> None:
+    from train.voice import tracker
+    from train.voice.data import assemble
+
+    if config.voiced:
+        tracker.run(config, assemble(config))
+
+
+def _vocoder(config: TrainConfig) -> None:
+    from train.voice import vocoder
+    from train.voice.data import assemble
+
+    if config.voiced:
+        vocoder.run(config, assemble(config))
+
+
+def _codec(config: TrainConfig) -> None:
+    from train import autoencoder
+    from train.codebooks import assemble_first
+    from train.voice import codec, data
+
+    if config.voiced:
+        codec.run(config, data.assemble(config, "tracker", "vocoder"))
+    else:
+        autoencoder.train(config, assemble_first(config))
 
 
 def _adversarial(config: TrainConfig) -> None:
     from train.adversarial import train
-    from train.codebooks import assemble
+    from train.codebooks import assemble_first
 
     if config.adversarial.steps:
-        train(config, assemble(config))
+        train(config, assemble_first(config))
 
 
 def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
@@ -212,11 +246,17 @@ def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     """
     from codec.hub import export
     from train import adversarial, autoencoder
-    from train.codebooks import assemble
+    from train.codebooks import assemble_first
     from train.lineage import digest_of
     from train.run import check_origin
+    from train.voice.export import averaged
 
-    networks = assemble(config)
+    if config.voiced:
+        trained, steps = averaged(config)
+        folder = folder or config.folder("model")
+        print(f"{folder}: model {export(trained, folder)}, codec after {steps} of {config.codec.steps} steps")
+        return {"steps": steps}
+    networks = assemble_first(config)
     stages = (
         ("codec", autoencoder.MATTERS, (networks.semantic, networks.codebooks)),
         ("adversarial", adversarial.MATTERS, (networks,)),
@@ -283,6 +323,16 @@ STAGES = (
         matters=(*_ENCODER, "kmeans", "ssl.teacher_components", "model.stacks", "model.vocabs", "model.semantic_dims"),
         begun="codebooks/unfinished",
     ),
+    Stage(
+        "pitch",
+        "label the pitch of the whole corpus",
+        "pitch/features.json",
+        _pitch,
+        matters=("seed",),
+        needs=_pitch_needs,
+    ),
+    Stage("tracker", "train the pitch tracker", "", _tracker, shared=True),
+    Stage("vocoder", "train the vocoder on the envelopes, pitches and tones of recordings", "", _vocoder, shared=True),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec, shared=True),
     Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial, shared=True),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from codec.features import LogMel
+from codec.networks.semantic import SemanticEncoder
 from quantizers.nested import NestedKMeansQuantizer
 
 
@@ -27,9 +29,15 @@ class CodecNetworks(nn.Module):
 
     Attributes:
         config: of the model, with ``sample_rate`` and ``vocabs``.
+        mel: what the semantic encoder hears.
+        semantic: the encoder.
+        codebooks: for each number of frames per token.
     """
 
     config: Any
+    mel: LogMel
+    semantic: SemanticEncoder
+    codebooks: nn.ModuleList
 
     @property
     @abstractmethod

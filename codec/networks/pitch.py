@@ -19,6 +19,7 @@ LOWEST_F0, HIGHEST_F0 = 55.0, 600.0
 """In Hz."""
 N_BINS = 128
 """Classes of the tracker, even on a logarithmic scale: a third of a semitone each."""
+BINS_PER_OCTAVE = (N_BINS - 1) / math.log2(HIGHEST_F0 / LOWEST_F0)
 NEAR = 3
 """Bins on either side of the likeliest over which its place is averaged."""
 MIDDLE_OCTAVE = 1.5
@@ -49,7 +50,7 @@ def hertz(octave: Tensor) -> Tensor:
 
 def to_bins(f0: Tensor) -> Tensor:
     """Hz → place among the tracker's classes, 0 … `N_BINS` − 1."""
-    return octaves(f0.clamp(LOWEST_F0, HIGHEST_F0)) * ((N_BINS - 1) / math.log2(HIGHEST_F0 / LOWEST_F0))
+    return octaves(f0.clamp(LOWEST_F0, HIGHEST_F0)) * BINS_PER_OCTAVE
 
 
 class PitchTracker(nn.Module):
@@ -82,7 +83,7 @@ class PitchTracker(nn.Module):
         bins = torch.arange(N_BINS, device=classes.device)
         near = (bins - classes.argmax(-1, keepdim=True)).abs() <= NEAR
         share = torch.softmax(classes.float().masked_fill(~near, -torch.inf), -1)
-        return Pitch(hertz((share * bins).sum(-1) * (math.log2(HIGHEST_F0 / LOWEST_F0) / (N_BINS - 1))), (voiced > 0).float())
+        return Pitch(hertz((share * bins).sum(-1) / BINS_PER_OCTAVE), (voiced > 0).float())
 
 
 def pitch_features(pitch: Pitch) -> Tensor:

@@ -66,23 +66,20 @@ class SourceFilterNetworks(CodecNetworks):
         super().__init__()
         self.config = config
         mel = config.mel
-        dims = {rate.frames_per_token: rate.semantic_dim for rate in config.rates}
+        dims = dict(zip(config.stacks, config.semantic_dims, strict=True))
         self.mel = LogMel(config.sample_rate, mel.n_fft, mel.hop_length, mel.n_mels)
         self.front_end = AcousticFrontEnd(
             config.sample_rate, mel.n_fft, config.hop_length, config.n_fft, mel.n_mels, config.n_lags, config.n_tones
         )
         self.semantic = SemanticEncoder(config.semantic, mel.n_mels)
-        self.codebooks = nn.ModuleDict(
-            {str(n): NestedKMeansQuantizer(n * config.semantic.n_features, dim, config.vocabs) for n, dim in dims.items()}
+        self.codebooks = nn.ModuleList(
+            NestedKMeansQuantizer(n * config.semantic.n_features, dim, config.vocabs) for n, dim in dims.items()
         )
         self.pitch = PitchTracker(config.pitch, mel.n_mels + config.n_lags)
         self.quantizer = GroupedQuantizer(config.encoder.levels)
         coefficients = sum(self.quantizer.dims)
-        self.transforms = nn.ModuleDict(
-            {
-                str(n): BlockTransform(FRAMES_PER_TOKEN_FRAME * n, mel.n_mels + FRAME_PITCH, dim, coefficients)
-                for n, dim in dims.items()
-            }
+        self.transforms = nn.ModuleList(
+            BlockTransform(FRAMES_PER_TOKEN_FRAME * n, mel.n_mels + FRAME_PITCH, dim, coefficients) for n, dim in dims.items()
         )
         self.encoder = TokenEncoder(config.encoder, mel.n_mels + config.n_lags + 2 * config.n_tones, dims)
         self.decoder = TokenDecoder(config.decoder, mel.n_mels, config.n_tones, dims, self.quantizer.dims)
@@ -137,13 +134,13 @@ class SourceFilterNetworks(CodecNetworks):
 
     def codebook(self, frames_per_token: int) -> NestedKMeansQuantizer:
         """The k-means codebooks of tokens of so many frames of 50 Hz."""
-        found = self.codebooks[str(frames_per_token)]
+        found = self.codebooks[self.config.stacks.index(frames_per_token)]
         assert isinstance(found, NestedKMeansQuantizer)
         return found
 
     def transform(self, frames_per_token: int) -> BlockTransform:
         """That of blocks of so many frames of 50 Hz."""
-        found = self.transforms[str(frames_per_token)]
+        found = self.transforms[self.config.stacks.index(frames_per_token)]
         assert isinstance(found, BlockTransform)
         return found
 

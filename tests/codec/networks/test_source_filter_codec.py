@@ -48,7 +48,7 @@ SMALL = SourceFilterConfig(
 def model() -> Codec:
     torch.manual_seed(0)
     networks = SourceFilterNetworks(SMALL).eval()
-    for codebook in networks.codebooks.values():
+    for codebook in networks.codebooks:
         codebook.leaves.normal_(std=0.3)
     for module in (networks.encoder, networks.decoder):  # what is 0 before training would hide mistakes
         for parameter in module.parameters():

@@ -1,0 +1,54 @@
+"""The part of the second architecture that the codec stage trains."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from codec.networks.pitch import Pitch
+from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.transform import BlockTransform
+from train.voice.targets import Targets, frame_losses
+
+
+class VoiceCodec(nn.Module):
+    """The trainable part of `SourceFilterNetworks`, with the choices that training makes per batch."""
+
+    def __init__(self, networks: SourceFilterNetworks) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.vocoder = networks.encoder, networks.decoder, networks.vocoder
+        # Steps of AdamW are as large for small weights as for others: they would undo the transform.
+        self.transforms = networks.transforms.requires_grad_(False)
+
+    def forward(
+        self,
+        networks: SourceFilterNetworks,
+        targets: Targets,
+        semantic: Tensor,
+        stack: int,
+        n_acoustic: Tensor,
+        told: Tensor,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Encodes and decodes.
+
+        Args:
+            networks: for what stands still: the quantiser.
+            targets: of the batch; their features are what is encoded.
+            semantic: ``(B, N, D)`` codewords.
+            stack: frames of 50 Hz per token.
+            n_acoustic: ``(B,)`` acoustic tokens that arrive.
+            told: ``(B,)`` bool, items whose sound has the true pitch.
+
+        Returns:
+            ``(B, samples)``, and the losses on frames.
+        """
+        transform = self.transforms[networks.config.stacks.index(stack)]
+        assert isinstance(transform, BlockTransform)
+        latents = self.encoder(targets.features, targets.pitch, semantic, stack, transform)
+        values = networks.quantizer(latents).values
+        frames = self.decoder(semantic, values, n_acoustic, stack, transform)
+        mine, theirs, here = frames.pitch, targets.pitch, told[:, None]
+        pitch = Pitch(torch.where(here, theirs.f0, mine.f0), torch.where(here, theirs.voiced, mine.voiced))
+        x = self.vocoder(frames.mel, pitch, frames.tones, frames.hidden)
+        wave: Tensor = self.vocoder.head(x, pitch.f0, pitch.voiced, frames.tones).wave
+        return wave, frame_losses(frames, targets)
