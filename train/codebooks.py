@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from codec.atomic import atomic_path, atomic_write
 from codec.data.progress import display, heard
@@ -279,7 +279,7 @@ def assemble(config: TrainConfig) -> Networks:
         networks.semantic.load_state_dict(load_encoder(config).state_dict())
     if fitted:
         require_origin(path.parent / "report.json", encoder=digest_of(networks.semantic))
-        before = [codebook.basis.clone() for codebook in networks.codebooks]
+        before = [networks.codebook(stack).basis.clone() for stack in networks.config.stacks]
         networks.codebooks.load_state_dict(load_file(path))
         if config.kmeans.refit:
             _follow(networks, before)
@@ -289,9 +289,10 @@ def assemble(config: TrainConfig) -> Networks:
 @torch.no_grad()
 def _follow(networks: Networks, before: Sequence[Tensor]) -> None:
     """What reads codewords reads the same of them, though their space has been stretched."""
-    for index, (codebook, old) in enumerate(zip(networks.codebooks, before, strict=True)):
-        back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ codebook.basis.double()).T
+    for index, (stack, old) in enumerate(zip(networks.config.stacks, before, strict=True)):
+        back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ networks.codebook(stack).basis.double()).T
         for reader in (networks.acoustic.semantic[index], networks.decoder.semantic[index]):
+            assert isinstance(reader, nn.Linear)
             reader.weight.copy_(reader.weight.double() @ back)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from codec.atomic import atomic_write
+from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.errors import CodecError
 
@@ -65,7 +66,7 @@ class Crops:
         self,
         corpus: Corpus,
         split: str,
-        weights: Mapping[str, float],
+        weights: Mapping[Domain, float],
         frames: int,
         batch_size: int,
         features: np.ndarray | None = None,
