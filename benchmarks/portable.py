@@ -76,7 +76,8 @@ def _rows(folder: Path, kept: list[tuple[int, bool]], rate: int, model: Codec, w
     tokens = [model.encode(wave, model.sample_rate, rate) for wave in waves]
     ours = [model.decode(each).numpy() for each in tokens]
     codes = [each.codes.numpy() for each in tokens]
-    yield Row(f"torch, {rate} tokens/s", None, 1.0, 1.0, 0.0, *_quality(waves, ours, model.sample_rate, listener))
+    mel, heard = _quality(waves, ours, model.sample_rate, listener)
+    yield Row(f"torch, {rate} tokens/s", None, 1.0, 1.0, 0.0, mel, heard)
     for int8 in (int8 for found, int8 in kept if found == rate):
         with one_line():
             codec = OnnxCodec(folder, rate, int8)
@@ -85,12 +86,18 @@ def _rows(folder: Path, kept: list[tuple[int, bool]], rate: int, model: Codec, w
         same = [codec.decode(each) for each in codes]
         suffix = ".int8.onnx" if int8 else ".onnx"
         size = sum((folder / f"{half}_{rate}{suffix}").stat().st_size for half in ("encoder", "decoder")) / 1e6
+        kept_semantic, kept_acoustic = (
+            fmean(np.mean(a[:, s] == b[:, s]) for a, b in zip(theirs, codes, strict=True)) for s in (0, 1)
+        )
+        mel, heard = _quality(waves, own, codec.sample_rate, listener)
         yield Row(
             f"onnxruntime{' int8' if int8 else ''}, {rate} tokens/s",
             size,
-            *(fmean(np.mean(a[:, s] == b[:, s]) for a, b in zip(theirs, codes, strict=True)) for s in (0, 1)),
+            kept_semantic,
+            kept_acoustic,
             max(float(np.abs(a[:, : b.shape[1]] - b).max()) for a, b in zip(same, ours, strict=True)),
-            *_quality(waves, own, codec.sample_rate, listener),
+            mel,
+            heard,
         )
 
 
@@ -99,7 +106,9 @@ def _quality(
 ) -> tuple[float, float | None]:
     pairs = [(a, b[:, : a.shape[1]]) for a, b in zip(waves, outputs, strict=True)]
     mel = fmean(float(mel_distance(torch.from_numpy(a), torch.from_numpy(np.ascontiguousarray(b)))) for a, b in pairs)
-    return mel, listener and fmean(listener(Pair(a[0], b[0], sample_rate, "sound")) for a, b in pairs)
+    if listener is None:
+        return mel, None
+    return mel, fmean(listener(Pair(a[0], b[0], sample_rate, "sound")) for a, b in pairs)
 
 
 def _listener() -> Visqol | None:

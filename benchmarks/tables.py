@@ -46,8 +46,8 @@ def quality() -> str:
     for name in names:
         row = found[name, "speech"]
         lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech"), _cell(row, "delay")]))
-    music = f"Music ({len(clips['music'])} clips, {_count('track', clips['music'], '@')})"
-    lines += ["", f"{music} and sound ({len(clips['sound'])}), ViSQOL in its 48 kHz audio mode:", ""]
+    heading = f"Music ({len(clips['music'])} clips, {_count('track', clips['music'], '@')})"
+    lines += ["", f"{heading} and sound ({len(clips['sound'])}), ViSQOL in its 48 kHz audio mode:", ""]
     lines += _table(["codec", "kbit/s", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
     for name in names:
         if (name, "music") in found:

@@ -129,7 +129,7 @@ def _filled(build: Callable[[], Network], path: Path, derived: str | None) -> Ne
     return network
 
 
-class _Budget(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Budget(TorchDispatchMode):
     """Refuses what a network allocates while it is built, once that is more than its file can fill.
 
     The meta device would tell shapes too, but its first use imports a compiler: two seconds of every start.

@@ -19,7 +19,7 @@ from train.losses import ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import Average, Run, check_finite, clip_gradients, cosine, set_rate
+from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
 
 MATTERS = ("codec", "adversarial", "model", "seed", "precision")
 """Sections of the config that a run cannot change on its way."""
@@ -54,7 +54,14 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     critic = torch.optim.AdamW(judge.parameters(), lr=stage.discriminator_rate, betas=(0.8, 0.98))
     shares = {"mel": stage.mel, "adversarial": stage.adversarial, "feature": stage.feature, "meaning": stage.meaning}
     balancer = Balancer(shares)
-    parts = {"model": model, "judge": judge, "average": average, "generator": generator, "critic": critic, "balancer": balancer}
+    parts: dict[str, Stateful] = {
+        "model": model,
+        "judge": judge,
+        "average": average,
+        "generator": generator,
+        "critic": critic,
+        "balancer": balancer,
+    }
     run = Run(config.folder("adversarial"), config, parts, MATTERS, main=place.main, upon=upon)
     steps = Steps("adversarial", data, run.resume(), stage.steps, place)
     recent: dict[str, float] = {}

@@ -6,12 +6,14 @@ serves all operating points and semantic-only decoding works.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from codec.data.domains import Domain
 from codec.data.store import Corpus
 from codec.errors import CodecError
 from codec.networks.networks import Networks
@@ -25,7 +27,7 @@ from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import Average, Run, check_finite, clip_gradients, cosine, read_checkpoint, set_rate
+from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, read_checkpoint, set_rate
 from train.similarity import SimilarityLoss
 from train.usage import CodeUsage
 
@@ -92,7 +94,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     }
     usage = CodeUsage(networks.acoustic_quantizer, networks.config.stacks).to(place.device)
     weights = {name: weight for name, (weight, _) in criteria.items()} | {"uneven": stage.evenness}
-    parts = {"model": model, "average": average, "optimizer": optimizer, "usage": usage}
+    parts: dict[str, Stateful] = {"model": model, "average": average, "optimizer": optimizer, "usage": usage}
     upon = digest_of(networks.semantic, networks.codebooks)
     run = Run(config.folder("codec"), config, parts, MATTERS, main=place.main, upon=upon)
     if place.device.type == "cuda":
@@ -127,7 +129,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
 
 def crops_of(
     config: TrainConfig, networks: Networks, stage: CodecStage | AdversarialStage, seed: int, share: slice
-) -> tuple[Crops, dict[str, Batch]]:
+) -> tuple[Crops, dict[Domain, Batch]]:
     """Training crops with the frozen encoder's features, and one validation batch of each domain that has held-out clips."""
     corpus = Corpus(config.folder("corpus"))
     sizes = (stage.crop_frames, stage.batch_size, frozen_features(config, corpus, encoder=digest_of(networks.semantic)))
@@ -168,7 +170,7 @@ def draw(config: TrainConfig, networks: Networks, step: int, batch_size: int) ->
 
 
 @torch.no_grad()
-def validate(model: Any, networks: Networks, valid: dict[str, Batch]) -> dict[str, float]:
+def validate(model: Any, networks: Networks, valid: Mapping[Domain, Batch]) -> dict[str, float]:
     """Mel distance on fixed crops of each domain and rate, at the second vocabulary; semantic-only at the highest rate."""
     device = networks.codebook(networks.config.stacks[0]).leaves.device
     vocab, criterion = networks.config.vocabs[:2][-1], MultiScaleMelLoss(networks.config.sample_rate).to(device)

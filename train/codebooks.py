@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from codec.atomic import atomic_path, atomic_write
 from codec.data.progress import display, heard
@@ -301,9 +301,10 @@ def assemble_first(config: TrainConfig) -> Networks:
 @torch.no_grad()
 def _follow(networks: Networks, before: Sequence[Tensor]) -> None:
     """What reads codewords reads the same of them, though their space has been stretched."""
-    for index, (codebook, old) in enumerate(zip(networks.codebooks, before, strict=True)):
-        back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ codebook.basis.double()).T
+    for index, (stack, old) in enumerate(zip(networks.config.stacks, before, strict=True)):
+        back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ networks.codebook(stack).basis.double()).T
         for reader in (networks.acoustic.semantic[index], networks.decoder.semantic[index]):
+            assert isinstance(reader, nn.Linear)
             reader.weight.copy_(reader.weight.double() @ back)
 
 

@@ -102,6 +102,8 @@ def over(base: dict[str, Any], own: dict[str, Any], kind: type[Config]) -> dict[
     merged = dict(base)
     for key, value in own.items():
         section = kind.model_fields[key].annotation if key in kind.model_fields else None
-        nested = isinstance(section, type) and issubclass(section, Config) and isinstance(value, dict)
-        merged[key] = over(base.get(key) or {}, value, section) if nested else value
+        if isinstance(section, type) and issubclass(section, Config) and isinstance(value, dict):
+            merged[key] = over(base.get(key) or {}, value, section)
+        else:
+            merged[key] = value
     return merged

@@ -75,6 +75,7 @@ def alone(work: Callable[[], None]) -> None:
         work()
         return
     waiting = dist.new_group(backend="gloo", timeout=PATIENCE)  # the usual group gives up after some minutes
+    assert not isinstance(waiting, int)  # as for processes that are not in a group
     if place.main:
         with _no_group():
             work()

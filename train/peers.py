@@ -12,7 +12,7 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,10 @@ COMMITMENT = 0.25
 MATTERS = ("family", "streams", "width", "weights", "crop_frames", "batch_size", "learning_rate", "seed")
 """What a run cannot change on its way; it may become longer."""
 Family = Literal["encodec_24khz", "dac_16khz"]
+if TYPE_CHECKING:  # for whom a literal must not be a float
+    Width = float
+else:
+    Width = Literal[1, 0.5, 0.25]
 
 
 class PeerConfig(Config):
@@ -56,7 +60,7 @@ class PeerConfig(Config):
 
     family: Family
     streams: Literal[2, 4, 8] = 2
-    width: Literal[1, 0.5, 0.25] = 0.25
+    width: Width = 0.25
     weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
     crop_frames: Annotated[int, Field(ge=8)] = 48
     batch_size: Count = 8
@@ -157,8 +161,7 @@ def train(config: PeerConfig, corpus: Path, output: Path) -> Path:
     place = join()
     if place.size > 1:  # codewords that move to what chose them, and an end by the clock, would have to be agreed on
         raise CodecError(f"peers train in one process, not in {place.size}: start this without a launcher")
-    sizes = {"frames": config.crop_frames, "batch_size": config.batch_size}
-    data = Crops(Corpus(corpus), "train", config.weights, **sizes, seed=config.seed)
+    data = Crops(Corpus(corpus), "train", config.weights, config.crop_frames, config.batch_size, seed=config.seed)
     model = peer(config).to(place.device).train()
     criterion = MultiScaleMelLoss(model.sample_rate).to(place.device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.8, 0.99))

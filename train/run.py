@@ -7,9 +7,9 @@ import json
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
@@ -37,11 +37,14 @@ class Plan(Protocol):
     def save_every(self) -> int: ...
 
 
+Module = TypeVar("Module", bound=torch.nn.Module)
+
+
 class Stateful(Protocol):
     """What a checkpoint can hold: modules, optimisers, averages."""
 
     def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
 class Run:
@@ -63,7 +66,7 @@ class Run:
         self,
         folder: str | Path,
         config: Config,
-        parts: dict[str, Stateful],
+        parts: Mapping[str, Stateful],
         matters: tuple[str, ...],
         main: bool = True,
         upon: str = "",
@@ -247,7 +250,7 @@ def cosine(step: int, steps: int, peak: float, warmup: int = 200, floor: float =
     return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-class Average(torch.nn.Module):
+class Average(torch.nn.Module, Generic[Module]):
     """Exponential moving average of a module's weights.
 
     Args:
@@ -255,7 +258,9 @@ class Average(torch.nn.Module):
         decay: per step; ramps up from 0 so that the start is forgotten.
     """
 
-    def __init__(self, module: torch.nn.Module, decay: float = 0.999) -> None:
+    module: Module
+
+    def __init__(self, module: Module, decay: float = 0.999) -> None:
         super().__init__()
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self.decay = decay
@@ -264,5 +269,6 @@ class Average(torch.nn.Module):
     def update(self, module: torch.nn.Module, step: int) -> None:
         """Moves the average towards ``module``."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        mine, theirs = list(self.module.parameters()), list(module.parameters())
+        mine: list[torch.Tensor] = list(self.module.parameters())
+        theirs: list[torch.Tensor] = list(module.parameters())
         torch._foreach_lerp_(mine, theirs, 1 - decay)

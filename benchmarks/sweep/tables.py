@@ -132,7 +132,9 @@ def _cells(summary: Summary, metrics: Sequence[MetricInfo]) -> tuple[Cell, ...]:
     cells = [Cell("–" if summary.kbps is None or summary.codec == "original" else number(summary.kbps))]
     for metric in metrics:
         score = summary.scores.get(metric.name)
-        cells.append(_interval(score and score.mean, metric, f"{score.failed} failed" if score and score.failed else ""))
+        cells.append(
+            _interval(score.mean if score else None, metric, f"{score.failed} failed" if score and score.failed else "")
+        )
     coded = summary.codec != "original"
     cells += [Cell(f"{speed:.0f} ×" if speed and coded else "–") for speed in (summary.encode_speed, summary.decode_speed)]
     cells.append(Cell(f"{summary.peak_memory / 1e6:.0f} MB" if summary.peak_memory and coded else "–"))

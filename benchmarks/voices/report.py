@@ -60,7 +60,7 @@ def figures(group: str, results: Results, metrics: Sequence[str]) -> list[Figure
 
 
 def _mean(metric: MetricInfo, scores: Mapping[str, Scores]) -> Interval | None:
-    return summarise(metric, dict(scores))  # type: ignore[arg-type]
+    return summarise(metric, dict(scores))
 
 
 def table(group: Sequence[Figures], metrics: Sequence[str]) -> str:

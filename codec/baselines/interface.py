@@ -91,6 +91,11 @@ class AudioCodec(Protocol):
         """Bits per second, before container overhead."""
         ...
 
+    @property
+    def fingerprint(self) -> str:
+        """Of its weights and settings, which its tokens carry: 16 hexadecimal digits."""
+        ...
+
     def encode(self, wave: Tensor | np.ndarray, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
         """``(B, samples)`` or ``(samples,)`` at any sample rate → tokens."""
         ...

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import soxr
 
+from codec.data.domains import Domain
 from codec.data.progress import heard
 from codec.data.room import rerecord
 from codec.data.scene import disturb
@@ -18,7 +19,9 @@ from codec.data.store import SAMPLE_RATE, Corpus, Entry, line
 SPEED_RANGE = (0.8, 1.25)
 
 
-def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: float = 0.0, disturbed: float = 0.0) -> float:
+def perturb(
+    corpus: Corpus, copies: Mapping[Domain, int], seed: int = 0, rerecorded: float = 0.0, disturbed: float = 0.0
+) -> float:
     """Appends sped-up and slowed-down copies of training clips to a corpus, in place.
 
     Playing at another speed moves pitch, formants and tempo together, as between a child and a giant.
@@ -48,7 +51,7 @@ def perturb(corpus: Corpus, copies: dict[str, int], seed: int = 0, rerecorded: f
         ):
             wave = corpus.wave(entry)
             for _ in range(copies[entry.clip.domain]):
-                speed = math.exp(rng.uniform(*map(math.log, SPEED_RANGE)))
+                speed = math.exp(rng.uniform(math.log(SPEED_RANGE[0]), math.log(SPEED_RANGE[1])))
                 copy = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE)
                 if rerecorded and rng.random() < rerecorded:
                     copy = rerecord(copy, rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -111,7 +111,7 @@ def build(clips: Iterable[Clip | LeftOut], folder: str | Path, workers: int = 2)
     seen: set[bytes] = set()
     left_out: Counter[str] = Counter()
     examples: list[str] = []
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     position = 0
     with (
         (folder / ".audio.i16").open("wb") as audio,
@@ -136,7 +136,7 @@ def build(clips: Iterable[Clip | LeftOut], folder: str | Path, workers: int = 2)
         raise CodecError(
             f"no usable audio found ({dict(left_out)}, first {examples[0]})" if left_out else "no usable audio found"
         )
-    report = {
+    report: dict[str, object] = {
         "hours": {key: round(value / 3600, 3) for key, value in sorted(seconds.items())},
         "left_out": dict(left_out),
         "examples": examples[:200],

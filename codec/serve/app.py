@@ -102,7 +102,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
 
     about = _ABOUT.format(max_message=limits.max_message)
     app = FastAPI(title="semcodec", version=__version__, description=about, lifespan=lifespan)
-    app.add_middleware(Count, metrics=metrics)  # type: ignore[arg-type]
+    app.add_middleware(Count, metrics=metrics)
 
     @app.exception_handler(RefusedError)
     async def refuse(request: Request, error: RefusedError) -> JSONResponse:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from codec.errors import CodecError
 from codec.tokenize.work import Report, Setup, Task, work
+
+if TYPE_CHECKING:
+    import ray
 
 LOCAL = "local"
 
@@ -34,7 +39,7 @@ def execute_on_ray(
     workers = workers or max(1, int(ray.cluster_resources().get("GPU" if gpus else "CPU", 1)))
     # Ray would retry by itself, but could not tell us which row a worker died of.
     remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(work)
-    running: dict[ray.ObjectRef, Task] = {}
+    running: dict[ray.ObjectRef[Report], Task] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -57,16 +62,16 @@ def _connect(address: str, workers: int | None) -> None:
                 num_cpus=workers,
                 include_dashboard=False,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 object_store_memory=200_000_000,  # tasks and reports only: audio and tokens never pass through it
             )
         else:
-            ray.init(address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise CodecError(f"no Ray cluster at {address} ({error})") from error
 
 
-def _result(reference: object) -> Report | None:
+def _result(reference: ray.ObjectRef[Report]) -> Report | None:
     import ray
 
     try:

@@ -49,7 +49,7 @@ def codec_class(rate: int = 50, vocab: int | None = None, model: str | None = No
         ) from error
     base: Any = general.BaseCodec
 
-    class Codec(base):
+    class Codec(base):  # type: ignore[misc]  # known only when it runs
         """At one rate and vocabulary."""
 
         def config(self) -> None:

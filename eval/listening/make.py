@@ -214,7 +214,8 @@ def prepare(
     for index in rng.permutation(len(candidates)):
         name = candidates[index].name
         try:
-            excerpt = take_excerpt(*candidates[index].load(), rng)
+            wave, sample_rate = candidates[index].load()
+            excerpt = take_excerpt(wave, sample_rate, rng)
         except CodecError as error:
             note(f"{name}: left out: {error}")
             continue
@@ -260,9 +261,13 @@ def _trials(root: Path, sounds: Sounds, mode: Mode) -> list[Trial]:
     ]
     # The open reference is a file of its own: with the name of the hidden one it would give it away.
     reference = None if mode == "acr" else _write(root, sounds.waves[REFERENCE], rate)
-    groups = {"mushra": [tuple(rated)], "ab": list(combinations(rated, 2)), "acr": [(stimulus,) for stimulus in rated]}[mode]
+    groups: dict[Mode, Sequence[tuple[Stimulus, ...]]] = {
+        "mushra": [tuple(rated)],
+        "ab": list(combinations(rated, 2)),
+        "acr": [(stimulus,) for stimulus in rated],
+    }
     seconds = len(sounds.waves[REFERENCE]) / rate
-    return [Trial(new_id(), sounds.clip, sounds.domain, reference, group, seconds) for group in groups]
+    return [Trial(new_id(), sounds.clip, sounds.domain, reference, group, seconds) for group in groups[mode]]
 
 
 def _write(root: Path, wave: np.ndarray, sample_rate: int) -> str:

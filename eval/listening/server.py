@@ -177,5 +177,5 @@ def make_app(folder: Path) -> "FastAPI":
         app.post(f"/api/{path}")(function)
     app.get("/api/session")(session)
     app.get("/audio/{name}.flac")(sound)
-    app.add_middleware(Guard, max_body=MAX_BODY)  # type: ignore[arg-type]
+    app.add_middleware(Guard, max_body=MAX_BODY)
     return app

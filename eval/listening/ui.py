@@ -199,6 +199,6 @@ def make_ui() -> "FastAPI":
     app.post("/api/sounds", dependencies=guarded)(upload)
     app.post("/api/sounds/{number}", dependencies=guarded)(encode)
     app.get("/api/sounds/{number}/{index}.wav")(wave)
-    app.add_middleware(Guard, max_body=MAX_BODY)  # type: ignore[arg-type]
+    app.add_middleware(Guard, max_body=MAX_BODY)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "testserver"])
     return app

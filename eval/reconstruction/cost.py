@@ -43,8 +43,9 @@ def measure(function: Callable[[], T]) -> Cost[T]:
     value = function()
     seconds = time.perf_counter() - start
     peak = _resident("VmHWM")
-    unseen = before is None or peak is None or _program_faults() != programs
-    return Cost(value, seconds, None if unseen else max(0, peak - before))
+    if before is None or peak is None or _program_faults() != programs:
+        return Cost(value, seconds, None)
+    return Cost(value, seconds, max(0, peak - before))
 
 
 def release_memory() -> None:

@@ -7,6 +7,7 @@ together: on single ones the peak wanders by 2 ms and more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from itertools import islice
 from typing import Protocol
 
@@ -120,11 +121,12 @@ def common_delay(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     long = [(first, second) for first, second in pairs if len(first) >= 2 * WINDOW_LENGTH and first.any() and second.any()]
     if not long:
         raise CodecError("the delay cannot be measured: no clip has sound before and after the codec")
-    waves = sum(_correlation(first[None], second[None], 1) for first, second in long) / len(long)
+    waves = reduce(np.add, (_correlation(first[None], second[None], 1) for first, second in long)) / len(long)
     peak = int(np.abs(waves).argmax())
     if abs(waves[peak]) >= SAME_WAVEFORM:
         return (peak - len(waves) // 2) / SAMPLE_RATE
-    bands = sum(_correlation(_magnitudes(first), _magnitudes(second), HOP_LENGTH) for first, second in long) / len(long)
+    lags = (_correlation(_magnitudes(first), _magnitudes(second), HOP_LENGTH) for first, second in long)
+    bands = reduce(np.add, lags) / len(long)
     peak = int(bands.argmax())
     if bands[peak] < MIN_CORRELATION:
         raise CodecError("the delay cannot be measured: what comes out does not correlate with what goes in")

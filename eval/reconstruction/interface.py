@@ -59,8 +59,8 @@ class Pair:
         """Both resampled to a metric's rate in Hz."""
         if sample_rate == self.sample_rate:
             return self
-        both = (resample(wave[None], self.sample_rate, sample_rate)[0] for wave in (self.reference, self.output))
-        return Pair(*both, sample_rate, self.domain, self.text, self.language, self.delay)
+        reference, output = (resample(wave[None], self.sample_rate, sample_rate)[0] for wave in (self.reference, self.output))
+        return Pair(reference, output, sample_rate, self.domain, self.text, self.language, self.delay)
 
 
 class Once(Generic[T]):

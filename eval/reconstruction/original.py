@@ -12,7 +12,8 @@ class Original:
     """Changes nothing; 16 bits a sample."""
 
     name, version, trained = "original", "1", True
-    sample_rate, bitrate, delay = 16_000, 256_000.0, 0.0
+    sample_rate, bitrate = 16_000, 256_000.0
+    delay: float | None = 0.0
 
     def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
         """Keeps the samples."""

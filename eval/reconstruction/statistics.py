@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from codec.errors import CodecError
-from eval.reconstruction.interface import Metric, Scores
+from eval.reconstruction.interface import Scores
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -28,6 +29,20 @@ class Interval:
     low: float | None
     high: float | None
     clips: int
+
+
+class Column(Protocol):
+    """What statistics must know of a metric.
+
+    Attributes:
+        name: of its values.
+        ratio: names of count and total, if it is a rate.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ratio(self) -> tuple[str, str] | None: ...
 
 
 def bootstrap_mean(values: Sequence[float] | np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
@@ -81,7 +96,7 @@ def paired_ratio(
     return _interval(float(value), samples, len(first[0]))
 
 
-def summarise(metric: Metric, scores: Mapping[str, Scores]) -> Interval | None:
+def summarise(metric: Column, scores: Mapping[str, Scores]) -> Interval | None:
     """A metric's figure over clips; a rate is 100 × sum of counts / sum of totals.
 
     Args:
@@ -91,11 +106,11 @@ def summarise(metric: Metric, scores: Mapping[str, Scores]) -> Interval | None:
     Returns:
         None where no clip has a value.
     """
-    found = [_parts(metric, clip) for clip in scores.values() if metric.name in clip.values]
-    return bootstrap_ratio(*zip(*found, strict=True)) if found else None
+    counts, totals = _columns(metric, [clip for clip in scores.values() if metric.name in clip.values])
+    return bootstrap_ratio(counts, totals) if len(counts) else None
 
 
-def difference(metric: Metric, scores: Mapping[str, Scores], reference: Mapping[str, Scores]) -> Interval | None:
+def difference(metric: Column, scores: Mapping[str, Scores], reference: Mapping[str, Scores]) -> Interval | None:
     """A codec's figure minus a reference codec's, on the clips where both have a value.
 
     Args:
@@ -110,15 +125,17 @@ def difference(metric: Metric, scores: Mapping[str, Scores], reference: Mapping[
     shared = [clip for clip in shared if metric.name in reference[clip].values]
     if not shared:
         return None
-    sides = [list(zip(*(_parts(metric, side[clip]) for clip in shared), strict=True)) for side in (scores, reference)]
-    return paired_ratio(*sides[0], *sides[1])
+    own, other = (_columns(metric, [side[clip] for clip in shared]) for side in (scores, reference))
+    return paired_ratio(*own, *other)
 
 
-def _parts(metric: Metric, scores: Scores) -> tuple[float, float]:
+def _columns(metric: Column, clips: Sequence[Scores]) -> tuple[np.ndarray, np.ndarray]:
+    """Counts and totals of clips, ``(clips,)`` each: of a metric that is no rate, values and ones."""
     if metric.ratio is None:
-        return scores.values[metric.name], 1.0
+        return np.array([clip.values[metric.name] for clip in clips], np.float64), np.ones(len(clips))
     count, total = metric.ratio
-    return 100 * scores.values[count], scores.values[total]
+    counts = [100 * clip.values[count] for clip in clips]
+    return np.array(counts, np.float64), np.array([clip.values[total] for clip in clips], np.float64)
 
 
 def _check(counts: np.ndarray, totals: np.ndarray) -> None:

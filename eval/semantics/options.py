@@ -108,8 +108,9 @@ class Ensemble:
         self.trained = all(member.trained for member in members)
         bitrates = [member.bitrate for member in members if member.bitrate is not None]
         self.bitrate = sum(bitrates) if len(bitrates) == len(members) else None
-        versions = [getattr(member, "version", None) for member in members]
-        self.version = None if None in versions else " + ".join(versions)
+        versions: list[str | None] = [getattr(member, "version", None) for member in members]
+        known = [version for version in versions if version is not None]
+        self.version = " + ".join(known) if len(known) == len(versions) else None
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """See `Embedder.embed`."""

@@ -14,7 +14,7 @@ from codec.semanticodec.published import centroid_file, rate_folder
 from train.diffusion.model import DiffusionModel, Frozen
 
 
-def export(model: DiffusionModel, average: nn.Module, frozen: Frozen, folder: Path) -> str:
+def export(model: DiffusionModel, average: DiffusionModel, frozen: Frozen, folder: Path) -> str:
     """Writes everything that encoding and decoding need.
 
     Args:
@@ -32,7 +32,7 @@ def export(model: DiffusionModel, average: nn.Module, frozen: Frozen, folder: Pa
     acoustic = _named("acoustic.", average.acoustic) | {"acoustic.codebook": model.quantiser.codebook.detach().cpu()}
     schedule = asdict(model.schedule) | {"scale_factor": torch.tensor(frozen.scale_factor)}
     decoder = {name: _named("", net) for name, net in (("vae", frozen.vae), ("vocoder", frozen.vocoder))}
-    decoder |= {"unet": _named("", average.unet), "schedule": schedule}  # type: ignore[arg-type]
+    decoder |= {"unet": _named("", average.unet), "schedule": schedule}
     for vocab, centroids in frozen.centroids.items():
         path = folder / centroid_file(config.rate, vocab)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from train.diffusion.schedule import zero_terminal_cosine
 from train.draws import step_generator
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps
-from train.run import Average, Run, check_finite, clip_gradients, set_rate
+from train.run import Average, Run, Stateful, check_finite, clip_gradients, set_rate
 
 
 def load_frozen(folder: str, config: PublishedConfig, vocabs: tuple[int, ...]) -> Frozen:
@@ -60,9 +60,9 @@ def train(config: DiffusionConfig, frozen: Frozen, sizes: PublishedConfig) -> Pa
     average = Average(model, config.average_decay)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
     share = place.share(config.batch_size)
-    crops = {"frames": samples // FRAME, "batch_size": config.batch_size}
-    data = Crops(Corpus(config.corpus), "train", config.weights, **crops, seed=config.seed, share=share)
-    parts = {"model": model, "average": average, "optimizer": optimizer}
+    corpus, frames = Corpus(config.corpus), samples // FRAME
+    data = Crops(corpus, "train", config.weights, frames, config.batch_size, seed=config.seed, share=share)
+    parts: dict[str, Stateful] = {"model": model, "average": average, "optimizer": optimizer}
     run = Run(config.root, config, parts, matters=("rate", "vocabs", "seed"), main=place.main)
     steps = Steps("diffusion", data, run.resume(), config.steps, place)
     for step, batch in steps:

@@ -25,7 +25,7 @@ from train.draws import step_generator
 from train.losses import ReconstructionLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps
-from train.run import Average, Run, check_finite, clip_gradients, cosine, set_rate
+from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
 
 STATISTICS = 8
 """Batches that mean and deviation of the log-mel are taken from."""
@@ -122,14 +122,14 @@ def train(config: TokenDiffusionConfig) -> Path:
     networks = codec.networks.to(place.device)
     decoder = build(config.decoder, networks).to(place.device)
     decoder.alphas_cumprod.copy_(zero_terminal_cosine(config.decoder.noise_steps).alphas_cumprod)
-    sizes, corpus = {"frames": config.crop_frames, "batch_size": config.batch_size}, Corpus(config.corpus)
-    fit_statistics(decoder, networks, Crops(corpus, "train", config.weights, **sizes, seed=config.seed + 1))
+    crops = partial(Crops, Corpus(config.corpus), "train", config.weights, config.crop_frames, config.batch_size)
+    fit_statistics(decoder, networks, crops(seed=config.seed + 1))
     share = place.share(config.batch_size)
-    data = Crops(corpus, "train", config.weights, **sizes, seed=config.seed, share=share)
+    data = crops(seed=config.seed, share=share)
     average = Average(decoder, config.average_decay)
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
-    parts = {"decoder": decoder, "average": average, "optimizer": optimizer}
+    parts: dict[str, Stateful] = {"decoder": decoder, "average": average, "optimizer": optimizer}
     run = Run(config.root, config, parts, matters=("model", "decoder", "seed"), main=place.main)
     steps = Steps("diffusion", data, run.resume(), config.steps, place)
     for step, batch in steps:

@@ -21,7 +21,8 @@ class Objective(Protocol):
         module: trained beside the encoder, and saved with it; may be empty.
     """
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module: ...
 
     def loss(self, encoder: SemanticEncoder, mel: Tensor, batch: Batch, hidden: Tensor) -> Tensor:
         """Scalar loss of a batch.

@@ -65,7 +65,7 @@ class Pretraining:
     @property
     def parts(self) -> dict[str, Stateful]:
         """What a checkpoint holds."""
-        parts = {"model": self.encoder, "objective": self.objective.module, "average": self.average}
+        parts: dict[str, Stateful] = {"model": self.encoder, "objective": self.objective.module, "average": self.average}
         return {**parts, "optimizer": self._optimizer}
 
     def loss(self, step: int, batch: Batch) -> Tensor:

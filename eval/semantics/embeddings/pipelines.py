@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ class Bundle(Protocol):
         """In Hz."""
         ...
 
-    def get_model(self, *, dl_kwargs: dict[str, object] | None = None) -> torch.nn.Module:
+    def get_model(self, *, dl_kwargs: dict[str, object] | None = None) -> Any:
         """The model with its weights, downloaded on first use."""
         ...
 

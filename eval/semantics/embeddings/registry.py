@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import codec
 from codec.baselines.interface import AudioCodec
@@ -110,7 +110,7 @@ def _ours(name: str, rate: str, what: str, model: str | Path | None) -> Embedder
     if what == "ids":
         return tokens.codec_ids(ours, name)
     if what in get_args(Stream):
-        return tokens.our_vectors(ours, name, what)
+        return tokens.our_vectors(ours, name, cast(Stream, what))
     raise CodecError(f"embedder {name!r}: after the colon goes one of {', '.join(get_args(Stream))}, ids, features")
 
 

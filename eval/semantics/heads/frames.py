@@ -53,7 +53,7 @@ def pooled(active: np.ndarray, hop_seconds: float, segment: float) -> np.ndarray
     """Segments as X-ARES makes them: maxima over ⌈segment/hop⌉ frames, what is left at the end dropped."""
     size = math.ceil(segment / hop_seconds)
     whole = len(active) // size * size
-    return active[:whole].reshape(-1, size, active.shape[1]).any(1)
+    return np.logical_or.reduce(active[:whole].reshape(-1, size, active.shape[1]), axis=1)
 
 
 def segment_f1(predictions: Sequence[np.ndarray], targets: Sequence[np.ndarray], average: str) -> float:

@@ -8,6 +8,7 @@ from itertools import cycle, product
 
 import numpy as np
 
+from codec.data.store import Entry
 from eval.semantics.tasks.corpus_clips import Clips, label_of, shares
 from eval.semantics.tasks.item import Item, without_repeats, without_unlearnable
 from eval.semantics.tasks.programs import Voice, say_all
@@ -34,7 +35,7 @@ PROMPT_LANGUAGES = {"en": "en-us", "es": "es", "fr": "fr-be", "it": "it", "ru": 
 
 def word(clips: Clips, seed: int) -> list[Item]:
     """English words: numbers, dates, the spelling alphabet. Synthetic voices train; others, and a person, test."""
-    spoken = {}
+    spoken: dict[str, Entry] = {}
     for entry in clips.of("asterisk-core-sounds-en"):
         text = label_of(entry, "text").lower().strip(" .!")
         if label_of(entry, "prompt").startswith(("digits/", "phonetic/")) and re.fullmatch(r"[a-z]{2,}", text):

@@ -219,8 +219,8 @@ def _score(
         return score_frames(part.train, part.valid, part.test, task, mode, names, schedule, hop_seconds)
     if task.kind == "retrieval":
         captions = [[list(example.labels) for example in split] for split in (part.train, part.valid, part.test)]
-        model = train_retrieval(_stack(part.train), captions[0], (_stack(part.valid), captions[1]), schedule)
-        return model.score(_stack(part.test), captions[2])
+        projection = train_retrieval(_stack(part.train), captions[0], (_stack(part.valid), captions[1]), schedule)
+        return projection.score(_stack(part.test), captions[2])
     measure = _measure(task, mode, names)
     if head == "knn":
         known, labels = _stack(part.neighbours), _numbers(part.neighbours, names)
@@ -305,7 +305,8 @@ def run_majority(task: TaskDefinition, folder: Path, suite: Suite, like: Score) 
 class _Silent:
     """An embedder that hears nothing."""
 
-    name, dim, hop_seconds, trained, bitrate = MAJORITY, 1, 1.0, True, None
+    name, dim, hop_seconds, trained = MAJORITY, 1, 1.0, True
+    bitrate: float | None = None
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         return [np.zeros((1, 1), np.float32) for _ in waves]
