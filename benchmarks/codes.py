@@ -17,6 +17,7 @@ from codec.atomic import atomic_write
 from codec.data import Corpus
 from codec.data.store import Entry
 from codec.model import Codec
+from codec.networks.networks import first_architecture
 from eval.reconstruction.usage import StreamUsage, usage
 from quantizers.threads import each_in_thread
 
@@ -45,7 +46,7 @@ def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[C
     order = np.random.default_rng(seed).permutation(len(entries))
     lengths = np.cumsum([entries[i].samples for i in order])
     chosen = [entries[i] for i in order[: int(np.searchsorted(lengths, hours * 3600 * model.sample_rate)) + 1]]
-    networks, sizes = model.networks, [*model.vocabs, model.codebook_sizes[1]]
+    networks, sizes = first_architecture(model.networks, "codec bench codes"), [*model.vocabs, model.codebook_sizes[1]]
     unit = networks.config.hop_length * max(networks.config.stacks)
     rates = sorted(model.rates)
 

@@ -192,6 +192,7 @@ class TokenEncoderConfig(Config):
         dim, hidden_dim: of both its networks.
         dilations: of the one at 50 Hz.
         token_dilations: of the one with a frame a token.
+        pitch_levels: of the index of the pitch, which is a part of the first acoustic token.
         levels: of the groups of the quantiser, most important first.
     """
 
@@ -199,15 +200,16 @@ class TokenEncoderConfig(Config):
     hidden_dim: Width = 768
     dilations: Dilations = (1, 2, 1, 2, 1)
     token_dilations: Dilations = (1, 1, 1)
+    pitch_levels: Annotated[int, Field(ge=3, le=256)] = 64
     levels: Annotated[tuple[Levels, ...], Field(min_length=1, max_length=7)] = (
-        (16, 8, 8, 8),
+        (16, 8),
         (8, 4, 4, 4, 4, 4),
         (8, 4, 4, 4, 4, 4),
     )
 
     @model_validator(mode="after")
     def _check_size(self) -> TokenEncoderConfig:
-        if any(math.prod(group) > MAX_CODEBOOK for group in self.levels):
+        if self.pitch_levels * max(map(math.prod, self.levels)) > MAX_CODEBOOK:
             raise ValueError(f"levels: the product of each group must be at most {MAX_CODEBOOK}")
         return self
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from codec.atomic import atomic_path, atomic_write
+from codec.config import SourceFilterConfig
 from codec.data.progress import display, heard
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
-from codec.config import SourceFilterConfig
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import build, load_own
@@ -135,7 +135,7 @@ def fit(config: TrainConfig) -> Path:
     missing = {entry.clip.domain for entry in corpus.select("train")} - set(config.kmeans.shares)
     if config.kmeans.shares and missing:
         raise CodecError(f"kmeans.shares: no share for {', '.join(sorted(missing))}, which the corpus holds")
-    networks = given_networks(config) if config.kmeans.refit else Networks(config.model)
+    networks = given_networks(config) if config.kmeans.refit else build(config.model)
     rng = np.random.default_rng(config.seed)
     folder = config.folder("codebooks")
     report: dict[str, object] = {"encoder": encoder}

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from codec.networks.networks import Networks
+from codec.hub import build
+from codec.networks.networks import first_architecture
 from train.config import TrainConfig
 from train.crops import FRAME
 from train.discriminator import MultiResolutionDiscriminator, adversarial_loss
@@ -61,7 +62,7 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
         config: of a training.
         corpus_hours: of audio, which the teacher and the finished encoder pass over once.
     """
-    networks = Networks(config.model)
+    networks = first_architecture(build(config.model), "counting the cost")
     wave = torch.randn(1, COUNTED_FRAMES * FRAME)
     mel = networks.mel(wave)
     seconds = COUNTED_FRAMES / FRAMES_PER_SECOND

@@ -14,6 +14,7 @@ from codec.data.progress import heard
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.hub import load_own
 from codec.model import Codec
+from codec.networks.networks import first_architecture
 from quantizers import ans
 from quantizers.threads import each_in_thread
 from train.config import TrainConfig
@@ -31,7 +32,7 @@ def make_tables(config: TrainConfig) -> EntropyModel:
     rng = np.random.default_rng(config.seed)
     entries = [entry for domain in DOMAINS for entry in _draw(corpus, domain, config.entropy.hours, rng)]
     codes = encode_all(model, corpus, entries, rng)
-    networks = model.networks
+    networks = first_architecture(model.networks, "codec train entropy")
     rates = {}
     for stack in networks.config.stacks:
         rate = networks.config.sample_rate / networks.config.hop_length / stack
@@ -51,7 +52,7 @@ def _draw(corpus: Corpus, domain: str, hours: float, rng: np.random.Generator) -
 
 def encode_all(model: Codec, corpus: Corpus, entries: Sequence[Entry], rng: np.random.Generator) -> dict[int, list[np.ndarray]]:
     """Codes ``(2, N)`` of every clip at every stack: semantic of the largest vocabulary, acoustic beside a random one."""
-    networks = model.networks
+    networks = first_architecture(model.networks, "codec train entropy")
     hop = networks.config.hop_length * max(networks.config.stacks)
     piece = hop * 256
 

@@ -84,7 +84,7 @@ def train(config: TrainConfig, stage: Schedule, data: Crops, place: Place, train
         losses = training.losses(model, step, batch)
         check_finite(losses["loss"], step, run)
         optimizer.zero_grad(set_to_none=True)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]  # torch says no types here
+        losses["loss"].backward()
         average_gradients(parameters)
         clip_gradients(parameters, step, run)
         optimizer.step()

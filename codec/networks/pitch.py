@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from codec.config import PitchConfig
 from codec.networks.convnext import ConvNeXt
+from codec.networks.excitation import at_samples
 
 LOWEST_F0, HIGHEST_F0 = 55.0, 600.0
 """In Hz."""
 N_BINS = 128
 """Classes of the tracker, even on a logarithmic scale: a third of a semitone each."""
-BINS_PER_OCTAVE = (N_BINS - 1) / math.log2(HIGHEST_F0 / LOWEST_F0)
+OCTAVES = math.log2(HIGHEST_F0 / LOWEST_F0)
+BINS_PER_OCTAVE = (N_BINS - 1) / OCTAVES
 NEAR = 3
 """Bins on either side of the likeliest over which its place is averaged."""
 MIDDLE_OCTAVE = 1.5
@@ -84,6 +86,45 @@ class PitchTracker(nn.Module):
         near = (bins - classes.argmax(-1, keepdim=True)).abs() <= NEAR
         share = torch.softmax(classes.float().masked_fill(~near, -torch.inf), -1)
         return Pitch(hertz((share * bins).sum(-1) / BINS_PER_OCTAVE), (voiced > 0).float())
+
+
+def pitch_index(pitch: Pitch, frames: int, levels: int) -> Tensor:
+    """The pitch of blocks of frames, as a part of a token.
+
+    Args:
+        pitch: ``(B, N · frames)``.
+        frames: in a block.
+        levels: of the index.
+
+    Returns:
+        ``(B, N)`` int64: 0 where less than half a block is voiced, else the mean on a scale of octaves.
+    """
+    voiced, octave = (part.unflatten(1, (-1, frames)) for part in (pitch.voiced, octaves(pitch.f0)))
+    count = voiced.sum(-1)
+    mean = (voiced * octave).sum(-1) / count.clamp(min=1)
+    index = 1 + (mean * ((levels - 2) / OCTAVES)).round().clamp(0, levels - 2)
+    return torch.where(2 * count >= frames, index, 0.0).long()
+
+
+def pitch_track(index: Tensor, frames: int, levels: int) -> Tensor:
+    """Indices of blocks → octaves of their frames: straight lines between the middles of voiced blocks, held towards others.
+
+    Args:
+        index: ``(B, N)``, as `pitch_index` gives it.
+        frames: in a block.
+        levels: of the index.
+
+    Returns:
+        ``(B, N · frames)``.
+
+    Example:
+        >>> pitch_track(torch.tensor([[0, 1, 5]]), 2, 6).tolist()[0][1:5]  # doctest: +ELLIPSIS
+        [0.0, 0.0, 0.8..., 2.5...]
+    """
+    voiced = (index > 0).float()
+    octave = (index - 1).clamp(min=0) * (OCTAVES / (levels - 2))
+    weight, total = at_samples(voiced, frames), at_samples(voiced * octave, frames)
+    return torch.where(weight > 1e-3, total / weight.clamp(min=1e-3), MIDDLE_OCTAVE)
 
 
 def pitch_features(pitch: Pitch) -> Tensor:

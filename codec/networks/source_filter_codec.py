@@ -15,19 +15,16 @@ from codec.config import SourceFilterConfig
 from codec.features import LogMel
 from codec.networks.frontend import AcousticFrontEnd
 from codec.networks.interface import CodecNetworks, Point
-from codec.networks.pitch import Pitch, PitchTracker
+from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases, Tones
-from codec.networks.token_decoder import Frames, TokenDecoder
-from codec.networks.token_encoder import FRAME_PITCH, TokenEncoder
+from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME, Frames, TokenDecoder, value_of
+from codec.networks.token_encoder import TokenEncoder
 from codec.networks.transform import BlockTransform
 from codec.networks.vocoder import Vocoder
 from quantizers.grouped import GroupedQuantizer
 from quantizers.nested import NestedKMeansQuantizer
 from quantizers.result import Quantized
-
-FRAMES_PER_TOKEN_FRAME = 2
-"""Frames of 100 Hz in one of 50 Hz."""
 
 
 class Drawing(NamedTuple):
@@ -79,10 +76,13 @@ class SourceFilterNetworks(CodecNetworks):
         self.quantizer = GroupedQuantizer(config.encoder.levels)
         coefficients = sum(self.quantizer.dims)
         self.transforms = nn.ModuleList(
-            BlockTransform(FRAMES_PER_TOKEN_FRAME * n, mel.n_mels + FRAME_PITCH, dim, coefficients) for n, dim in dims.items()
+            BlockTransform(FRAMES_PER_TOKEN_FRAME * n, mel.n_mels + 1, dim, coefficients) for n, dim in dims.items()
         )
         self.encoder = TokenEncoder(config.encoder, mel.n_mels + config.n_lags + 2 * config.n_tones, dims)
-        self.decoder = TokenDecoder(config.decoder, mel.n_mels, config.n_tones, dims, self.quantizer.dims)
+        first, *others = self.quantizer.dims
+        self.decoder = TokenDecoder(
+            config.decoder, mel.n_mels, config.n_tones, dims, [1 + first, *others], config.encoder.pitch_levels
+        )
         self.vocoder = Vocoder(
             config.vocoder, mel.n_mels, config.n_tones, config.decoder.fine_dim, config.n_fft, config.hop_length,
             config.sample_rate,
@@ -96,8 +96,9 @@ class SourceFilterNetworks(CodecNetworks):
         }
 
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
-        """Of all streams."""
-        return vocab, *self.quantizer.codebook_sizes
+        """Of all streams; the first acoustic token tells the pitch, too."""
+        first, *others = self.quantizer.codebook_sizes
+        return vocab, self.config.encoder.pitch_levels * first, *others
 
     @property
     def frame_length(self) -> int:
@@ -156,7 +157,17 @@ class SourceFilterNetworks(CodecNetworks):
         features = self.front_end(wave, padded=True)
         pitch = self.pitch(features.mel, features.correlogram)
         latents = self.encoder(features, pitch, semantic.values, frames_per_token, self.transform(frames_per_token))
-        return torch.cat([semantic.codes[:, None], self.quantizer(latents).codes], 1)
+        acoustic = self.quantizer(latents).codes
+        acoustic[:, 0] = acoustic[:, 0] * self.config.encoder.pitch_levels + self.index_of(pitch, frames_per_token)
+        return torch.cat([semantic.codes[:, None], acoustic], 1)
+
+    def index_of(self, pitch: Pitch, frames_per_token: int) -> Tensor:
+        """Pitch of frames → ``(B, N)`` indices that tokens tell."""
+        return pitch_index(pitch, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.encoder.pitch_levels)
+
+    def with_pitch(self, index: Tensor, values: Tensor) -> Tensor:
+        """Indices ``(B, N)`` and the quantiser's values ``(B, N, D)`` → acoustic values ``(B, N, 1 + D)``."""
+        return torch.cat([value_of(index, self.config.encoder.pitch_levels)[..., None], values], -1)
 
     def codes_to_values(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:
         """Codes ``(B, S, N)`` → semantic codewords, and acoustic values (None if there is no acoustic stream).
@@ -168,7 +179,9 @@ class SourceFilterNetworks(CodecNetworks):
         semantic = codebook.decode(codes[:, 0], vocab)
         if codes.shape[1] == 1:
             return semantic, None
-        return semantic, self.quantizer.decode(codes[:, 1:]).to(semantic.dtype)
+        levels = self.config.encoder.pitch_levels
+        acoustic = torch.cat([codes[:, 1:2] // levels, codes[:, 2:]], 1)
+        return semantic, self.with_pitch(codes[:, 1] % levels, self.quantizer.decode(acoustic)).to(semantic.dtype)
 
     def values_to_frames(self, semantic: Tensor, acoustic: Tensor, n_acoustic: Tensor, frames_per_token: int) -> Frames:
         """Codewords and values of all groups, of which ``(B,)`` are there → what they say."""
@@ -179,7 +192,7 @@ class SourceFilterNetworks(CodecNetworks):
         """Codes ``(B, S, N)`` → what the head draws from, a `Drawing` packed into one tensor."""
         semantic, acoustic = self.codes_to_values(codes, frames_per_token, vocab)
         if acoustic is None:
-            acoustic = semantic.new_zeros(*semantic.shape[:2], sum(self.quantizer.dims))
+            acoustic = semantic.new_zeros(*semantic.shape[:2], 1 + sum(self.quantizer.dims))
         there = torch.full((len(codes),), codes.shape[1] - 1, device=semantic.device)
         return self.draw(self.values_to_frames(semantic, acoustic, there, frames_per_token)).packed()
 

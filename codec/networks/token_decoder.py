@@ -15,15 +15,21 @@ from torch import Tensor, nn
 
 from codec.config import TokenDecoderConfig
 from codec.networks.convnext import ConvNeXt
-from codec.networks.pitch import MIDDLE_OCTAVE, Pitch, hertz
+from codec.networks.pitch import Pitch, hertz, pitch_track
 from codec.networks.source_filter import Tones
-from codec.networks.token_encoder import FRAME_PITCH, MEL_CENTRE, PITCH_SCALE
+from codec.networks.token_encoder import MEL_CENTRE, VOICING_SCALE
 from codec.networks.transform import BlockTransform
 
 VOICING_SLOPE = 4.0
 """Logits per unit of predicted voicing."""
+OCTAVE_SLOPE = 0.25
+"""Octaves that the network moves the pitch by, for each unit that it says."""
 GATE_SLOPE = 4.0
 """Of a tone's gate, which opens or closes rather than being half there."""
+
+
+FRAMES_PER_TOKEN_FRAME = 2
+"""Frames of 100 Hz in one of 50 Hz."""
 
 
 class Frames(NamedTuple):
@@ -64,13 +70,21 @@ class TokenDecoder(nn.Module):
         n_mels: bands of the envelope.
         n_tones: bands that may hold a tone.
         semantic_dims: by frames of 50 Hz per token, width of semantic codewords.
-        group_dims: width of each group of acoustic values.
+        group_dims: width of each group of acoustic values; the first number of the first group tells the pitch.
+        pitch_levels: that it tells.
     """
 
     def __init__(
-        self, config: TokenDecoderConfig, n_mels: int, n_tones: int, semantic_dims: Mapping[int, int], group_dims: Sequence[int]
+        self,
+        config: TokenDecoderConfig,
+        n_mels: int,
+        n_tones: int,
+        semantic_dims: Mapping[int, int],
+        group_dims: Sequence[int],
+        pitch_levels: int,
     ) -> None:
         super().__init__()
+        self.pitch_levels = pitch_levels
         self.n_mels, self.n_tones, self.group_dims = n_mels, n_tones, list(group_dims)
         self.semantic = nn.ModuleDict({str(n): nn.Linear(dim, n * config.dim) for n, dim in semantic_dims.items()})
         self.acoustic = nn.ModuleDict(
@@ -80,7 +94,7 @@ class TokenDecoder(nn.Module):
         self.backbone = ConvNeXt(config.dim, config.hidden_dim, config.dilations)
         self.refine = nn.Linear(config.dim, 2 * config.fine_dim)
         self.fine = ConvNeXt(config.fine_dim, config.fine_hidden_dim, config.fine_dilations)
-        self.block = nn.Linear(config.fine_dim, n_mels + FRAME_PITCH)
+        self.block = nn.Linear(config.fine_dim, n_mels + 2)
         self.tones = nn.Linear(config.fine_dim, 2 * n_tones)
         nn.init.zeros_(self.block.weight)  # the transform alone, before training
         nn.init.zeros_(self.block.bias)
@@ -114,17 +128,29 @@ class TokenDecoder(nn.Module):
             there.append(torch.where(sent, part, 0.0))
         x = self.backbone(rearrange(x, "b n (k d) -> b (n k) d", k=frames_per_token))
         x = self.fine(rearrange(self.refine(x), "b t (two d) -> b (t two) d", two=2))
-        block = transform.synthesise(torch.cat(there, -1), transform.predicted(semantic)) + self.block(x).float()
+        coefficients, learnt = torch.cat(there, -1)[..., 1:], self.block(x).float()
+        block = transform.synthesise(coefficients, transform.predicted(semantic)) + learnt[..., :-1]
         gate, offset = self.tones(x).float().chunk(2, -1)
-        voiced, octave = block[..., self.n_mels] / PITCH_SCALE, block[..., self.n_mels + 1] / PITCH_SCALE
+        index = index_of(acoustic[..., 0], self.pitch_levels) * (n_acoustic > 0)[:, None]
+        track = pitch_track(index, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.pitch_levels)
         return Frames(
             mel=block[..., : self.n_mels] - MEL_CENTRE,
-            octave=octave + MIDDLE_OCTAVE,
-            voicing=VOICING_SLOPE * PITCH_SCALE * (voiced - 0.5),
+            octave=track + OCTAVE_SLOPE * learnt[..., -1],
+            voicing=VOICING_SLOPE * (block[..., self.n_mels] - VOICING_SCALE / 2),
             tone_offset=torch.tanh(offset),
             tone_gate=gate,
             hidden=x,
         )
+
+
+def value_of(index: Tensor, levels: int) -> Tensor:
+    """A pitch's index → the number in ±1 that stands for it among acoustic values."""
+    return index.float() * (2 / levels) - 1
+
+
+def index_of(value: Tensor, levels: int) -> Tensor:
+    """What `value_of` was given."""
+    return ((value + 1) * (levels / 2)).round().long()
 
 
 def _into(width: int, hidden_dim: int, out: int) -> nn.Sequential:

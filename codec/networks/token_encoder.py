@@ -16,15 +16,13 @@ from codec.networks.transform import BlockTransform
 
 MEL_CENTRE = 2.0
 """log10 magnitudes centre near −2."""
-PITCH_SCALE = 2.0
-"""Of voicing and octaves beside log10 magnitudes, in a block that is transformed: an error of an octave weighs like 40 dB."""
-FRAME_PITCH = 2
-"""Numbers about the pitch in a frame of a block: voicing, and octaves from the middle of voices where there is voice."""
+VOICING_SCALE = 2.0
+"""Of voicing beside log10 magnitudes, in a block that is transformed: an error weighs like 40 dB in every band."""
 
 
-def block_features(mel: Tensor, pitch: Tensor) -> Tensor:
-    """``(B, T, n_mels)`` and ``(B, T, ≥2)`` pitch features → ``(B, T, n_mels + 2)``: what a block is made of."""
-    return torch.cat([mel + MEL_CENTRE, PITCH_SCALE * pitch[..., :FRAME_PITCH]], -1)
+def block_features(mel: Tensor, pitch: Pitch) -> Tensor:
+    """``(B, T, n_mels)`` and the pitch → ``(B, T, n_mels + 1)``: what a block is made of."""
+    return torch.cat([mel + MEL_CENTRE, VOICING_SCALE * pitch.voiced[..., None]], -1)
 
 
 class TokenEncoder(nn.Module):
@@ -73,5 +71,5 @@ class TokenEncoder(nn.Module):
         x = torch.cat([features.mel + MEL_CENTRE, features.correlogram, features.tones, pitched], -1)
         x = self.backbone(self.stem(rearrange(x, "b (t two) d -> b t (two d)", two=2)))
         x = self.gather[name](rearrange(x, "b (n k) d -> b n (k d)", k=frames_per_token)) + self.semantic[name](semantic)
-        linear = transform.analyse(block_features(features.mel, pitched), transform.predicted(semantic))
+        linear = transform.analyse(block_features(features.mel, pitch), transform.predicted(semantic))
         return linear + self.heads[name](self.tokens(x)).float()

@@ -9,7 +9,7 @@ from codec.config import VocoderConfig
 from codec.networks.convnext import ConvNeXt
 from codec.networks.pitch import MIDDLE_OCTAVE, Pitch, octaves
 from codec.networks.source_filter import SourceFilterHead, Tones
-from codec.networks.token_encoder import FRAME_PITCH, MEL_CENTRE
+from codec.networks.token_encoder import MEL_CENTRE
 
 
 class Vocoder(nn.Module):
@@ -29,7 +29,7 @@ class Vocoder(nn.Module):
         self, config: VocoderConfig, n_mels: int, n_tones: int, hidden_dim: int, n_fft: int, hop_length: int, sample_rate: int
     ) -> None:
         super().__init__()
-        self.stem = nn.Linear(n_mels + FRAME_PITCH, config.dim)
+        self.stem = nn.Linear(n_mels + 2, config.dim)
         self.tones = nn.Linear(2 * n_tones, config.dim)
         self.hidden = nn.Linear(hidden_dim, config.dim)
         nn.init.zeros_(self.hidden.weight)  # what was trained alone knows nothing of it

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from codec.errors import CodecError
 from codec.hub import export, load_own
-from codec.networks.networks import Networks
+from codec.networks.networks import Networks, first_architecture
 from eval.semantics.clips import read_clips
 from eval.semantics.xares.tasks import card_of
 
@@ -125,7 +125,7 @@ def tune(
     Raises:
         CodecError: a task that cannot be trained on.
     """
-    networks = copy.deepcopy(load_own(model).networks)
+    networks = copy.deepcopy(first_architecture(load_own(model).networks, "codec probe tune"))
     rate = networks.config.sample_rate
     train = [read_labelled(folder, "train", rate) for folder in tasks]
     valid = [read_labelled(folder, "valid", rate) for folder in tasks]

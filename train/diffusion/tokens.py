@@ -16,7 +16,7 @@ from codec.data.store import Corpus
 from codec.hub import load_own
 from codec.networks.diffusion.decoder import DiffusionDecoder
 from codec.networks.diffusion.files import build, export_diffusion
-from codec.networks.networks import Networks
+from codec.networks.networks import Networks, first_architecture
 from codec.stored import DEFAULT
 from train.config import Weights
 from train.crops import Crops
@@ -119,7 +119,7 @@ def train(config: TokenDiffusionConfig) -> Path:
     """
     torch.manual_seed(config.seed)
     place, codec = join(), load_own(config.model)
-    networks = codec.networks.to(place.device)
+    networks = first_architecture(codec.networks, "the diffusion decoder").to(place.device)
     decoder = build(config.decoder, networks).to(place.device)
     decoder.alphas_cumprod.copy_(zero_terminal_cosine(config.decoder.noise_steps).alphas_cumprod)
     crops = partial(Crops, Corpus(config.corpus), "train", config.weights, config.crop_frames, config.batch_size)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from codec.data.store import Corpus
 from codec.hub import load_own
 from codec.networks.frontend import AcousticFeatures
-from codec.networks.pitch import Pitch, pitch_features
+from codec.networks.pitch import Pitch
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_encoder import block_features
 from train.config import CodecStage, TrainConfig
@@ -155,4 +155,4 @@ def fit_transforms(networks: SourceFilterNetworks, data: Crops) -> None:
 
 
 def _block(features: AcousticFeatures, pitch: Pitch) -> Tensor:
-    return block_features(features.mel, pitch_features(pitch))
+    return block_features(features.mel, pitch)

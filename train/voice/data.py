@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 from torch import nn
 
 from codec.data.domains import Domain
@@ -17,7 +18,6 @@ from train.lineage import digest_of
 from train.run import Average, read_checkpoint
 from train.voice.networks import VoiceCodec
 from train.voice.pitch import open_labels
-
 
 CropStage = TrackerStage | VocoderStage | CodecStage
 

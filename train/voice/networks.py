@@ -45,7 +45,7 @@ class VoiceCodec(nn.Module):
         transform = self.transforms[networks.config.stacks.index(stack)]
         assert isinstance(transform, BlockTransform)
         latents = self.encoder(targets.features, targets.pitch, semantic, stack, transform)
-        values = networks.quantizer(latents).values
+        values = networks.with_pitch(networks.index_of(targets.pitch, stack), networks.quantizer(latents).values)
         frames = self.decoder(semantic, values, n_acoustic, stack, transform)
         mine, theirs, here = frames.pitch, targets.pitch, told[:, None]
         pitch = Pitch(torch.where(here, theirs.f0, mine.f0), torch.where(here, theirs.voiced, mine.voiced))

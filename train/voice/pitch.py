@@ -1,4 +1,4 @@
-"""Pitch labels of a corpus: F0 and voicing of every 10 ms by Praat's autocorrelation (Boersma 1993), cached beside the features.
+"""Pitch labels of a corpus: F0 and voicing of every 10 ms by Praat's autocorrelation (Boersma 1993), cached beside features.
 
 They are made once, and only for training: the codec has a tracker of its own.
 """

@@ -22,8 +22,9 @@ from codec.errors import CodecError, ModelError
 from codec.hub import export
 from codec.model import Codec
 from codec.networks.frontend import AcousticFrontEnd
-from codec.networks.pitch import HIGHEST_F0, LOWEST_F0, Pitch, PitchTracker, hertz, octaves, to_bins
+from codec.networks.pitch import HIGHEST_F0, LOWEST_F0, Pitch, PitchTracker, hertz, octaves, pitch_index, pitch_track, to_bins
 from codec.networks.source_filter_codec import Drawing, SourceFilterNetworks
+from codec.networks.token_decoder import index_of, value_of
 from codec.networks.transform import BlockTransform
 from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder
 from quantizers.grouped import GroupedQuantizer
@@ -38,7 +39,9 @@ SMALL = SourceFilterConfig(
     vocabs=(16, 32),
     semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=12),
     pitch=PitchConfig(dim=8, hidden_dim=16, dilations=(1,)),
-    encoder=TokenEncoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), token_dilations=(1,), levels=((8, 4), (4, 4, 4))),
+    encoder=TokenEncoderConfig(
+        dim=16, hidden_dim=32, dilations=(1, 2), token_dilations=(1,), pitch_levels=16, levels=((8, 4), (4, 4, 4))
+    ),
     decoder=TokenDecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), fine_dim=16, fine_hidden_dim=32, fine_dilations=(1,)),
     vocoder=VocoderConfig(dim=16, hidden_dim=32, dilations=(1,)),
 )
@@ -115,7 +118,7 @@ def test_containers_hold_all_streams(model: Codec, tmp_path: pytest.TempPathFact
     codec.save(tokens, tmp_path / "x.sct")
     again = codec.read(tmp_path / "x.sct")
     assert torch.equal(again.codes, tokens.codes)
-    assert again.codebook_sizes == tokens.codebook_sizes == (32, 32, 64)
+    assert again.codebook_sizes == tokens.codebook_sizes == (32, 512, 64)
     assert torch.equal(model.decode(again), model.decode(tokens))
 
 
@@ -138,9 +141,9 @@ def test_tokens_of_another_frame_rate_are_refused(model: Codec) -> None:
 def test_embeddings_have_all_groups(model: Codec) -> None:
     tokens = model.encode(sound(16_000), 16_000, 75)
     assert model.embed(tokens, "semantic").shape == (1, 25, 8)
-    assert model.embed(tokens, "acoustic").shape == (1, 25, 5)
+    assert model.embed(tokens, "acoustic").shape == (1, 25, 6)
     few = model.encode(sound(16_000), 16_000, 50)
-    assert not model.embed(few, "acoustic")[..., 2:].any(), "what was not sent is 0"
+    assert not model.embed(few, "acoustic")[..., 3:].any(), "what was not sent is 0"
 
 
 def test_drawings_survive_packing() -> None:
@@ -250,3 +253,17 @@ def test_the_tracker_says_the_middle_of_its_likeliest_classes() -> None:
 def test_configs_that_cannot_work_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SourceFilterConfig.read({**SMALL.model_dump(mode="json"), **change})
+
+
+@pytest.mark.parametrize("frames", [4, 8])
+def test_tokens_tell_the_pitch_within_a_third_of_a_semitone(frames: int) -> None:
+    octave = 1.2 + 0.3 * torch.sin(torch.arange(160) / 30)[None]
+    voiced = (torch.arange(160) < 100).float()[None]
+    index = pitch_index(Pitch(hertz(octave), voiced), frames, 64)
+    assert index.shape == (1, 160 // frames)
+    assert not index[:, 104 // frames :].any()
+    track = pitch_track(index, frames, 64)
+    inside = slice(frames, 100 - frames)
+    assert (track - octave)[:, inside].abs().mean() < 0.03
+    assert (pitch_track(torch.zeros(1, 5, dtype=torch.int64), frames, 64) == 1.5).all()
+    assert torch.equal(index_of(value_of(index, 64), 64), index)
