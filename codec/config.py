@@ -192,7 +192,7 @@ class TokenEncoderConfig(Config):
         dim, hidden_dim: of both its networks.
         dilations: of the one at 50 Hz.
         token_dilations: of the one with a frame a token.
-        pitch_levels: of the index of the pitch, which is a part of the first acoustic token.
+        pitch_levels: of the index of the pitch, which is a part of the first acoustic token: none, pitches, tones instead.
         levels: of the groups of the quantiser, most important first.
     """
 
@@ -245,7 +245,7 @@ class SourceFilterConfig(Config):
         sample_rate: in Hz.
         hop_length: samples per frame of 10 ms.
         n_fft: window length of the envelope and of the decoder's head, in samples.
-        n_tones: bands that may each hold a tone.
+        n_lags: of the correlogram that the pitch is heard in.
         rates: operating points, from most to fewest tokens.
         vocabs: semantic vocabularies, each a refinement of the one before.
     """
@@ -254,7 +254,6 @@ class SourceFilterConfig(Config):
     sample_rate: Annotated[int, Field(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)] = 16_000
     hop_length: Window = 160
     n_fft: Window = 640
-    n_tones: Annotated[int, Field(ge=1, le=512)] = 80
     n_lags: Annotated[int, Field(ge=1, le=512)] = 64
     rates: Annotated[tuple[RateConfig, ...], Field(min_length=1, max_length=8)] = (
         RateConfig(frames_per_token=2, n_acoustic=3, semantic_dim=80),

@@ -89,7 +89,7 @@ def train(config: TrainConfig, stage: Schedule, data: Crops, place: Place, train
         clip_gradients(parameters, step, run)
         optimizer.step()
         average.update(model, step)
-        recent |= {name: mean_over_processes(value) for name, value in losses.items()}
+        recent.update({name: mean_over_processes(value) for name, value in losses.items()})
         run.after(
             step,
             stage,

@@ -1,8 +1,8 @@
 """The head of a decoder for voices: harmonics and noise through predicted spectra, and tones beside them.
 
 Harmonics follow a pitch that is given, as in neural source-filter models (arXiv 1904.12088); their and the noise's envelopes
-are free in every bin of every frame of 10 ms, as in harmonic-plus-noise models (DDSP, arXiv 2001.04643). Steady tones have
-phases of their own (`codec.networks.tonebank`).
+are free in every bin of every frame of 10 ms, as in harmonic-plus-noise models (DDSP, arXiv 2001.04643). Where a sound is tones
+and nothing else, `codec.networks.tones` draws it.
 """
 
 from __future__ import annotations
@@ -15,27 +15,13 @@ from torch import Tensor, nn
 
 from codec.networks.excitation import at_samples, harmonics, noise, phases, turns
 from codec.networks.overlap import overlap_add
-from codec.networks.tonebank import ToneBank
+from codec.networks.tones import N_TONES, Tones, tone_phases, tone_spectrum
 
 MAX_LOG_GAIN = 4.0
 HIGHEST_SHARE = 0.975
 """Of half the sample rate: the highest harmonic."""
 QUIET = -3.0
 """Log gain of all envelopes before training."""
-TONE_RANGE = 4.0, -6.0, 2.0
-"""Slope, offset and maximum of a tone's log amplitude."""
-
-
-class Tones(NamedTuple):
-    """Tones of frames, one in each band of the bank.
-
-    Attributes:
-        offset: ``(B, T, n_tones)`` place in the band, −1 … 1.
-        gate: ``(B, T, n_tones)`` strength, 0 … 1.
-    """
-
-    offset: Tensor
-    gate: Tensor
 
 
 class Phases(NamedTuple):
@@ -43,7 +29,7 @@ class Phases(NamedTuple):
 
     Attributes:
         pitch: ``(B,)`` int64 of the fundamental, at the beginning of a frame.
-        tones: ``(B, n_tones)`` int64.
+        tones: ``(B, N_TONES)`` int64.
     """
 
     pitch: Tensor
@@ -56,7 +42,7 @@ class Sound(NamedTuple):
     Attributes:
         wave: ``(B, T · hop_length)``.
         pitch: ``(B, T + 1)`` phases of the fundamental at the beginnings of frames.
-        tones: ``(B, T + 1, n_tones)`` phases of tones there.
+        tones: ``(B, T + 1, N_TONES)`` phases of tones there.
     """
 
     wave: Tensor
@@ -73,7 +59,6 @@ class SourceFilterHead(nn.Module):
 
     Args:
         dim: width of the frames.
-        n_tones: bands of the tone bank.
         n_fft: window length in samples, a multiple of the hop.
         hop_length: in samples.
         sample_rate: in Hz.
@@ -84,7 +69,7 @@ class SourceFilterHead(nn.Module):
 
     window: Tensor
 
-    def __init__(self, dim: int, n_tones: int = 80, n_fft: int = 640, hop_length: int = 160, sample_rate: int = 16_000) -> None:
+    def __init__(self, dim: int, n_fft: int = 640, hop_length: int = 160, sample_rate: int = 16_000) -> None:
         super().__init__()
         if n_fft % hop_length or (n_fft - hop_length) % 2:
             raise ValueError(f"n_fft {n_fft} must be a multiple of hop_length {hop_length}, and their difference even")
@@ -93,10 +78,6 @@ class SourceFilterHead(nn.Module):
         self.envelopes = nn.Linear(dim, 2 * (n_fft // 2 + 1))
         nn.init.normal_(self.envelopes.weight, std=0.02)
         nn.init.constant_(self.envelopes.bias, QUIET)
-        self.bank = ToneBank(n_tones, n_fft, hop_length, sample_rate)
-        self.loudness = nn.Linear(dim, n_tones)
-        nn.init.normal_(self.loudness.weight, std=0.02)
-        nn.init.zeros_(self.loudness.bias)
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     @property
@@ -107,10 +88,9 @@ class SourceFilterHead(nn.Module):
     def start(self, batch: int) -> Phases:
         """Phases at the beginning of a stream."""
         device = self.window.device
-        zeros = torch.zeros(batch, dtype=torch.int64, device=device)
-        # Bands start at different phases: all at 0 would begin with a click.
-        spread = torch.arange(len(self.bank.centre), device=device) * 0x9E3779B9 % (1 << 32)
-        return Phases(zeros, spread.expand(batch, -1))
+        return Phases(
+            torch.zeros(batch, dtype=torch.int64, device=device), torch.zeros(batch, N_TONES, dtype=torch.int64, device=device)
+        )
 
     def forward(
         self,
@@ -128,7 +108,7 @@ class SourceFilterHead(nn.Module):
             x: ``(B, T, dim)``.
             f0: ``(B, T)`` in Hz, above 0 also where there is no voice.
             voiced: ``(B, T)`` strength of the harmonics, 0 … 1.
-            tones: where they are, and whether; how loud they are follows from ``x``.
+            tones: of the frames; the rest is quieter by their share.
             state: phases at the beginning of frame ``anchor``; None: of a stream's beginning.
             anchor: frame of the window whose phases are known.
             position: of the window's first frame in the stream; the noise depends on it.
@@ -140,13 +120,10 @@ class SourceFilterHead(nn.Module):
         pulses = harmonics(pitch[:, :-1], at_samples(f0, self.hop_length), HIGHEST_SHARE * self.sample_rate / 2)
         pulses = pulses * at_samples(voiced, self.hop_length)
         hiss = noise(position * self.hop_length, pulses.shape[1]).to(pulses).expand(len(x), -1)
-        # A spectral loss has no useful gradient for a frequency: it is taught by a loss of its own.
-        frequency = self.bank.frequency(tones.offset.detach().float())
-        turned = self.bank.phases(frequency, anchor, state.tones)
-        slope, shift, most = TONE_RANGE
-        amplitude = tones.gate.float() * (slope * self.loudness(x) + shift).clamp(max=most).exp()
-        spectrum = harmonic * self._frames(pulses) + breath * self._frames(hiss)
-        spectrum = spectrum + self.bank.spectrum(frequency, amplitude, turned[:, :-1])
+        turned = tone_phases(tones.frequency, self.hop_length, self.sample_rate, anchor, state.tones)
+        rest = harmonic * self._frames(pulses) + breath * self._frames(hiss)
+        drawn = tone_spectrum(tones, turned[:, :-1], self.n_fft, self.hop_length, self.sample_rate)
+        spectrum = (1 - tones.share[..., None]) * rest + drawn
         wave = self._overlap(torch.fft.irfft(spectrum, self.n_fft))
         return Sound(wave, pitch[:, :: self.hop_length], turned)
 

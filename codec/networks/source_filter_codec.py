@@ -17,9 +17,10 @@ from codec.networks.frontend import AcousticFrontEnd
 from codec.networks.interface import CodecNetworks, Point
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
-from codec.networks.source_filter import Phases, Tones
+from codec.networks.source_filter import Phases
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME, Frames, TokenDecoder, value_of
 from codec.networks.token_encoder import TokenEncoder
+from codec.networks.tones import N_LEVELS, N_TONES, Tones, tone_codes, tone_tracks
 from codec.networks.transform import BlockTransform
 from codec.networks.vocoder import Vocoder
 from quantizers.grouped import GroupedQuantizer
@@ -41,15 +42,16 @@ class Drawing(NamedTuple):
     tones: Tones
 
     def packed(self) -> Tensor:
-        """All of it as one tensor, ``(B, T, D + 2 + 2 · n_tones)``."""
-        f0, voiced = (part[..., None] for part in self.pitch)
-        return torch.cat([self.x.float(), f0, voiced, *self.tones], -1)
+        """All of it as one tensor, ``(B, T, D + 3 + 2 · N_TONES)``."""
+        f0, voiced, share = (part[..., None] for part in (*self.pitch, self.tones.share))
+        return torch.cat([self.x.float(), f0, voiced, share, self.tones.frequency, self.tones.amplitude], -1)
 
     @staticmethod
-    def unpacked(packed: Tensor, n_tones: int) -> Drawing:
+    def unpacked(packed: Tensor) -> Drawing:
         """What `packed` made."""
-        x, f0, voiced, offset, gate = torch.split(packed, [packed.shape[-1] - 2 - 2 * n_tones, 1, 1, n_tones, n_tones], -1)
-        return Drawing(x, Pitch(f0[..., 0], voiced[..., 0]), Tones(offset, gate))
+        sizes = [packed.shape[-1] - 3 - 2 * N_TONES, 1, 1, 1, N_TONES, N_TONES]
+        x, f0, voiced, share, frequency, amplitude = torch.split(packed, sizes, -1)
+        return Drawing(x, Pitch(f0[..., 0], voiced[..., 0]), Tones(frequency, amplitude, share[..., 0]))
 
 
 class SourceFilterNetworks(CodecNetworks):
@@ -66,7 +68,7 @@ class SourceFilterNetworks(CodecNetworks):
         dims = dict(zip(config.stacks, config.semantic_dims, strict=True))
         self.mel = LogMel(config.sample_rate, mel.n_fft, mel.hop_length, mel.n_mels)
         self.front_end = AcousticFrontEnd(
-            config.sample_rate, mel.n_fft, config.hop_length, config.n_fft, mel.n_mels, config.n_lags, config.n_tones
+            config.sample_rate, mel.n_fft, config.hop_length, config.n_fft, mel.n_mels, config.n_lags
         )
         self.semantic = SemanticEncoder(config.semantic, mel.n_mels)
         self.codebooks = nn.ModuleList(
@@ -78,13 +80,11 @@ class SourceFilterNetworks(CodecNetworks):
         self.transforms = nn.ModuleList(
             BlockTransform(FRAMES_PER_TOKEN_FRAME * n, mel.n_mels + 1, dim, coefficients) for n, dim in dims.items()
         )
-        self.encoder = TokenEncoder(config.encoder, mel.n_mels + config.n_lags + 2 * config.n_tones, dims)
+        self.encoder = TokenEncoder(config.encoder, mel.n_mels + config.n_lags, dims)
         first, *others = self.quantizer.dims
-        self.decoder = TokenDecoder(
-            config.decoder, mel.n_mels, config.n_tones, dims, [1 + first, *others], config.encoder.pitch_levels
-        )
+        self.decoder = TokenDecoder(config.decoder, mel.n_mels, dims, [1 + first, *others], config.encoder.pitch_levels)
         self.vocoder = Vocoder(
-            config.vocoder, mel.n_mels, config.n_tones, config.decoder.fine_dim, config.n_fft, config.hop_length,
+            config.vocoder, mel.n_mels, config.decoder.fine_dim, config.n_fft, config.hop_length,
             config.sample_rate,
         )  # fmt: skip
 
@@ -158,16 +158,49 @@ class SourceFilterNetworks(CodecNetworks):
         pitch = self.pitch(features.mel, features.correlogram)
         latents = self.encoder(features, pitch, semantic.values, frames_per_token, self.transform(frames_per_token))
         acoustic = self.quantizer(latents).codes
-        acoustic[:, 0] = acoustic[:, 0] * self.config.encoder.pitch_levels + self.index_of(pitch, frames_per_token)
+        index = self.index_of(pitch, frames_per_token)
+        if self.tells_tones:
+            is_tone, tones = self.tones_of(features.tones, pitch, frames_per_token)
+            index = torch.where(is_tone, self._tone_index, index)
+            acoustic[:, 1:] = torch.where(is_tone[:, None], tones, acoustic[:, 1:])
+        acoustic[:, 0] = acoustic[:, 0] * self.config.encoder.pitch_levels + index
         return torch.cat([semantic.codes[:, None], acoustic], 1)
+
+    @property
+    def tells_tones(self) -> bool:
+        """Whether there are acoustic tokens behind the first one for as many tones."""
+        sizes = self.quantizer.codebook_sizes[1:]
+        return len(sizes) == N_TONES and sizes[0] == sizes[1] and sizes[0] % N_LEVELS == 0
+
+    @property
+    def _tone_index(self) -> int:
+        """The last index of the pitch says that the acoustic tokens behind the first are tones."""
+        return self.config.encoder.pitch_levels - 1
 
     def index_of(self, pitch: Pitch, frames_per_token: int) -> Tensor:
         """Pitch of frames → ``(B, N)`` indices that tokens tell."""
-        return pitch_index(pitch, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.encoder.pitch_levels)
+        return pitch_index(pitch, FRAMES_PER_TOKEN_FRAME * frames_per_token, self._tone_index)
 
-    def with_pitch(self, index: Tensor, values: Tensor) -> Tensor:
-        """Indices ``(B, N)`` and the quantiser's values ``(B, N, D)`` → acoustic values ``(B, N, 1 + D)``."""
-        return torch.cat([value_of(index, self.config.encoder.pitch_levels)[..., None], values], -1)
+    def tones_of(self, tones: Tones, pitch: Pitch, frames_per_token: int) -> tuple[Tensor, Tensor]:
+        """Which tokens ``(B, N)`` are tones and nothing else, and their codes ``(B, N_TONES, N)``."""
+        size = self.quantizer.codebook_sizes[1]
+        return tone_codes(tones, pitch.voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token, size)
+
+    def with_pitch(self, index: Tensor, values: Tensor, is_tone: Tensor) -> Tensor:
+        """What acoustic tokens tell the decoder.
+
+        Args:
+            index: ``(B, N)`` of the pitch.
+            values: ``(B, N, D)`` of the quantiser.
+            is_tone: ``(B, N)`` bool, tokens that tell tones: nothing of the pitch, and of the envelope only what is in the first.
+
+        Returns:
+            ``(B, N, 1 + D)``.
+        """
+        levels = self.config.encoder.pitch_levels
+        told = value_of(torch.where(is_tone, 0, index), levels)[..., None].to(values.dtype)
+        first, others = values[..., : self.quantizer.dims[0]], values[..., self.quantizer.dims[0] :]
+        return torch.cat([told, first, torch.where(is_tone[..., None] & self.tells_tones, 0.0, others)], -1)
 
     def codes_to_values(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:
         """Codes ``(B, S, N)`` → semantic codewords, and acoustic values (None if there is no acoustic stream).
@@ -181,7 +214,23 @@ class SourceFilterNetworks(CodecNetworks):
             return semantic, None
         levels = self.config.encoder.pitch_levels
         acoustic = torch.cat([codes[:, 1:2] // levels, codes[:, 2:]], 1)
-        return semantic, self.with_pitch(codes[:, 1] % levels, self.quantizer.decode(acoustic)).to(semantic.dtype)
+        index = codes[:, 1] % levels
+        is_tone = index == self._tone_index
+        return semantic, self.with_pitch(index, self.quantizer.decode(acoustic), is_tone).to(semantic.dtype)
+
+    def codes_to_tones(self, codes: Tensor, frames_per_token: int) -> Tones:
+        """Codes ``(B, S, N)`` → the tones that they tell."""
+        is_tone = torch.zeros_like(codes[:, 0], dtype=torch.bool)
+        told = codes[:, 2 : 2 + N_TONES]
+        if self.tells_tones and told.shape[1] == N_TONES:
+            is_tone = codes[:, 1] % self.config.encoder.pitch_levels == self._tone_index
+        else:
+            told = codes[:, :1].expand(-1, N_TONES, -1)
+        return self.tracks_of(is_tone, told, frames_per_token)
+
+    def tracks_of(self, is_tone: Tensor, codes: Tensor, frames_per_token: int) -> Tones:
+        """Which tokens ``(B, N)`` are tones, and their codes ``(B, N_TONES, N)`` → tones of frames."""
+        return tone_tracks(is_tone, codes, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.quantizer.codebook_sizes[-1])
 
     def values_to_frames(self, semantic: Tensor, acoustic: Tensor, n_acoustic: Tensor, frames_per_token: int) -> Frames:
         """Codewords and values of all groups, of which ``(B,)`` are there → what they say."""
@@ -190,16 +239,14 @@ class SourceFilterNetworks(CodecNetworks):
 
     def codes_to_drawing(self, codes: Tensor, frames_per_token: int, vocab: int) -> Tensor:
         """Codes ``(B, S, N)`` → what the head draws from, a `Drawing` packed into one tensor."""
+        codes = codes.to(self.codebook(frames_per_token).leaves.device)
         semantic, acoustic = self.codes_to_values(codes, frames_per_token, vocab)
         if acoustic is None:
             acoustic = semantic.new_zeros(*semantic.shape[:2], 1 + sum(self.quantizer.dims))
         there = torch.full((len(codes),), codes.shape[1] - 1, device=semantic.device)
-        return self.draw(self.values_to_frames(semantic, acoustic, there, frames_per_token)).packed()
-
-    def draw(self, frames: Frames, pitch: Pitch | None = None) -> Drawing:
-        """Frames → what the head draws from; training may tell the true pitch."""
-        pitch, tones = pitch or frames.pitch, frames.tones
-        return Drawing(self.vocoder(frames.mel, pitch, tones, frames.hidden), pitch, tones)
+        frames = self.values_to_frames(semantic, acoustic, there, frames_per_token)
+        x = self.vocoder(frames.mel, frames.pitch, frames.hidden)
+        return Drawing(x, frames.pitch, self.codes_to_tones(codes, frames_per_token)).packed()
 
     def sound(
         self, drawing: Tensor, state: Phases | None = None, left: int = 0, start: int = 0, stop: int | None = None
@@ -216,7 +263,7 @@ class SourceFilterNetworks(CodecNetworks):
         Returns:
             ``(B, T · hop_length)`` samples, and the phases.
         """
-        x, pitch, tones = Drawing.unpacked(drawing, self.config.n_tones)
+        x, pitch, tones = Drawing.unpacked(drawing)
         two = FRAMES_PER_TOKEN_FRAME
         sound = self.vocoder.head(x, pitch.f0, pitch.voiced, tones, state, two * (start - left), two * left)
         return sound.wave, sound.phases(x.shape[1] if stop is None else two * (stop - left))

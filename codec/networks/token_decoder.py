@@ -1,7 +1,6 @@
 """The decoder's first half: tokens → what to say, frame by frame of 10 ms, in numbers that can be looked at.
 
-The envelope, the pitch and the tones of a frame are named, each taught by a loss of its own; what they leave out goes through
-``hidden``.
+The envelope and the pitch of a frame are named, each taught by a loss of its own; what they leave out goes through ``hidden``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 from codec.config import TokenDecoderConfig
 from codec.networks.convnext import ConvNeXt
 from codec.networks.pitch import Pitch, hertz, pitch_track
-from codec.networks.source_filter import Tones
 from codec.networks.token_encoder import MEL_CENTRE, VOICING_SCALE
 from codec.networks.transform import BlockTransform
 
@@ -24,8 +22,6 @@ VOICING_SLOPE = 4.0
 """Logits per unit of predicted voicing."""
 OCTAVE_SLOPE = 0.25
 """Octaves that the network moves the pitch by, for each unit that it says."""
-GATE_SLOPE = 4.0
-"""Of a tone's gate, which opens or closes rather than being half there."""
 
 
 FRAMES_PER_TOKEN_FRAME = 2
@@ -39,27 +35,18 @@ class Frames(NamedTuple):
         mel: ``(B, T, n_mels)`` log10 magnitudes.
         octave: ``(B, T)`` of the pitch above the lowest one.
         voicing: ``(B, T)`` logits.
-        tone_offset: ``(B, T, n_tones)``, −1 … 1.
-        tone_gate: ``(B, T, n_tones)`` logits.
         hidden: ``(B, T, D)``.
     """
 
     mel: Tensor
     octave: Tensor
     voicing: Tensor
-    tone_offset: Tensor
-    tone_gate: Tensor
     hidden: Tensor
 
     @property
     def pitch(self) -> Pitch:
         """In Hz; the loss on sound does not reach it."""
         return Pitch(hertz(self.octave.detach()), (self.voicing.detach() > 0).float())
-
-    @property
-    def tones(self) -> Tones:
-        """For the head."""
-        return Tones(self.tone_offset, torch.sigmoid(GATE_SLOPE * self.tone_gate))
 
 
 class TokenDecoder(nn.Module):
@@ -68,24 +55,22 @@ class TokenDecoder(nn.Module):
     Args:
         config: sizes.
         n_mels: bands of the envelope.
-        n_tones: bands that may hold a tone.
         semantic_dims: by frames of 50 Hz per token, width of semantic codewords.
         group_dims: width of each group of acoustic values; the first number of the first group tells the pitch.
-        pitch_levels: that it tells.
+        pitch_levels: that it tells; the last one is no pitch, but says that tones follow.
     """
 
     def __init__(
         self,
         config: TokenDecoderConfig,
         n_mels: int,
-        n_tones: int,
         semantic_dims: Mapping[int, int],
         group_dims: Sequence[int],
         pitch_levels: int,
     ) -> None:
         super().__init__()
         self.pitch_levels = pitch_levels
-        self.n_mels, self.n_tones, self.group_dims = n_mels, n_tones, list(group_dims)
+        self.n_mels, self.group_dims = n_mels, list(group_dims)
         self.semantic = nn.ModuleDict({str(n): nn.Linear(dim, n * config.dim) for n, dim in semantic_dims.items()})
         self.acoustic = nn.ModuleDict(
             {str(n): nn.ModuleList(_into(dim, config.dim, n * config.dim) for dim in group_dims) for n in semantic_dims}
@@ -95,7 +80,6 @@ class TokenDecoder(nn.Module):
         self.refine = nn.Linear(config.dim, 2 * config.fine_dim)
         self.fine = ConvNeXt(config.fine_dim, config.fine_hidden_dim, config.fine_dilations)
         self.block = nn.Linear(config.fine_dim, n_mels + 2)
-        self.tones = nn.Linear(config.fine_dim, 2 * n_tones)
         nn.init.zeros_(self.block.weight)  # the transform alone, before training
         nn.init.zeros_(self.block.bias)
 
@@ -130,15 +114,12 @@ class TokenDecoder(nn.Module):
         x = self.fine(rearrange(self.refine(x), "b t (two d) -> b (t two) d", two=2))
         coefficients, learnt = torch.cat(there, -1)[..., 1:], self.block(x).float()
         block = transform.synthesise(coefficients, transform.predicted(semantic)) + learnt[..., :-1]
-        gate, offset = self.tones(x).float().chunk(2, -1)
         index = index_of(acoustic[..., 0], self.pitch_levels) * (n_acoustic > 0)[:, None]
-        track = pitch_track(index, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.pitch_levels)
+        track = pitch_track(index, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.pitch_levels - 1)
         return Frames(
             mel=block[..., : self.n_mels] - MEL_CENTRE,
             octave=track + OCTAVE_SLOPE * learnt[..., -1],
             voicing=VOICING_SLOPE * (block[..., self.n_mels] - VOICING_SCALE / 2),
-            tone_offset=torch.tanh(offset),
-            tone_gate=gate,
             hidden=x,
         )
 

@@ -68,7 +68,7 @@ class TokenEncoder(nn.Module):
             ``(B, N, D)`` latents, unbounded.
         """
         name, pitched = str(frames_per_token), pitch_features(pitch)
-        x = torch.cat([features.mel + MEL_CENTRE, features.correlogram, features.tones, pitched], -1)
+        x = torch.cat([features.mel + MEL_CENTRE, features.correlogram, pitched], -1)
         x = self.backbone(self.stem(rearrange(x, "b (t two) d -> b t (two d)", two=2)))
         x = self.gather[name](rearrange(x, "b (n k) d -> b n (k d)", k=frames_per_token)) + self.semantic[name](semantic)
         linear = transform.analyse(block_features(features.mel, pitch), transform.predicted(semantic))

@@ -1,7 +1,7 @@
 """The codec stage: acoustic encoder, quantiser and both halves of the decoder, trained together on frozen semantic codewords.
 
-Every batch draws a token rate and a vocabulary, and every item how many of its acoustic tokens arrive, so that one set of weights
-serves all operating points.
+Every batch draws a token rate and a vocabulary, and every item how many of its acoustic tokens arrive, so that one set of
+weights serves all operating points.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ FRAME_WEIGHTS = {
     "envelope_delta_loss": 0.5,
     "pitch_loss": 0.3,
     "voicing_loss": 0.3,
-    "tone_gate_loss": 2.0,
-    "tone_offset_loss": 0.4,
 }
 """Of what frames say, beside the loss on sound."""
 TRANSFORM_BATCHES = 160

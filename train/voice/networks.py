@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from codec.networks.pitch import Pitch
 from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.tones import N_TONES
 from codec.networks.transform import BlockTransform
 from train.voice.targets import Targets, frame_losses
 
@@ -45,10 +46,13 @@ class VoiceCodec(nn.Module):
         transform = self.transforms[networks.config.stacks.index(stack)]
         assert isinstance(transform, BlockTransform)
         latents = self.encoder(targets.features, targets.pitch, semantic, stack, transform)
-        values = networks.with_pitch(networks.index_of(targets.pitch, stack), networks.quantizer(latents).values)
+        is_tone, codes = networks.tones_of(targets.features.tones, targets.pitch, stack)
+        index = networks.index_of(targets.pitch, stack)
+        values = networks.with_pitch(index, networks.quantizer(latents).values, is_tone)
         frames = self.decoder(semantic, values, n_acoustic, stack, transform)
+        tones = networks.tracks_of(is_tone & (n_acoustic > N_TONES)[:, None], codes, stack)
         mine, theirs, here = frames.pitch, targets.pitch, told[:, None]
         pitch = Pitch(torch.where(here, theirs.f0, mine.f0), torch.where(here, theirs.voiced, mine.voiced))
-        x = self.vocoder(frames.mel, pitch, frames.tones, frames.hidden)
-        wave: Tensor = self.vocoder.head(x, pitch.f0, pitch.voiced, frames.tones).wave
+        x = self.vocoder(frames.mel, pitch, frames.hidden)
+        wave: Tensor = self.vocoder.head(x, pitch.f0, pitch.voiced, tones).wave
         return wave, frame_losses(frames, targets)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from codec.data.store import Corpus
 from codec.networks.frontend import AcousticFrontEnd
 from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.tones import tone_codes, tone_tracks
 from codec.networks.vocoder import Vocoder
 from train.config import TrainConfig
 from train.crops import Batch
@@ -22,7 +23,9 @@ from train.voice.data import crops_of, held_out
 from train.voice.pitch import labelled
 from train.voice.targets import targets_of
 
-MATTERS = ("vocoder", "model.vocoder", "model.mel", "model.n_tones", "model.n_fft", "seed", "precision")
+TONE_FRAMES, TONE_CODES = 4, 8192
+"""Frames and codes of the blocks in which tones are told."""
+MATTERS = ("vocoder", "model.vocoder", "model.mel", "model.n_fft", "seed", "precision")
 
 
 def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
@@ -56,7 +59,8 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
 
 def copy_synthesis(vocoder: Vocoder, front_end: AcousticFrontEnd, wave: Tensor, labels: Tensor) -> Tensor:
     """``(B, samples)`` and their pitch labels → what is left of them when only envelope, pitch and tones are kept."""
-    targets = targets_of(front_end, wave, labelled(labels))
-    x = vocoder(targets.features.mel, targets.pitch, targets.tones)
-    sound: Tensor = vocoder.head(x, targets.pitch.f0, targets.pitch.voiced, targets.tones).wave
+    features, pitch = targets_of(front_end, wave, labelled(labels))
+    is_tone, codes = tone_codes(features.tones, pitch.voiced, TONE_FRAMES, TONE_CODES)
+    x = vocoder(features.mel, pitch)
+    sound: Tensor = vocoder.head(x, pitch.f0, pitch.voiced, tone_tracks(is_tone, codes, TONE_FRAMES, TONE_CODES)).wave
     return sound

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.networks.source_filter import Phases, SourceFilterHead, Tones
-from codec.networks.tonebank import STRETCH, ToneBank, hann_lobe
+from codec.networks.source_filter import Phases, SourceFilterHead
+from codec.networks.tones import Tones, find_tones, hann_lobe, tone_codes, tone_phases, tone_spectrum, tone_tracks
 
 RATE, HOP, N_FFT = 16_000, 160, 640
 
@@ -17,9 +17,7 @@ RATE, HOP, N_FFT = 16_000, 160, 640
 @pytest.fixture(scope="module")
 def head() -> SourceFilterHead:
     torch.manual_seed(0)
-    made = SourceFilterHead(16, n_tones=20).eval().requires_grad_(False)
-    made.loudness.weight.normal_(0, 0.5)
-    return made
+    return SourceFilterHead(16).eval().requires_grad_(False)
 
 
 def inputs(frames: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Tones]:
@@ -27,8 +25,9 @@ def inputs(frames: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torc
     x = torch.randn(1, frames, 16, generator=generator)
     f0 = 120 * torch.exp(0.05 * torch.randn(1, frames, generator=generator).cumsum(1))
     voiced = (torch.rand(1, frames, generator=generator) > 0.3).float()
-    offset, gate = torch.rand(2, 1, frames, 20, generator=generator)  # tones that are there and move
-    return x, f0.clamp(60, 500), voiced, Tones(2 * offset - 1, gate)
+    share = torch.rand(1, frames, generator=generator).round()  # tones that come and go, and move
+    height, amplitude = torch.rand(2, 1, frames, 2, generator=generator)
+    return x, f0.clamp(60, 500), voiced, Tones(100 + 5_000 * height, 0.1 * amplitude, share)
 
 
 @settings(max_examples=25, deadline=None)
@@ -56,24 +55,75 @@ def test_items_of_a_batch_are_those_alone(head: SourceFilterHead) -> None:
         torch.testing.assert_close(row, head(*alone).wave[0], atol=2e-6, rtol=1e-5)
 
 
-def test_gradients_reach_everything_but_the_places_of_tones() -> None:
-    made = SourceFilterHead(8, n_tones=10)
+def test_gradients_reach_the_envelopes() -> None:
+    made = SourceFilterHead(8)
     x = torch.randn(1, 12, 8, requires_grad=True)
-    tones = Tones(torch.zeros(1, 12, 10, requires_grad=True), torch.full((1, 12, 10), 0.5, requires_grad=True))
-    made(x, torch.full((1, 12), 150.0), torch.ones(1, 12), tones).wave.square().sum().backward()
-    for reached in (x, tones.gate, made.envelopes.weight, made.loudness.weight):
+    silent = Tones(torch.full((1, 12, 2), 100.0), torch.zeros(1, 12, 2), torch.zeros(1, 12))
+    made(x, torch.full((1, 12), 150.0), torch.ones(1, 12), silent).wave.square().sum().backward()
+    for reached in (x, made.envelopes.weight):
         assert reached.grad is not None
         assert reached.grad.abs().sum() > 0
-    assert tones.offset.grad is None
 
 
 def drawn(frequency: torch.Tensor, amplitude: float) -> np.ndarray:
-    """A tone of ``(T,)`` frequencies by the bank, overlapped as the head does it."""
-    made = SourceFilterHead(4, n_tones=1)
-    track = frequency[None, :, None]
-    turned = made.bank.phases(track, 0, torch.zeros(1, 1, dtype=torch.int64))
-    spectrum = made.bank.spectrum(track, torch.full_like(track, amplitude), turned[:, :-1])
-    return made._overlap(torch.fft.irfft(spectrum, N_FFT))[0].numpy()
+    """A tone of ``(T,)`` frequencies, overlapped as the head does it."""
+    track = frequency[None, :, None].expand(-1, -1, 2)
+    tones = Tones(track, torch.tensor([amplitude, 0.0]).expand_as(track), torch.ones(1, len(frequency)))
+    turned = tone_phases(track, HOP, RATE, 0, torch.zeros(1, 2, dtype=torch.int64))
+    spectrum = tone_spectrum(tones, turned[:, :-1], N_FFT, HOP, RATE)
+    return SourceFilterHead(4)._overlap(torch.fft.irfft(spectrum, N_FFT))[0].numpy()
+
+
+def told(wave: np.ndarray, voiced: float = 0.0) -> tuple[torch.Tensor, Tones]:
+    """Which blocks of 40 ms are tones, and what arrives of them."""
+    padded = torch.nn.functional.pad(torch.from_numpy(wave.astype(np.float32))[None], (432, 432))
+    magnitude = torch.fft.rfft(padded.unfold(-1, 1024, HOP) * torch.hann_window(1024)).abs()
+    found = find_tones(magnitude, RATE)
+    is_tone, codes = tone_codes(found, torch.full_like(found.share, voiced), 4, 8192)
+    return is_tone, tone_tracks(is_tone, codes, 4, 8192)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(60, 7_500), st.floats(-50, -1))
+def test_every_sine_arrives_within_a_percent_and_three_decibels(frequency: float, level: float) -> None:
+    wave = 10 ** (level / 20) * np.sin(2 * np.pi * frequency * np.arange(16_000) / RATE)
+    is_tone, tones = told(wave)
+    assert is_tone[0, 1:-1].all()
+    inside = slice(8, -8)
+    loudest = tones.amplitude[0, inside].amax(-1)
+    height = tones.frequency[0, inside].gather(-1, tones.amplitude[0, inside].argmax(-1, keepdim=True))
+    assert (height / frequency - 1).abs().max() < 0.01
+    assert (20 * loudest.log10() - level).abs().max() < 3
+
+
+@pytest.mark.parametrize("pair", [(697.0, 1_209.0), (770.0, 1_336.0), (941.0, 1_633.0)])
+def test_pairs_of_telephone_tones_arrive(pair: tuple[float, float]) -> None:
+    time = np.arange(8_320) / RATE
+    is_tone, tones = told(sum(0.2 * np.sin(2 * np.pi * f * time) for f in pair))
+    assert is_tone[0, 1:-1].all()
+    torch.testing.assert_close(tones.frequency[0, 20], torch.tensor(pair), rtol=0.01, atol=0)
+    assert ((20 * (tones.amplitude[0, 20] / 0.2).log10()).abs() < 3).all()
+
+
+def test_what_is_no_tone_is_told_otherwise() -> None:
+    rng, time = np.random.default_rng(0), np.arange(16_000) / RATE
+    voice = sum(np.sin(2 * np.pi * 140 * n * time) / n for n in range(1, 20))
+    chord = sum(np.sin(2 * np.pi * f * time) for f in (262, 330, 392, 523))
+    for wave in (0.1 * rng.standard_normal(16_000), 0.1 * voice, 0.1 * chord, np.zeros(16_000), 1e-4 * np.sin(3_000 * time)):
+        assert not told(wave)[0].any()
+    hum = np.sin(2 * np.pi * 200 * time) + 0.1 * rng.standard_normal(16_000)
+    assert told(0.1 * hum)[0][0, 1:-1].all()
+    assert not told(0.1 * hum, voiced=1.0)[0].any(), "a low voice has one strong harmonic"
+
+
+def test_a_beep_fades_in_and_out_and_keeps_its_height() -> None:
+    is_tone = torch.tensor([[False, True, True, False, False]])
+    tones = tone_tracks(is_tone, torch.full((1, 2, 5), 300 * 16 + 12), 4, 8192)
+    fade = [0.125, 0.375, 0.625, 0.875]
+    assert tones.share[0].tolist() == pytest.approx([0, 0, *fade, 1, 1, 1, 1, *fade[::-1]] + [0] * 6)
+    heard = tones.share[0] > 0
+    assert tones.frequency[0, heard].std() < 0.01
+    torch.testing.assert_close(20 * tones.amplitude[0, heard].log10(), torch.full((int(heard.sum()), 2), -15.0))
 
 
 @pytest.mark.parametrize("frequency", [100.0, 443.3, 1003.0, 2018.75, 6990.0])
@@ -99,22 +149,12 @@ def test_the_lobe_is_that_of_a_hann_window() -> None:
         assert hann_lobe(torch.tensor(offset)).item() == pytest.approx(expected, abs=2e-3)
 
 
-def test_bands_cover_what_can_be_heard_and_overlap_a_little() -> None:
-    bank = ToneBank(80, N_FFT, HOP, RATE)
-    low, high = (bank.frequency(torch.full((80,), bound)) for bound in (-1.0, 1.0))
-    assert low[0] < 50
-    assert 7_900 < high[-1] < 8_000
-    assert (low[1:] < high[:-1]).all()
-    torch.testing.assert_close((high - low) / 2, STRETCH * bank.half_width, atol=1e-3, rtol=1e-5)
-
-
 def test_sizes_that_cannot_work_are_refused() -> None:
     with pytest.raises(ValueError, match="n_fft 600 must be a multiple of hop_length 160"):
         SourceFilterHead(4, n_fft=600)
 
 
 def test_the_state_is_a_few_integers() -> None:
-    state = SourceFilterHead(4, n_tones=7).start(3)
+    state = SourceFilterHead(4).start(3)
     assert isinstance(state, Phases)
-    assert (state.pitch.shape, state.tones.shape) == ((3,), (3, 7))
-    assert len(set(state.tones[0].tolist())) == 7
+    assert (state.pitch.shape, state.tones.shape) == ((3,), (3, 2))

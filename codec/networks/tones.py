@@ -1,0 +1,210 @@
+"""Tones that stay tones: where a sound is one sine or two, tokens tell their frequencies and levels, and oscillators draw them.
+
+A network that must carry a sine through its bottleneck blurs it; two numbers carry it exactly. Signals of telephones, beeps and
+whistles are of that kind. Phases are sums of frequencies, and each sine is put into a frame's spectrum as the main lobe of the
+window (additive synthesis in the frequency domain, Rodet and Depalle 1992).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from codec.networks.excitation import at_samples, phases, radians, turns
+
+N_TONES = 2
+"""Sines at a time."""
+LOBE = 2
+"""Bins on either side of a sine's frequency that a Hann window's main lobe covers. What lies beyond is left out, which makes
+lines 50 dB below the tone, a frame rate away from it."""
+SEARCHED_LOBE = 3
+"""Bins on either side of a peak that are counted as its own."""
+LOWEST_HZ, HIGHEST_HZ = 50.0, 7_900.0
+"""Of frequencies that a token can tell, on a logarithmic scale."""
+N_LEVELS, LEVEL_STEP_DB = 16, 5.0
+"""Of a tone's level: 0 dBFS is the last one, and the first says that there is no tone."""
+FAINTEST_SECOND_DB = 20.0
+"""Of the second tone below the first."""
+SHARE, VOICED_SHARE = 0.9, 0.99
+"""Of a frame's energy that its tones must have; the second where the pitch tracker hears a voice."""
+QUIETEST = 10**-3.0
+"""Amplitude of a tone that is worth a token."""
+CLOSE = 1.06
+"""Ratio of frequencies within which a tone glides from one token to the next; beyond, it jumps."""
+
+
+class Tones(NamedTuple):
+    """Tones of frames at 100 Hz.
+
+    Attributes:
+        frequency: ``(B, T, N_TONES)`` in Hz, ascending.
+        amplitude: ``(B, T, N_TONES)``.
+        share: ``(B, T)``: found in a sound, of its energy; told by tokens, 1 where only tones sound and 0 where none do.
+    """
+
+    frequency: Tensor
+    amplitude: Tensor
+    share: Tensor
+
+
+def find_tones(magnitude: Tensor, sample_rate: int) -> Tones:
+    """The two strongest lines of each spectrum.
+
+    Args:
+        magnitude: ``(B, T, n_fft // 2 + 1)`` under a Hann window.
+        sample_rate: in Hz.
+    """
+    last, n_fft = magnitude.shape[-1] - 1, 2 * (magnitude.shape[-1] - 1)
+    power = magnitude.square()
+    total, rest = power.sum(-1), power
+    found = []
+    bins = torch.arange(last + 1, device=magnitude.device)
+    for _ in range(N_TONES):
+        peak = rest[..., SEARCHED_LOBE : last - SEARCHED_LOBE].argmax(-1, keepdim=True) + SEARCHED_LOBE
+        lobe = (bins - peak).abs() <= SEARCHED_LOBE
+        energy = (rest * lobe).sum(-1)
+        level = [(rest.gather(-1, peak + shift) + 1e-20).log() for shift in (-1, 0, 1)]
+        # The top of a parabola through the logarithms of three bins.
+        curve = (level[0] - 2 * level[1] + level[2]).clamp(max=-1e-6)
+        place = peak + (0.5 * (level[0] - level[2]) / curve).clamp(-0.5, 0.5)
+        found.append((place[..., 0] * (sample_rate / n_fft), energy))
+        rest = rest * ~lobe
+    frequency, energy = (torch.stack(parts, -1) for parts in zip(*found, strict=True))
+    heard = energy > energy[..., :1] * 10 ** (-FAINTEST_SECOND_DB / 10)
+    frequency, energy = torch.where(heard, frequency, frequency[..., :1]), energy * heard
+    order = torch.argsort(frequency, dim=-1, stable=True)
+    # By Parseval a sine's lobe holds A² · 3/32 · n² of the squared magnitudes under a Hann window.
+    amplitude = (energy * (32 / 3)).sqrt() / n_fft
+    share = energy.sum(-1) / total.clamp_min(1e-12)
+    return Tones(frequency.gather(-1, order), amplitude.gather(-1, order), share)
+
+
+def tone_codes(tones: Tones, voiced: Tensor, frames: int, codebook_size: int) -> tuple[Tensor, Tensor]:
+    """Blocks of frames that are nothing but tones, and their codes.
+
+    Args:
+        tones: as `find_tones` gives them, of ``N · frames`` frames.
+        voiced: ``(B, N · frames)`` by the pitch tracker: a low voice can look like a tone.
+        frames: in a block.
+        codebook_size: of each code; a multiple of `N_LEVELS`.
+
+    Returns:
+        ``(B, N)`` bool, and ``(B, N_TONES, N)`` int64 codes.
+    """
+    wanted = SHARE + (VOICED_SHARE - SHARE) * voiced
+    pure = (tones.share >= wanted) & (tones.amplitude.amax(-1) >= QUIETEST)
+    pure, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in (pure, tones.frequency, tones.amplitude))
+    count = pure.sum(-1)
+    weight = pure[..., None] / count.clamp(min=1)[..., None, None]
+    height = (weight * frequency.clamp(LOWEST_HZ, HIGHEST_HZ).log()).sum(2)
+    loudness = (weight * amplitude.square()).sum(2).sqrt()
+    steps = codebook_size // N_LEVELS
+    place = ((height - math.log(LOWEST_HZ)) * ((steps - 1) / math.log(HIGHEST_HZ / LOWEST_HZ))).round().clamp(0, steps - 1)
+    decibels = 20 * loudness.clamp_min(1e-9).log10()
+    level = (decibels / LEVEL_STEP_DB).round().clamp(1 - N_LEVELS, 0) + N_LEVELS - 1
+    codes = (place * N_LEVELS + level).long().transpose(1, 2)
+    return 4 * count >= 3 * frames, codes
+
+
+def tone_tracks(is_tone: Tensor, codes: Tensor, frames: int, codebook_size: int) -> Tones:
+    """What `tone_codes` told → tones of frames; they glide from token to token, and fade in and out over half of one.
+
+    Args:
+        is_tone: ``(B, N)`` bool.
+        codes: ``(B, N_TONES, N)``; looked at where ``is_tone``.
+        frames: in a block.
+        codebook_size: of each code.
+
+    Returns:
+        ``N · frames`` frames.
+    """
+    steps = codebook_size // N_LEVELS
+    codes = torch.where(is_tone[:, None], codes, 0).transpose(1, 2)
+    height = (codes // N_LEVELS) * (math.log(HIGHEST_HZ / LOWEST_HZ) / (steps - 1)) + math.log(LOWEST_HZ)
+    level = codes % N_LEVELS
+    amplitude = torch.where(level > 0, 10 ** ((level - N_LEVELS + 1) * (LEVEL_STEP_DB / 20)), 0.0) * is_tone[..., None]
+    together = is_tone & _shifted(is_tone, 1)
+    near_before = (together[..., None]) & ((height - _shifted(height, 1)).abs() < math.log(CLOSE))
+    near_after = _shifted(near_before, -1)
+    offset = ((torch.arange(frames, device=codes.device) + 0.5) / frames - 0.5)[:, None]
+
+    def glide(values: Tensor) -> Tensor:
+        """``(B, N, N_TONES)`` in the middle of blocks → frames. A block without tones has those of the block beside each half."""
+        left, right = (torch.where(is_tone[..., None], values, _shifted(values, by)) for by in (1, -1))
+        before, after = (
+            torch.where(near, _shifted(values, by), here)[:, :, None]
+            for near, by, here in ((near_before, 1, left), (near_after, -1, right))
+        )
+        left, right = left[:, :, None], right[:, :, None]
+        return torch.where(offset < 0, left - offset * (before - left), right + offset * (after - right)).flatten(1, 2)
+
+    share = at_samples(is_tone.float(), frames)
+    return Tones(glide(height).exp(), glide(amplitude), share)
+
+
+def _shifted(values: Tensor, by: int) -> Tensor:
+    """``(B, N, …)``, one block later or earlier; what comes in is what was at the end."""
+    end = values[:, :1] if by > 0 else values[:, -1:]
+    return torch.cat([end, values[:, :-1]], 1) if by > 0 else torch.cat([values[:, 1:], end], 1)
+
+
+def tone_phases(frequency: Tensor, hop_length: int, sample_rate: int, anchor: int, phase: Tensor) -> Tensor:
+    """Phases at the beginnings of frames.
+
+    Args:
+        frequency: ``(B, T, N_TONES)`` in Hz.
+        hop_length: samples per frame.
+        sample_rate: in Hz.
+        anchor: frame at whose beginning phases are known.
+        phase: ``(B, N_TONES)`` int64, what they are there.
+
+    Returns:
+        ``(B, T + 1, N_TONES)`` int64; the last are where the next frame would begin.
+    """
+    return phases(turns(frequency, sample_rate) * hop_length, anchor, phase)
+
+
+def tone_spectrum(tones: Tones, phase: Tensor, n_fft: int, hop_length: int, sample_rate: int) -> Tensor:
+    """Draws tones into frames.
+
+    Args:
+        tones: of ``T`` frames.
+        phase: ``(B, T, N_TONES)`` int64 at the beginnings of frames.
+        n_fft: of the frames, under a Hann window.
+        hop_length: in samples.
+        sample_rate: in Hz.
+
+    Returns:
+        ``(B, T, n_fft // 2 + 1)`` complex: what a transform of a Hann-windowed frame around the middle of each hop gives.
+    """
+    frequency = tones.frequency
+    angle = radians(phase + turns(frequency, sample_rate) * (hop_length // 2))[..., None]
+    position = frequency * (n_fft / sample_rate)
+    bins = position.round().long()[..., None] + torch.arange(-LOBE, LOBE + 1, device=frequency.device)
+    last = n_fft // 2
+    inside = (bins >= 0) & (bins <= last)
+    # The frame's time counts from its first sample: around its middle, neighbouring bins have opposite signs.
+    sign = 1 - 2 * (bins % 2)
+    strength = tones.amplitude * tones.share[..., None] * (n_fft / 4)
+    lobe = hann_lobe(bins - position[..., None]) * sign * inside * strength[..., None]
+    at = bins.clamp(0, last).flatten(2)
+    empty = lobe.new_zeros(*frequency.shape[:2], last + 1)
+    real = empty.scatter_add(2, at, (lobe * torch.cos(angle)).flatten(2))
+    imaginary = empty.scatter_add(2, at, (lobe * torch.sin(angle)).flatten(2))
+    return torch.complex(real, imaginary)
+
+
+def hann_lobe(offset: Tensor) -> Tensor:
+    """Transform of a Hann window around its middle, relative to its peak, at an offset in bins.
+
+    Example:
+        >>> hann_lobe(torch.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.5000])
+    """
+    # sinc(x) / (1 − x²), whose singularities at ±1 are ½.
+    rest = 1 - offset.square()
+    single = rest.abs() < 1e-3
+    return torch.where(single, 0.5, torch.sinc(offset) / torch.where(single, 1.0, rest))
