@@ -192,7 +192,7 @@ class SourceFilterNetworks(CodecNetworks):
         Args:
             index: ``(B, N)`` of the pitch.
             values: ``(B, N, D)`` of the quantiser.
-            is_tone: ``(B, N)`` bool, tokens that tell tones: nothing of the pitch, and of the envelope only what is in the first.
+            is_tone: ``(B, N)`` bool, tokens that tell tones: no pitch, and of the envelope only what is in the first.
 
         Returns:
             ``(B, N, 1 + D)``.
