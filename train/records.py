@@ -27,7 +27,7 @@ def settings(config: Config, sections: Sequence[str]) -> dict[str, Any]:
         for name in section.split("."):
             value = getattr(value, name)
         found.update(_leaves(section, value))
-    return dict(json.loads(json.dumps(found)))
+    return dict(json.loads(json.dumps(found, default=_as_json)))
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -198,17 +198,17 @@ def _pitch_needs(config: TrainConfig) -> None:
 
 def _tracker(config: TrainConfig) -> None:
     from train.voice import tracker
-    from train.voice.data import assemble
+    from train.voice.data import assemble, comes_whole
 
-    if config.voiced:
+    if config.voiced and not comes_whole(config):
         tracker.run(config, assemble(config))
 
 
 def _vocoder(config: TrainConfig) -> None:
     from train.voice import vocoder
-    from train.voice.data import assemble
+    from train.voice.data import assemble, comes_whole
 
-    if config.voiced:
+    if config.voiced and not comes_whole(config):
         vocoder.run(config, assemble(config))
 
 

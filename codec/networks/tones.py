@@ -132,7 +132,7 @@ def tone_tracks(is_tone: Tensor, codes: Tensor, frames: int, codebook_size: int)
     offset = ((torch.arange(frames, device=codes.device) + 0.5) / frames - 0.5)[:, None]
 
     def glide(values: Tensor) -> Tensor:
-        """``(B, N, N_TONES)`` in the middle of blocks → frames; halves of blocks without tones have those of the block beside."""
+        """``(B, N, N_TONES)`` in the middle of blocks → frames; half a block without tones has those of the block beside it."""
         left, right = (torch.where(is_tone[..., None], values, _shifted(values, by)) for by in (1, -1))
         before, after = (
             torch.where(near, _shifted(values, by), here)[:, :, None]

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from codec.data.store import Corpus
-from codec.hub import load_own
 from codec.networks.frontend import AcousticFeatures
 from codec.networks.pitch import Pitch
 from codec.networks.source_filter_codec import SourceFilterNetworks
@@ -25,7 +24,7 @@ from train.loop import Training, train
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.parallel import join
 from train.progress import autocast
-from train.voice.data import crops_of, held_out
+from train.voice.data import comes_whole, crops_of, held_out
 from train.voice.networks import VoiceCodec
 from train.voice.pitch import labelled
 from train.voice.targets import Targets, targets_of
@@ -92,9 +91,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
 
 def begun(config: TrainConfig) -> bool:
     """Whether the linear part of the tokens is there: this run has begun, or goes on from a whole model."""
-    if (config.folder("codec") / "checkpoint.pt").exists():
-        return True
-    return bool(config.init) and isinstance(load_own(str(config.init)).networks, SourceFilterNetworks)
+    return (config.folder("codec") / "checkpoint.pt").exists() or comes_whole(config)
 
 
 @torch.no_grad()

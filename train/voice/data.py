@@ -9,6 +9,7 @@ from torch import nn
 from codec.data.domains import Domain
 from codec.data.store import Corpus
 from codec.errors import CodecError
+from codec.hub import load_own
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from train import codebooks
 from train.codebooks import frozen_features
@@ -54,12 +55,18 @@ def held_out(
     }
 
 
+def comes_whole(config: TrainConfig) -> bool:
+    """Whether ``config.init`` is a model of this architecture: tracker and vocoder come with it, and the transforms."""
+    return bool(config.init) and isinstance(load_own(str(config.init)).networks, SourceFilterNetworks)
+
+
 def assemble(config: TrainConfig, *finished: str) -> SourceFilterNetworks:
     """Networks with all that earlier stages have trained.
 
     Args:
         config: of the whole training.
-        finished: stages whose averaged weights are taken: ``tracker``, ``vocoder``, ``codec``.
+        finished: stages whose averaged weights are taken: ``tracker``, ``vocoder``, ``codec``. Those that ``config.init``
+            brings are not asked for.
 
     Raises:
         CodecError: an earlier stage has not run, or a model that was given has other sizes than the config's.
@@ -67,7 +74,10 @@ def assemble(config: TrainConfig, *finished: str) -> SourceFilterNetworks:
     networks = codebooks.assemble(config)
     assert isinstance(networks, SourceFilterNetworks)
     parts = {"tracker": networks.pitch, "vocoder": networks.vocoder, "codec": VoiceCodec(networks)}
+    brought = ("tracker", "vocoder") if comes_whole(config) else ()
     for name in finished:
+        if name in brought:
+            continue
         load_averaged(config, name, parts[name])
     return networks
 
