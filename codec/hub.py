@@ -22,7 +22,7 @@ from codec.networks.interface import CodecNetworks
 from codec.networks.networks import Networks, first_architecture
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.semanticodec.published import NAME, PublishedFiles, how_to_get, is_published
-from codec.stored import DEFAULT, load_network, read_model_config
+from codec.stored import BUNDLED, folder_of, load_network, read_model_config
 
 Way = Literal["fast", "diffusion"]
 DERIVED = "mel."
@@ -49,13 +49,14 @@ class ModelEntry:
 def models() -> list[ModelEntry]:
     """Models known by name: our own, then published codecs of tokens."""
     about = "speech, music and sound, 16 kHz; 25, 50, 100 tokens/s; semantic vocabularies 4096 … 32768"
-    own = ModelEntry("default", about, (DEFAULT / "model.safetensors").is_file())
+    notes = {"semcodec-2": " (the default)", "semcodec-1": "; the first architecture: ONNX, entropy coding, diffusion decoder"}
+    own = [ModelEntry(name, about + notes[name], (folder / "model.safetensors").is_file()) for name, folder in BUNDLED.items()]
     files = PublishedFiles.of(NAME)
     missing = "" if files.rates() else how_to_get(50)
     paper = ModelEntry(
         NAME, "SemantiCodec as published; the same rates and vocabularies, decodes by diffusion", not missing, missing
     )
-    return [own, paper, *(ModelEntry(c.example, c.about, c.ready, c.missing) for c in known_codecs() if c.tokens)]
+    return [*own, paper, *(ModelEntry(c.example, c.about, c.ready, c.missing) for c in known_codecs() if c.tokens)]
 
 
 @overload
@@ -124,7 +125,8 @@ def load_codec(
     """Loads a model of our own, or the published SemantiCodec.
 
     Args:
-        name: ``None`` or ``"default"`` for the bundled model, a folder, or a ``.safetensors`` file beside its ``config.json``;
+        name: ``None`` or ``"default"`` for the newest bundled model, ``"semcodec-1"`` for the one before, a folder, or a
+            ``.safetensors`` file beside its ``config.json``;
             ``"haoheliu/SemantiCodec"``, or a folder with its files, for the published SemantiCodec.
         rate: default tokens per second of the returned codec; 50 if left out and the model has it, else the next one to that.
         vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
@@ -146,7 +148,7 @@ def load_codec(
         from codec.semanticodec.model import load_published
 
         return load_published(str(name), rate, vocab, device, compat)
-    folder = DEFAULT if name in (None, "default") else Path(str(name))
+    folder = folder_of(name)
     weights = folder / "model.safetensors"
     if folder.suffix == ".safetensors":
         folder, weights = folder.parent, folder

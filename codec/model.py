@@ -16,6 +16,7 @@ from codec.container.entropy import EntropyModel, load_entropy
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
 from codec.networks.interface import CodecNetworks, Point
+from codec.stored import bundled
 from codec.streaming import TOGETHER, WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, device_of, encode_clips
 from codec.threads import at_once
 from codec.tokens import Tokens, check_codes, model_samples
@@ -263,7 +264,7 @@ class Codec:
         if tokens.model != self.fingerprint:
             raise ModelError(
                 f"these tokens were made by model {tokens.model or 'unknown'}, not by {self.fingerprint} ({self.name}); "
-                "decode them with the model that made them: --model"
+                f"decode them with the model that made them: --model {bundled(tokens.model) or ''}".rstrip()
             )
         self._stack(tokens)
         _, vocab = self._choose(None, tokens.codebook_sizes[0])

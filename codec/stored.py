@@ -18,8 +18,10 @@ from codec.config import ModelConfig, SourceFilterConfig
 from codec.errors import ModelError, first_error
 from codec.limits import check_file
 
-DEFAULT = Path(__file__).parent / "weights" / "default"
-"""The folder of the bundled model."""
+BUNDLED = {name: Path(__file__).parent / "weights" / name for name in ("semcodec-2", "semcodec-1")}
+"""Folders of the models that come with the package, the newest one first."""
+DEFAULT = BUNDLED["semcodec-2"]
+"""The folder of the one that ``default`` means."""
 MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 FLOATS = ("F16", "BF16", "F32", "F64")
@@ -28,6 +30,11 @@ SPARE_WEIGHTS = 1 << 22
 
 Config = TypeVar("Config")
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def folder_of(name: str | Path | None) -> Path:
+    """Where a model of ours lies: one that comes with the package, or a folder."""
+    return DEFAULT if name in (None, "default") else BUNDLED.get(str(name), Path(str(name)))
 
 
 def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
@@ -78,6 +85,14 @@ def config_of(raw: Any) -> ModelConfig | SourceFilterConfig:
     """
     kind = SourceFilterConfig if isinstance(raw, dict) and "architecture" in raw else ModelConfig
     return kind.read(raw)
+
+
+def bundled(fingerprint: str) -> str | None:
+    """Name of the model with this fingerprint among those that come with the package."""
+    for name, folder in BUNDLED.items():
+        if (folder / "config.json").is_file() and read_model_config(folder)[1] == fingerprint:
+            return name
+    return None
 
 
 def load_network(build: Callable[[], Network], path: Path, derived: str | None = None) -> Network:

@@ -78,6 +78,12 @@ def shipped() -> Codec:
 
 
 @pytest.fixture(scope="session")
+def first_model() -> Codec:
+    """The bundled model of the first architecture, for what takes no other."""
+    return load("semcodec-1")
+
+
+@pytest.fixture(scope="session")
 def speech() -> np.ndarray:
     """``(1, samples)`` at 16 kHz."""
     return read_audio(DATA / "speech.flac")[0]

@@ -20,7 +20,7 @@ from tests.commands import DocumentedError, check
 from tests.conftest import DATA
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "codec" / "weights" / "default" / "README.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "codec" / "weights").glob("*/README.md"))]
 READ_ONLY = ("train", "bench", "export", "eval", "sweep", "models --fetch", "ui", "serve", "probe")
 NOT_RUN = (*(f"codec {name}" for name in READ_ONLY), "python -m benchmarks.", "make")
 INLINE = re.compile(r"`((?:codec|python -m|make|pytest) [^`\n]+)`")

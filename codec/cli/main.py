@@ -136,6 +136,20 @@ def decode(
 
 
 @app.command()
+def cut(
+    source: Annotated[str, typer.Argument(metavar="IN", help=".sct file.")],
+    output: Annotated[str, typer.Option("--output", "-o", help=".sct file.")],
+    rate: Annotated[int, typer.Option(help="Tokens per second that stay.")] = 50,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
+) -> None:
+    """Lower the bitrate of a .sct file without decoding it: the last acoustic tokens of every frame are left out."""
+    from codec.cli.cut import cut_file
+
+    header = cut_file(source, output, rate, overwrite)
+    print(f"{output}: {rate} tokens/s, {header.frame_rate * header.frame_bits / 1000:.2f} kbit/s")
+
+
+@app.command()
 def info(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help=".sct files or audio files.")],
     json: Json = False,

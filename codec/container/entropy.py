@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from codec.atomic import atomic_path
 from codec.errors import ModelError
 from codec.limits import check_file
-from codec.stored import DEFAULT, read_model_config
+from codec.stored import folder_of, read_model_config
 from quantizers import ans
 
 FILE = "entropy.safetensors"
@@ -200,7 +200,7 @@ def load_entropy_of(name: str | Path) -> EntropyModel:
     Raises:
         ModelError: it has none.
     """
-    folder = DEFAULT if name == "default" else Path(name)
+    folder = folder_of(name)
     return load_entropy(folder, read_model_config(folder)[1])
 
 

@@ -21,6 +21,7 @@ from codec.container.entropy import EntropyModel, load_entropy_of
 from codec.container.frames import unpack_beginning, unpack_frames
 from codec.container.header import MAX_EXTRA_FRAMES, Header
 from codec.errors import CodecError, ContainerError, TruncatedError
+from codec.stored import bundled
 from codec.tokens import count_frames
 
 CHUNK = struct.Struct("<HI")  # frames, CRC-32 of that number, the length and the payload
@@ -304,12 +305,13 @@ class _Lookahead:
 
 
 def shipped_entropy(header: Header) -> EntropyModel:
-    """The bundled model's entropy tables, for a header that names tables when no model is at hand.
+    """A bundled model's entropy tables, for a header that names tables when no model is at hand.
 
     Raises:
         ContainerError: another model's are needed.
     """
-    tables = load_entropy_of("default")
-    if tables.id != header.entropy:
+    name = bundled(header.model)
+    tables = load_entropy_of(name) if name else None
+    if tables is None or tables.id != header.entropy:
         raise ContainerError(f"it is coded with the entropy tables of model {header.model}; read it with that model")
     return tables

@@ -147,4 +147,6 @@ def first_architecture(networks: CodecNetworks, what: str) -> Networks:
     """
     if isinstance(networks, Networks):
         return networks
-    raise ModelError(f"{what} takes models of the first architecture; this one is of {networks.config.architecture!r}")
+    raise ModelError(
+        f"{what} takes models of the first architecture (--model semcodec-1); this one is of {networks.config.architecture!r}"
+    )

@@ -21,8 +21,9 @@ import codec
 from codec.container.entropy import FILE, load_entropy, load_entropy_of
 from codec.errors import CodecError, ModelError
 from codec.hub import load
-from codec.stored import DEFAULT
+from codec.stored import BUNDLED
 
+FIRST = BUNDLED["semcodec-1"]
 ROOT = Path(codec.__file__).parent.parent
 PACKAGES = ("codec", "quantizers", "train", "eval", "benchmarks")
 ONE_FOLDER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -151,7 +152,7 @@ def test_pipes_devices_loops_and_folders_in_the_place_of_files(folder: Path, nam
         with pytest.raises(ModelError):
             use()
     path.rmdir()
-    shutil.copy(DEFAULT / name, folder / "elsewhere")
+    shutil.copy(FIRST / name, folder / "elsewhere")
     path.symlink_to(folder / "elsewhere")  # how Hugging Face's cache looks
     with pytest.raises(ModelError, match=r"do not fit|of model") if name != "config.json" else pytest.raises(ModelError):
         use()
@@ -160,14 +161,14 @@ def test_pipes_devices_loops_and_folders_in_the_place_of_files(folder: Path, nam
 @ONE_FOLDER
 @given(data=st.data())
 def test_entropy_tables_of_all_kinds(folder: Path, data: st.DataObject) -> None:
-    raw = bytearray((DEFAULT / FILE).read_bytes())
+    raw = bytearray((FIRST / FILE).read_bytes())
     header = 8 + int.from_bytes(raw[:8], "little")
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, data.draw(st.sampled_from([8, header, len(raw)]))))
         raw[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     (folder / FILE).write_bytes(raw)
     try:
-        load_entropy(folder, load_entropy_of("default").model)
+        load_entropy(folder, load_entropy_of("semcodec-1").model)
     except CodecError as error:
         assert "\n" not in str(error)  # noqa: PT017
 

@@ -27,7 +27,7 @@ from codec.errors import CodecError
 from codec.files import decode_file
 from codec.model import Codec
 from codec.networks.networks import Networks
-from codec.stored import DEFAULT
+from codec.stored import BUNDLED
 from codec.tokens import Tokens
 from tests.conftest import TINY
 
@@ -40,8 +40,8 @@ SILENCE = torch.tensor([3, 4])
 
 @lru_cache(maxsize=1)
 def tables() -> EntropyModel:
-    """The bundled model's."""
-    return load_entropy_of("default")
+    """Those of the first bundled model."""
+    return load_entropy_of("semcodec-1")
 
 
 @lru_cache(maxsize=1)
@@ -49,7 +49,9 @@ def model() -> Codec:
     """Tiny random networks that take the bundled model for themselves, so that its containers reach them."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    return Codec(Networks(TINY.model_copy(update={"vocabs": (4096, 8192)})), "tiny", tables().model, folder=DEFAULT)
+    return Codec(
+        Networks(TINY.model_copy(update={"vocabs": (4096, 8192)})), "tiny", tables().model, folder=BUNDLED["semcodec-1"]
+    )
 
 
 def check(data: bytes) -> str:

@@ -17,7 +17,7 @@ from codec.hub import load_own
 from codec.networks.diffusion.decoder import DiffusionDecoder
 from codec.networks.diffusion.files import build, export_diffusion
 from codec.networks.networks import Networks, first_architecture
-from codec.stored import DEFAULT
+from codec.stored import folder_of
 from train.config import Weights
 from train.crops import Crops
 from train.diffusion.schedule import add_noise, zero_terminal_cosine
@@ -54,7 +54,7 @@ class TokenDiffusionConfig(Config):
 
     root: str
     corpus: str
-    model: str = "default"
+    model: str = "semcodec-1"
     decoder: DiffusionDecoderConfig = DiffusionDecoderConfig()
     weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
     crop_frames: Annotated[int, Field(ge=16, le=512, multiple_of=16)] = 128
@@ -146,7 +146,7 @@ def train(config: TokenDiffusionConfig) -> Path:
         average.update(decoder, step)
         run.after(step, config, losses=partial(_losses, loss, heard, steps), figures=dict)
     if place.main:
-        folder = DEFAULT if config.model == "default" else Path(config.model)
+        folder = folder_of(config.model)
         assert isinstance(average.module, DiffusionDecoder)
         export_diffusion(average.module, folder, codec.fingerprint, run.folder / "model")
         print(f"{run.folder / 'model'}: codec decode --decoder diffusion --model {run.folder / 'model'}")

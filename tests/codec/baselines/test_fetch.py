@@ -180,8 +180,8 @@ def test_command_line(server: Server, capsys: pytest.CaptureFixture[str]) -> Non
         assert said in out
         assert "trusted on first use" in out
     with pytest.raises(SystemExit) as exit_:
-        main(["models", "--fetch", "default"])
+        main(["models", "--fetch", "semcodec-2"])
     assert exit_.value.code == 2
     error = capsys.readouterr().err
-    assert "no weights to fetch for 'default'" in error
+    assert "no weights to fetch for 'semcodec-2'" in error
     assert error.count("\n") == 1

@@ -136,7 +136,7 @@ def test_json_lines(run, tmp_path: Path) -> None:
     assert facts["true_kbps"] == pytest.approx(report["kbps"])
     assert json.loads(run("info", SPEECH, "--json")[1])["sample_rate"] == 16_000
     rows = [json.loads(line) for line in run("models", "--json")[1].splitlines()]
-    assert rows[0]["name"] == "default"
+    assert rows[0]["name"] == "semcodec-2"
     assert {"encodec_24khz@1.5", "opus@6"} < {row["name"] for row in rows}
 
 

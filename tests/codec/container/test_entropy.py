@@ -300,14 +300,14 @@ def test_damaged_table_files_never_do_more_than_raise(table_file: Path, data: st
         load_entropy(folder, MODEL)
 
 
-def test_the_shipped_model_saves_bits_on_real_audio(shipped: Codec, speech: np.ndarray, music: np.ndarray, tmp_path) -> None:
+def test_the_first_model_saves_bits_on_real_audio(first_model: Codec, speech: np.ndarray, music: np.ndarray, tmp_path) -> None:
     """Some 36 s in all, where headers weigh more than in files of usual length."""
     sizes = {"fixed": 0, "coded": 0}
     for wave, sample_rate in ((speech, 16_000), (music[:1], 44_100)):
         for rate in (25, 50, 100):
-            tokens = shipped.encode(wave, sample_rate, rate, vocab=32768)
+            tokens = first_model.encode(wave, sample_rate, rate, vocab=32768)
             save(tokens, tmp_path / "fixed.sct")
-            save(tokens, tmp_path / "coded.sct", shipped.entropy)
+            save(tokens, tmp_path / "coded.sct", first_model.entropy)
             assert torch.equal(read(tmp_path / "coded.sct").codes, tokens.codes)
             for name in sizes:
                 sizes[name] += (tmp_path / f"{name}.sct").stat().st_size

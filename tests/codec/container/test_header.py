@@ -50,7 +50,7 @@ def tokens_of(frame_rate: float, sizes: tuple[int, ...], channels: int = 1, mode
 
 
 @pytest.mark.parametrize(
-    ("frame_rate", "sizes"), [(75.0, (1024,) * 3), (44_100 / 512, (1024,)), (2400.0, (1024, 1024)), (0.5, (1024, 1024))]
+    ("frame_rate", "sizes"), [(225.0, (1024,) * 9), (44_100 / 512, (1024,)), (2400.0, (1024, 1024)), (0.5, (1024, 1024))]
 )
 def test_what_does_not_fit_is_refused(frame_rate: float, sizes: tuple[int, ...]) -> None:
     with pytest.raises(ContainerError, match="do not fit"):

@@ -24,53 +24,53 @@ RATE = 50
 
 
 @pytest.fixture(scope="session")
-def exported(shipped: Codec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(first_model: Codec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     folder = tmp_path_factory.mktemp("onnx")
-    write_onnx(shipped, folder, [RATE], int8=True)
+    write_onnx(first_model, folder, [RATE], int8=True)
     return folder
 
 
 def test_onnx_gives_the_tokens_and_the_sound_of_torch(
-    shipped: Codec, exported: Path, speech: np.ndarray, music: np.ndarray
+    first_model: Codec, exported: Path, speech: np.ndarray, music: np.ndarray
 ) -> None:
     from codec.export.runtime import OnnxCodec
 
     onnx = OnnxCodec(exported, RATE)
     long = np.tile(resample(music, 44_100, 16_000)[:1], (1, 6))  # more than one window of 20.48 s
     for wave, sample_rate in ((speech, 16_000), (music, 44_100), (long, 16_000), (speech[:, :100], 16_000)):
-        tokens = shipped.encode(wave, sample_rate, RATE)
+        tokens = first_model.encode(wave, sample_rate, RATE)
         np.testing.assert_array_equal(onnx.encode(wave, sample_rate), tokens.codes.numpy())
-        mine, theirs = shipped.decode(tokens).numpy(), onnx.decode(tokens.codes.numpy())
+        mine, theirs = first_model.decode(tokens).numpy(), onnx.decode(tokens.codes.numpy())
         np.testing.assert_allclose(theirs[:, : mine.shape[1]], mine, atol=1e-4)
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("rate", [25, 100])
-def test_every_rate(shipped: Codec, speech: np.ndarray, rate: int, tmp_path: Path) -> None:
+def test_every_rate(first_model: Codec, speech: np.ndarray, rate: int, tmp_path: Path) -> None:
     from codec.export.runtime import OnnxCodec
 
-    write_onnx(shipped, tmp_path, [rate])
-    tokens, onnx = shipped.encode(speech, 16_000, rate), OnnxCodec(tmp_path, rate)
+    write_onnx(first_model, tmp_path, [rate])
+    tokens, onnx = first_model.encode(speech, 16_000, rate), OnnxCodec(tmp_path, rate)
     np.testing.assert_array_equal(onnx.encode(speech, 16_000), tokens.codes.numpy())
-    mine = shipped.decode(tokens).numpy()
+    mine = first_model.decode(tokens).numpy()
     np.testing.assert_allclose(onnx.decode(tokens.codes.numpy())[:, : mine.shape[1]], mine, atol=1e-4)
 
 
-def test_eight_bits_are_smaller_and_keep_most_tokens(shipped: Codec, exported: Path, speech: np.ndarray) -> None:
+def test_eight_bits_are_smaller_and_keep_most_tokens(first_model: Codec, exported: Path, speech: np.ndarray) -> None:
     from codec.export.runtime import OnnxCodec
 
     for half in ("encoder", "decoder"):
         plain, small = (exported / f"{half}_{RATE}{suffix}" for suffix in (".onnx", ".int8.onnx"))
         assert small.stat().st_size < 0.75 * plain.stat().st_size
     codes = OnnxCodec(exported, RATE, int8=True).encode(speech, 16_000)
-    same = (codes == shipped.encode(speech, 16_000, RATE).codes.numpy()).mean((0, 2))
+    same = (codes == first_model.encode(speech, 16_000, RATE).codes.numpy()).mean((0, 2))
     assert same[0] > 0.5
     assert (same < 1).any()  # or else nothing was quantised
 
 
-def test_the_folder_works_alone(exported: Path, speech: np.ndarray, shipped: Codec, tmp_path: Path) -> None:
+def test_the_folder_works_alone(exported: Path, speech: np.ndarray, first_model: Codec, tmp_path: Path) -> None:
     """In a Python that can import neither torch nor semcodec."""
     folder = shutil.copytree(exported, tmp_path / "folder")
     code = (
@@ -84,13 +84,13 @@ def test_the_folder_works_alone(exported: Path, speech: np.ndarray, shipped: Cod
 
     assert run("encode", str(DATA / "speech.flac"), "x.npy").returncode == 0
     codes = np.load(tmp_path / "x.npy", allow_pickle=False)
-    np.testing.assert_array_equal(codes, shipped.encode(speech, 16_000, RATE).codes.numpy())
+    np.testing.assert_array_equal(codes, first_model.encode(speech, 16_000, RATE).codes.numpy())
     assert run("decode", "x.npy", "x.wav").returncode == 0
     samples = speech.shape[1]
     assert samples < codes.shape[2] * 640  # the last token reaches further
     assert soundfile.info(tmp_path / "x.wav").frames == samples
     # What codec encode writes is the same, and arrays of other tokens are refused by name.
-    encode_file(shipped, str(DATA / "speech.flac"), str(tmp_path / "y.npy"), RATE, format="npy")
+    encode_file(first_model, str(DATA / "speech.flac"), str(tmp_path / "y.npy"), RATE, format="npy")
     for suffix in (".npy", ".npy.json"):
         assert (tmp_path / f"x{suffix}").read_bytes() == (tmp_path / f"y{suffix}").read_bytes()
     (tmp_path / "y.npy.json").write_text((tmp_path / "x.npy.json").read_text().replace("25.0", "12.5"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import codec
+from codec.cli import main
 from codec.config import (
     PitchConfig,
     RateConfig,
@@ -113,7 +116,7 @@ def test_a_stream_of_more_tokens_holds_that_of_fewer(model: Codec) -> None:
     assert not torch.equal(model.decode(many), model.decode(few))
 
 
-def test_containers_hold_all_streams(model: Codec, tmp_path: pytest.TempPathFactory) -> None:
+def test_containers_hold_all_streams(model: Codec, tmp_path: Path) -> None:
     tokens = model.encode(sound(20_000), 16_000, 75)
     codec.save(tokens, tmp_path / "x.sct")
     again = codec.read(tmp_path / "x.sct")
@@ -122,13 +125,40 @@ def test_containers_hold_all_streams(model: Codec, tmp_path: pytest.TempPathFact
     assert torch.equal(model.decode(again), model.decode(tokens))
 
 
-def test_a_folder_keeps_the_model(model: Codec, tmp_path: pytest.TempPathFactory) -> None:
+def test_a_container_can_be_cut(model: Codec, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wave = sound(40_000)
+    many, few = (model.encode(wave, 16_000, rate) for rate in (75, 50))
+    codec.save(many, tmp_path / "many.sct")
+    with pytest.raises(SystemExit) as caught:
+        main(["cut", str(tmp_path / "many.sct"), "-o", str(tmp_path / "few.sct"), "--rate", "50"])
+    assert not caught.value.code
+    assert "50 tokens/s, 0.35 kbit/s" in capsys.readouterr().out
+    again = codec.read(tmp_path / "few.sct")
+    assert torch.equal(again.codes, few.codes)
+    assert torch.equal(model.decode(again), model.decode(few))
+    for words, message in (
+        (["many.sct", "-o", "few.sct"], "--overwrite replaces it"),
+        (["many.sct", "-o", "many.sct", "--overwrite"], "never the input"),
+        (
+            ["many.sct", "-o", "x.sct", "--rate", "60"],
+            "not in a stream of 3 tokens at 25 frames/s: 25, 50, 75",
+        ),
+        (["nothing.sct", "-o", "x.sct"], "No such file"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(["cut", *(str(tmp_path / word) if word.endswith(".sct") else word for word in words)])
+        assert caught.value.code == 2
+        assert message in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "x.sct").exists()
+
+
+def test_a_folder_keeps_the_model(model: Codec, tmp_path: Path) -> None:
     export(model.networks, tmp_path)
     again = codec.load(tmp_path, vocab=32)
     wave = sound(16_000)
     assert again.rates == (75, 50, 25)
     assert (again.encode(wave, 16_000, 75).codes == model.encode(wave, 16_000, 75).codes).float().mean() > 0.9  # float16
-    with pytest.raises(ModelError, match="the diffusion decoder takes models of the first architecture"):
+    with pytest.raises(ModelError, match=r"the diffusion decoder takes models of the first architecture \(--model semcodec-1\)"):
         codec.load(tmp_path, decoder="diffusion")
 
 

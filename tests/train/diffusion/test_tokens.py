@@ -166,7 +166,7 @@ def test_no_live_mode(diffusion: DiffusionCodec) -> None:
 
 def test_configs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = TokenDiffusionConfig.read(yaml.safe_load(Path("train/configs/diffusion-nano.yaml").read_text()))
-    assert shipped.model == "default"
+    assert shipped.model == "semcodec-1"
     monkeypatch.setattr(sys, "argv", ["train.diffusion"])
     for number, text in enumerate(
         ("[1]", "model: default\nroot: x\n", "model: default\nroot: x\ncorpus: nowhere\n", "root: x\n", "\xff")
