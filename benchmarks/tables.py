@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.voices.report import HEADINGS, TRAINED_ON
+from benchmarks.voices.report import HEADINGS, mark_of
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
 
@@ -70,8 +70,7 @@ def voices() -> str:
 
 def _exam_cell(row: dict[str, Any], name: str) -> str:
     value = row["means"][name]["value"]
-    mark = "†" if name in TRAINED_ON and row["codec"].startswith("semcodec") else ""
-    return (f"{value:.0f}%" if name in ("dwer", "voicing_error") else f"{value:.2f}") + mark
+    return (f"{value:.0f}%" if name in ("dwer", "voicing_error") else f"{value:.2f}") + mark_of(row["codec"], name)
 
 
 def failures(results: Results) -> list[str]:
@@ -147,7 +146,7 @@ def objectives() -> str:
 
 
 def _name(name: str) -> str:
-    short = name.replace(VOCAB, "")
+    short = name.replace(VOCAB, "").replace("semcodec:semcodec-1", "semcodec-1")
     return f"**{short}**" if name.startswith("semcodec") else short
 
 

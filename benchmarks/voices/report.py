@@ -12,8 +12,11 @@ from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.show import number
 from eval.reconstruction.statistics import Interval, summarise
 
-TRAINED_ON = {"visqol", "stoi", "mel_distance"}
-"""Metrics that the default model was trained with, or with something like them: no evidence for it."""
+TRAINED_ON = {
+    "semcodec:semcodec-1": {"visqol", "stoi", "mel_distance"},
+    "semcodec": {"mel_distance"},
+}
+"""Metrics that models were trained with, or with something like them, by how their names begin: no evidence for them."""
 HEADINGS = {
     **{"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "dwer": "dWER", "wer": "WER"},
     **{"speaker_similarity": "similarity", "distillmos": "DistillMOS", "voicing_error": "voicing errors"},
@@ -81,8 +84,18 @@ def _cell(mean: Interval | None, name: str, codec: str) -> str:
     if mean is None:
         return "–"
     percent = "%" if name in ("dwer", "wer", "voicing_error", "gross_pitch_error") else ""
-    mark = "†" if name in TRAINED_ON and codec.startswith("semcodec") else ""
-    return number(mean.value, percent) + mark
+    return number(mean.value, percent) + mark_of(codec, name)
+
+
+def mark_of(codec: str, metric: str) -> str:
+    """A dagger where a codec was trained with a metric.
+
+    Example:
+        >>> mark_of("semcodec:semcodec-1@50", "stoi"), mark_of("semcodec@50", "stoi"), mark_of("opus@6", "stoi")
+        ('†', '', '')
+    """
+    known = next((metrics for begin, metrics in TRAINED_ON.items() if codec.startswith(begin)), set())
+    return "†" if metric in known else ""
 
 
 def tone_table(rows: Sequence[Row], codecs: Sequence[str]) -> str:
