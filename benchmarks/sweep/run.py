@@ -9,11 +9,11 @@ from rich.console import Console
 
 from benchmarks.sweep.points import at_rates, suits
 from benchmarks.sweep.write import write_sweep
+from codec.data.testsets.clip import Clip
 from eval.reconstruction.command import check_folder, check_names, measure
 from eval.reconstruction.original import open_any
 from eval.reconstruction.show import complain, show
 from eval.reconstruction.summary import summarise
-from eval.reconstruction.worker import Clip
 
 
 def main(

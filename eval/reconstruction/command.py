@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from codec.data.testsets import clips_of
+from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.original import open_any
@@ -18,7 +19,7 @@ from eval.reconstruction.results import Results
 from eval.reconstruction.runner import run
 from eval.reconstruction.show import complain, show
 from eval.reconstruction.summary import summarise
-from eval.reconstruction.worker import Clip, Setup
+from eval.reconstruction.worker import Setup
 
 
 def default_cache() -> Path:

@@ -11,42 +11,17 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from codec.baselines.interface import Encoded, Reconstructor
-from codec.data.domains import Domain
+from codec.data.testsets.clip import Clip
 from eval.reconstruction.cost import measure, release_memory
 from eval.reconstruction.delay import advanced
 from eval.reconstruction.interface import Metric, Pair, Scores
 from eval.reconstruction.results import Row
 from eval.reconstruction.usage import check_codes
-
-
-class Clip(Protocol):
-    """A recording to judge codecs by.
-
-    Attributes:
-        name: unique among the clips of a run.
-        domain: speech, music or sound.
-        text: what is said, where it is known.
-        language: of ``text``, as in ``en``.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def domain(self) -> Domain: ...
-    @property
-    def text(self) -> str | None: ...
-    @property
-    def language(self) -> str | None: ...
-
-    def load(self) -> tuple[np.ndarray, int]:
-        """``(samples,)`` float32 and its sample rate in Hz."""
-        ...
 
 
 @dataclass(frozen=True)
