@@ -7,7 +7,6 @@ ranks find what one would.
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from quantizers.clustering import Clustering, Iteration
 from quantizers.collective import distinct, gather_rows, reduce_sum, world
 from quantizers.points import AnyPoints, Points, prepared
 from quantizers.seeding import Init, count_for, first_centroids
+from quantizers.usage import entropy_of
 
 POINTS_PER_CENTROID = 39
 """With fewer points than this per cluster, centroids describe single points more than clusters (faiss warns there, too)."""
@@ -146,7 +146,7 @@ def _pass(source: Points, found: Clustering, search: BoundedSearch) -> Clusterin
         mean_shift=shifts.mean().item(),
         empty=empty,
         imbalance=len(centroids) * share.square().sum().item(),
-        entropy=-torch.xlogy(share, share).sum().item() / math.log(2),
+        entropy=entropy_of(share),
         seconds=seconds,
         points_per_second=total / seconds,
     )

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
 import random
-import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.process import BaseProcess
 
 import numpy as np
 import torch
@@ -166,26 +161,7 @@ def one_line(text: str) -> str:
     return flat if len(flat) <= 300 else flat[:299] + "…"
 
 
-_worker: Worker | None = None
-
-
-def start(setup: Setup) -> None:
+def worker_process(setup: Setup) -> Callable[[Job], Row]:
     """Makes this process a worker: one thread, so that speeds can be compared and processes do not fight."""
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees it too, and ends its workers in order
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     torch.set_num_threads(1)
-    _worker = Worker(setup)
-
-
-def _end_with(parent: BaseProcess | None) -> None:
-    """Ends this process when its parent is gone, even if that was killed and could not say so."""
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def work(job: Job) -> Row:
-    """Runs a job in a process that was started as a worker."""
-    assert _worker is not None
-    return _worker.run(job)
+    return Worker(setup).run
