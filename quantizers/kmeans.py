@@ -174,6 +174,28 @@ def _directions(points: Tensor, spherical: bool) -> Tensor:
     return torch.nn.functional.normalize(points, dim=1) if spherical else points
 
 
+def means_of(points: Tensor, codes: Tensor, centroids: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Centroids after the update of one pass over points in memory; those without points stay where they are.
+
+    Args:
+        points: ``(N, D)``.
+        codes: ``(N,)`` number of each point's cluster.
+        centroids: ``(K, D)`` of before.
+        weights: ``(N,)`` of points; all count alike by default.
+
+    Returns:
+        ``(K, D)`` in the precision of ``centroids``; sums are float64.
+
+    Example:
+        >>> means_of(torch.tensor([[1.0], [3.0]]), torch.tensor([1, 1]), torch.zeros(3, 1)).tolist()
+        [[0.0], [2.0], [0.0]]
+    """
+    weighted = points.double() if weights is None else points.double() * weights[:, None]
+    sums = torch.zeros_like(centroids, dtype=torch.float64).index_add_(0, codes, weighted)
+    counts = torch.bincount(codes, weights, minlength=len(centroids))[:, None]
+    return torch.where(counts > 0, sums / counts, centroids).to(centroids.dtype)
+
+
 def split_populous(centroids: Tensor, sizes: Tensor, rng: np.random.Generator) -> None:
     """Refills empty clusters in place: each takes half of a cluster drawn in proportion to its size (as faiss does)."""
     epsilon = 1 / 1024
