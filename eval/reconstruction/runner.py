@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from codec.baselines.interface import Reconstructor
 from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
-from eval.code import code_version
+from codec.provenance import code_version
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.delay import in_time
 from eval.reconstruction.pool import execute
