@@ -203,7 +203,7 @@ def _encode(codec: Codec, clips: Sequence[LabelledWave], rate: int, vocab: int) 
 
 
 def write_report(path: Path, modelled: Sequence[Modelled], labelled: Sequence[Labelled], about: dict[str, object]) -> None:
-    """Writes JSON that `eval.semantics.report` reads."""
+    """Writes JSON that ``codec probe report`` reads."""
     report = {"about": about, "modelled": [asdict(row) for row in modelled], "labelled": [asdict(row) for row in labelled]}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as handle:
