@@ -159,9 +159,12 @@ def sweep(
     ] = None,
 ) -> None:
     """Rate and distortion of many codecs on the same clips: tables, plots, a page; exit code 1 if anything failed."""
+    from benchmarks.sweep.points import at_rates
     from benchmarks.sweep.run import main
+    from eval.reconstruction.command import Options
     from eval.reconstruction.names import split_codecs
 
-    names, wanted = split_codecs(codecs), [rate for rate in rates.split(",") if rate]
-    chosen = metrics and metrics.split(",")
-    raise typer.Exit(main(names, wanted, data, output, chosen, asr, clips, reference, examples, paper, workers, cache))
+    chosen = at_rates(split_codecs(codecs), [rate for rate in rates.split(",") if rate])
+    names = metrics.split(",") if metrics else None
+    options = Options(chosen, data, names, asr, clips, reference, workers, cache)
+    raise typer.Exit(main(options, output, examples, paper))

@@ -22,12 +22,12 @@ import typer
 
 from benchmarks.tables import RESULTS
 from codec.atomic import atomic_write
-from codec.baselines.weights import sha256_of
 from codec.cli.main import run_script
 from codec.data.store import SAMPLE_RATE, Corpus, Entry, line
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.networks.semantic import SemanticEncoder
+from codec.provenance import sha256_of
 from eval.semantics.embeddings import open_embedder
 from eval.semantics.embeddings.tokens import encoder_features
 from eval.semantics.interface import Embedder

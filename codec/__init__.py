@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from codec.lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -34,9 +35,4 @@ _HOMES = {
     "save": "codec.container.bitstream",
 }
 __all__ = ["Codec", "CodecError", "Tokens", "load", "models", "read", "save"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'codec' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""Spectrogram front ends on torchaudio: log-mel for this codec, Kaldi filterbanks for AudioMAE-style encoders."""
+"""The log-mel spectrogram of this codec, on torchaudio."""
 
 from __future__ import annotations
 
@@ -48,31 +48,3 @@ class LogMel(nn.Module):
         with full_precision(wave.device):
             mel: Tensor = self.mel(wave.to(torch.promote_types(wave.dtype, torch.float32)))
             return mel.clamp_min(LOG_FLOOR).log10().transpose(1, 2)
-
-
-def kaldi_fbank(wave: Tensor, sample_rate: int = 16_000, n_mels: int = 128) -> Tensor:
-    """Kaldi log filterbanks as AudioMAE and AST use them: 25 ms Hann windows every 10 ms, no dither, mean removed.
-
-    Args:
-        wave: ``(B, samples)``.
-        sample_rate: in Hz.
-        n_mels: number of bands.
-
-    Returns:
-        ``(B, frames, n_mels)``, in single precision also under autocast.
-    """
-    with full_precision(wave.device):
-        rows = [
-            torchaudio.compliance.kaldi.fbank(
-                (row - row.mean()).unsqueeze(0),
-                htk_compat=True,
-                sample_frequency=sample_rate,
-                use_energy=False,
-                window_type="hanning",
-                num_mel_bins=n_mels,
-                dither=0.0,
-                frame_shift=10,
-            )
-            for row in wave
-        ]
-        return torch.stack(rows)

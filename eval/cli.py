@@ -54,11 +54,12 @@ def reconstruct(
     json: Annotated[bool, typer.Option("--json", help="One JSON line per codec and domain on standard output.")] = False,
 ) -> None:
     """Send clips through codecs and measure what comes back. Resumes; exit code 1 if anything failed."""
-    from eval.reconstruction.command import main
+    from eval.reconstruction.command import Options, main
     from eval.reconstruction.names import split_codecs
 
-    chosen = split_codecs(codecs)
-    raise typer.Exit(main(chosen, data, output, metrics and metrics.split(","), asr, clips, reference, workers, cache, json))
+    names = metrics.split(",") if metrics else None
+    options = Options(split_codecs(codecs), data, names, asr, clips, reference, workers, cache)
+    raise typer.Exit(main(options, output, json))
 
 
 @app.command()

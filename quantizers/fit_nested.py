@@ -18,7 +18,7 @@ from torch import Tensor
 from quantizers.checkpoints import Steps, mark_of
 from quantizers.clustering import Clustering, Iteration
 from quantizers.collective import distinct
-from quantizers.kmeans import kmeans
+from quantizers.kmeans import kmeans, means_of
 from quantizers.nearest import nearest
 from quantizers.nested import ROWS, NestedKMeansQuantizer, descend
 from quantizers.points import ArrayPoints
@@ -118,9 +118,7 @@ def _moved_leaves(quantizer: NestedKMeansQuantizer, points: Tensor) -> Tensor:
     """Leaves after one Lloyd pass over them; those without points stay where they are."""
     tables = [quantizer.table(vocab) for vocab in quantizer.vocabs]
     codes = torch.cat([descend(part, tables)[-1] for part in torch.split(points, ROWS)])
-    sums = torch.zeros_like(quantizer.leaves, dtype=torch.float64).index_add_(0, codes, points.double())
-    counts = torch.bincount(codes, minlength=len(sums))[:, None]
-    return torch.where(counts > 0, sums / counts.clamp_min(1), quantizer.leaves).float()
+    return means_of(points, codes, quantizer.leaves)
 
 
 def split_vocab(vocab: int, shares: Sequence[float]) -> list[int]:
@@ -181,10 +179,7 @@ def _split_each(points: Tensor, parents: Tensor, codes: Tensor, noise: Tensor, i
     children = parents[:, None] + SPREAD * (noise - noise.mean(1, keepdim=True)) * spread[:, None]
     fine = refine(points, codes, children)
     for _ in range(iterations):
-        sums = torch.zeros(k * branches, dim, dtype=torch.float64).index_add_(0, fine, points.double())
-        counts = torch.bincount(fine, minlength=k * branches)
-        means = (sums / counts.clamp_min(1)[:, None]).float()
-        children = torch.where((counts > 0)[:, None], means, children.view(-1, dim)).view(k, branches, dim)
+        children = means_of(points, fine, children.view(-1, dim)).view(k, branches, dim)
         fine = refine(points, codes, children)
     return {"centroids": children.view(-1, dim), "codes": fine}
 

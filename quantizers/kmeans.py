@@ -7,7 +7,6 @@ ranks find what one would.
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from quantizers.clustering import Clustering, Iteration
 from quantizers.collective import distinct, gather_rows, reduce_sum, world
 from quantizers.points import AnyPoints, Points, prepared
 from quantizers.seeding import Init, count_for, first_centroids
+from quantizers.usage import entropy_of
 
 POINTS_PER_CENTROID = 39
 """With fewer points than this per cluster, centroids describe single points more than clusters (faiss warns there, too)."""
@@ -146,7 +146,7 @@ def _pass(source: Points, found: Clustering, search: BoundedSearch) -> Clusterin
         mean_shift=shifts.mean().item(),
         empty=empty,
         imbalance=len(centroids) * share.square().sum().item(),
-        entropy=-torch.xlogy(share, share).sum().item() / math.log(2),
+        entropy=entropy_of(share),
         seconds=seconds,
         points_per_second=total / seconds,
     )
@@ -172,6 +172,28 @@ def _assign(source: Points, centroids: Tensor, search: BoundedSearch) -> tuple[T
 
 def _directions(points: Tensor, spherical: bool) -> Tensor:
     return torch.nn.functional.normalize(points, dim=1) if spherical else points
+
+
+def means_of(points: Tensor, codes: Tensor, centroids: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Centroids after the update of one pass over points in memory; those without points stay where they are.
+
+    Args:
+        points: ``(N, D)``.
+        codes: ``(N,)`` number of each point's cluster.
+        centroids: ``(K, D)`` of before.
+        weights: ``(N,)`` of points; all count alike by default.
+
+    Returns:
+        ``(K, D)`` in the precision of ``centroids``; sums are float64.
+
+    Example:
+        >>> means_of(torch.tensor([[1.0], [3.0]]), torch.tensor([1, 1]), torch.zeros(3, 1)).tolist()
+        [[0.0], [2.0], [0.0]]
+    """
+    weighted = points.double() if weights is None else points.double() * weights[:, None]
+    sums = torch.zeros_like(centroids, dtype=torch.float64).index_add_(0, codes, weighted)
+    counts = torch.bincount(codes, weights, minlength=len(centroids))[:, None]
+    return torch.where(counts > 0, sums / counts, centroids).to(centroids.dtype)
 
 
 def split_populous(centroids: Tensor, sizes: Tensor, rng: np.random.Generator) -> None:

@@ -30,6 +30,7 @@ from quantizers.checkpoints import CheckpointError, mark_of
 from quantizers.clustering import Iteration
 from quantizers.fit_nested import SAMPLE_PER_CENTROID, fit_nested
 from quantizers.nested import NestedKMeansQuantizer
+from quantizers.usage import entropy_of
 from train.config import TrainConfig
 from train.crops import FRAME, cached_entries, first_frames, frames_of, level, open_features
 from train.filling import Filling
@@ -259,11 +260,10 @@ def _usage(quantizer: NestedKMeansQuantizer, points: np.ndarray, vocab: int) -> 
     inputs = torch.from_numpy(points[:: max(1, len(points) // 400_000)].astype(np.float32))
     quantized = quantizer(inputs, vocab)
     projected = quantizer.project(inputs)
-    share = torch.bincount(quantized.codes, minlength=vocab).double() / len(inputs)
-    entropy = -(share[share > 0] * share[share > 0].log2()).sum().item()
+    counts = torch.bincount(quantized.codes, minlength=vocab)
     error, variance = ((projected - to).square().sum().item() for to in (quantized.values, projected.mean(0)))
     unexplained = error / variance if variance else 0.0
-    return {"used": (share > 0).double().mean().item(), "entropy_bits": entropy, "unexplained": unexplained}
+    return {"used": (counts > 0).double().mean().item(), "entropy_bits": entropy_of(counts), "unexplained": unexplained}
 
 
 def assemble(config: TrainConfig) -> CodecNetworks:

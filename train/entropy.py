@@ -16,6 +16,8 @@ from codec.hub import load_own
 from codec.model import Codec
 from codec.networks.networks import first_architecture
 from quantizers import ans
+from quantizers.kmeans import means_of
+from quantizers.nearest import nearest
 from quantizers.threads import each_in_thread
 from train.config import TrainConfig
 
@@ -165,11 +167,9 @@ def to_frequencies(weights: np.ndarray) -> np.ndarray:
 def cluster(codewords: np.ndarray, usage: np.ndarray, count: int, iterations: int = 15) -> np.ndarray:
     """``(V,)`` class of each codeword: weighted k-means, classes without members left out."""
     rng = np.random.default_rng(0)
-    centroids = codewords[rng.choice(len(codewords), count, replace=False, p=usage / usage.sum())]
+    points, weights = torch.from_numpy(codewords).double(), torch.from_numpy(usage)
+    centroids = points[rng.choice(len(codewords), count, replace=False, p=usage / usage.sum())]
     for _ in range(iterations):
-        nearest = ((codewords[:, None] - centroids[None]) ** 2).sum(-1).argmin(1)
-        kept, nearest = np.unique(nearest, return_inverse=True)
-        sums = np.zeros((len(kept), codewords.shape[1]))
-        np.add.at(sums, nearest, codewords * usage[:, None])
-        centroids = sums / np.bincount(nearest, usage)[:, None]
-    return nearest.astype(np.int64)
+        kept, codes = nearest(points, centroids)[0].unique(return_inverse=True)
+        centroids = means_of(points, codes, centroids[kept], weights)
+    return codes.numpy()

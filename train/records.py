@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from codec.atomic import atomic_write
 from codec.config import Config
 from codec.errors import CodecError
+from codec.provenance import revision
 
 
 def settings(config: Config, sections: Sequence[str]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def write(path: Path, config: Config, values: dict[str, Any], seconds: float | N
     path.parent.mkdir(parents=True, exist_ok=True)
     taken = {} if seconds is None else {"seconds": round(seconds, 1)}
     with atomic_write(path) as handle:
-        about = {"config": values, "revision": revision(), **taken, "resolved": config.model_dump(mode="json")}
+        about = {"config": values, "revision": revision() or "unknown", **taken, "resolved": config.model_dump(mode="json")}
         handle.write(json.dumps(about, indent=1).encode())
 
 
@@ -97,12 +97,3 @@ def refuse_another(path: Path, config: Config, values: dict[str, Any], product: 
             f"{product}: made with another config ({', '.join(differ)} differ); choose another root, "
             f"or delete this folder and {path} to make it anew"
         )
-
-
-def revision() -> str:
-    """Git's name of this code, or ``unknown``."""
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
-        return found.stdout.strip() or "unknown"
-    except OSError:
-        return "unknown"

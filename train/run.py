@@ -16,8 +16,9 @@ import torch
 from codec.atomic import atomic_write
 from codec.config import Config
 from codec.errors import CodecError
+from codec.provenance import revision
 from train.metrics import Metrics, Values
-from train.records import changed, revision, settings
+from train.records import changed, settings
 
 LOG_EVERY = 100
 """Steps between lines of metrics."""
@@ -79,7 +80,7 @@ class Run:
         if (self.folder / "config.json").exists():
             check_origin(self.folder, config, matters, upon)
         elif main:
-            about = {"config": config.model_dump(mode="json"), "upon": upon, "revision": revision()}
+            about = {"config": config.model_dump(mode="json"), "upon": upon, "revision": revision() or "unknown"}
             with atomic_write(self.folder / "config.json") as handle:
                 handle.write(json.dumps(about, indent=1).encode())
 

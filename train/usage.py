@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from quantizers.acoustic import AcousticQuantizer
 from quantizers.collective import reduce_sum
+from quantizers.usage import entropy_of
 
 DECAY = 0.99
 """Of the counts, from batch to batch of the same rate."""
@@ -47,10 +48,9 @@ class CodeUsage(nn.Module):
     def report(self) -> dict[str, float]:
         """Entropy in bits, its share of the most there could be, and the share of codes in use, all rates together."""
         counts = self.counts.sum(0).double()
-        share = counts / counts.sum()
-        entropy = -(share[share > 0] * share[share > 0].log2()).sum().item()
+        entropy = entropy_of(counts)
         used = (counts > FADED).double().mean().item()
-        return {"code_entropy": entropy, "code_evenness": entropy / math.log2(len(share)), "code_used": used}
+        return {"code_entropy": entropy, "code_evenness": entropy / math.log2(len(counts)), "code_used": used}
 
     def unevenness(self, values: Tensor, stack: int) -> Tensor:
         """Bits by which codes fall short of being used evenly; its gradient leads from crowded codes to rare ones.

@@ -11,10 +11,10 @@ from benchmarks.sweep.report import render
 from benchmarks.sweep.tables import build_differences, build_tables, build_usage, markdown
 from codec.atomic import atomic_write
 from codec.baselines.interface import Reconstructor
+from codec.data.testsets.clip import Clip
 from eval.reconstruction.results import Results
 from eval.reconstruction.show import problems
 from eval.reconstruction.summary import summarise
-from eval.reconstruction.worker import Clip
 
 
 def write_sweep(

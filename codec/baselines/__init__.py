@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from codec.lazy import lazily
 
 if TYPE_CHECKING:
     from codec.baselines.opening import open_codec as open_codec
@@ -24,9 +25,4 @@ _HOMES = {
     "open_codec": "codec.baselines.opening",
 }
 __all__ = ["is_known", "known_codecs", "load_tokenizer", "open_codec"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'codec.baselines' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)

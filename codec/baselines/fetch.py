@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from codec.atomic import atomic_write
-from codec.baselines.weights import WEIGHTS, Weights, record_of, recorded, sha256_of, weights_path
+from codec.baselines.weights import WEIGHTS, Weights, record_of, recorded, weights_path
 from codec.errors import CodecError, ModelError
+from codec.provenance import sha256_of
 from codec.semanticodec.published import NAME
 
 TIMEOUT = 60

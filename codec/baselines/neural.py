@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from codec.audio.io import resample
 from codec.audio.samples import as_batch
-from codec.baselines.weights import find_weights, require_weights, sha256_of
+from codec.baselines.weights import find_weights, require_weights
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
+from codec.provenance import sha256_of
 from codec.tokens import Tokens, check_codes, count_frames, model_samples
 
 Module = TypeVar("Module", bound=torch.nn.Module)

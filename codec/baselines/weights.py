@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from codec.errors import ModelError
-
-_BLOCK = 1 << 20
+from codec.provenance import sha256_of
 
 
 @dataclass(frozen=True)
@@ -106,18 +103,3 @@ def recorded(path: Path) -> str | None:
     """The checksum that was written down when a file was downloaded; None for one that came another way."""
     record = record_of(path)
     return next(iter(record.read_text("utf-8").split()), None) if record.is_file() else None
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file, in hexadecimal digits."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
-
-
-@functools.cache
-def _sha256(path: Path, size: int, modified: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

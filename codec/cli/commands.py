@@ -50,7 +50,7 @@ LATER = {
     ),
     "bench": Later("benchmarks.cli:app", "Measure this machine: speed and memory."),
     "eval": Later("eval.cli:app", "Measure a codec: how close its output is, what its tokens mean."),
-    "probe": Later("eval.semantics.cli:app", "Measure how much meaning tokens and latents carry."),
+    "probe": Later("benchmarks.semantics.cli:app", "Measure how much meaning tokens and latents carry."),
 }
 """In the order of the list. These are names, not imports: what stands above this package is imported when a user calls it."""
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from codec.audio.io import AUDIO_SUFFIXES
-from codec.data.clip import Clip
 from codec.data.domains import Domain
+from codec.data.recording import Recording
 from codec.errors import CodecError
 
 PACKAGES: dict[str, Domain] = {
@@ -84,7 +84,7 @@ def fetch_package(folder: Path, package: str) -> None:
     archive.unlink()
 
 
-def clips(folder: Path, packages: Mapping[str, Domain] = PACKAGES) -> Iterator[Clip]:
+def clips(folder: Path, packages: Mapping[str, Domain] = PACKAGES) -> Iterator[Recording]:
     """All clips of the unpacked packages, with source, domain and labels, in a stable order."""
     transcripts = _transcripts(folder / "asterisk-core-sounds-en")
     for package, domain in packages.items():
@@ -94,7 +94,7 @@ def clips(folder: Path, packages: Mapping[str, Domain] = PACKAGES) -> Iterator[C
                 yield _describe(path, path.relative_to(root), package, domain, transcripts)
 
 
-def _describe(path: Path, relative: Path, package: str, domain: Domain, transcripts: dict[str, str]) -> Clip:
+def _describe(path: Path, relative: Path, package: str, domain: Domain, transcripts: dict[str, str]) -> Recording:
     parts, stem = relative.parts, relative.stem
     labels: dict[str, str] = {}
     source = f"{package}/{relative.as_posix()}"
@@ -122,7 +122,7 @@ def _describe(path: Path, relative: Path, package: str, domain: Domain, transcri
         source = f"{package}/{parts[-2]}"  # a whole kit is one source: its hits sound alike
     elif package in MORE_PACKAGES:
         domain = _by_folder(relative, domain)
-    return Clip(str(path), source, domain, package, labels)
+    return Recording(str(path), source, domain, package, labels)
 
 
 def _by_folder(relative: Path, domain: Domain) -> Domain:

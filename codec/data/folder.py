@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from codec.audio.io import AUDIO_SUFFIXES
-from codec.data.clip import Clip
 from codec.data.domains import Domain
+from codec.data.recording import Recording
 from codec.errors import CodecError
 
 
@@ -17,7 +17,7 @@ def audio_files(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
 
 
-def folder_clips(root: Path, domain: Domain = "speech") -> Iterator[Clip]:
+def folder_clips(root: Path, domain: Domain = "speech") -> Iterator[Recording]:
     """All audio files below a folder; sub-folders named speech, music or sound tell the domain.
 
     Raises:
@@ -29,4 +29,4 @@ def folder_clips(root: Path, domain: Domain = "speech") -> Iterator[Clip]:
     for path in paths:
         relative = path.relative_to(root)
         named = next((part for part in relative.parts[:-1] if part in get_args(Domain)), domain)
-        yield Clip(str(path), relative.as_posix(), named, root.name)  # type: ignore[arg-type]
+        yield Recording(str(path), relative.as_posix(), named, root.name)  # type: ignore[arg-type]

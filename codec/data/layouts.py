@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from codec.data.clip import Clip
 from codec.data.folder import audio_files
+from codec.data.recording import Recording
 from codec.data.tables import read_records, read_rows
 from codec.errors import CodecError
 
 
-def libritts(root: Path) -> Iterator[Clip]:
+def libritts(root: Path) -> Iterator[Recording]:
     """``<subset>/<speaker>/<chapter>/<id>.wav`` with ``<id>.normalized.txt`` beside it (LibriTTS, LibriTTS-R)."""
     for path in audio_files(root):
         subset, speaker = path.parent.parent.parent.name, path.parent.parent.name
@@ -23,10 +23,10 @@ def libritts(root: Path) -> Iterator[Clip]:
         text = path.with_suffix(".normalized.txt")
         if text.is_file():
             labels["text"] = text.read_text("utf-8-sig", "replace").strip()
-        yield Clip(str(path), f"libritts/{speaker}", "speech", "LibriTTS", labels)
+        yield Recording(str(path), f"libritts/{speaker}", "speech", "LibriTTS", labels)
 
 
-def gigaspeech(root: Path) -> Iterator[Clip]:
+def gigaspeech(root: Path) -> Iterator[Recording]:
     """``audio/<source>/<part>/<id>.opus`` named by ``GigaSpeech.json``; whole recordings, an hour or so each."""
     manifest = root / "GigaSpeech.json"
     if not manifest.is_file():
@@ -37,17 +37,18 @@ def gigaspeech(root: Path) -> Iterator[Clip]:
     for recording in recordings:
         path = root / str(recording["path"])
         labels = {"language": "en", "kind": str(recording.get("source", ""))}
-        yield Clip(str(path), f"gigaspeech/{recording['aid']}", "speech", "GigaSpeech", labels)
+        yield Recording(str(path), f"gigaspeech/{recording['aid']}", "speech", "GigaSpeech", labels)
 
 
-def audioset(root: Path) -> Iterator[Clip]:
+def audioset(root: Path) -> Iterator[Recording]:
     """``*segments.csv`` of the publisher, and audio files named ``[Y]<video id>…`` in any folder below."""
     labels: dict[str, str] = {}
     for table in sorted(root.rglob("*segments.csv")):
         labels.update({row[0]: row[3] for row in read_rows(table) if len(row) >= 4})
     for path in audio_files(root):
         video = _video_id(path.stem, labels)
-        yield Clip(str(path), f"youtube/{video}", "sound", "AudioSet", {"classes": labels[video]} if video in labels else {})
+        classes = {"classes": labels[video]} if video in labels else {}
+        yield Recording(str(path), f"youtube/{video}", "sound", "AudioSet", classes)
 
 
 def _video_id(stem: str, known: dict[str, str]) -> str:
@@ -56,21 +57,21 @@ def _video_id(stem: str, known: dict[str, str]) -> str:
     return next((candidate for candidate in candidates if candidate in known), stem[:11])
 
 
-def musdb18(root: Path) -> Iterator[Clip]:
+def musdb18(root: Path) -> Iterator[Recording]:
     """``train|test/<artist - title>.stem.mp4``, or as wav (MUSDB18-HQ) ``train|test/<artist - title>/<stem>.wav``."""
     for path in audio_files(root):
         song = path.name.removesuffix(".stem.mp4") if path.name.endswith(".stem.mp4") else path.parent.name
         stem = "mixture" if path.name.endswith(".stem.mp4") else path.stem
-        yield Clip(str(path), f"musdb18/{song}", "music", "MUSDB18", {"song": song, "stem": stem})
+        yield Recording(str(path), f"musdb18/{song}", "music", "MUSDB18", {"song": song, "stem": stem})
 
 
-def fma(root: Path) -> Iterator[Clip]:
+def fma(root: Path) -> Iterator[Recording]:
     """``<000…155>/<track id>.mp3``."""
     for path in audio_files(root):
-        yield Clip(str(path), f"fma/{path.stem}", "music", "FMA", {"track": path.stem})
+        yield Recording(str(path), f"fma/{path.stem}", "music", "FMA", {"track": path.stem})
 
 
-def vggsound(root: Path) -> Iterator[Clip]:
+def vggsound(root: Path) -> Iterator[Recording]:
     """``vggsound.csv`` (video, start, label, split) and files named ``<video>_<start, six digits>.*``."""
     table = root / "vggsound.csv"
     rows = read_rows(table) if table.is_file() else []
@@ -78,10 +79,10 @@ def vggsound(root: Path) -> Iterator[Clip]:
     for path in audio_files(root):
         video, _, start = path.stem.rpartition("_")
         label = labels.get((video, start))
-        yield Clip(str(path), f"youtube/{video}", "sound", "VGGSound", {"class": label} if label else {})
+        yield Recording(str(path), f"youtube/{video}", "sound", "VGGSound", {"class": label} if label else {})
 
 
-def wavcaps(root: Path) -> Iterator[Clip]:
+def wavcaps(root: Path) -> Iterator[Recording]:
     """``json_files/**/*.json`` with captions, and ``<id>.flac`` in any folder below."""
     captions: dict[str, str] = {}
     for table in sorted(root.rglob("*.json")):
@@ -89,10 +90,10 @@ def wavcaps(root: Path) -> Iterator[Clip]:
             captions[str(row["id"]).removesuffix(".wav")] = str(row.get("caption", ""))
     for path in audio_files(root):
         labels = {"caption": captions[path.stem]} if path.stem in captions else {}
-        yield Clip(str(path), f"wavcaps/{path.stem}", "sound", "WavCaps", labels)
+        yield Recording(str(path), f"wavcaps/{path.stem}", "sound", "WavCaps", labels)
 
 
-LAYOUTS: dict[str, Callable[[Path], Iterator[Clip]]] = {
+LAYOUTS: dict[str, Callable[[Path], Iterator[Recording]]] = {
     "libritts": libritts,
     "gigaspeech": gigaspeech,
     "audioset": audioset,
@@ -103,7 +104,7 @@ LAYOUTS: dict[str, Callable[[Path], Iterator[Clip]]] = {
 }
 
 
-def layout_clips(name: str, root: Path) -> Iterator[Clip]:
+def layout_clips(name: str, root: Path) -> Iterator[Recording]:
     """Clips of a dataset by the name of its layout.
 
     Raises:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import lzma
-import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from codec.audio.io import AUDIO_SUFFIXES
-from codec.data.clip import Clip, LeftOut
 from codec.data.domains import DOMAINS, Domain
+from codec.data.recording import LeftOut, Recording
+from codec.data.tar_samples import MAX_MEMBER_BYTES, TarDamageError, tar_samples
 from codec.errors import CodecError
 
-MAX_MEMBER_BYTES = 1 << 30
-_DAMAGE = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
-Sample = tuple[str, dict[str, bytes]]
-"""A key, and the content of its members by suffix."""
 
-
-def shard_clips(root: Path, scratch: Path, domain: Domain = "sound") -> Iterator[Clip | LeftOut]:
+def shard_clips(root: Path, scratch: Path, domain: Domain = "sound") -> Iterator[Recording | LeftOut]:
     """Unpacks the audio of every ``*.tar`` below ``root`` into ``scratch`` and yields a clip for each sample.
 
     ``.json`` members become labels (``domain`` and ``source`` among them are honoured), ``.txt`` members the text. Of a
@@ -41,58 +34,25 @@ def shard_clips(root: Path, scratch: Path, domain: Domain = "sound") -> Iterator
         raise CodecError(f"{root}: no .tar shards below this folder")
     scratch.mkdir(parents=True, exist_ok=True)
     for shard in shards:
-        for sample in _samples(shard):
-            yield from [sample] if isinstance(sample, LeftOut) else _clip(shard, *sample, scratch, domain)
+        yield from _shard_clips(shard, scratch, domain)
 
 
-def _samples(shard: Path) -> Iterator[Sample | LeftOut]:
-    """Samples of a shard, and what of it cannot be read."""
+def _shard_clips(shard: Path, scratch: Path, domain: Domain) -> Iterator[Recording | LeftOut]:
     try:
-        with tarfile.open(shard) as tar:
-            yield from _grouped(tar, shard)
-            _check_end(tar)
-    except _DAMAGE as error:
-        reason = str(error).split("\n")[0].rstrip(":")
-        yield LeftOut(str(shard), f"damaged shard: {reason}")
+        for sample in tar_samples(shard, lambda name, size: size <= MAX_MEMBER_BYTES):
+            if sample.cut:
+                continue  # its labels, which may tell the source and so the split, may be what is missing
+            for member in sample.members.values():
+                if member.content is None:
+                    # Names come from strangers: they are only ever shown.
+                    yield LeftOut(f"{shard}/{member.name}", "too large")
+            members = {f".{suffix}": member.content for suffix, member in sample.members.items() if member.content is not None}
+            yield from _clip(shard, sample.key, members, scratch, domain)
+    except TarDamageError as error:
+        yield LeftOut(str(shard), f"damaged shard: {error.reason}")
 
 
-def _grouped(tar: tarfile.TarFile, shard: Path) -> Iterator[Sample | LeftOut]:
-    key = ""
-    members: dict[str, bytes] = {}
-    for member in tar:
-        # Names come from strangers: only their last part is used, and only as a suffix.
-        name = PurePosixPath(member.name)
-        stem, _, suffix = name.name.partition(".")
-        if not member.isfile():
-            continue
-        if member.size > MAX_MEMBER_BYTES:
-            yield LeftOut(f"{shard}/{name}", "too large")
-            continue
-        current = str(name.parent / stem)
-        if current != key and members:
-            yield key, members
-            members = {}
-        key = current
-        handle = tar.extractfile(member)
-        assert handle is not None
-        members[f".{suffix.lower()}"] = handle.read()
-    if members:
-        yield key, members
-
-
-def _check_end(tar: tarfile.TarFile) -> None:
-    """Finds what `tarfile` takes for the end of a shard but is not: a member whose header is damaged.
-
-    Raises:
-        tarfile.ReadError: there is something else than zeros.
-    """
-    assert tar.fileobj is not None
-    tar.fileobj.seek(tar.offset)
-    if tar.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise tarfile.ReadError("a member's header is damaged")
-
-
-def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domain: Domain) -> Iterator[Clip | LeftOut]:
+def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domain: Domain) -> Iterator[Recording | LeftOut]:
     suffix = next((s for s in members if s in AUDIO_SUFFIXES), None)
     if suffix is None:
         return
@@ -109,7 +69,7 @@ def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domai
     source = labels.pop("source", f"{shard.name}/{key}")
     if named not in DOMAINS:
         named = domain
-    yield Clip(path, source, named, shard.stem, labels, unpacked=handle.name)
+    yield Recording(path, source, named, shard.stem, labels, unpacked=handle.name)
 
 
 def _labels(content: bytes) -> dict[str, str] | None:

@@ -14,8 +14,8 @@ import numpy as np
 import soundfile
 
 from codec.atomic import atomic_path
-from codec.data.clip import Clip
 from codec.data.debian import fetch_package
+from codec.data.recording import Recording
 from codec.errors import CodecError
 
 ORIGIN = "soundfont"
@@ -41,7 +41,7 @@ Event = tuple[int, int, int, int, int]
 """Tick, length in ticks, channel, key, velocity."""
 
 
-def soundfont_clips(packages: Path, hours: float) -> Iterator[Clip]:
+def soundfont_clips(packages: Path, hours: float) -> Iterator[Recording]:
     """Pieces, played once and kept in ``packages/soundfont``.
 
     Args:
@@ -60,13 +60,13 @@ def soundfont_clips(packages: Path, hours: float) -> Iterator[Clip]:
     return _played(folder, fonts, hours)
 
 
-def _played(folder: Path, fonts: list[Path], hours: float) -> Iterator[Clip]:
+def _played(folder: Path, fonts: list[Path], hours: float) -> Iterator[Recording]:
     seconds, number = 0.0, 0
     with ThreadPoolExecutor(2) as pool:
         while seconds < hours * 3600:
             for path in pool.map(partial(play, folder, fonts), range(number, number + 8)):
                 seconds += soundfile.info(path).duration
-                yield Clip(str(path), f"{ORIGIN}/{path.stem}", "music", ORIGIN, {"track": path.stem})
+                yield Recording(str(path), f"{ORIGIN}/{path.stem}", "music", ORIGIN, {"track": path.stem})
             number += 8
 
 

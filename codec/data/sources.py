@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from codec.data import debian
-from codec.data.clip import Clip, LeftOut
 from codec.data.folder import folder_clips
 from codec.data.layouts import LAYOUTS, layout_clips
+from codec.data.recording import LeftOut, Recording
 from codec.data.shards import shard_clips
 from codec.data.soundfont import soundfont_clips
 from codec.data.speech import kokoro_clips
@@ -17,7 +17,7 @@ from codec.data.synthetic import synthetic_clips
 from codec.data.tones import tone_clips
 from codec.errors import CodecError
 
-MADE: dict[str, Callable[[Path, float], Iterator[Clip | LeftOut]]] = {
+MADE: dict[str, Callable[[Path, float], Iterator[Recording | LeftOut]]] = {
     "kokoro": kokoro_clips,
     "soundfont": soundfont_clips,
     "tones": tone_clips,
@@ -25,7 +25,7 @@ MADE: dict[str, Callable[[Path, float], Iterator[Clip | LeftOut]]] = {
 """Sources that make so many hours."""
 
 
-def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Clip | LeftOut]:
+def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Recording | LeftOut]:
     """Clips of a source in a config.
 
     That is ``debian``, ``debian-more``, ``synthetic``, ``kokoro:HOURS``, ``soundfont:HOURS``, ``tones:HOURS``, ``FOLDER``,

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from codec.audio.io import read_audio, resample
-from codec.data.clip import Clip, LeftOut, split_of
 from codec.data.finite import holds_numbers
 from codec.data.progress import heard
+from codec.data.recording import LeftOut, Recording, split_of
 from codec.errors import CodecError
 
 SAMPLE_RATE = 16_000
@@ -37,7 +37,7 @@ class Entry:
         speed: 1.0, or the factor by which this copy was sped up (pitch and formants move with it).
     """
 
-    clip: Clip
+    clip: Recording
     split: str
     start: int
     samples: int
@@ -73,7 +73,7 @@ class Corpus:
         if not manifest.is_file():
             raise CodecError(f"{folder}: no corpus here; build one with: codec train corpus")
         rows = [json.loads(line) for line in manifest.read_text().splitlines()]
-        self.entries = [Entry(**{**row, "clip": Clip(**row["clip"])}) for row in rows]
+        self.entries = [Entry(**{**row, "clip": Recording(**row["clip"])}) for row in rows]
         if not self.entries:
             raise CodecError(f"{folder}: the corpus is empty")
         end = max(entry.start + entry.samples for entry in self.entries)
@@ -89,7 +89,7 @@ class Corpus:
         return self.audio[entry.start + start : entry.start + stop].astype(np.float32) / 32768
 
 
-def build(clips: Iterable[Clip | LeftOut], folder: str | Path, workers: int = 2) -> dict[str, object]:
+def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int = 2) -> dict[str, object]:
     """Decodes clips to 16 kHz mono and writes the layout; duplicates, silence and broken files are left out.
 
     The manifest comes last: where it is, everything else is whole. Without it, a build starts anew and ends the same.
@@ -148,7 +148,9 @@ def build(clips: Iterable[Clip | LeftOut], folder: str | Path, workers: int = 2)
     return report
 
 
-def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Clip | LeftOut]) -> Iterator[tuple[Clip | LeftOut, np.ndarray, str]]:
+def _decoded(
+    pool: ProcessPoolExecutor, clips: Iterable[Recording | LeftOut]
+) -> Iterator[tuple[Recording | LeftOut, np.ndarray, str]]:
     """Decodes in parallel, a bounded number of clips ahead, in the given order."""
     iterator = iter(clips)
     while batch := list(islice(iterator, 64)):
@@ -156,7 +158,7 @@ def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Clip | LeftOut]) -> Iter
             yield clip, wave, problem
 
 
-def _decode(clip: Clip | LeftOut) -> tuple[np.ndarray, str]:
+def _decode(clip: Recording | LeftOut) -> tuple[np.ndarray, str]:
     """16 kHz mono int16, and why the clip is unusable (empty if it is usable)."""
     nothing = np.zeros(0, "<i2")
     if isinstance(clip, LeftOut):

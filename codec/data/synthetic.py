@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from codec.data.clip import Clip
 from codec.data.debian import fetch_package
+from codec.data.recording import Recording
 from codec.errors import CodecError
 
 ORIGIN = "synthetic"
@@ -53,7 +53,7 @@ _SENTENCE = re.compile(r"[A-Z][a-z' ,;]+(?:[A-Za-z',; -])*[.?!]")
 
 def synthetic_clips(
     packages: Path, flite: int = FLITE_SENTENCES, espeak: int = ESPEAK_SENTENCES, festival: int = FESTIVAL_SENTENCES
-) -> Iterator[Clip]:
+) -> Iterator[Recording]:
     """Speaks what is not yet spoken into ``packages/synthetic``, as the clips are asked for: sentences and their texts.
 
     Args:
@@ -80,12 +80,12 @@ def synthetic_clips(
     return _spoken(folder, texts, voices)
 
 
-def _spoken(folder: Path, texts: list[str], voices: list[str]) -> Iterator[Clip]:
+def _spoken(folder: Path, texts: list[str], voices: list[str]) -> Iterator[Recording]:
     with ThreadPoolExecutor(2) as pool:
         paths = pool.map(partial(speak, folder), texts, voices)
         for text, voice, path in zip(texts, voices, paths, strict=True):
             labels = {"speaker": voice, "language": "en", "text": text}
-            yield Clip(str(path), f"synthetic/{text}", "speech", ORIGIN, labels)
+            yield Recording(str(path), f"synthetic/{text}", "speech", ORIGIN, labels)
 
 
 def sentences(folder: Path, count: int) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from codec.atomic import atomic_path
-from codec.data.clip import Clip
+from codec.data.recording import Recording
 
 ORIGIN = "tones"
 SAMPLE_RATE = 16_000
@@ -46,7 +46,7 @@ def tone(frequency: float | np.ndarray, seconds: float, level_db: float, sample_
     return np.asarray(10 ** (level_db / 20) * ramp * np.sin(phase))
 
 
-def tone_clips(packages: Path, hours: float) -> Iterator[Clip]:
+def tone_clips(packages: Path, hours: float) -> Iterator[Recording]:
     """Tones, made once and kept in ``packages/tones``.
 
     Args:
@@ -61,7 +61,7 @@ def tone_clips(packages: Path, hours: float) -> Iterator[Clip]:
         if not path.exists():
             with atomic_path(path) as staged:
                 soundfile.write(staged, make(kind, np.random.default_rng((0, number))).astype(np.float32), SAMPLE_RATE)
-        yield Clip(str(path), f"{ORIGIN}/{number}", "sound", ORIGIN, {"kind": kind})
+        yield Recording(str(path), f"{ORIGIN}/{number}", "sound", ORIGIN, {"kind": kind})
 
 
 def make(kind: str, rng: np.random.Generator) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""AudioMAE (arXiv 2207.06405) as SemantiCodec uses it: a ViT-B over spectrogram patches, its last blocks averaged.
+"""AudioMAE (arXiv 2207.06405), a ViT-B over spectrogram patches, and how SemantiCodec uses it: its last blocks averaged.
 
-Parameter names are those of the published checkpoint.
+Parameter names are those of the published checkpoints, of SemantiCodec, AudioMAE itself and timm's port of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from codec.semanticodec.config import BANDS, PATCH, SEGMENT_FRAMES, PublishedConfig
+from codec.semanticodec.config import BANDS, PATCH, SEGMENT_FRAMES
 
 AVERAGED = 3
 """Last blocks whose normalised outputs are averaged."""
@@ -79,19 +79,26 @@ class AudioMAE(nn.Module):
     patches that are there, each with its own position.
 
     Args:
-        config: sizes.
+        dim: width; 768 for ViT-B.
+        depth: number of blocks.
+        heads: of their attention.
+        patches: that there are positions for; those of 10.24 s by default.
     """
 
-    def __init__(self, config: PublishedConfig) -> None:
+    def __init__(self, dim: int, depth: int, heads: int, patches: int = SEGMENT_FRAMES // PATCH * BANDS) -> None:
         super().__init__()
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.dim))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + SEGMENT_FRAMES // PATCH * BANDS, config.dim))
-        self.patch_embed = PatchEmbedding(config.dim)
-        self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(config.depth))
-        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + patches, dim))
+        self.patch_embed = PatchEmbedding(dim)
+        self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
 
     def forward(self, fbank: Tensor) -> Tensor:
         """``(B, frames, 128)`` normalised → ``(B, frames / 2, dim)``, time first, then frequency."""
+        return torch.stack(self.outputs(fbank)[-AVERAGED:]).mean(0)
+
+    def outputs(self, fbank: Tensor) -> list[Tensor]:
+        """Normalised outputs of the last blocks, in the layout of `forward`, the very last one at the end."""
         patches = self.patch_embed(fbank)
         x = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1)
         x = x + self.pos_embed[:, : x.shape[1]]
@@ -99,7 +106,7 @@ class AudioMAE(nn.Module):
         for block in self.blocks:
             x = block(x)
             outputs.append(x)
-        return torch.stack([self.norm(output) for output in outputs[-AVERAGED:]]).mean(0)[:, 1:]
+        return [self.norm(output)[:, 1:] for output in outputs[-AVERAGED:]]
 
 
 def stack_patches(features: Tensor, stack: int) -> Tensor:

@@ -20,9 +20,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from codec.baselines.weights import recorded, sha256_of
+from codec.baselines.weights import recorded
 from codec.errors import ModelError
 from codec.networks.samplers import Schedule
+from codec.provenance import sha256_of
 from codec.semanticodec.conditioning import Codebooks
 from codec.semanticodec.config import PublishedConfig
 from codec.semanticodec.convert import State, convert_decoder, convert_encoder

@@ -22,7 +22,7 @@ class Encoder(nn.Module):
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
         self.stack = config.stack
-        self.audiomae = AudioMAE(config)
+        self.audiomae = AudioMAE(config.dim, config.depth, config.heads)
         self.acoustic = AcousticEncoder(config)
 
     def forward(self, segments: Tensor, centroids: Tensor) -> Tensor:

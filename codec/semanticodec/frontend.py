@@ -55,9 +55,9 @@ def reference_segments(wave: Tensor) -> Tensor:
     padded = padded - padded.mean()
     for start in range(0, len(padded), SEGMENT_SAMPLES):
         part = padded[start : start + SEGMENT_SAMPLES + FRAME_LENGTH - HOP_LENGTH]
-        rows = _fbank(part)
+        rows = filter_bank(part)
         segments.append(F.pad(rows, (0, 0, 0, SEGMENT_FRAMES - len(rows))))
-    return _normalise(torch.stack(segments))
+    return normalise(torch.stack(segments))
 
 
 def exact_segments(wave: Tensor, config: PublishedConfig) -> list[Tensor]:
@@ -74,7 +74,9 @@ def exact_segments(wave: Tensor, config: PublishedConfig) -> list[Tensor]:
     frames = -(-len(wave) // covered) * covered // HOP_LENGTH
     padded = F.pad(wave - wave.mean(), (0, (frames - 1) * HOP_LENGTH + FRAME_LENGTH - len(wave)))
     return [
-        _normalise(_fbank(padded[start * HOP_LENGTH : (min(start + SEGMENT_FRAMES, frames) - 1) * HOP_LENGTH + FRAME_LENGTH]))
+        normalise(
+            filter_bank(padded[start * HOP_LENGTH : (min(start + SEGMENT_FRAMES, frames) - 1) * HOP_LENGTH + FRAME_LENGTH])
+        )
         for start in range(0, frames, SEGMENT_FRAMES)
     ]
 
@@ -92,7 +94,15 @@ def real_positions(segment: Tensor, positions: int) -> int:
     return math.ceil(positions * (last / len(segment)))
 
 
-def _fbank(wave: Tensor) -> Tensor:
+def filter_bank(wave: Tensor) -> Tensor:
+    """Kaldi log filter-bank as AudioMAE and AST use it: 25 ms Hann windows every 10 ms, no dither.
+
+    Args:
+        wave: ``(samples,)`` at 16 kHz; its mean is the caller's to remove.
+
+    Returns:
+        ``(frames, 128)``, in single precision also under autocast.
+    """
     with full_precision(wave.device):
         return torchaudio.compliance.kaldi.fbank(
             wave.unsqueeze(0),
@@ -106,5 +116,6 @@ def _fbank(wave: Tensor) -> Tensor:
         )
 
 
-def _normalise(rows: Tensor) -> Tensor:
+def normalise(rows: Tensor) -> Tensor:
+    """Filter-banks as AudioMAE was trained on them, by the mean and deviation of AudioSet's."""
     return (rows - MEAN) / (2 * DEVIATION)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from codec.audio.samples import as_batch
 from codec.errors import CodecError, ModelError
+from codec.limits import as_sample_rate
 from codec.model import DEFAULT_VOCAB, Codec, Stream
 from codec.networks.samplers import Sampling
 from codec.semanticodec import checkpoint
@@ -99,6 +100,11 @@ class OfficialCodec(Codec):
     def vocabs(self) -> tuple[int, ...]:
         """Semantic vocabularies whose codebooks are here, for the default rate."""
         return self.files.vocabs(self.rate)
+
+    @property
+    def frame_rate(self) -> float:
+        """Tokens of one stream per second at the default rate."""
+        return self.rate / 2
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
@@ -241,7 +247,21 @@ class OfficialCodec(Codec):
     def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:
         """Tokens of no audio; see `codec.Codec.describe`."""
         rate, vocab = self._choose(rate, vocab)
-        return replace(super().describe(sample_rate, rate, vocab, channels), model=self._fingerprint(rate))
+        return Tokens(
+            codes=torch.zeros(channels, 2, 0, dtype=torch.int64),
+            lengths=torch.zeros(channels, dtype=torch.int64),
+            sample_rate=as_sample_rate(sample_rate),
+            frame_rate=rate / 2,
+            codebook_sizes=(vocab, self.codebook_sizes[1]),
+            model=self._fingerprint(rate),
+            model_rate=self.sample_rate,
+        )
+
+    def silence(self, tokens: Tokens) -> Tensor:
+        """``(S,)`` codes of a frame of digital silence; see `codec.Codec.silence`."""
+        rate, vocab = round(2 * tokens.frame_rate), tokens.codebook_sizes[0]
+        quiet = self.encode(torch.zeros(self.sample_rate), self.sample_rate, rate, vocab)
+        return quiet.codes[0, : tokens.codes.shape[1], quiet.codes.shape[2] // 2]
 
     def _choose(self, rate: int | None, vocab: int | None) -> tuple[int, int]:
         rate, vocab = self.rate if rate is None else rate, self.vocab if vocab is None else vocab

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from codec.lazy import lazily
 
 if TYPE_CHECKING:
     from codec.tokenize.command import Options as Options
@@ -30,9 +31,4 @@ _HOMES = {
     "tokenize": "codec.tokenize.command",
 }
 __all__ = ["Options", "Pattern", "TokenDataset", "TokenRow", "TokenStream", "collate", "tokenize"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'tokenizing' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ from codec.data.recordings.rows import Row
 from codec.device import find_device
 from codec.errors import CodecError
 from codec.hub import check_model, load_codec
+from codec.processes import in_processes
 from codec.tokenize.plan import Plan, Settings
-from codec.tokenize.pool import execute, execute_here
 from codec.tokenize.ray_pool import execute_on_ray
 from codec.tokenize.run import MANIFEST, Execute, Progress, finish, prepare
 from codec.tokenize.shard_files import SUFFIXES
-from codec.tokenize.work import Report, Setup, Task
+from codec.tokenize.work import Report, Setup, Task, work
 
 SHOWN_FAILURES = 20
 
@@ -128,10 +129,18 @@ def _executor(options: Options, setup: Setup) -> Execute:
         if options.ray:
             return execute_on_ray(waiting, setup, options.device, options.workers or None, options.ray)
         if workers == 0:
-            return execute_here(waiting, setup, options.device)
-        return execute(waiting, setup, [f"cuda:{n % gpus}" if gpus else "cpu" for n in range(workers)])
+            return _in_this_process(waiting, setup, options.device)
+        devices = [f"cuda:{n % gpus}" if gpus else "cpu" for n in range(workers)]
+        # Every process makes its own function of a task.
+        return in_processes(waiting, [partial(partial, work, setup, device=device) for device in devices])
 
     return run_tasks
+
+
+def _in_this_process(waiting: deque[Task], setup: Setup, device: str) -> Iterator[tuple[Task, Report | None]]:
+    while waiting:
+        task = waiting.popleft()
+        yield task, work(setup, task, device)
 
 
 def _summary(output: Path, manifest: dict[str, Any]) -> str:

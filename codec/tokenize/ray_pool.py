@@ -20,7 +20,7 @@ LOCAL = "local"
 def execute_on_ray(
     waiting: deque[Task], setup: Setup, device: str, workers: int | None, address: str
 ) -> Iterator[tuple[Task, Report | None]]:
-    """Like `codec.tokenize.pool.execute`, by Ray tasks.
+    """Like `codec.processes.in_processes`, by Ray tasks.
 
     Args:
         waiting: tasks; emptied.

@@ -12,6 +12,7 @@ import numpy as np
 
 from codec.atomic import atomic_path
 from codec.data.recordings.cells import need_pyarrow
+from codec.data.tar_samples import add_member, tar_samples
 from codec.errors import CodecError
 from codec.tokenize.token_row import TokenRow
 
@@ -43,7 +44,7 @@ def read_rows(path: Path) -> list[TokenRow]:
     """
     try:
         return _read_parquet(path) if path.suffix == ".parquet" else _read_tar(path)
-    except (OSError, tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, CodecError):
             raise
         raise CodecError(f"{path}: not a readable token shard ({error})") from error
@@ -93,20 +94,12 @@ def _write_tar(path: Path, rows: Sequence[tuple[int, TokenRow]]) -> None:
             fields = json.dumps(row.fields(), sort_keys=True).encode()
             for suffix, data in (("codes.npy", buffer.getvalue()), ("json", fields)):
                 # Keys may hold dots, which end a sample's name in WebDataset: the key stands in the JSON.
-                member = tarfile.TarInfo(f"{number:012d}.{suffix}")
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
+                add_member(archive, f"{number:012d}.{suffix}", data)
 
 
 def _read_tar(path: Path) -> list[TokenRow]:
     rows = []
-    with tarfile.open(path, "r:") as archive:
-        codes = np.zeros((0, 0))
-        for member in archive:
-            handle = archive.extractfile(member)
-            assert handle is not None
-            if member.name.endswith(".npy"):
-                codes = np.load(io.BytesIO(handle.read()), allow_pickle=False)
-            else:
-                rows.append(TokenRow.of(json.loads(handle.read()), codes))
+    for sample in tar_samples(path, lambda name, size: True, compressed=False):
+        codes, fields = (sample.members[suffix].content for suffix in ("codes.npy", "json"))
+        rows.append(TokenRow.of(json.loads(fields or b""), np.load(io.BytesIO(codes or b""), allow_pickle=False)))
     return rows

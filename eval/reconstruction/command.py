@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from codec.data.testsets import clips_of
+from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.original import open_any
@@ -18,7 +19,7 @@ from eval.reconstruction.results import Results
 from eval.reconstruction.runner import run
 from eval.reconstruction.show import complain, show
 from eval.reconstruction.summary import summarise
-from eval.reconstruction.worker import Clip, Setup
+from eval.reconstruction.worker import Setup
 
 
 def default_cache() -> Path:
@@ -26,38 +27,58 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "semcodec" / "reconstruct"
 
 
-def measure(
-    codecs: Sequence[str],
-    data: str,
-    names: Sequence[str] | None = None,
-    asr: str = "pocketsphinx",
-    clips: int | None = None,
-    workers: int | None = None,
-    cache: Path | None = None,
-    wanted: Callable[[str, Clip], bool] = lambda codec, clip: True,
-) -> tuple[Results, list[Clip]]:
+@dataclass(frozen=True)
+class Options:
+    """Those of the command line.
+
+    Attributes:
+        codecs: names, as for `open_any`.
+        data: as for `codec.data.testsets.clips_of`.
+        metrics: names; None: all that the eval extra installs.
+        asr: recogniser of the word error rate.
+        clips: a domain at most; None: all.
+        reference: codec to take paired differences from; one of ``codecs``.
+        workers: processes; None: as many as there are processors.
+        cache: folder of rows measured before; None: `default_cache`.
+
+    Raises:
+        CodecError: no codecs, or the reference is none of them: before hours of work, not after.
+    """
+
+    codecs: Sequence[str]
+    data: str
+    metrics: Sequence[str] | None = None
+    asr: str = "pocketsphinx"
+    clips: int | None = None
+    reference: str | None = None
+    workers: int | None = None
+    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.codecs:
+            raise CodecError("no codecs: name some, for example --codecs semcodec@50,opus@6,codec2@700C")
+        if self.reference and self.reference not in self.codecs:
+            raise CodecError(f"the reference {self.reference} is not among the codecs: {' '.join(self.codecs)}")
+
+
+def measure(options: Options, wanted: Callable[[str, Clip], bool] = lambda codec, clip: True) -> tuple[Results, list[Clip]]:
     """Runs codecs on data.
 
     Args:
-        codecs: names, as for `open_any`.
-        data: as for `codec.data.testsets.clips_of`.
-        names: of metrics; None: all that the eval extra installs.
-        asr: recogniser of the word error rate.
-        clips: a domain at most; None: all.
-        workers: processes; None: as many as there are processors.
-        cache: folder of rows measured before.
+        options: of the command line.
         wanted: whether a codec is to run on a clip.
 
     Raises:
         CodecError: no such data or metric, no folder for the cache, or something that a metric needs is missing.
     """
-    cache = cache or default_cache()
+    cache = options.cache or default_cache()
     check_folder(cache)
-    chosen = clips_of(data, per_domain=clips)
+    codecs, names, asr = list(options.codecs), options.metrics, options.asr
+    chosen = clips_of(options.data, per_domain=options.clips)
     setup = Setup(open_any, partial(metrics, names, asr=asr), score, {"asr": recogniser_name(asr)})
-    config = {"codecs": list(codecs), "clips": clips, "metrics": None if names is None else list(names)}
-    workers = workers if workers is not None else os.cpu_count() or 1
-    return run(codecs, chosen, setup, Cache(cache), workers, data_name(data), config, wanted), list(chosen)
+    config = {"codecs": codecs, "clips": options.clips, "metrics": None if names is None else list(names)}
+    workers = options.workers if options.workers is not None else os.cpu_count() or 1
+    return run(codecs, chosen, setup, Cache(cache), workers, data_name(options.data), config, wanted), list(chosen)
 
 
 def recogniser_name(asr: str) -> str:
@@ -82,18 +103,6 @@ def data_name(data: str) -> str:
     return kind + colon + "/".join(parts[-2:])
 
 
-def check_names(codecs: Sequence[str], reference: str | None) -> None:
-    """Before hours of work, not after.
-
-    Raises:
-        CodecError: no codecs, or the reference is none of them.
-    """
-    if not codecs:
-        raise CodecError("no codecs: name some, for example --codecs semcodec@50,opus@6,codec2@700C")
-    if reference and reference not in codecs:
-        raise CodecError(f"the reference {reference} is not among the codecs: {' '.join(codecs)}")
-
-
 def check_folder(folder: Path) -> None:
     """Before hours of work, not after; makes nothing.
 
@@ -105,19 +114,13 @@ def check_folder(folder: Path) -> None:
         raise CodecError(f"{folder}: {nearest} is not a folder that can be written to")
 
 
-def main(
-    codecs: Sequence[str],
-    data: str,
-    output: Path,
-    names: Sequence[str] | None,
-    asr: str,
-    clips: int | None,
-    reference: str | None,
-    workers: int | None,
-    cache: Path | None,
-    as_json: bool,
-) -> int:
+def main(options: Options, output: Path, as_json: bool) -> int:
     """Measures, writes, prints.
+
+    Args:
+        options: of the command line.
+        output: folder for the results.
+        as_json: print a JSON line for each codec and domain, not a table.
 
     Returns:
         1 if a codec, a clip or a metric failed, else 0.
@@ -125,15 +128,14 @@ def main(
     Raises:
         CodecError: as `measure`, or no folder for the results.
     """
-    check_names(codecs, reference)
     check_folder(output)
-    results, _ = measure(codecs, data, names, asr, clips, workers, cache)
+    results, _ = measure(options)
     results.write(output)
-    summaries = summarise(results, reference)
+    summaries = summarise(results, options.reference)
     if as_json:
         for summary in summaries:
             print(json.dumps(asdict(summary)))
     else:
-        show(results, summaries, reference)
+        show(results, summaries, options.reference)
     complain(results)
     return 0 if results.complete else 1

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from codec import __version__
+from codec.provenance import revision
 
 PACKAGES = (
     *("torch", "torchaudio", "numpy", "soxr", "soundfile", "pesq", "pystoi", "visqol-python"),
@@ -73,7 +72,7 @@ def trace(config: Mapping[str, Any], data: str, hashes: Sequence[tuple[str, str]
         digest.update(f"{name}\0{clip_hash}\n".encode())
     return Provenance(
         semcodec=__version__,
-        revision=_revision(Path(__file__).parent),
+        revision=revision(),
         packages=installed(PACKAGES),
         python=platform.python_version(),
         machine=f"{platform.machine()} {platform.system()}",
@@ -97,16 +96,3 @@ def installed(packages: Sequence[str]) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _revision(folder: Path) -> str | None:
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        status = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=folder, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head + ("+changes" if status.stdout.strip() else "")

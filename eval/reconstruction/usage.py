@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.errors import CodecError
+from quantizers.usage import entropy_of
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,4 @@ def check_codes(codes: np.ndarray, codebook_sizes: Sequence[int]) -> None:
 
 
 def _stream(count: np.ndarray) -> StreamUsage:
-    share = count[count > 0] / count.sum()
-    entropy = max(0.0, float(-(share * np.log2(share)).sum()))
-    return StreamUsage(len(count), int(count.sum()), float(np.mean(count > 0)), entropy)
+    return StreamUsage(len(count), int(count.sum()), float(np.mean(count > 0)), entropy_of(count))

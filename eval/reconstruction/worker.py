@@ -3,50 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
 import random
-import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.process import BaseProcess
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from codec.baselines.interface import Encoded, Reconstructor
-from codec.data.domains import Domain
+from codec.data.testsets.clip import Clip
 from eval.reconstruction.cost import measure, release_memory
 from eval.reconstruction.delay import advanced
 from eval.reconstruction.interface import Metric, Pair, Scores
 from eval.reconstruction.results import Row
 from eval.reconstruction.usage import check_codes
-
-
-class Clip(Protocol):
-    """A recording to judge codecs by.
-
-    Attributes:
-        name: unique among the clips of a run.
-        domain: speech, music or sound.
-        text: what is said, where it is known.
-        language: of ``text``, as in ``en``.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def domain(self) -> Domain: ...
-    @property
-    def text(self) -> str | None: ...
-    @property
-    def language(self) -> str | None: ...
-
-    def load(self) -> tuple[np.ndarray, int]:
-        """``(samples,)`` float32 and its sample rate in Hz."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -191,26 +161,7 @@ def one_line(text: str) -> str:
     return flat if len(flat) <= 300 else flat[:299] + "…"
 
 
-_worker: Worker | None = None
-
-
-def start(setup: Setup) -> None:
+def worker_process(setup: Setup) -> Callable[[Job], Row]:
     """Makes this process a worker: one thread, so that speeds can be compared and processes do not fight."""
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees it too, and ends its workers in order
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     torch.set_num_threads(1)
-    _worker = Worker(setup)
-
-
-def _end_with(parent: BaseProcess | None) -> None:
-    """Ends this process when its parent is gone, even if that was killed and could not say so."""
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def work(job: Job) -> Row:
-    """Runs a job in a process that was started as a worker."""
-    assert _worker is not None
-    return _worker.run(job)
+    return Worker(setup).run

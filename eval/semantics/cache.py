@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from codec.atomic import atomic_write
-from codec.baselines.weights import sha256_of
 from codec.errors import CodecError
-from eval.code import code_version
+from codec.provenance import code_version, sha256_of
 from eval.semantics.embeddings.columns import Columns
 from eval.semantics.interface import Embedder
 from eval.semantics.scores import Mode

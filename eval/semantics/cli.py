@@ -185,18 +185,6 @@ def tune(
     tune(model, find_tasks(tasks, names), output, Tuning(steps=steps, seed=seed), told)
 
 
-@app.command()
-def report(
-    results: Annotated[list[Path], typer.Argument(metavar="JSON...", help="Files of codec probe run, hear and lm.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Markdown file; plots go beside it.")],
-    plots: Annotated[bool, typer.Option(help="Draw them.")] = True,
-) -> None:
-    """Write tables and plots of results, beside published figures."""
-    from eval.semantics.report import write
-
-    write(results, output, plots)
-
-
 def _opener(model: str, untrained: bool) -> Callable[[str], Embedder]:
     from codec.hub import check_model
     from eval.semantics.embeddings import open_embedder

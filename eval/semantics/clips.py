@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from codec.audio.io import AudioReader
+from codec.data.tar_samples import MAX_MEMBER_BYTES, TarSample, tar_samples
 from codec.errors import CodecError
 
 AUDIO_SUFFIXES = ("flac", "mp3", "sox", "wav", "m4a", "ogg", "wma")
-MAX_MEMBER_BYTES = 1 << 30
 MIN_SAMPLES = 1
 
 
@@ -46,44 +45,27 @@ def read_clips(tars: Sequence[Path]) -> Iterator[LabelledClip]:
     """
     seen: set[str] = set()
     for tar in tars:
-        for key, parts in _groups(tar):
-            if key in seen:
-                raise CodecError(f"{tar}: the key {key} comes twice")
-            seen.add(key)
-            yield _clip(tar, key, parts)
+        for sample in tar_samples(tar, lambda name, size: size <= MAX_MEMBER_BYTES):
+            if sample.cut:
+                continue  # what follows is the error that says so
+            if sample.key in seen:
+                raise CodecError(f"{tar}: the key {sample.key} comes twice")
+            seen.add(sample.key)
+            yield _clip(tar, sample)
 
 
-def _groups(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    key, parts = "", dict[str, bytes]()
-    try:
-        with tarfile.open(tar) as archive:
-            for member in archive:
-                if not member.isfile():
-                    continue
-                if member.size > MAX_MEMBER_BYTES:
-                    raise CodecError(f"{tar}: {member.name} is larger than {MAX_MEMBER_BYTES >> 30} GiB")
-                folder, _, base = member.name.rpartition("/")
-                stem, _, suffix = base.partition(".")
-                name = f"{folder}/{stem}" if folder else stem
-                if name != key and parts:
-                    yield key, parts
-                    parts = {}
-                handle = archive.extractfile(member)
-                assert handle is not None
-                key, parts[suffix.lower()] = name, handle.read()
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise CodecError(f"{tar}: not a readable tar file ({error})") from error
-    if parts:
-        yield key, parts
-
-
-def _clip(tar: Path, key: str, parts: dict[str, bytes]) -> LabelledClip:
-    suffix = next((s for s in parts if s in AUDIO_SUFFIXES), None)
-    if suffix is None or "json" not in parts:
-        missing = "audio" if suffix is None else "label (.json)"
+def _clip(tar: Path, sample: TarSample) -> LabelledClip:
+    key, parts = sample.key, dict[str, bytes]()
+    for suffix, member in sample.members.items():
+        if member.content is None:
+            raise CodecError(f"{tar}: {member.name} is larger than {MAX_MEMBER_BYTES >> 30} GiB")
+        parts[suffix] = member.content
+    audio = next((s for s in parts if s in AUDIO_SUFFIXES), None)
+    if audio is None or "json" not in parts:
+        missing = "audio" if audio is None else "label (.json)"
         raise CodecError(f"{tar}: {key} has no {missing} file")
-    where = f"{tar}: {key}.{suffix}"
-    wave, sample_rate = _decode(parts[suffix], where)
+    where = f"{tar}: {key}.{audio}"
+    wave, sample_rate = _decode(parts[audio], where)
     try:
         fields = json.loads(parts["json"])
     except (ValueError, RecursionError) as error:

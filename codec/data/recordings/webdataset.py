@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.data.recordings.places import TarPlace
 from codec.data.recordings.rows import Row, one_line
+from codec.data.tar_samples import TarDamageError, TarSample, tar_samples
 from codec.errors import CodecError
 
 MAX_TEXT_BYTES = 1 << 16
@@ -29,66 +29,47 @@ def webdataset_rows(source: Path) -> Iterator[Row]:
 
 def _shard_rows(path: Path, name: str) -> Iterator[Row]:
     try:
-        with path.open("rb") as handle, tarfile.open(fileobj=handle, mode="r:") as archive:
-            for sample in _samples(archive):
-                yield _row(name, sample, archive)
-    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, MemoryError) as error:
-        # The last three: numbers in hostile headers, which the library believes.
+        for sample in tar_samples(path, _is_text, compressed=False):
+            yield _row(name, sample)  # cut short, perhaps: whoever reads it finds out
+    except TarDamageError as error:
         # What came before the damage has been found, and is used.
-        yield Row(name, name, problem=one_line(f"not a whole, uncompressed tar file ({error})"))
+        yield Row(name, name, problem=one_line(f"not a whole, uncompressed tar file ({error.reason})"))
 
 
-def _samples(archive: tarfile.TarFile) -> Iterator[list[tarfile.TarInfo]]:
-    sample: list[tarfile.TarInfo] = []
-    damage: Exception | None = None
-    try:
-        for member in archive:
-            if not member.isfile():
-                continue
-            if sample and _key(sample[0].name) != _key(member.name):
-                yield sample
-                sample = []
-            sample.append(member)
-    except (tarfile.TarError, ValueError, OverflowError, MemoryError) as error:
-        damage = error
-    if sample:
-        yield sample  # cut short, perhaps: whoever reads it finds out
-    if damage:
-        raise damage
+def _is_audio(member: str) -> bool:
+    return Path(member).suffix.lower() in AUDIO_SUFFIXES
 
 
-def _key(member: str) -> str:
-    folder, slash, name = member.rpartition("/")
-    return f"{folder}{slash}{name.split('.')[0]}"
+def _is_text(member: str, size: int) -> bool:
+    return size <= MAX_TEXT_BYTES and not _is_audio(member)
 
 
-def _row(shard: str, sample: list[tarfile.TarInfo], archive: tarfile.TarFile) -> Row:
-    key, source = _key(sample[0].name), f"{shard}:{sample[0].name}"
+def _row(shard: str, sample: TarSample) -> Row:
+    members = list(sample.members.values())
+    source = f"{shard}:{members[0].name}"
     place, metadata = None, {"shard": shard}
-    for member in sample:
-        if Path(member.name).suffix.lower() in AUDIO_SUFFIXES:
-            place = place or TarPlace(shard, member.name, member.offset_data, member.size)
+    for member in members:
+        if _is_audio(member.name):
+            place = place or TarPlace(shard, member.name, member.start, member.size)
             continue
         try:
-            metadata |= _text(member, archive)
+            metadata |= _text(member.name, member.content)
         except CodecError as error:
-            return Row(key, source, problem=str(error))
+            return Row(sample.key, source, problem=str(error))
     if place is None:
-        return Row(key, source, problem="no audio in this sample")
-    return Row(key, source, place, metadata)
+        return Row(sample.key, source, problem="no audio in this sample")
+    return Row(sample.key, source, place, metadata)
 
 
-def _text(member: tarfile.TarInfo, archive: tarfile.TarFile) -> dict[str, Any]:
-    extension = member.name.rpartition("/")[2].partition(".")[2]
-    handle = archive.extractfile(member) if member.size <= MAX_TEXT_BYTES else None
-    if handle is None:
+def _text(name: str, content: bytes | None) -> dict[str, Any]:
+    if content is None:
         return {}
-    data = handle.read()
+    extension = name.rpartition("/")[2].partition(".")[2]
     try:
-        text = data.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
         fields = json.loads(text, parse_constant=lambda name: None) if extension == "json" else {extension: text}
     except UnicodeDecodeError:
         return {}
     except (ValueError, RecursionError) as error:
-        raise CodecError(f"{member.name}: not JSON ({error})") from error
+        raise CodecError(f"{name}: not JSON ({error})") from error
     return fields if isinstance(fields, dict) else {extension: fields}

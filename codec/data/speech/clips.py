@@ -14,7 +14,7 @@ from pathlib import Path
 import soundfile
 
 from codec.atomic import atomic_path, atomic_write
-from codec.data.clip import Clip, LeftOut
+from codec.data.recording import LeftOut, Recording
 from codec.data.speech.kokoro import SAMPLE_RATE, Kokoro
 from codec.data.speech.phonemes import phonemes
 from codec.data.speech.plan import Line, lines
@@ -25,7 +25,7 @@ AHEAD = 32
 """Lines that are given out before the first of them is back."""
 
 
-def kokoro_clips(packages: Path, hours: float, workers: int | None = None) -> Iterator[Clip | LeftOut]:
+def kokoro_clips(packages: Path, hours: float, workers: int | None = None) -> Iterator[Recording | LeftOut]:
     """Speaks lines until there are so many hours; those that were spoken before are not spoken again.
 
     Args:
@@ -41,7 +41,7 @@ def kokoro_clips(packages: Path, hours: float, workers: int | None = None) -> It
     return _spoken(packages, folder, hours, workers or os.cpu_count() or 1)
 
 
-def _spoken(packages: Path, folder: Path, hours: float, workers: int) -> Iterator[Clip | LeftOut]:
+def _spoken(packages: Path, folder: Path, hours: float, workers: int) -> Iterator[Recording | LeftOut]:
     seconds, plan = 0.0, lines(packages)
     waiting: deque[tuple[Line, Future[str]]] = deque()
     with ProcessPoolExecutor(workers) as pool:
@@ -59,7 +59,7 @@ def _spoken(packages: Path, folder: Path, hours: float, workers: int) -> Iterato
         pool.shutdown(cancel_futures=True)
 
 
-def clip_of(packages: Path, line: Line) -> Clip:
+def clip_of(packages: Path, line: Line) -> Recording:
     """One line as a clip, spoken now if it was not before.
 
     Raises:
@@ -71,9 +71,9 @@ def clip_of(packages: Path, line: Line) -> Clip:
     return _clip(_path(folder, line), line)
 
 
-def _clip(path: Path, line: Line) -> Clip:
+def _clip(path: Path, line: Line) -> Recording:
     labels = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    return Clip(str(path), f"kokoro/{line.speaker}/{line.text}", "speech", ORIGIN, labels, split=line.split)
+    return Recording(str(path), f"kokoro/{line.speaker}/{line.text}", "speech", ORIGIN, labels, split=line.split)
 
 
 def _path(folder: Path, line: Line) -> Path:

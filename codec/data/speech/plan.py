@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.data.clip import Split, split_of
+from codec.data.recording import Split, split_of
 from codec.data.speech import texts
 from codec.data.speech.voices import HELD_OUT_VOICES, language_of, training_voices
 

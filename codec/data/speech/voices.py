@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codec.data.clip import Split
+from codec.data.recording import Split
 
 VOICES: dict[str, tuple[str, ...]] = {
     "en-us": (

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from codec.data.clip import Clip as Recording
 from codec.data.layouts import layout_clips
+from codec.data.recording import Recording
 from codec.data.testsets.clip import Clip
 from codec.errors import AudioError, CodecError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from codec.baselines import dac, encodec
 from codec.baselines.narrow import narrowed
 from codec.baselines.neural import Layout, Network, NeuralCodec, Origin
-from codec.baselines.weights import sha256_of
 from codec.errors import CodecError
+from codec.provenance import sha256_of
 from eval.semantics.embeddings.clips import ClipEmbedder
 from eval.semantics.embeddings.tokens import codec_vectors
 

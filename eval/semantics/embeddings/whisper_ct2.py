@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from codec.baselines.weights import sha256_of
 from codec.errors import CodecError
+from codec.provenance import sha256_of
 from eval.semantics.embeddings.clips import SAMPLE_RATE, ClipEmbedder, first_line, whole_hops
 
 HOP = 320  # samples per encoder frame: two mel frames

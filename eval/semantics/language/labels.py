@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.errors import CodecError
+from quantizers.usage import entropy_of
 
 SHUFFLES = 20
 
@@ -60,10 +61,5 @@ def _measure(codes: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """PNMI and purity of paired codes and labels."""
     classes = labels.max() + 1
     joint = np.bincount(codes * classes + labels, minlength=(codes.max() + 1) * classes).reshape(-1, classes) / len(codes)
-    information = _entropy(joint.sum(0)) + _entropy(joint.sum(1)) - _entropy(joint.ravel())
-    return float(information / max(_entropy(joint.sum(0)), 1e-12)), float(joint.max(1).sum())
-
-
-def _entropy(shares: np.ndarray) -> float:
-    shares = shares[shares > 0]
-    return float(-(shares * np.log2(shares)).sum())
+    information = entropy_of(joint.sum(0)) + entropy_of(joint.sum(1)) - entropy_of(joint.ravel())
+    return float(information / max(entropy_of(joint.sum(0)), 1e-12)), float(joint.max(1).sum())

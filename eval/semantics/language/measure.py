@@ -29,7 +29,7 @@ ORDERS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
-class Clip:
+class LabelledWave:
     """Audio with a label, if it has one."""
 
     wave: np.ndarray
@@ -77,7 +77,7 @@ class Labelled:
     agreement: Agreement
 
 
-Splits = dict[str, list[Clip]]
+Splits = dict[str, list[LabelledWave]]
 
 
 def read_splits(folder: Path) -> Splits:
@@ -91,7 +91,7 @@ def read_splits(folder: Path) -> Splits:
     for split in SPLITS:
         clips = read_clips(card.tars(folder.resolve().parent, split))
         splits[split] = [
-            Clip(c.wave, c.sample_rate, str(c.fields["label"]) if isinstance(c.fields, dict) else "") for c in clips
+            LabelledWave(c.wave, c.sample_rate, str(c.fields["label"]) if isinstance(c.fields, dict) else "") for c in clips
         ]
     return splits
 
@@ -104,7 +104,9 @@ def read_corpus(folder: Path, minutes: dict[str, float], seed: int = 0) -> Split
     """
     from codec.data.testsets.minutes import clips_of
 
-    return {split: [Clip(wave, rate) for wave, rate in clips_of(folder, split, minutes[split], seed)] for split in SPLITS}
+    return {
+        split: [LabelledWave(wave, rate) for wave, rate in clips_of(folder, split, minutes[split], seed)] for split in SPLITS
+    }
 
 
 def model_tokens(
@@ -195,13 +197,13 @@ def _model(
     )
 
 
-def _encode(codec: Codec, clips: Sequence[Clip], rate: int, vocab: int) -> list[np.ndarray]:
+def _encode(codec: Codec, clips: Sequence[LabelledWave], rate: int, vocab: int) -> list[np.ndarray]:
     """Codes ``(2, N)`` of each clip."""
     return in_threads(lambda clip: codec.encode(clip.wave, clip.sample_rate, rate, vocab).codes[0].numpy(), clips)
 
 
 def write_report(path: Path, modelled: Sequence[Modelled], labelled: Sequence[Labelled], about: dict[str, object]) -> None:
-    """Writes JSON that `eval.semantics.report` reads."""
+    """Writes JSON that ``codec probe report`` reads."""
     report = {"about": about, "modelled": [asdict(row) for row in modelled], "labelled": [asdict(row) for row in labelled]}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as handle:

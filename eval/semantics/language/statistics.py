@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from quantizers.usage import corrected_entropy_of
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,8 @@ def usage(codes: np.ndarray, vocab: int) -> Usage:
         3.0
     """
     counts = np.bincount(codes, minlength=vocab)
-    shares = counts[counts > 0] / max(len(codes), 1)
-    plain = float(-(shares * np.log2(shares)).sum())
-    entropy = min(plain + (len(shares) - 1) / (2 * max(len(codes), 1) * math.log(2)), math.log2(vocab))
-    return Usage(len(codes), vocab, len(shares) / vocab, entropy, 2**entropy)
+    entropy = corrected_entropy_of(counts)
+    return Usage(len(codes), vocab, int(np.count_nonzero(counts)) / vocab, entropy, 2**entropy)
 
 
 def usage_in_turn(codes: np.ndarray, vocabs: Sequence[int]) -> Usage:

@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 
 from codec.atomic import atomic_path
+from codec.data.tar_samples import add_member
 from eval.semantics.interface import SPLITS, TaskCard
 from eval.semantics.tasks.item import Item, check
 
@@ -81,12 +82,6 @@ def _write_tar(path: Path, items: Sequence[Item]) -> None:
         for number, item in enumerate(items):
             flac = io.BytesIO()
             soundfile.write(flac, item.wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-            _add(tar, f"{number:05d}.flac", flac.getvalue())
+            add_member(tar, f"{number:05d}.flac", flac.getvalue())
             about = json.dumps({"label": item.label, "group": item.group}, ensure_ascii=False)
-            _add(tar, f"{number:05d}.json", about.encode())
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    tar.addfile(member, io.BytesIO(content))
+            add_member(tar, f"{number:05d}.json", about.encode())

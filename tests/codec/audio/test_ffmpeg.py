@@ -18,7 +18,7 @@ import soundfile
 from codec.audio import ffmpeg
 from codec.audio.io import AudioReader, read_audio
 from codec.cli.main import main
-from codec.data.clip import Clip as CorpusClip
+from codec.data.recording import Recording
 from codec.data.recordings.opening import open_place
 from codec.data.recordings.places import FilePlace
 from codec.data.store import build
@@ -94,7 +94,7 @@ def test_every_reader_refuses_them(
         with pytest.raises(CodecError):
             Clip("x", str(path), "speech", "x", stream=stream).load()
     with pytest.raises(CodecError, match="no usable audio"):
-        build([CorpusClip(str(path), "x", "speech", "x")], tmp_path / "corpus", workers=1)
+        build([Recording(str(path), "x", "speech", "x")], tmp_path / "corpus", workers=1)
     with pytest.raises(CodecError):
         read_sound(data)
     with tarfile.open(tmp_path / "x.tar", "w") as archive:

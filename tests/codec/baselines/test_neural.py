@@ -15,8 +15,9 @@ from codec.baselines import load_tokenizer, open_codec
 from codec.baselines.encodec import network as encodec_network
 from codec.baselines.interface import AudioCodec, Reconstructor
 from codec.baselines.neural import NeuralCodec, at_random
-from codec.baselines.weights import WEIGHTS, sha256_of
+from codec.baselines.weights import WEIGHTS
 from codec.errors import CodecError, ContainerError, ModelError
+from codec.provenance import sha256_of
 
 # Sample rate in Hz, frames per second, bits of a frame.
 LAYOUTS = {

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.data import Corpus, build, split_of
-from codec.data.clip import Clip
 from codec.data.debian import clips
 from codec.data.folder import folder_clips
 from codec.data.perturb import perturb
+from codec.data.recording import Recording
 from codec.errors import CodecError
 
 
@@ -120,7 +120,7 @@ def test_debian_layout(tmp_path: Path) -> None:
         data / "Music/tune.ogg",
     ):
         write(path, 0.5)
-    found: dict[str, Clip] = {Path(c.path).name: c for c in clips(tmp_path)}
+    found: dict[str, Recording] = {Path(c.path).name: c for c in clips(tmp_path)}
     assert found["1.wav"].labels == {"speaker": "en_US_f_Allison", "language": "en", "prompt": "digits/1"}
     assert found["1.wav"].source == "en_US_f_Allison/digits/1"
     assert found["snare.wav"].source == "hydrogen-drumkits/Old Kit"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from codec.data import Clip, Corpus, LeftOut, build
+from codec.data import Corpus, LeftOut, Recording, build
 from codec.data.folder import folder_clips
 from codec.data.layouts import layout_clips
 from codec.data.shards import shard_clips
@@ -78,7 +78,7 @@ def test_samples_with_broken_labels_are_left_out(tmp_path: Path, labels: bytes) 
     shard(tmp_path / "0.tar", {"a.flac": audio, "a.json": labels, "b.flac": audio})
     first, second = shard_clips(tmp_path, tmp_path / "scratch")
     assert first == LeftOut(f"{tmp_path}/0.tar/a.flac", "labels are not a JSON object")
-    assert isinstance(second, Clip)
+    assert isinstance(second, Recording)
 
 
 def test_members_that_are_too_large_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from codec.data import soundfont
-from codec.data.clip import Clip
+from codec.data.recording import Recording
 from codec.data.sources import clips_of
 from codec.data.tones import DTMF_COLUMNS, DTMF_ROWS, MAKERS, SAMPLE_RATE, make, tone, tone_clips
 from codec.errors import CodecError
@@ -73,7 +73,7 @@ def test_a_piece_is_played_once(tmp_path: Path) -> None:
     if not fonts:
         pytest.skip("needs a SoundFont: apt-get install timgm6mb-soundfont")
     soundfont_file.symlink_to(fonts[0])
-    clips = [clip for clip in islice(soundfont._played(tmp_path, [soundfont_file], 0.001), 1) if isinstance(clip, Clip)]
+    clips = [clip for clip in islice(soundfont._played(tmp_path, [soundfont_file], 0.001), 1) if isinstance(clip, Recording)]
     wave, rate = soundfile.read(clips[0].path)
     assert rate == soundfont.SAMPLE_RATE
     assert np.sqrt(np.mean(wave**2)) > 1e-3

@@ -9,9 +9,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.data import Clip as Recording
-from codec.data import build
-from codec.data.clip import split_of
+from codec.data import Recording, build
+from codec.data.recording import split_of
 from codec.data.testsets import Clip, clips_of, read_manifest, write_manifest
 from codec.data.testsets.folder import folder
 from codec.data.testsets.free import held_out

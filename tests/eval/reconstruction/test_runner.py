@@ -75,7 +75,7 @@ def test_cached_clips_are_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_what_runs_and_counts_is_part_of_the_key(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However deep it lies: the published model's sampler did not count."""
-    monkeypatch.setattr("eval.code.ROOT", tmp_path)
+    monkeypatch.setattr("codec.provenance.ROOT", tmp_path)
     for file in ("codec/model.py", "quantizers/packing.py", "eval/reconstruction/delay.py", place):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("bits = 8 * len(data)")

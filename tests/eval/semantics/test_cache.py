@@ -67,7 +67,7 @@ def test_other_code_is_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder = tone_task(tmp_path / "tasks")
     task, counted = from_card(card_of(folder)), Counted()
     tars = task.tars(folder)["test"]
-    monkeypatch.setattr("eval.code.ROOT", tmp_path)
+    monkeypatch.setattr("codec.provenance.ROOT", tmp_path)
     for package in CODE:
         (tmp_path / package / "deep").mkdir(parents=True)
         (tmp_path / package / "deep" / "features.py").write_text("mel = rounded")

@@ -16,7 +16,7 @@ from codec.errors import CodecError
 from codec.model import Codec
 from eval.semantics.language.labels import agreement
 from eval.semantics.language.measure import (
-    Clip,
+    LabelledWave,
     flatten,
     label_agreement,
     model_tokens,
@@ -166,7 +166,7 @@ def test_one_label_says_nothing() -> None:
 def test_every_rate_vocabulary_and_stream(tiny: Codec) -> None:
     random = np.random.default_rng(0)
     splits = {
-        split: [Clip(random.standard_normal(8000).astype(np.float32) * 0.1, 16_000) for _ in range(3)]
+        split: [LabelledWave(random.standard_normal(8000).astype(np.float32) * 0.1, 16_000) for _ in range(3)]
         for split in ("train", "valid", "test")
     }
     size = Size(dim=16, layers=1, heads=2, context=16, steps=2, batch_size=2)

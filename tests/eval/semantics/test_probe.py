@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.semantics.plots import complete
+from benchmarks.semantics.report import page, write
 from codec.errors import CodecError
 from eval.semantics.cli import _embedders, app
 from eval.semantics.interface import Embedder
-from eval.semantics.plots import complete
 from eval.semantics.probe import find_tasks, run_hear, run_probes
-from eval.semantics.report import page, write
 from eval.semantics.scores import MAJORITY, Failure, Results, Score, read_results
 from tests.eval.semantics.folders import Spectrum, flac, tone, tone_samples, tone_task, write_tar
 from tests.eval.semantics.test_hear import hear_folder
@@ -329,7 +329,7 @@ def test_strange_files(tmp_path: Path, text: str) -> None:
 
 def test_commands_are_light() -> None:
     heavy = "{'torch', 'numpy', 'matplotlib', 'soundfile'}"
-    code = f"import sys, eval.semantics.cli; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, benchmarks.semantics.cli; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

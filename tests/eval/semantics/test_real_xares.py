@@ -15,7 +15,7 @@ import soundfile
 import torch
 from typer.testing import CliRunner
 
-from codec.data.clip import Clip
+from codec.data.recording import Recording
 from codec.data.store import Entry
 from codec.errors import CodecError
 from eval.semantics.cli import app
@@ -35,7 +35,7 @@ def language_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     np.zeros(160, "<i2").tofile(corpus / "audio.i16")
-    entry = Entry(Clip("0.wav", "nobody", "speech", "nowhere", {}), "train", 0, 160, 1.0)
+    entry = Entry(Recording("0.wav", "nobody", "speech", "nowhere", {}), "train", 0, 160, 1.0)
     (corpus / "clips.jsonl").write_text(json.dumps(dataclasses.asdict(entry)))
     monkeypatch.setattr(spoken, "NUMBER_LANGUAGES", ("de", "fi", "it", "ru"))
     (card,) = build_tasks(tmp_path / "tasks", corpus, names=["language"])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from codec.data.clip import Clip
+from codec.data.recording import Recording
 from codec.data.store import Corpus, Entry
 from codec.errors import CodecError
 from eval.semantics.interface import SPLITS, read_card
@@ -77,7 +77,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         split = "test" if source.startswith("Menardi/p1") else "train"
         wave = random.integers(-9_000, 9_000, round(seconds * 16_000)).astype("<i2")
         for speed in (1.0, 1.1):
-            entry = Entry(Clip(f"{number}.wav", source, domain, origin, labels), split, position, len(wave), speed)
+            entry = Entry(Recording(f"{number}.wav", source, domain, origin, labels), split, position, len(wave), speed)
             lines.append(json.dumps(asdict(entry)))
         audio.append(wave)
         position += len(wave)

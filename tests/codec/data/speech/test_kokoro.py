@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from codec.audio.io import read_audio
-from codec.data.clip import Clip, LeftOut
+from codec.data.recording import LeftOut, Recording
 from codec.data.speech import clips
 from codec.data.speech.kokoro import FRAME, SAMPLE_RATE, Kokoro
 from codec.data.speech.phonemes import phonemes
@@ -74,9 +74,9 @@ def test_clips_are_spoken_once_and_know_what_was_said(kokoro: Kokoro, folder: Pa
     monkeypatch.setattr(clips, "lines", lambda packages: iter([silly, LINE, LINE]))
     monkeypatch.setattr(clips, "phonemes", lambda text, language: "☃" if text == "…" else phonemes(text, language))
     first = list(clips.kokoro_clips(folder.parent, 0.0001, workers=1))
-    assert [type(clip) for clip in first] == [LeftOut, Clip]
+    assert [type(clip) for clip in first] == [LeftOut, Recording]
     clip = first[1]
-    assert isinstance(clip, Clip)
+    assert isinstance(clip, Recording)
     written = Path(clip.path).stat().st_mtime_ns
     wave, rate = read_audio(clip.path)
     assert rate == SAMPLE_RATE

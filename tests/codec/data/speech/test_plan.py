@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codec.data.clip import split_of
+from codec.data.recording import split_of
 from codec.data.speech import plan
 from codec.data.speech.plan import Line, lines
 from codec.data.speech.voices import HELD_OUT_VOICES, VOICES, language_of, training_voices

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from benchmarks.semantics.tables import label, table
 from eval.semantics.scores import MAJORITY, MODES, HeadName, Score, weighted_average
-from eval.semantics.tables import label, table
 
 TRACKS: dict[HeadName, str] = {"knn": "B (k-NN)", "mlp": "A (trained head)"}
 _ABOUT = (

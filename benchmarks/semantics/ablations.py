@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from benchmarks.semantics.tables import table
 from eval.semantics.scores import HEADS, MAJORITY, Score, is_variant
-from eval.semantics.tables import table
 
 TUNED_FROM = "semcodec:features"
 

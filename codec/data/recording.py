@@ -1,4 +1,4 @@
-"""One clip of a corpus, and the split it belongs to for ever."""
+"""One recording of a corpus, and the split it belongs to for ever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SALT = 128
 
 
 @dataclass(frozen=True)
-class Clip:
+class Recording:
     """A recording and what is known of it.
 
     Attributes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from codec.errors import CodecError
-from eval.code import code_version
+from codec.provenance import code_version
 
 
 def test_every_change_below_a_package_counts(tmp_path: Path) -> None:

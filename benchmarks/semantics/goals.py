@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from benchmarks.semantics.tables import MARK, label, table
 from eval.semantics.scores import Score
-from eval.semantics.tables import MARK, label, table
 
 JUDGED = ("semcodec@25:semantic", "semcodec@50:semantic")
 """The best of all our rows, chosen task by task on the test clips, would look better than any of them is."""

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.semantics.ablations import ablations
+from benchmarks.semantics.goals import goals
+from benchmarks.semantics.language import language
+from benchmarks.semantics.side_by_side import side_by_side
+from benchmarks.semantics.tables import label, table
 from codec.atomic import atomic_write
 from codec.errors import CodecError
-from eval.semantics.ablations import ablations
-from eval.semantics.goals import goals
-from eval.semantics.language.page import language
 from eval.semantics.scores import (
     MAJORITY,
     Failure,
@@ -25,8 +27,6 @@ from eval.semantics.scores import (
     read_results,
     weighted_average,
 )
-from eval.semantics.side_by_side import side_by_side
-from eval.semantics.tables import label, table
 from eval.semantics.xares.published import BASELINES, LEADERBOARD
 from eval.semantics.xares.tasks import BY_NAME
 
@@ -51,7 +51,7 @@ def write(paths: Sequence[Path], output: Path, plots: bool) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     drawn: dict[str, str] = {}
     if plots and results.scores:
-        from eval.semantics.plots import draw
+        from benchmarks.semantics.plots import draw
 
         drawn = draw(results, output.parent / "images")
     with atomic_write(output) as handle:

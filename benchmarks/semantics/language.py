@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.semantics.tables import OURS, table
 from eval.semantics.scores import HeadName, Score
-from eval.semantics.tables import OURS, table
 
 
 def language(report: dict[str, Any], scores: Sequence[Score]) -> Iterable[str]:

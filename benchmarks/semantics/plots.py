@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.semantics.tables import OURS
 from codec.atomic import atomic_path
 from codec.errors import CodecError
 from eval.semantics.scores import HEADS, Results, Score, is_variant
-from eval.semantics.tables import OURS
 
 MOST_LINES = 10
 """Of a radar plot; colours repeat after that."""
