@@ -158,7 +158,9 @@ def test_a_folder_keeps_the_model(model: Codec, tmp_path: Path) -> None:
     wave = sound(16_000)
     assert again.rates == (75, 50, 25)
     assert (again.encode(wave, 16_000, 75).codes == model.encode(wave, 16_000, 75).codes).float().mean() > 0.9  # float16
-    with pytest.raises(ModelError, match=r"the diffusion decoder takes models of the first architecture \(--model semcodec-1\)"):
+    with pytest.raises(
+        ModelError, match=r"the diffusion decoder takes models of the first architecture \(--model semcodec-1\)"
+    ):
         codec.load(tmp_path, decoder="diffusion")
 
 

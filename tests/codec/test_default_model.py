@@ -1,0 +1,97 @@
+"""What the default model must do with sounds that are easy to describe: keep tones, levels and silence, and invent nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from codec.model import Codec
+from codec.networks.source_filter_codec import SourceFilterNetworks
+
+RATE = 16_000
+
+
+def through(model: Codec, wave: np.ndarray, rate: int = 100) -> np.ndarray:
+    decoded: np.ndarray = model.decode(model.encode(wave.astype(np.float32), RATE, rate, 32768))[0].numpy()
+    return decoded
+
+
+def level_db(wave: np.ndarray) -> float:
+    return float(20 * np.log10(np.sqrt(np.mean(wave.astype(float) ** 2)) + 1e-9))
+
+
+def loudest_hz(wave: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 8 * len(wave)))
+    return float(spectrum.argmax() * RATE / (8 * len(wave)))
+
+
+TIME = np.arange(2 * RATE) / RATE
+MIDDLE = slice(RATE // 2, 3 * RATE // 2)
+
+
+@pytest.mark.parametrize("frequency", [100.0, 440.0, 1_000.0, 3_150.0, 7_000.0])
+@pytest.mark.parametrize("level", [-40.0, -9.0])
+def test_a_sine_keeps_its_level_and_frequency(shipped: Codec, frequency: float, level: float) -> None:
+    wave = 10 ** (level / 20) * np.sin(2 * np.pi * frequency * TIME)
+    output = through(shipped, wave)[MIDDLE]
+    assert level_db(output) == pytest.approx(level_db(wave), abs=3)
+    assert loudest_hz(output) == pytest.approx(frequency, rel=0.01)
+
+
+@pytest.mark.parametrize("pair", [(697.0, 1_209.0), (852.0, 1_477.0)])
+def test_both_tones_of_a_telephone_key_come_back(shipped: Codec, pair: tuple[float, float]) -> None:
+    output = through(shipped, sum(0.2 * np.sin(2 * np.pi * f * TIME) for f in pair))[MIDDLE]
+    spectrum = 2 / len(output) * np.abs(np.fft.rfft(output))
+    for frequency in pair:
+        near = spectrum[int(frequency * 0.99) : int(frequency * 1.01) + 1]  # a second has bins of 1 Hz
+        assert 20 * np.log10(np.sqrt((near**2).sum()) / 0.2) == pytest.approx(0, abs=3)
+
+
+@pytest.mark.parametrize("rate", [25, 50, 100])
+def test_silence_stays_silent(shipped: Codec, rate: int) -> None:
+    assert level_db(through(shipped, np.zeros(RATE), rate)) < -70
+
+
+@pytest.mark.parametrize(
+    "wave",
+    [
+        0.05 * np.random.default_rng(0).standard_normal(2 * RATE),
+        np.sign(np.sin(2 * np.pi * 200 * TIME)) * 0.999,
+        np.sin(2 * np.pi * 20 * TIME),
+        0.5 * np.random.default_rng(1).choice([-1.0, 1.0], 2 * RATE),
+    ],
+    ids=["noise", "full-scale square", "20 Hz", "digital noise"],
+)
+@pytest.mark.parametrize("rate", [25, 100])
+def test_steady_sounds_keep_their_level(shipped: Codec, wave: np.ndarray, rate: int) -> None:
+    output = through(shipped, wave, rate)
+    assert np.isfinite(output).all()
+    assert np.abs(output).max() <= 1
+    # What lies below 50 Hz cannot be heard from small loudspeakers, and is not kept.
+    if loudest_hz(wave[MIDDLE]) > 50:
+        assert level_db(output[MIDDLE]) == pytest.approx(level_db(wave[MIDDLE]), abs=3)
+
+
+def test_noise_gets_no_pitch(shipped: Codec) -> None:
+    """White noise comes back without a period: its autocorrelation has no peak at voices' lags."""
+    output = through(shipped, 0.05 * np.random.default_rng(0).standard_normal(2 * RATE))[MIDDLE]
+    spectrum = np.abs(np.fft.rfft(output, 2 * len(output))) ** 2
+    correlation = np.fft.irfft(spectrum)
+    assert (correlation[RATE // 500 : RATE // 60] / correlation[0]).max() < 0.3
+
+
+@pytest.mark.parametrize("rate", [25, 50, 100])
+def test_a_voice_keeps_its_pitch(shipped: Codec, speech: np.ndarray, rate: int) -> None:
+    networks = shipped.networks
+    assert isinstance(networks, SourceFilterNetworks)
+    wave = speech[:1, : speech.shape[1] // 160 * 160]
+    heard = []
+    for each in (wave, through(shipped, wave, rate)[None, : wave.shape[1]]):
+        features = networks.front_end(torch.from_numpy(np.ascontiguousarray(each)))
+        heard.append(networks.pitch(features.mel, features.correlogram))
+    both = (heard[0].voiced * heard[1].voiced) > 0
+    assert (heard[0].voiced != heard[1].voiced).float().mean() < 0.2
+    octaves = (heard[1].f0 / heard[0].f0).log2().abs()[both]
+    assert (octaves > 0.263).float().mean() < 0.05, "gross errors"
+    assert octaves.median() < 0.05
