@@ -34,9 +34,9 @@ class AcousticEncoder(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(stack * config.dim, len(config.levels)) for stack in stacks)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """Frames of context on either side, at 50 Hz."""
-        return self.backbone.reach
+        return self.backbone.receptive_field
 
     def forward(self, mel: Tensor, semantic: Tensor, stack: int) -> Tensor:
         """Encodes.

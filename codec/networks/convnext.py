@@ -1,7 +1,7 @@
 """The one building block of every network here: ConvNeXt over time.
 
-A stack sees a known number of frames to either side (``reach``) and zeros beyond the first and last frame, so a
-long file can be cut into windows that overlap by the reach and give what a single pass would.
+A stack sees a known number of frames to either side (its receptive field) and zeros beyond the first and last frame, so a
+long file can be cut into windows that overlap by it and give what a single pass would.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class ConvNeXtBlock(nn.Module):
     def __init__(self, dim: int, hidden_dim: int, kernel_size: int, dilation: int, layer_scale: float) -> None:
         super().__init__()
         self.dilation = dilation
-        self.reach = dilation * (kernel_size // 2)
-        self.depthwise = nn.Conv1d(dim, dim, kernel_size, groups=dim, dilation=dilation, padding=self.reach)
+        self.receptive_field = dilation * (kernel_size // 2)
+        self.depthwise = nn.Conv1d(dim, dim, kernel_size, groups=dim, dilation=dilation, padding=self.receptive_field)
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.expand = nn.Linear(dim, hidden_dim)
         self.project = nn.Linear(hidden_dim, dim)
@@ -41,7 +41,7 @@ class ConvNeXtBlock(nn.Module):
             x.unsqueeze(1).permute(0, 3, 1, 2),
             self.depthwise.weight.unsqueeze(2),
             self.depthwise.bias,
-            padding=(0, self.reach),
+            padding=(0, self.receptive_field),
             dilation=(1, self.dilation),
             groups=self.depthwise.groups,
         )
@@ -60,10 +60,10 @@ class ConvNeXt(nn.Module):
         kernel_size: of the depthwise filters, in frames.
 
     Attributes:
-        reach: frames to either side that an output frame depends on.
+        receptive_field: frames to either side that an output frame depends on.
 
     Example:
-        >>> ConvNeXt(8, 16, dilations=(1, 2)).reach
+        >>> ConvNeXt(8, 16, dilations=(1, 2)).receptive_field
         9
     """
 
@@ -71,7 +71,7 @@ class ConvNeXt(nn.Module):
         super().__init__()
         self.norm_in = nn.LayerNorm(dim, eps=1e-6)
         blocks = [ConvNeXtBlock(dim, hidden_dim, kernel_size, dilation, 1 / len(dilations)) for dilation in dilations]
-        self.reach = sum(block.reach for block in blocks)
+        self.receptive_field = sum(block.receptive_field for block in blocks)
         self.blocks = nn.ModuleList(blocks)
         self.norm_out = nn.LayerNorm(dim, eps=1e-6)
 

@@ -49,7 +49,7 @@ class ISTFTHead(nn.Module):
         self.register_buffer("turns", 2 * torch.pi * (steps % self.period) / self.period, persistent=False)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """Frames to either side that a hop's samples depend on."""
         return self.period // 2
 
@@ -126,9 +126,9 @@ class Decoder(TokenFrames):
         self.head = ISTFTHead(config.dim, config.n_fft, hop_length)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """Frames of context on either side, at 50 Hz."""
-        return self.backbone.reach + self.head.reach
+        return self.backbone.receptive_field + self.head.receptive_field
 
     def forward(self, semantic: Tensor, acoustic: Tensor | None, stack: int, keep: Tensor | None = None) -> Tensor:
         """Decodes; arguments as `frames` takes them.

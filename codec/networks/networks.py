@@ -70,13 +70,13 @@ class Networks(CodecNetworks):
     def encoder_context(self) -> int:
         """50 Hz frames on either side that a token depends on, in whole tokens of every rate."""
         largest = max(self.config.stacks)
-        return -(-(self.semantic.reach + self.acoustic.reach + largest) // largest) * largest
+        return -(-(self.semantic.receptive_field + self.acoustic.receptive_field + largest) // largest) * largest
 
     @property
     def decoder_context(self) -> int:
         """50 Hz frames on either side that a sample depends on, in whole tokens of every rate."""
         largest = max(self.config.stacks)
-        return -(-self.decoder.reach // largest) * largest
+        return -(-self.decoder.receptive_field // largest) * largest
 
     @property
     def decoder_step(self) -> int:

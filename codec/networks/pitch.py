@@ -72,7 +72,7 @@ class PitchTracker(nn.Module):
     @property
     def receptive_field(self) -> int:
         """Frames to either side, at 100 Hz."""
-        return self.backbone.reach
+        return self.backbone.receptive_field
 
     def logits(self, mel: Tensor, correlogram: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, T, N_BINS)`` of the classes, and ``(B, T)`` of voicing."""

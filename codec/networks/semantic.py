@@ -26,9 +26,9 @@ class SemanticEncoder(nn.Module):
         self.head = nn.Linear(config.dim, config.n_features)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """Frames of context on either side, at 50 Hz."""
-        return self.backbone.reach
+        return self.backbone.receptive_field
 
     def forward(self, mel: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Encodes.

@@ -114,7 +114,7 @@ class SourceFilterNetworks(CodecNetworks):
     def encoder_context(self) -> int:
         """Frames of 50 Hz on either side that a token depends on, in whole tokens of every rate."""
         largest = self._largest
-        semantic = self.semantic.reach + largest
+        semantic = self.semantic.receptive_field + largest
         pitched = -(-self.pitch.receptive_field // FRAMES_PER_TOKEN_FRAME)
         return _whole(max(semantic, pitched) + self.encoder.receptive_field(largest), largest)
 

@@ -85,7 +85,7 @@ class TokenDecoder(nn.Module):
 
     def receptive_field(self, frames_per_token: int) -> int:
         """Frames of 50 Hz to either side."""
-        return max(self.backbone.reach + -(-self.fine.reach // 2), frames_per_token)
+        return max(self.backbone.receptive_field + -(-self.fine.receptive_field // 2), frames_per_token)
 
     def forward(
         self, semantic: Tensor, acoustic: Tensor, n_acoustic: Tensor, frames_per_token: int, transform: BlockTransform

@@ -50,7 +50,7 @@ class TokenEncoder(nn.Module):
 
     def receptive_field(self, frames_per_token: int) -> int:
         """Frames of 50 Hz to either side; the transform's prediction sees one token."""
-        return self.backbone.reach + frames_per_token * max(1, self.tokens.reach)
+        return self.backbone.receptive_field + frames_per_token * max(1, self.tokens.receptive_field)
 
     def forward(
         self, features: AcousticFeatures, pitch: Pitch, semantic: Tensor, frames_per_token: int, transform: BlockTransform

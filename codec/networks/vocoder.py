@@ -38,7 +38,7 @@ class Vocoder(nn.Module):
     @property
     def receptive_field(self) -> int:
         """Frames at 100 Hz to either side."""
-        return self.backbone.reach + self.head.receptive_field
+        return self.backbone.receptive_field + self.head.receptive_field
 
     def forward(self, mel: Tensor, pitch: Pitch, hidden: Tensor | None = None) -> Tensor:
         """What the head draws from.

@@ -8,7 +8,7 @@ from tests.conftest import TINY, random_networks
 
 
 def test_reach_is_exact() -> None:
-    """An input frame changes outputs up to `reach` frames away, and no further."""
+    """An input frame changes outputs up to `receptive_field` frames away, and no further."""
     net = ConvNeXt(8, 16, dilations=(1, 3), kernel_size=5).double().eval()
     for block in net.blocks:
         torch.nn.init.normal_(block.project.weight)
@@ -16,7 +16,7 @@ def test_reach_is_exact() -> None:
     changed = frames.clone()
     changed[0, 40] += torch.randn(8)
     touched = torch.nonzero((net(frames) - net(changed)).abs().sum((0, 2)) > 1e-9)[:, 0]
-    assert (touched.min(), touched.max()) == (40 - net.reach, 40 + net.reach)
+    assert (touched.min(), touched.max()) == (40 - net.receptive_field, 40 + net.receptive_field)
 
 
 @pytest.mark.parametrize("stack", TINY.stacks)
@@ -46,7 +46,7 @@ def test_decoder_context_is_needed() -> None:
     for block in networks.decoder.backbone.blocks:
         torch.nn.init.normal_(block.project.weight)
         block.scale.data.fill_(1.0)
-    reach, hop = networks.decoder.reach, TINY.hop_length
+    reach, hop = networks.decoder.receptive_field, TINY.hop_length
     codes = torch.randint(0, 128, (1, 2, 200))
     whole = networks.codes_to_wave(codes, 1, 128)
     for context, same in ((reach, True), (reach - 1, False)):
