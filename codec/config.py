@@ -181,7 +181,7 @@ class RateConfig(Config):
     """
 
     frames_per_token: Annotated[int, Field(ge=1, le=16)]
-    n_acoustic: Annotated[int, Field(ge=1, le=7)]
+    n_acoustic: Annotated[int, Field(ge=1, le=5)]
     semantic_dim: Width
 
 
@@ -201,7 +201,7 @@ class TokenEncoderConfig(Config):
     dilations: Dilations = (1, 2, 1, 2, 1)
     token_dilations: Dilations = (1, 1, 1)
     pitch_levels: Annotated[int, Field(ge=3, le=256)] = 64
-    levels: Annotated[tuple[Levels, ...], Field(min_length=1, max_length=7)] = (
+    levels: Annotated[tuple[Levels, ...], Field(min_length=1, max_length=5)] = (
         (16, 8),
         (8, 4, 4, 4, 4, 4),
         (8, 4, 4, 4, 4, 4),

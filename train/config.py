@@ -7,13 +7,14 @@ Folders below ``root``: ``packages``, ``corpus``, ``teacher``, ``ssl``, ``featur
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from codec.config import Config, ModelConfig, SourceFilterConfig
 from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE
+from codec.errors import FIRST, SOURCE_FILTER
 from train.crops import FRAME
 
 SHORTEST_SEGMENT = 24
@@ -25,6 +26,17 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Weights = Annotated[dict[Domain, NotNegative], Field(min_length=1)]
 """Share of each domain among crops; a domain without one is left out."""
+
+
+def architecture_of(model: Any) -> str:
+    """Which of the two a model section is of: the first one has no name."""
+    named = isinstance(model, SourceFilterConfig) or (isinstance(model, dict) and "architecture" in model)
+    return SOURCE_FILTER if named else FIRST
+
+
+AnyModel = Annotated[
+    Annotated[ModelConfig, Tag(FIRST)] | Annotated[SourceFilterConfig, Tag(SOURCE_FILTER)], Discriminator(architecture_of)
+]
 
 
 class CorpusConfig(Config):
@@ -212,7 +224,7 @@ class TrainConfig(Config):
     init: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["bf16", "fp32"] = "bf16"
-    model: ModelConfig | SourceFilterConfig = ModelConfig()
+    model: AnyModel = ModelConfig()
     corpus: CorpusConfig = CorpusConfig()
     ssl: SemanticStage = SemanticStage()
     kmeans: KMeansStage = KMeansStage()

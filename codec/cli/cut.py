@@ -55,9 +55,7 @@ def _fewer(header: Header, rate: int) -> Header:
     rates = [per_stream * count for count in range(1, len(sizes) + 1)]
     if rate not in rates:
         known = ", ".join(f"{each:g}" for each in rates)
-        raise CodecError(
-            f"{rate} tokens/s are not in a stream of {per_stream:g} frames/s with {len(sizes)} tokens each: {known}"
-        )
+        raise CodecError(f"{rate} tokens/s are not in a stream of {len(sizes)} tokens at {per_stream:g} frames/s: {known}")
     kept = sizes[: rates.index(rate) + 1]
     return Header(
         header.model, header.sample_rate, header.channels, per_stream, kept, header.chunk_frames, None, header.model_rate

@@ -18,6 +18,7 @@ from codec.cli import main
 from codec.config import AcousticConfig, DecoderConfig, MelConfig, ModelConfig, SemanticConfig
 from codec.hub import export
 from codec.model import Codec
+from codec.networks.interface import Point
 from codec.streaming import LOW_LATENCY, WHOLE, Grid, StreamDecoder, StreamEncoder
 from tests.conftest import random_networks
 
@@ -106,7 +107,7 @@ def test_windows_are_one_pass(config: ModelConfig, grid: Grid, data: st.DataObje
     codes = torch.randint(0, 4, (1, 2, frames // stack), generator=torch.Generator().manual_seed(0))
     wave = noise(frames * config.hop_length)
     found = networks.mel_to_codes(networks.mel(torch.from_numpy(wave)), stack, 8)
-    encoder = StreamEncoder(networks, config.sample_rate, 1, stack, 8, grid)
+    encoder = StreamEncoder(networks, config.sample_rate, 1, Point(stack, 2), 8, grid)
     streamed = torch.cat([encoder.push(wave), encoder.flush()], dim=2)
     assert (streamed != found).sum() <= 2, "a rounding may flip one code in thousands"
     exact = networks.double()

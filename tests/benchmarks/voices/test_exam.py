@@ -74,10 +74,18 @@ def test_rates_are_sums_and_what_was_trained_on_is_marked() -> None:
         return Row(codec, "1", clip, clip, "speech", 2.0, bits=2800, values=values)
 
     failed = Row("opus@6", "1", "b", "b", "speech", 2.0, error="broken")
-    rows = [row("semcodec@100", "a", 1, 2), row("semcodec@100", "b", 0, 8), row("opus@6", "a", 0, 2), failed]
+    rows = [
+        row("semcodec:semcodec-1@100", "a", 1, 2),
+        row("semcodec:semcodec-1@100", "b", 0, 8),
+        row("opus@6", "a", 0, 2),
+        failed,
+    ]
     found = figures("voices", results(rows), ["stoi", "dwer"])
     lines = table(found, ["stoi", "dwer"]).splitlines()
-    assert lines[2:] == ["| semcodec@100 | 1.40 | 0.500† | 10.0% |", "| opus@6 (1 of 2 clips failed) | 1.40 | 0.500 | 0.0% |"]
+    assert lines[2:] == [
+        "| semcodec:semcodec-1@100 | 1.40 | 0.500† | 10.0% |",
+        "| opus@6 (1 of 2 clips failed) | 1.40 | 0.500 | 0.0% |",
+    ]
 
 
 def test_tones_that_failed_do_not_count_as_kept() -> None:
