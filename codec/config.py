@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -136,8 +137,7 @@ class ModelConfig(Config):
             raise ValueError("a second must hold a whole number of tokens of every rate")
         if any(stack & (stack - 1) for stack in self.stacks) or len(set(self.stacks)) < len(self.stacks):
             raise ValueError("stacks must be different powers of two")
-        if any(fine % coarse or fine <= coarse for coarse, fine in pairwise(self.vocabs)):
-            raise ValueError("vocabs must ascend, each a multiple of the one before")
+        check_vocabs(self.vocabs)
         if len(self.semantic_dims) != len(self.stacks):
             raise ValueError(f"semantic_dims needs a width for each of the {len(self.stacks)} stacks")
         if self.hop_length != 2 * mel.hop_length or mel.n_fft < mel.hop_length or (mel.n_fft - mel.hop_length) % 2:
@@ -149,6 +149,16 @@ class ModelConfig(Config):
     def frame_length(self) -> int:
         """Samples in a frame of 50 Hz."""
         return self.hop_length
+
+
+def check_vocabs(vocabs: Sequence[int]) -> None:
+    """Refuses vocabularies that cannot be nested.
+
+    Raises:
+        ValueError: they do not ascend, or one is no multiple of the one before.
+    """
+    if any(fine % coarse or fine <= coarse for coarse, fine in pairwise(vocabs)):
+        raise ValueError("vocabs must ascend, each a multiple of the one before")
 
 
 def check_head(n_fft: int, hop_length: int) -> None:
@@ -284,8 +294,7 @@ class SourceFilterConfig(Config):
             raise ValueError("rates: more acoustic tokens than the encoder has groups of levels")
         if len({self.tokens_per_second(rate) for rate in self.rates}) < len(self.rates):
             raise ValueError("rates must differ")
-        if any(fine % coarse or fine <= coarse for coarse, fine in pairwise(self.vocabs)):
-            raise ValueError("vocabs must ascend, each a multiple of the one before")
+        check_vocabs(self.vocabs)
         if self.mel.hop_length != self.hop_length or self.mel.n_fft < self.n_fft or (self.mel.n_fft - self.n_fft) % 2:
             raise ValueError("the log-mel must have the same hop, and windows as long as the envelope's or longer")
         check_head(self.n_fft, self.hop_length)

@@ -22,7 +22,7 @@ from codec.networks.interface import CodecNetworks
 from codec.networks.networks import Networks, first_architecture
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.semanticodec.published import NAME, PublishedFiles, how_to_get, is_published
-from codec.stored import BUNDLED, folder_of, load_network, read_model_config
+from codec.stored import BUNDLED, files_of, load_network, read_model_config
 
 Way = Literal["fast", "diffusion"]
 DERIVED = "mel."
@@ -148,10 +148,7 @@ def load_codec(
         from codec.semanticodec.model import load_published
 
         return load_published(str(name), rate, vocab, device, compat)
-    folder = folder_of(name)
-    weights = folder / "model.safetensors"
-    if folder.suffix == ".safetensors":
-        folder, weights = folder.parent, folder
+    folder, weights = files_of(name)
     if not folder.is_dir():
         raise ModelError(
             f"no model {str(name)!r}: known are {', '.join(m.name for m in models())}, or a folder made by codec train export"

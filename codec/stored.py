@@ -37,6 +37,12 @@ def folder_of(name: str | Path | None) -> Path:
     return DEFAULT if name in (None, "default") else BUNDLED.get(str(name), Path(str(name)))
 
 
+def files_of(name: str | Path | None) -> tuple[Path, Path]:
+    """Folder and weights of a model of ours: one that comes with the package, a folder, or a ``.safetensors`` file."""
+    place = folder_of(name)
+    return (place.parent, place) if place.suffix == ".safetensors" else (place, place / "model.safetensors")
+
+
 def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
     """What ``parse`` makes of a JSON file.
 

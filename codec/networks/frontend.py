@@ -17,6 +17,8 @@ from codec.networks.tones import Tones, find_tones
 
 MAGNITUDE_FLOOR = 10**-4.5
 """−90 dB below a full-scale sine."""
+MEL_CENTRE = 2.0
+"""log10 magnitudes centre near −2."""
 LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0
 """Range of the correlogram, in Hz."""
 CORRELOGRAM_TOP_HZ = 4_000.0

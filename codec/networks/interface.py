@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class Point(NamedTuple):
     n_streams: int
 
 
-class CodecNetworks(nn.Module):
+class CodecNetworks(nn.Module, ABC):
     """Networks with one set of weights for all rates and vocabularies.
 
     Attributes:

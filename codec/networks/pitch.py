@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from codec.config import PitchConfig
 from codec.networks.convnext import ConvNeXt
 from codec.networks.excitation import at_samples
+from codec.networks.frontend import MEL_CENTRE
 
 LOWEST_F0, HIGHEST_F0 = 55.0, 600.0
 """In Hz."""
@@ -76,7 +77,7 @@ class PitchTracker(nn.Module):
 
     def logits(self, mel: Tensor, correlogram: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, T, N_BINS)`` of the classes, and ``(B, T)`` of voicing."""
-        x = self.head(self.backbone(self.stem(torch.cat([mel + 2.0, correlogram], -1))))
+        x = self.head(self.backbone(self.stem(torch.cat([mel + MEL_CENTRE, correlogram], -1))))
         return x[..., :-1], x[..., -1]
 
     def forward(self, mel: Tensor, correlogram: Tensor) -> Pitch:

@@ -14,16 +14,15 @@ from torch import Tensor, nn
 
 from codec.config import TokenDecoderConfig
 from codec.networks.convnext import ConvNeXt
+from codec.networks.frontend import MEL_CENTRE
 from codec.networks.pitch import Pitch, hertz, pitch_track
-from codec.networks.token_encoder import MEL_CENTRE, VOICING_SCALE
+from codec.networks.token_encoder import VOICING_SCALE
 from codec.networks.transform import BlockTransform
 
 VOICING_SLOPE = 4.0
 """Logits per unit of predicted voicing."""
 OCTAVE_SLOPE = 0.25
 """Octaves that the network moves the pitch by, for each unit that it says."""
-
-
 FRAMES_PER_TOKEN_FRAME = 2
 """Frames of 100 Hz in one of 50 Hz."""
 

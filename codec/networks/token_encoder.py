@@ -10,12 +10,10 @@ from torch import Tensor, nn
 
 from codec.config import TokenEncoderConfig
 from codec.networks.convnext import ConvNeXt
-from codec.networks.frontend import AcousticFeatures
+from codec.networks.frontend import MEL_CENTRE, AcousticFeatures
 from codec.networks.pitch import N_PITCH_FEATURES, Pitch, pitch_features
 from codec.networks.transform import BlockTransform
 
-MEL_CENTRE = 2.0
-"""log10 magnitudes centre near −2."""
 VOICING_SCALE = 2.0
 """Of voicing beside log10 magnitudes, in a block that is transformed: an error weighs like 40 dB in every band."""
 

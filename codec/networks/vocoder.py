@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from codec.config import VocoderConfig
 from codec.networks.convnext import ConvNeXt
+from codec.networks.frontend import MEL_CENTRE
 from codec.networks.pitch import MIDDLE_OCTAVE, Pitch, octaves
 from codec.networks.source_filter import SourceFilterHead
-from codec.networks.token_encoder import MEL_CENTRE
 
 
 class Vocoder(nn.Module):
