@@ -9,7 +9,7 @@ from torch import Tensor
 
 from codec.errors import CodecError
 from codec.networks.networks import Networks
-from train.autoencoder import Autoencoder, crops_of, draw, load_averaged, validate
+from train.autoencoder import Autoencoder, crops_of, draw, load_stage, validate
 from train.balancer import Balancer
 from train.config import TrainConfig
 from train.discriminator import MultiResolutionDiscriminator, adversarial_loss, discriminator_loss, feature_loss
@@ -38,7 +38,7 @@ def train(config: TrainConfig, networks: Networks) -> Path:
     """
     torch.manual_seed(config.seed)
     stage, place = config.adversarial, join()
-    if not load_averaged(config, networks, "codec") and not config.init:
+    if not load_stage(config, networks, "codec") and not config.init:
         raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
     upon = digest_of(networks)
     networks.to(place.device)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from codec.data.domains import Domain
 from codec.data.store import Corpus
-from codec.errors import CodecError
 from codec.networks.networks import Networks
 from train.codebooks import frozen_features
 from train.config import AdversarialStage, CodecStage, TrainConfig
@@ -27,7 +26,7 @@ from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
-from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, read_checkpoint, set_rate
+from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, load_averaged, set_rate
 from train.similarity import SimilarityLoss
 from train.usage import CodeUsage
 
@@ -141,23 +140,14 @@ def crops_of(
     return Crops(corpus, "train", config.codec.weights, *sizes, seed=seed, share=share), valid
 
 
-def load_averaged(config: TrainConfig, networks: Networks, stage: str) -> int:
+def load_stage(config: TrainConfig, networks: Networks, stage: str) -> int:
     """Loads the averaged weights of a stage's latest checkpoint into ``networks``; returns its step, 0 if there is none.
 
     Raises:
         CodecError: the checkpoint is damaged, or of other sizes.
     """
     path = config.folder(stage) / "checkpoint.pt"
-    if not path.exists():
-        return 0
-    state, average = read_checkpoint(path), Average(Autoencoder(networks, config.precision))
-    try:
-        average.load_state_dict(state["parts"]["average"])
-    except (KeyError, RuntimeError) as error:
-        raise CodecError(f"{path}: not of the networks that the config's model section describes") from error
-    networks.acoustic.load_state_dict(average.module.acoustic.state_dict())
-    networks.decoder.load_state_dict(average.module.decoder.state_dict())
-    return int(state["step"])
+    return load_averaged(path, Autoencoder(networks, config.precision)) if path.exists() else 0
 
 
 def draw(config: TrainConfig, networks: Networks, step: int, batch_size: int) -> tuple[int, int, Tensor]:

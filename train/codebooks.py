@@ -37,7 +37,7 @@ from train.filling import Filling
 from train.lineage import digest_of, digest_of_corpus, require_origin
 from train.parallel import join
 from train.progress import autocast
-from train.run import Average, read_checkpoint
+from train.run import load_averaged
 
 PIECE_FRAMES = 3000
 UNFINISHED = "unfinished"
@@ -56,12 +56,7 @@ def load_encoder(config: TrainConfig) -> SemanticEncoder:
     if not path.exists():
         raise CodecError(f"{path}: no pretrained semantic encoder; run codec train ssl first")
     encoder = SemanticEncoder(config.model.semantic, config.model.mel.n_mels)
-    average = Average(encoder)
-    try:
-        average.load_state_dict(read_checkpoint(path)["parts"]["average"])
-    except (KeyError, RuntimeError) as error:
-        raise CodecError(f"{path}: not of an encoder that the config's model section describes") from error
-    encoder.load_state_dict(average.module.state_dict())
+    load_averaged(path, encoder)
     return encoder.eval()
 
 

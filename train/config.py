@@ -15,8 +15,11 @@ from codec.config import Config, ModelConfig, SourceFilterConfig
 from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE
 from codec.errors import FIRST, SOURCE_FILTER
+from codec.stored import files_of, read_model_config
 from train.crops import FRAME
 
+FIRST_LOSSES = ("meaning", "similarity", "intelligibility", "evenness")
+"""Of the codec stage of the first architecture."""
 SHORTEST_SEGMENT = 24
 """Frames of 20 ms that `train.intelligibility` needs."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -115,19 +118,37 @@ class KMeansStage(Config):
     refit: bool = False
 
 
-class TrackerStage(Config):
-    """The pitch tracker."""
+class CropStage(Config):
+    """What stages that train networks on crops have in common.
 
-    weights: Weights = {"speech": 0.8, "music": 0.1, "sound": 0.1}
+    Attributes:
+        weights: share of each domain among crops.
+        crop_frames: length of a crop in frames of 20 ms.
+        batch_size: crops a step, of all processes together.
+        steps: of the optimiser.
+        learning_rate: at its peak.
+        average_decay: of the moving average of weights that is exported.
+        save_every: steps between checkpoints.
+    """
+
+    weights: Weights
     crop_frames: Count = 80
     batch_size: Count = 16
-    steps: Count = 3000
-    learning_rate: Positive = 3e-3
+    steps: Count
+    learning_rate: Positive
     average_decay: Decay = 0.999
     save_every: Count = 500
 
 
-class VocoderStage(Config):
+class TrackerStage(CropStage):
+    """The pitch tracker."""
+
+    weights: Weights = {"speech": 0.8, "music": 0.1, "sound": 0.1}
+    steps: Count = 3000
+    learning_rate: Positive = 3e-3
+
+
+class VocoderStage(CropStage):
     """The vocoder alone."""
 
     weights: Weights = {"speech": 0.65, "music": 0.2, "sound": 0.15}
@@ -135,29 +156,23 @@ class VocoderStage(Config):
     batch_size: Count = 12
     steps: Count = 6000
     learning_rate: Positive = 2e-3
-    average_decay: Decay = 0.999
-    save_every: Count = 500
 
 
-class CodecStage(Config):
+class CodecStage(CropStage):
     """Acoustic encoder, quantiser and decoder.
 
     Attributes:
-        weights: share of each domain among crops.
         stack_shares: chance of each rate, in the order of the model's ``stacks``.
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
         meaning: weight of the distance between the semantic encoder's features of output and original.
         similarity: weight of one minus the neurogram similarity of output and original.
         intelligibility: weight of one minus the short-time objective intelligibility of output beside original.
         evenness: weight of the bits by which acoustic codes fall short of being used evenly.
-        average_decay: of the moving average of weights that is exported.
         first_only: of an architecture with several acoustic tokens: chance that only the first one arrives.
         told_pitch: likewise, chance that an item's sound is made with the true pitch rather than the decoded one.
     """
 
     weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
-    crop_frames: Count = 80
-    batch_size: Count = 16
     steps: Count = 14_000
     learning_rate: Positive = 1e-3
     stack_shares: tuple[NotNegative, ...] = (0.5, 0.3, 0.2)
@@ -166,10 +181,8 @@ class CodecStage(Config):
     similarity: NotNegative = 0.0
     intelligibility: NotNegative = 0.0
     evenness: NotNegative = 0.0
-    average_decay: Decay = 0.999
     first_only: Share = 0.3
     told_pitch: Share = 0.4
-    save_every: Count = 500
 
 
 class AdversarialStage(Config):
@@ -258,6 +271,10 @@ class TrainConfig(Config):
             raise ValueError(
                 f"codec.intelligibility needs codec.crop_frames of {SHORTEST_SEGMENT} or more: it hears 0.4 s at a time"
             )
+        foreign = [f"codec.{name}" for name in FIRST_LOSSES if getattr(self.codec, name)]
+        foreign += ["adversarial.steps"] if self.adversarial.steps else []
+        if self.voiced and foreign:
+            raise ValueError(f"{', '.join(foreign)}: source-filter models are not trained with these; set them to 0")
         largest = max(self.model.stacks)
         for name in ("codec", "adversarial"):
             if getattr(self, name).crop_frames % largest:
@@ -269,7 +286,17 @@ class TrainConfig(Config):
         """Stages that are left out, since ``init`` brings what they would make."""
         if not self.init or self.ssl.refit:
             return ()
-        return ("teacher", "ssl") if self.kmeans.refit else ("teacher", "ssl", "kmeans")
+        semantic = ("teacher", "ssl") if self.kmeans.refit else ("teacher", "ssl", "kmeans")
+        return (*semantic, "tracker", "vocoder") if self.goes_on else semantic
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether ``init`` is a source-filter model: its tracker, vocoder and transforms come with it.
+
+        Raises:
+            ModelError: there is no such model.
+        """
+        return bool(self.init) and isinstance(read_model_config(files_of(self.init)[0])[0], SourceFilterConfig)
 
     @property
     def voiced(self) -> bool:

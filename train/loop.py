@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from train.config import TrainConfig
+from train.config import CropStage, TrainConfig
 from train.crops import Batch, Crops
 from train.parallel import Place, average_gradients, mean_over_processes
 from train.progress import Steps
@@ -19,19 +18,6 @@ from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosi
 Losses = Mapping[str, Tensor]
 BETAS, WEIGHT_DECAY = (0.9, 0.98), 0.01
 """Of AdamW."""
-
-
-class Schedule(Protocol):
-    """What a stage's config says of its steps."""
-
-    @property
-    def steps(self) -> int: ...
-    @property
-    def save_every(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def average_decay(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +41,7 @@ class Training:
     upon: str = ""
 
 
-def train(config: TrainConfig, stage: Schedule, data: Crops, place: Place, training: Training) -> Path:
+def train(config: TrainConfig, stage: CropStage, data: Crops, place: Place, training: Training) -> Path:
     """Trains to the end, or goes on from the last checkpoint.
 
     Args:

@@ -251,6 +251,21 @@ def cosine(step: int, steps: int, peak: float, warmup: int = 200, floor: float =
     return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
+def load_averaged(path: Path, model: torch.nn.Module) -> int:
+    """Loads the averaged weights of a checkpoint into the module that was trained; returns its step.
+
+    Raises:
+        CodecError: the checkpoint is damaged, or of other sizes.
+    """
+    state, average = read_checkpoint(path), Average(model)
+    try:
+        average.load_state_dict(state["parts"]["average"])
+    except (KeyError, RuntimeError) as error:
+        raise CodecError(f"{path}: not of the networks that the config's model section describes") from error
+    model.load_state_dict(average.module.state_dict())
+    return int(state["step"])
+
+
 class Average(torch.nn.Module, Generic[Module]):
     """Exponential moving average of a module's weights.
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from codec.atomic import atomic_write
-from codec.errors import CodecError
-from train.config import TrainConfig
+from codec.errors import FIRST, SOURCE_FILTER, CodecError
+from train.config import TrainConfig, architecture_of
 from train.metrics import Metrics
 from train.parallel import alone, join, wait_for_all
 from train.records import refuse_another, settings, write
@@ -41,6 +41,7 @@ class Stage:
         begun: file below ``root`` that an interrupted stage goes on from.
         needs: raises `CodecError` where something is missing that no earlier stage makes.
         shared: whether several processes share the work; otherwise one does it and the others wait.
+        architectures: that the stage is for.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Stage:
     begun: str = ""
     needs: Callable[[TrainConfig], None] = _nothing
     shared: bool = False
+    architectures: tuple[str, ...] = (FIRST, SOURCE_FILTER)
 
     def done(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do."""
@@ -64,7 +66,7 @@ class Stage:
         """
         if find_spec("tensorboard") is None:
             raise CodecError("training needs tensorboard: pip install semcodec[train]")
-        if self.name in config.given:
+        if self.name in config.given or not self._concerns(config):
             return
         if self.done(config) or _exists(config, self.begun):
             refuse_another(self._record(config), config, self._settings(config), Path(config.root) / Path(self.product).parent)
@@ -77,7 +79,10 @@ class Stage:
         Raises:
             CodecError: it cannot be done.
         """
-        if self.name in config.given:
+        if not self._concerns(config):
+            if join().main:
+                print(f"{self.name}: not for models of this architecture")
+        elif self.name in config.given:
             if join().main:
                 print(f"{self.name}: comes with {config.init}")
         elif self.shared:
@@ -85,6 +90,9 @@ class Stage:
             wait_for_all()
         else:
             alone(partial(self._start, config))
+
+    def _concerns(self, config: TrainConfig) -> bool:
+        return architecture_of(config.model) in self.architectures
 
     def _start(self, config: TrainConfig) -> None:
         if self.done(config):
@@ -185,31 +193,27 @@ def _kmeans(config: TrainConfig) -> Figures:
 def _pitch(config: TrainConfig) -> None:
     from train.voice.pitch import cache
 
-    if config.voiced:
-        cache(config)
+    cache(config)
 
 
 def _pitch_needs(config: TrainConfig) -> None:
     from train.voice.pitch import needs
 
-    if config.voiced:
-        needs(config)
+    needs()
 
 
 def _tracker(config: TrainConfig) -> None:
     from train.voice import tracker
-    from train.voice.data import assemble, comes_whole
+    from train.voice.data import assemble
 
-    if config.voiced and not comes_whole(config):
-        tracker.run(config, assemble(config))
+    tracker.run(config, assemble(config))
 
 
 def _vocoder(config: TrainConfig) -> None:
     from train.voice import vocoder
-    from train.voice.data import assemble, comes_whole
+    from train.voice.data import assemble
 
-    if config.voiced and not comes_whole(config):
-        vocoder.run(config, assemble(config))
+    vocoder.run(config, assemble(config))
 
 
 def _codec(config: TrainConfig) -> None:
@@ -265,7 +269,7 @@ def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     for name, matters, standing in stages:
         if (config.folder(name) / "checkpoint.pt").exists() and getattr(config, name).steps:
             check_origin(config.folder(name), config, matters, digest_of(*standing))
-            exported, steps = name, autoencoder.load_averaged(config, networks, name)
+            exported, steps = name, autoencoder.load_stage(config, networks, name)
     if not exported:
         raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
     folder, planned = folder or config.folder("model"), getattr(config, exported).steps
@@ -330,11 +334,19 @@ STAGES = (
         _pitch,
         matters=("seed",),
         needs=_pitch_needs,
+        architectures=(SOURCE_FILTER,),
     ),
-    Stage("tracker", "train the pitch tracker", "", _tracker, shared=True),
-    Stage("vocoder", "train the vocoder on the envelopes, pitches and tones of recordings", "", _vocoder, shared=True),
+    Stage("tracker", "train the pitch tracker", "", _tracker, shared=True, architectures=(SOURCE_FILTER,)),
+    Stage(
+        "vocoder",
+        "train the vocoder on the envelopes, pitches and tones of recordings",
+        "",
+        _vocoder,
+        shared=True,
+        architectures=(SOURCE_FILTER,),
+    ),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec, shared=True),
-    Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial, shared=True),
+    Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial, shared=True, architectures=(FIRST,)),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(
         "entropy",
@@ -342,5 +354,6 @@ STAGES = (
         "",
         _entropy,
         matters=("entropy", "seed"),
+        architectures=(FIRST,),
     ),
 )

@@ -81,11 +81,26 @@ def test_training_goes_on_from_a_whole_model(voiced: Path, tmp_path: Path) -> No
     assert not torch.equal(before.decoder.block.weight, after.decoder.block.weight)
 
 
+def test_stages_of_the_other_architecture_are_passed_over(voiced: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole training, as a new user starts it: nothing is left to do, and nothing fails at its end."""
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--config", str(voiced / "config.yaml")])
+    assert not caught.value.code
+    printed = capsys.readouterr().out
+    for stage in ("adversarial", "entropy"):
+        assert f"{stage}: not for models of this architecture" in printed
+    assert "kmeans: comes with" in printed
+
+
 def test_what_does_not_fit_is_refused(voiced: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "corpus").symlink_to(voiced / "run" / "corpus")
     for words, message in (
         (["codec"], "nothing trained here; run codec train tracker first"),
         (["tracker", "model.semantic.dim=24"], "has other sizes than the config's model section"),
+        (
+            ["codec", "codec.meaning=0.1", "adversarial.steps=5"],
+            "codec.meaning, adversarial.steps: source-filter models are not",
+        ),
     ):
         with pytest.raises(SystemExit) as caught:
             main(["train", *words, "--config", str(voiced / "config.yaml"), f"root={tmp_path}"])

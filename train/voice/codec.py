@@ -12,8 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from codec.data.store import Corpus
-from codec.networks.frontend import AcousticFeatures
-from codec.networks.pitch import Pitch
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_encoder import block_features
 from train.config import CodecStage, TrainConfig
@@ -24,7 +22,7 @@ from train.loop import Training, train
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.parallel import join
 from train.progress import autocast
-from train.voice.data import comes_whole, crops_of, held_out
+from train.voice.data import crops_of, held_out
 from train.voice.networks import VoiceCodec
 from train.voice.pitch import labelled
 from train.voice.targets import Targets, targets_of
@@ -53,7 +51,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     networks.to(place.device)
     data = crops_of(config, corpus, stage, config.seed + CODEC_CROPS, place.share(stage.batch_size), networks)
     valid = held_out(config, corpus, stage, stage.weights, networks)
-    if not begun(config):
+    if not (config.goes_on or (config.folder("codec") / "checkpoint.pt").exists()):
         fit_transforms(networks, data)
     criterion = ReconstructionLoss(networks.config.sample_rate).to(place.device)
     measure = MultiScaleMelLoss(networks.config.sample_rate).to(place.device)
@@ -89,16 +87,11 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     return train(config, stage, data, place, Training("codec", VoiceCodec(networks), losses, validate, MATTERS, upon))
 
 
-def begun(config: TrainConfig) -> bool:
-    """Whether the linear part of the tokens is there: this run has begun, or goes on from a whole model."""
-    return (config.folder("codec") / "checkpoint.pt").exists() or comes_whole(config)
-
-
 @torch.no_grad()
 def prepared(networks: SourceFilterNetworks, batch: Batch, stack: int, vocab: int) -> tuple[Targets, Tensor]:
-    """What a batch should become, its pitch as the codec's own tracker hears it where that agrees, and its codewords.
+    """What a batch should become, and its codewords.
 
-    The encoder hears the labels in training and the tracker afterwards; both were taught to say the same.
+    The encoder is told the labelled pitch in training and the tracker's afterwards: that one was taught to say the same.
     """
     assert batch.features is not None
     assert batch.labels is not None
@@ -143,11 +136,7 @@ def fit_transforms(networks: SourceFilterNetworks, data: Crops) -> None:
         for batch in batches:
             targets, codewords = prepared(networks, batch, stack, networks.config.vocabs[-1])
             semantic.append(codewords)
-            blocks.append(_block(targets.features, targets.pitch))
+            blocks.append(block_features(targets.features.mel, targets.pitch))
         shares = networks.transform(stack).fit(torch.cat(semantic), torch.cat(blocks))
         explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, 3, -1]])
         print(f"transform of {stack} frames: 1, 4, all coefficients explain {explained} of what the semantic token does not")
-
-
-def _block(features: AcousticFeatures, pitch: Pitch) -> Tensor:
-    return block_features(features.mel, pitch)

@@ -9,18 +9,14 @@ from torch import nn
 from codec.data.domains import Domain
 from codec.data.store import Corpus
 from codec.errors import CodecError
-from codec.hub import load_own
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from train import codebooks
 from train.codebooks import frozen_features
-from train.config import CodecStage, TrackerStage, TrainConfig, VocoderStage
+from train.config import CropStage, TrainConfig
 from train.crops import Batch, Crops, usable
 from train.lineage import digest_of
-from train.run import Average, read_checkpoint
-from train.voice.networks import VoiceCodec
+from train.run import load_averaged
 from train.voice.pitch import open_labels
-
-CropStage = TrackerStage | VocoderStage | CodecStage
 
 
 def crops_of(
@@ -55,47 +51,31 @@ def held_out(
     }
 
 
-def comes_whole(config: TrainConfig) -> bool:
-    """Whether ``config.init`` is a model of this architecture: tracker and vocoder come with it, and the transforms."""
-    return bool(config.init) and isinstance(load_own(str(config.init)).networks, SourceFilterNetworks)
-
-
 def assemble(config: TrainConfig, *finished: str) -> SourceFilterNetworks:
     """Networks with all that earlier stages have trained.
 
     Args:
         config: of the whole training.
-        finished: stages whose averaged weights are taken: ``tracker``, ``vocoder``, ``codec``. Those that ``config.init``
-            brings are not asked for.
+        finished: stages whose averaged weights are taken, ``tracker`` and ``vocoder``, unless ``config.init`` brings them.
 
     Raises:
         CodecError: an earlier stage has not run, or a model that was given has other sizes than the config's.
     """
     networks = codebooks.assemble(config)
     assert isinstance(networks, SourceFilterNetworks)
-    parts = {"tracker": networks.pitch, "vocoder": networks.vocoder, "codec": VoiceCodec(networks)}
-    brought = ("tracker", "vocoder") if comes_whole(config) else ()
     for name in finished:
-        if name in brought:
-            continue
-        load_averaged(config, name, parts[name])
+        if name not in config.given:
+            load_stage(config, name, networks.pitch if name == "tracker" else networks.vocoder)
     return networks
 
 
-def load_averaged(config: TrainConfig, name: str, model: nn.Module) -> int:
-    """Loads the averaged weights of a stage's latest checkpoint; returns its step.
+def load_stage(config: TrainConfig, name: str, model: nn.Module) -> int:
+    """Loads the averaged weights that a stage has got to; returns its step.
 
     Raises:
-        CodecError: there is none, it is damaged, or of other sizes.
+        CodecError: it has not run, or what is there is damaged or of other sizes.
     """
     path = config.folder(name) / "checkpoint.pt"
     if not path.exists():
         raise CodecError(f"{path.parent}: nothing trained here; run codec train {name} first")
-    state = read_checkpoint(path)
-    average = Average(model)
-    try:
-        average.load_state_dict(state["parts"]["average"])
-    except (KeyError, RuntimeError) as error:
-        raise CodecError(f"{path}: not of the networks that the config's model section describes") from error
-    model.load_state_dict(average.module.state_dict())
-    return int(state["step"])
+    return load_averaged(path, model)

@@ -7,7 +7,7 @@ from train.config import TrainConfig
 from train.lineage import digest_of
 from train.run import check_origin
 from train.voice import codec
-from train.voice.data import assemble, load_averaged
+from train.voice.data import assemble, load_stage
 from train.voice.networks import VoiceCodec
 
 
@@ -19,4 +19,4 @@ def averaged(config: TrainConfig) -> tuple[SourceFilterNetworks, int]:
     """
     networks = assemble(config, "tracker")
     check_origin(config.folder("codec"), config, codec.MATTERS, digest_of(networks.semantic, networks.codebooks))
-    return networks, load_averaged(config, "codec", VoiceCodec(networks))
+    return networks, load_stage(config, "codec", VoiceCodec(networks))

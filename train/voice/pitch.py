@@ -29,7 +29,7 @@ RESTING_F0 = 150.0
 """Told where a clip has no voice at all."""
 
 
-def needs(config: TrainConfig) -> None:
+def needs() -> None:
     """Refuses to start without the tracker.
 
     Raises:
