@@ -222,7 +222,7 @@ def load_entropy(folder: Path, model: str) -> EntropyModel:
             arrays = {name: handle.get_tensor(name) for name in sorted(handle.keys())}
         rates = {rate: _rate_tables(arrays, rate) for rate in {int(name.partition(".")[0]) for name in arrays}}
     except FileNotFoundError as error:
-        raise ModelError(f"{folder}: this model has no entropy tables; {_HOW}") from error
+        raise ModelError(f"{folder}: this model has no entropy tables (semcodec-1 has); {_HOW}") from error
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from error
     except (SafetensorError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
