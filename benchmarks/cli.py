@@ -168,3 +168,60 @@ def sweep(
     names = metrics.split(",") if metrics else None
     options = Options(chosen, data, names, asr, clips, reference, workers, cache)
     raise typer.Exit(main(options, output, examples, paper))
+
+
+def exam(
+    codecs: Annotated[
+        list[str] | None, typer.Argument(metavar="[CODEC]...", help="Names: semcodec, opus@6, hf:FOLDER …")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for card.html, card.json and card.md.")] = Path("card"),
+    clips: Annotated[
+        str | None, typer.Option("--clips", "--data", help="Your own: folder, manifest, built corpus or published set.")
+    ] = None,
+    beside: Annotated[
+        str | None, typer.Option(help="Codecs to compare with, comma-separated, or '' for none; default: Opus and Codec 2.")
+    ] = None,
+    command: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Two programs as a codec: 'my_enc {in} {bits}' 'my_dec {bits} {out}', wav in and out."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer clips and metrics: minutes.")] = False,
+    asr: Annotated[
+        str, typer.Option(help="Recogniser: pocketsphinx, or faster-whisper: or transformers: and a name or folder.")
+    ] = "pocketsphinx",
+    per_domain: Annotated[int | None, typer.Option(min=1, help="At most so many of your clips of each domain.")] = None,
+    cost: Annotated[bool, typer.Option(help="Also measure multiply-adds, memory, start-up and the like.")] = True,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes; default: one a processor.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of what was measured before; default: in the user's cache.")
+    ] = None,
+) -> None:
+    """Examine any codec: words, voice, tones, music, robust tokens, cost, on one card. Exit code 1 if anything failed.
+
+    Without --clips: a small set of bundled recordings and made sounds, good for a look, not for a claim.
+    """
+    import os
+
+    from benchmarks.exam.opening import Opener
+    from benchmarks.exam.run import Exam, main, with_beside
+    from benchmarks.sweep.points import at_rates
+    from eval.reconstruction.command import default_cache
+    from eval.reconstruction.names import split_codecs
+
+    opener, chosen = Opener(), at_rates(split_codecs(" ".join(codecs or ())), ("25", "50", "100"))
+    if command:
+        name = opener.named(*command)
+        opener, chosen = Opener({name: command}), [*chosen, name]
+    options = Exam(
+        codecs=with_beside(chosen, beside, quick) if chosen else (),
+        opener=opener,
+        output=output,
+        clips=clips,
+        per_domain=per_domain,
+        asr=asr,
+        quick=quick,
+        cost=cost,
+        workers=os.cpu_count() or 1 if workers is None else workers,
+        cache=cache or default_cache(),
+    )
+    raise typer.Exit(main(options))

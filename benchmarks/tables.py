@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.voices.report import HEADINGS, mark_of
+from benchmarks.voices.report import HEADINGS
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
+from eval.reconstruction.trained import mark_of
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -23,6 +24,8 @@ PAGES = (
     ROOT / "docs" / "export.md",
     ROOT / "docs" / "semantic-encoder.md",
 )
+LISTENER = "faster-whisper:base"
+"""Who heard the words of these tables."""
 VOCAB = ",vocab=32768"
 """Of all our rows: said once, above the table."""
 COLUMNS = {
@@ -70,7 +73,7 @@ def voices() -> str:
 
 def _exam_cell(row: dict[str, Any], name: str) -> str:
     value = row["means"][name]["value"]
-    return (f"{value:.0f}%" if name in ("dwer", "voicing_error") else f"{value:.2f}") + mark_of(row["codec"], name)
+    return (f"{value:.0f}%" if name in ("dwer", "voicing_error") else f"{value:.2f}") + mark_of(row["codec"], name, LISTENER)
 
 
 def failures(results: Results) -> list[str]:
@@ -162,10 +165,10 @@ def _cell(row: Summary, metric: str) -> str:
     score = row.scores.get(metric)
     if score is None or score.mean is None:
         return "–"
-    value = score.mean.value
+    value, mark = score.mean.value, mark_of(row.codec, metric, LISTENER)
     if metric == "wer":
-        return f"{value:.1f}%"
-    return f"{round(value)} ms" if metric == "delay" else f"{value:.2f}"
+        return f"{value:.1f}%{mark}"
+    return f"{round(value)} ms" if metric == "delay" else f"{value:.2f}{mark}"
 
 
 def _table(header: list[str]) -> list[str]:

@@ -103,7 +103,7 @@ def render(
         differences=differences,
         used=used,
         problems=problems(results),
-        examples=[_shown(example) for example in examples],
+        examples=[shown(example) for example in examples],
         citation=CITATION if paper else "",
         style=style,
         script=script,
@@ -112,7 +112,8 @@ def render(
     )
 
 
-def _shown(example: Example) -> ShownExample:
+def shown(example: Example) -> ShownExample:
+    """Sound and pictures as a page has them."""
     tracks = []
     for track in example.tracks:
         rate = "" if track.kbps is None else f"{track.kbps:.2f} kbit/s"

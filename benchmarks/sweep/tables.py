@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.sweep.plots import TITLES
 from benchmarks.sweep.points import OURS
@@ -12,6 +12,7 @@ from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.show import number, token_cells
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
+from eval.reconstruction.trained import mark_of
 
 HEADER = ("codec", "kbit/s")
 USAGE = ("codec", "tokens", "codebooks", "used", "entropy, bits")
@@ -66,13 +67,13 @@ class Table:
 
 
 def build_tables(results: Results, summaries: Sequence[Summary]) -> list[Table]:
-    """One for each domain that has clips."""
-    tables = []
+    """One for each domain that has clips; a dagger marks what a codec was trained with."""
+    tables, asr = [], str(results.provenance.config.get("asr", ""))
     for domain in results.domains:
         metrics = [results.metric(name) for name in metric_names(results, domain)]
         chosen = [summary for summary in summaries if summary.domain == domain]
         columns = (*HEADER, *(_title(metric) for metric in metrics), *FOOTER)
-        rows = tuple(TableRow(s.codec, s.codec.partition("@")[0] == OURS, _cells(s, metrics)) for s in chosen)
+        rows = tuple(TableRow(s.codec, s.codec.partition("@")[0] == OURS, _cells(s, metrics, asr)) for s in chosen)
         tables.append(Table(domain, max((s.clips for s in chosen), default=0), columns, rows))
     return tables
 
@@ -128,13 +129,13 @@ def _title(metric: MetricInfo) -> str:
     return f"{TITLES.get(metric.name, metric.name)}{unit} {arrow}"
 
 
-def _cells(summary: Summary, metrics: Sequence[MetricInfo]) -> tuple[Cell, ...]:
+def _cells(summary: Summary, metrics: Sequence[MetricInfo], asr: str) -> tuple[Cell, ...]:
     cells = [Cell("–" if summary.kbps is None or summary.codec == "original" else number(summary.kbps))]
     for metric in metrics:
         score = summary.scores.get(metric.name)
-        cells.append(
-            _interval(score.mean if score else None, metric, f"{score.failed} failed" if score and score.failed else "")
-        )
+        found = _interval(score.mean if score else None, metric, f"{score.failed} failed" if score and score.failed else "")
+        mark = mark_of(summary.codec, metric.name, asr) if score and score.mean else ""
+        cells.append(replace(found, text=found.text + mark))
     coded = summary.codec != "original"
     cells += [Cell(f"{speed:.0f} ×" if speed and coded else "–") for speed in (summary.encode_speed, summary.decode_speed)]
     cells.append(Cell(f"{summary.peak_memory / 1e6:.0f} MB" if summary.peak_memory and coded else "–"))

@@ -11,20 +11,15 @@ from eval.reconstruction.interface import Scores
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.show import number
 from eval.reconstruction.statistics import Interval, summarise
+from eval.reconstruction.tones import KEPT_DB, KEPT_PERCENT
+from eval.reconstruction.trained import mark_of
 
-TRAINED_ON = {
-    "semcodec:semcodec-1": {"visqol", "stoi", "mel_distance"},
-    "semcodec": {"mel_distance"},
-}
-"""Metrics that models were trained with, or with something like them, by how their names begin: no evidence for them."""
 HEADINGS = {
     **{"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "dwer": "dWER", "wer": "WER"},
     **{"speaker_similarity": "similarity", "distillmos": "DistillMOS", "voicing_error": "voicing errors"},
     **{"gross_pitch_error": "gross pitch errors", "fine_cents": "cents", "harmonicity_low": "harmonicity < 1 kHz"},
     **{"harmonicity_high": "harmonicity 1–4 kHz", "mel_distance": "mel distance", "added_lines": "drawn lines, dB"},
 }
-WITHIN_DB, WITHIN_PERCENT = 6.0, 1.0
-"""What a tone may change by and be called kept."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +82,6 @@ def _cell(mean: Interval | None, name: str, codec: str) -> str:
     return number(mean.value, percent) + mark_of(codec, name)
 
 
-def mark_of(codec: str, metric: str) -> str:
-    """A dagger where a codec was trained with a metric.
-
-    Example:
-        >>> mark_of("semcodec:semcodec-1@50", "stoi"), mark_of("semcodec@50", "stoi"), mark_of("opus@6", "stoi")
-        ('†', '', '')
-    """
-    known = next((metrics for begin, metrics in TRAINED_ON.items() if codec.startswith(begin)), set())
-    return "†" if metric in known else ""
-
-
 def tone_table(rows: Sequence[Row], codecs: Sequence[str]) -> str:
     """Markdown: how many tones each codec keeps, and what it does to the one that it treats worst."""
     lines = [
@@ -111,7 +95,7 @@ def tone_table(rows: Sequence[Row], codecs: Sequence[str]) -> str:
         levels, shifts, drawn = (
             np.array([row.values[key] for row in own]) for key in ("tone_level", "tone_frequency", "added_lines")
         )
-        kept = (np.abs(levels) <= WITHIN_DB) & (shifts <= WITHIN_PERCENT)
+        kept = (np.abs(levels) <= KEPT_DB) & (shifts <= KEPT_PERCENT)
         lost = ", ".join(row.clip.removeprefix("tone/") for row, ok in zip(own, kept, strict=True) if not ok)
         worst = levels[np.abs(levels).argmax()]
         lines.append(

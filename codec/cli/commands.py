@@ -29,6 +29,10 @@ LATER = {
     "export": Later(
         "train.cli:export", "Write a trained codec for codec.load and --model, or a model in the formats of others."
     ),
+    "exam": Later(
+        "benchmarks.cli:exam",
+        "Examine any codec: words, voice, tones, music, robust tokens, cost, on one card. Exit code 1 if anything failed.",
+    ),
     "serve": Later(
         "codec.serve.cli:serve",
         "Serve POST /encode, POST /decode, WS /stream, /healthz, /metrics; the API is described at /docs.",

@@ -16,7 +16,7 @@ def split_codecs(text: str) -> list[str]:
     for group in text.split():
         start = True
         for word in filter(None, group.split(",")):
-            if start or "@" in word or word in ("original", "semcodec") or is_known(word):
+            if start or "@" in word or word in ("original", "noise", "semcodec") or is_known(word):
                 names.append(word)
             else:
                 names[-1] += f",{word}"

@@ -1,4 +1,4 @@
-"""The clip itself, as if it were a codec: what every metric says of a perfect copy."""
+"""What figures lie between: the clip itself, as if it were a codec, and noise that says nothing of it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,30 @@ class Original:
         return np.asarray(encoded.payload, np.float32)
 
 
+class Noise:
+    """White noise as loud as the clip: what every metric says of the worst copy."""
+
+    name, version, trained = "noise", "1", True
+    sample_rate, bitrate = 16_000, 0.0
+    delay: float | None = 0.0
+
+    def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+        """Keeps the level alone."""
+        level = float(np.sqrt(np.mean(wave.astype(np.float64) ** 2))) if len(wave) else 0.0
+        return Encoded(0, len(wave), sample_rate, level)
+
+    def decode(self, encoded: Encoded) -> np.ndarray:
+        """The same noise every time."""
+        assert isinstance(encoded.payload, float)
+        noise = np.random.default_rng(encoded.samples).standard_normal(encoded.samples)
+        return np.clip(encoded.payload * noise, -1, 1).astype(np.float32)
+
+
 def open_any(name: str) -> Reconstructor:
-    """``original``, or what `codec.baselines.open_codec` knows.
+    """``original``, ``noise``, or what `codec.baselines.open_codec` knows.
 
     Raises:
         CodecError: unknown, or something it needs is missing.
     """
-    return Original() if name == "original" else open_codec(name)
+    anchor = next((kind for kind in (Original, Noise) if kind.name == name), None)
+    return anchor() if anchor else open_codec(name)

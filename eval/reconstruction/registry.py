@@ -18,7 +18,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "speaker": ("speaker_similarity",),
     "mos": ("dnsmos", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808", "distillmos"),
     "words": ("wer", "cer", "dwer"),
-    "tones": ("tone_level", "tone_frequency", "added_lines"),
+    "tones": ("tone_level", "tone_change", "tone_frequency", "tones_kept", "added_lines"),
     "delay": ("delay",),
 }
 """Modules of this package and the metrics that each offers."""

@@ -22,6 +22,10 @@ FLOOR_DB = -100.0
 LINE_DB = 12.0
 """How far a spectral line stands above the median around it."""
 AROUND_HZ = 200.0
+KEPT_DB, KEPT_PERCENT = 6.0, 1.0
+"""What a tone's level and frequency may change by if it is to be called kept."""
+LOST_DB = 12.0
+"""From here on a tone is lost: how much of it, nobody asks."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +146,20 @@ def _prominence(mean: np.ndarray) -> np.ndarray:
     return np.asarray(mean - np.median(around, axis=1))
 
 
+def kept(errors: ToneErrors) -> float:
+    """100 for tones whose level and frequency hardly changed, else 0, so that a mean over clips is a share in %."""
+    return 100.0 * (abs(errors.level) <= KEPT_DB and errors.frequency <= KEPT_PERCENT)
+
+
 def metrics() -> list[Metric]:
-    """``tone_level``, ``tone_frequency`` and ``added_lines``."""
+    """``tone_level``, ``tone_change``, ``tone_frequency``, ``tones_kept`` and ``added_lines``."""
     errors = Once(tone_errors)
     cite = "level and frequency of the lines that the clip's text names, 64 ms Hann windows, median over time"
+    within = f"tones whose level stays within {KEPT_DB:g} dB and frequency within {KEPT_PERCENT:g} %"
     return [
         Metric("tone_level", "dB", True, ("sound",), lambda pair: errors(pair).level, cite),
+        Metric("tone_change", "dB", False, ("sound",), lambda pair: min(abs(errors(pair).level), LOST_DB), cite),
         Metric("tone_frequency", "%", False, ("sound",), lambda pair: errors(pair).frequency, cite),
+        Metric("tones_kept", "%", True, ("sound",), lambda pair: kept(errors(pair)), within),
         Metric("added_lines", "dB", False, DOMAINS, added_lines, added_lines.__doc__ or ""),
     ]

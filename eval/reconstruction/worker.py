@@ -58,6 +58,7 @@ class Setup:
         score: what they say of a pair.
         settings: of the metrics, for example which recogniser; rows are cached under them.
         seed: of anything random, set before every clip.
+        ask: what else is asked of the codec itself, given it, a pair, and what its reference was encoded to.
     """
 
     open_codec: Callable[[str], Reconstructor]
@@ -65,6 +66,7 @@ class Setup:
     score: Callable[[Pair, Sequence[Metric]], Scores]
     settings: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
+    ask: Callable[[Reconstructor, Pair, Encoded], Scores] | None = None
 
 
 class Worker:
@@ -97,6 +99,9 @@ class Worker:
             self._metrics = self._setup.make_metrics()
         pair = Pair(wave, output, sample_rate, job.clip.domain, job.clip.text, job.clip.language, job.delay)
         scores = self._setup.score(pair, self._metrics)
+        if self._setup.ask is not None:
+            more = self._setup.ask(codec, pair, encoding.value)
+            scores = Scores({**scores.values, **more.values}, {**scores.failed, **more.failed})
         memory = [encoding.memory, decoding.memory]
         return Row(
             codec=job.codec,

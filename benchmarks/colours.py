@@ -1,0 +1,42 @@
+"""One colour for every codec, on every page and in every plot: Okabe and Ito's palette, which the colour-blind tell apart."""
+
+from __future__ import annotations
+
+import hashlib
+
+OURS = "#0072B2"
+GREY = "#777777"
+FAMILIES = {
+    "semcodec": OURS,
+    "codec2": "#D55E00",
+    "opus": "#009E73",
+    "speex": "#CC79A7",
+    "mp3": "#E69F00",
+    "amrwb": "#56B4E9",
+    "encodec_24khz": "#7B3294",
+    "encodec_48khz": "#7B3294",
+    "dac_16khz": "#8C510A",
+    "dac_24khz": "#8C510A",
+    "dac_44khz": "#8C510A",
+    "mimi": "#B2182B",
+    "snac_24khz": "#01665E",
+    "speechtokenizer": "#C51B7D",
+    "xcodec2": "#4D9221",
+    "original": GREY,
+    "noise": GREY,
+}
+OTHERS = ("#A6761D", "#666666", "#1B9E77", "#E7298A", "#66A61E", "#7570B3")
+
+
+def colour_of(codec: str) -> str:
+    """Of a codec's family, whatever its operating point; of unknown ones always the same.
+
+    Example:
+        >>> colour_of("semcodec@50,vocab=32768"), colour_of("codec2@450"), colour_of("mine") == colour_of("mine@2")
+        ('#0072B2', '#D55E00', True)
+    """
+    family = codec.partition("@")[0].partition(":")[0]
+    if family in ("hf", "peer"):  # told apart by what follows
+        family = codec.partition("@")[0]
+    place = int(hashlib.sha256(family.encode()).hexdigest(), 16) % len(OTHERS)
+    return FAMILIES.get(family, OTHERS[place])

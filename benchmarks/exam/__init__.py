@@ -1,0 +1,1 @@
+"""``codec exam``: any codec, one command, one card of reconstruction, tokens and cost, with intervals and provenance."""

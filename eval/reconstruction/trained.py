@@ -1,0 +1,68 @@
+"""What a model was trained with proves nothing when it is measured: metrics that are losses, or nearly so, by codec."""
+
+from __future__ import annotations
+
+from codec.baselines.names import parse
+from codec.errors import CodecError
+
+DAGGER = "†"
+_MEL = "its loss on sound is a distance between log-mel spectrograms"
+_VOICING = "voicing of frames is one of its losses, with Praat's labels"
+_PITCH = "the pitch of frames is one of its losses, with Praat's labels"
+_TEACHER = "its semantic encoder was distilled from Whisper, and Whisper hears the words"
+SEMCODEC = {
+    "mel_distance": _MEL,
+    "stft_distance": "part of its loss on sound is a distance between log magnitudes of single bins",
+    "voicing_error": _VOICING,
+    "gross_pitch_error": _PITCH,
+    "fine_cents": _PITCH,
+    "f0_cents": _PITCH,
+    "f0_hz": _PITCH,
+}
+FIRST_SEMCODEC = {
+    "mel_distance": _MEL,
+    "visqol": "the similarity that ViSQOL is made of is one of its losses",
+    "stoi": "a form of STOI is one of its losses",
+    "estoi": "a form of STOI is one of its losses",
+}
+WORDS = ("wer", "cer", "dwer")
+DISTANCES = {"mel_distance": _MEL}
+OTHERS = {
+    **dict.fromkeys(("encodec_24khz", "encodec_48khz", "dac_16khz", "dac_24khz", "dac_44khz"), DISTANCES),
+    **dict.fromkeys(("snac_24khz", "speechtokenizer", "xcodec2", "peer"), DISTANCES),
+}
+"""By family: what their papers and code say. Mimi's published weights had no loss on spectra."""
+
+
+def trained_with(codec: str, asr: str = "") -> dict[str, str]:
+    """Metrics that say little of a codec, with the reason.
+
+    Args:
+        codec: its name, with its operating point.
+        asr: the recogniser that hears words.
+
+    Returns:
+        Reason by metric; empty for what was never trained.
+
+    Example:
+        >>> sorted(trained_with("semcodec@50", "faster-whisper:base"))[:3], trained_with("opus@6")
+        (['cer', 'dwer', 'f0_cents'], {})
+    """
+    try:
+        name = parse(codec.partition("!")[0])
+    except CodecError:
+        return {}
+    if name.family != "semcodec":
+        return OTHERS.get(name.family, {})
+    losses = FIRST_SEMCODEC if name.folder == "semcodec-1" else SEMCODEC
+    return {**losses, **(dict.fromkeys(WORDS, _TEACHER) if "whisper" in asr.lower() else {})}
+
+
+def mark_of(codec: str, metric: str, asr: str = "") -> str:
+    """A dagger where a codec was trained with a metric.
+
+    Example:
+        >>> mark_of("semcodec@50", "mel_distance"), mark_of("semcodec@50", "stoi"), mark_of("opus@6", "mel_distance")
+        ('†', '', '')
+    """
+    return DAGGER if metric in trained_with(codec, asr) else ""
