@@ -21,7 +21,7 @@ from tests.conftest import DATA
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "codec" / "weights").glob("*/README.md"))]
-READ_ONLY = ("train", "bench", "export", "eval", "sweep", "models --fetch", "ui", "serve", "probe")
+READ_ONLY = ("train", "bench", "export", "eval", "exam", "sweep", "models --fetch", "ui", "serve", "probe")
 NOT_RUN = (*(f"codec {name}" for name in READ_ONLY), "python -m benchmarks.", "make")
 INLINE = re.compile(r"`((?:codec|python -m|make|pytest) [^`\n]+)`")
 
