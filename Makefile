@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 # make probe: what the tokens mean, into docs/semantics.md. WHISPER=FOLDER of a faster-whisper model adds its encoder;
-# PEER_MINUTES=60 trains EnCodec's and DAC's architectures for an hour each, or else their rows are random, and say so.
+# PEER_MINUTES=360 trains EnCodec's and DAC's architectures for six processor hours each, or else their rows are random, and say so.
 # Embeddings are kept in $(PROBE)/tasks/.embeddings: what was interrupted goes on. Exit code 1 says that some task or embedder
 # failed, which is named and does not spoil the rest.
 CORPUS ?= runs/nano/corpus
@@ -17,12 +17,12 @@ COMMA := ,
 joined = $(subst $() $(),$(COMMA),$(strip $(1)))
 OURS := $(foreach rate,25 50 100,$(foreach stream,semantic acoustic both,semcodec@$(rate):$(stream)))
 ENCODER := $(if $(WHISPER),whisper-ct2:$(WHISPER))
-EMBEDDERS ?= logmel semcodec:features $(OURS) peer:$(PROBE)/peers/encodec peer:$(PROBE)/peers/dac $(ENCODER)
+EMBEDDERS ?= logmel semcodec:features $(OURS) peer:$(PROBE)/peers/encodec peer:$(PROBE)/peers/dac peer:$(PROBE)/peers/plain $(ENCODER)
 FEATURES := semcodec:features
 VARIANTS ?= $(FEATURES) $(FEATURES)|silence $(FEATURES)|silence,dc $(FEATURES)|silence,dc,level $(FEATURES)|padded \
 	$(FEATURES)|padded-dropped logmel $(FEATURES)+logmel $(ENCODER) $(if $(WHISPER),$(FEATURES)+$(ENCODER)) tuned:$(TUNED)
 
-.PHONY: demo demo-page test lint integ docs probe sweep clean
+.PHONY: demo demo-page test lint integ docs probe peers exam sweep clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
@@ -50,8 +50,7 @@ docs: $(VENV)/.dev
 
 probe: $(VENV)/.dev $(CORPUS)/clips.jsonl
 	$(BIN)/codec probe tasks --corpus $(CORPUS) -o $(PROBE)/tasks
-	$(BIN)/python -m train.peers encodec_24khz --corpus $(CORPUS) -o $(PROBE)/peers/encodec --minutes $(PEER_MINUTES)
-	$(BIN)/python -m train.peers dac_16khz --corpus $(CORPUS) -o $(PROBE)/peers/dac --minutes $(PEER_MINUTES)
+	$(MAKE) peers
 	$(BIN)/codec probe tune --on word,language,instrument_family -t $(PROBE)/tasks -m $(MODEL) -o $(TUNED)
 	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results \
 		-c "$(call joined,$(EMBEDDERS))" || [ $$? -eq 1 ]
@@ -63,6 +62,19 @@ probe: $(VENV)/.dev $(CORPUS)/clips.jsonl
 		--labels $(PROBE)/tasks/word --labels $(PROBE)/tasks/language
 	$(BIN)/codec probe report benchmarks/results/probe.json benchmarks/results/compatible/probe.json \
 		benchmarks/results/ablation/probe.json benchmarks/results/lm.json -o docs/semantics.md
+
+# make peers PEER_MINUTES=360: fair opponents. EnCodec's and DAC's architectures and our decoder behind a plain residual quantiser,
+# each for so many minutes of processor time on our corpus; what was interrupted goes on, what is done is left alone. Sweeps, exams
+# and probes know them as peer:$(PROBE)/peers/encodec and so on.
+peers: $(VENV)/.dev $(CORPUS)/clips.jsonl
+	$(BIN)/python -m train.peers encodec_24khz --corpus $(CORPUS) -o $(PROBE)/peers/encodec --minutes $(PEER_MINUTES)
+	$(BIN)/python -m train.peers dac_16khz --corpus $(CORPUS) -o $(PROBE)/peers/dac --minutes $(PEER_MINUTES)
+	$(BIN)/python -m train.peers plain --corpus $(CORPUS) -o $(PROBE)/peers/plain --minutes $(PEER_MINUTES)
+
+# make exam: one card of ours beside Opus, Codec 2 and the peers that were trained, in card/. EXAM_CLIPS=FOLDER: on your own clips.
+EXAM_PEERS := $(foreach peer,encodec dac plain,$(if $(wildcard $(PROBE)/peers/$(peer)/peer.json),peer:$(PROBE)/peers/$(peer)))
+exam: $(VENV)/.dev
+	$(BIN)/codec exam semcodec $(EXAM_PEERS) --asr $(ASR) -o card $(if $(EXAM_CLIPS),--clips $(EXAM_CLIPS)) || [ $$? -eq 1 ]
 
 # Quality of ours and of classical codecs (apt-get install codec2 opus-tools speex lame ffmpeg) on held-out clips of the free
 # corpus, which is fetched if it is not there. Another corpus, more clips, another recogniser: make sweep CORPUS=… CLIPS=… ASR=…

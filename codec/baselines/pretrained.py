@@ -42,7 +42,7 @@ def build(model: Any, config: Any, path: Path | None) -> Any:
         network = at_random(lambda: model(config))
     else:
         try:
-            with _quietly():
+            with quietly():
                 network, report = model.from_pretrained(
                     path.parent,
                     config=config,
@@ -60,7 +60,7 @@ def build(model: Any, config: Any, path: Path | None) -> Any:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without the package's progress bars and reports: what is wrong is said once, by us."""
     logging = transformers().utils.logging
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

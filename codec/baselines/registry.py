@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from codec.baselines import amrwb, codec2, mp3, opus, speex
 from codec.baselines.dac import open_dac
 from codec.baselines.encodec import EncodecStereo, open_encodec_24khz
+from codec.baselines.huggingface import open_huggingface
 from codec.baselines.interface import Reconstructor
 from codec.baselines.mimi import open_mimi
 from codec.baselines.names import CodecName, parse
 from codec.baselines.neural import NeuralCodec
+from codec.baselines.peer import open_peer
 from codec.baselines.programs import ProgramCodec, find
 from codec.baselines.reconstructor import TokenReconstructor
 from codec.baselines.snac import open_snac
@@ -95,10 +98,14 @@ _UNAVAILABLE = {
 }
 
 
+_OF_FOLDERS: dict[str, Callable[[CodecName, bool], NeuralCodec]] = {"peer": open_peer, "hf": open_huggingface}
+"""Families of which a folder, behind a colon, says everything."""
+
+
 def is_known(text: str) -> bool:
     """Whether a name is one of a codec here, our own aside."""
-    family = text.partition("@")[0]
-    return family in _NETWORKS or family in _PROGRAMS or family in _UNAVAILABLE
+    family = re.split("[@:]", text)[0]
+    return family in _NETWORKS or family in _PROGRAMS or family in _UNAVAILABLE or family in _OF_FOLDERS
 
 
 def open_other(name: CodecName, trained_only: bool = True) -> Reconstructor:
@@ -109,6 +116,9 @@ def open_other(name: CodecName, trained_only: bool = True) -> Reconstructor:
     """
     if name.family in _PROGRAMS:
         return _open_program(name)
+    if name.family in _OF_FOLDERS:
+        codec = _OF_FOLDERS[name.family](name, trained_only)
+        return TokenReconstructor(name.text, codec, codec.version, codec.trained)
     if name.family in _NETWORKS:
         network = _NETWORKS[name.family].open(name, trained_only)
         if isinstance(network, NeuralCodec):
@@ -126,6 +136,8 @@ def load_tokenizer(name: str, trained_only: bool = True) -> NeuralCodec:
     parsed = parse(name)
     if parsed.family in _PROGRAMS or (parsed.family in _NETWORKS and not _NETWORKS[parsed.family].tokens):
         raise parsed.refuse("has no tokens to load; codec eval and codec sweep take it")
+    if parsed.family in _OF_FOLDERS:
+        return _OF_FOLDERS[parsed.family](parsed, trained_only)
     if parsed.family not in _NETWORKS:
         raise _unknown(parsed)
     network = _NETWORKS[parsed.family].open(parsed, trained_only)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codec.baselines.names import parse
+from codec.baselines.peer import family_of
 from codec.errors import CodecError
 
 DAGGER = "†"
@@ -52,6 +53,8 @@ def trained_with(codec: str, asr: str = "") -> dict[str, str]:
         name = parse(codec.partition("!")[0])
     except CodecError:
         return {}
+    if name.family == "peer" and family_of(name.folder) == "plain":  # its frames are told envelope and pitch, as ours are
+        return SEMCODEC
     if name.family != "semcodec":
         return OTHERS.get(name.family, {})
     losses = FIRST_SEMCODEC if name.folder == "semcodec-1" else SEMCODEC
