@@ -22,7 +22,7 @@ FEATURES := semcodec:features
 VARIANTS ?= $(FEATURES) $(FEATURES)|silence $(FEATURES)|silence,dc $(FEATURES)|silence,dc,level $(FEATURES)|padded \
 	$(FEATURES)|padded-dropped logmel $(FEATURES)+logmel $(ENCODER) $(if $(WHISPER),$(FEATURES)+$(ENCODER)) tuned:$(TUNED)
 
-.PHONY: demo demo-page test lint integ docs probe peers exam sweep clean
+.PHONY: demo demo-page test lint integ docs probe peers exam exam-published sweep clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
@@ -75,6 +75,15 @@ peers: $(VENV)/.dev $(CORPUS)/clips.jsonl
 EXAM_PEERS := $(foreach peer,encodec dac plain,$(if $(wildcard $(PROBE)/peers/$(peer)/peer.json),peer:$(PROBE)/peers/$(peer)))
 exam: $(VENV)/.dev
 	$(BIN)/codec exam semcodec $(EXAM_PEERS) --asr $(ASR) -o card $(if $(EXAM_CLIPS),--clips $(EXAM_CLIPS)) || [ $$? -eq 1 ]
+	mkdir -p benchmarks/results/exam
+	cp card/card.json benchmarks/results/exam/$(if $(EXAM_CLIPS),$(notdir $(EXAM_CLIPS:/=)),small).json
+	$(BIN)/python -m benchmarks.exam.leaderboard
+
+# make exam-published: the same with the published codecs whose weights a network can fetch, from their publishers; gigabytes.
+PUBLISHED := encodec_24khz dac_16khz mimi snac_24khz speechtokenizer
+exam-published: $(VENV)/.dev
+	for name in $(PUBLISHED); do $(BIN)/codec models --fetch $$name; done
+	$(MAKE) exam EXAM_PEERS="encodec_24khz@1.5 encodec_24khz@3 dac_16khz@n=2 mimi@n=8 snac_24khz speechtokenizer@n=2 $(EXAM_PEERS)"
 
 # Quality of ours and of classical codecs (apt-get install codec2 opus-tools speex lame ffmpeg) on held-out clips of the free
 # corpus, which is fetched if it is not there. Another corpus, more clips, another recogniser: make sweep CORPUS=… CLIPS=… ASR=…

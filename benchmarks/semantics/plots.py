@@ -1,4 +1,4 @@
-"""Plots of probe results: a radar over tasks, and bars of averages beside bitrates."""
+"""Plots of probe results: a heat map over tasks, and bars of averages beside bitrates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from codec.atomic import atomic_path
 from codec.errors import CodecError
 from eval.semantics.scores import HEADS, Results, Score, is_variant
 
-MOST_LINES = 10
-"""Of a radar plot; colours repeat after that."""
+MOST_ROWS = 24
+"""Of a heat map."""
 SHOWN_RATE = "semcodec@50"
 """Of our tokens, one row a stream is drawn: at this rate where there is one."""
 
@@ -43,8 +43,8 @@ def draw(results: Results, folder: Path) -> dict[str, str]:
             _bars(scores, folder / files[f"{suite} bars"])
         knn = [score for score in scores if score.head == "knn"] or scores
         if len({score.task for score in knn}) > 2:
-            files[f"{suite} radar"] = f"probe-{suite}-radar.png"
-            _radar(knn, folder / files[f"{suite} radar"])
+            files[f"{suite} heatmap"] = f"probe-{suite}-heatmap.png"
+            _heat_map(knn, folder / files[f"{suite} heatmap"])
     return files
 
 
@@ -60,18 +60,18 @@ def complete(scores: list[Score]) -> dict[str, dict[str, float]]:
     return means
 
 
-def drawn_on_radar(names: list[str]) -> list[str]:
+def drawn_on_heat_map(names: list[str]) -> list[str]:
     """All that is not ours, and of ours one row a stream.
 
     Example:
-        >>> drawn_on_radar(["logmel", "semcodec@25:both", "semcodec@50:both", "semcodec@25:acoustic", "peer:dac"])
+        >>> drawn_on_heat_map(["logmel", "semcodec@25:both", "semcodec@50:both", "semcodec@25:acoustic", "peer:dac"])
         ['logmel', 'semcodec@50:both', 'semcodec@25:acoustic', 'peer:dac']
     """
     ours = [name for name in names if name.startswith(OURS)]
     streams: dict[str, str] = {}
     for name in sorted(ours, key=lambda name: not name.startswith(f"{SHOWN_RATE}:")):
         streams.setdefault(name.partition(":")[2], name)
-    return [name for name in names if name not in ours or name in streams.values()][:MOST_LINES]
+    return [name for name in names if name not in ours or name in streams.values()][:MOST_ROWS]
 
 
 def _bars(scores: list[Score], path: Path) -> None:
@@ -90,19 +90,23 @@ def _bars(scores: list[Score], path: Path) -> None:
     plt.close(figure)
 
 
-def _radar(scores: list[Score], path: Path) -> None:
+def _heat_map(scores: list[Score], path: Path) -> None:
+    """Every figure as a number on its colour: what a radar's crossing lines hide can be read here."""
     from matplotlib import pyplot as plt
 
-    tasks = sorted({score.task for score in scores})
-    angles = np.linspace(0, 2 * np.pi, len(tasks), endpoint=False)
-    figure, axes = plt.subplots(figsize=(8, 6), subplot_kw={"projection": "polar"}, layout="constrained")
-    for name in drawn_on_radar(_names(scores)):
-        values = {score.task: score.value for score in scores if score.embedder == name}
-        line = [100 * values.get(task, np.nan) for task in tasks]
-        axes.plot([*angles, angles[0]], [*line, line[0]], label=_titled(scores, name))
-    axes.set_xticks(angles, [task.replace("_", " ") for task in tasks])
-    axes.set_ylim(0, 100)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.2, 1))
+    tasks, names = sorted({score.task for score in scores}), drawn_on_heat_map(_names(scores))
+    known = {(score.embedder, score.task): 100 * score.value for score in scores}
+    values = np.array([[known.get((name, task), np.nan) for task in tasks] for name in names])
+    figure, axes = plt.subplots(figsize=(3.5 + 0.7 * len(tasks), 1.8 + 0.32 * len(names)), layout="constrained")
+    axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            axes.text(
+                column, row, f"{value:.0f}", ha="center", va="center", color="black" if value > 55 else "white", fontsize=9
+            )
+    axes.set_xticks(range(len(tasks)), [task.replace("_", " ") for task in tasks], rotation=35, ha="right")
+    axes.set_yticks(range(len(names)), [_titled(scores, name) for name in names])
+    axes.spines[:].set_visible(False)
     _save(figure, path)
     plt.close(figure)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.colours import colour_of
+from benchmarks.sweep.labels import Label, place
 from benchmarks.sweep.paper import CITATION, TABLE_II
 from benchmarks.sweep.points import Line, lines, point_label
 from codec.atomic import atomic_path
@@ -16,9 +18,6 @@ from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary
 
-OURS_COLOUR = "#0072B2"
-# Okabe and Ito's palette, which colour-blind readers can tell apart; yellow is too pale on white.
-COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
 MARKERS = ("s", "^", "D", "v", "P", "X", "*", "h")
 HEADLINES: tuple[tuple[Domain, str], ...] = (("speech", "visqol"), ("speech", "wer"), ("music", "visqol"), ("sound", "visqol"))
 """Panels of the overview, of those that there are."""
@@ -108,11 +107,15 @@ def draw(chosen: Sequence[Panel], summaries: Sequence[Summary], path: Path, pape
         for axis in axes.flat[len(chosen) :]:
             axis.set_visible(False)
         handles: dict[str, Any] = {}
-        for axis, panel in zip(axes.flat, chosen, strict=False):
-            handles |= _panel(axis, panel, summaries, styles, paper)
+        labels: list[list[Label]] = [[] for _ in chosen]
+        for axis, panel, own in zip(axes.flat, chosen, labels, strict=False):
+            handles |= _panel(axis, panel, summaries, styles, paper, own)
         figure.legend(
             handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4 if columns == 2 else 3)
         )
+        figure.canvas.draw()  # where points lie on the page is known from now on
+        for axis, own in zip(axes.flat, labels, strict=False):
+            place(axis, own)
         for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 160})):
             with atomic_path(path.with_name(path.name + suffix)) as temporary:
                 figure.savefig(temporary, **options)
@@ -137,20 +140,23 @@ _STYLE = {
 
 
 def _styles(summaries: Sequence[Summary]) -> dict[str, tuple[str, str]]:
-    """Colour and marker by label, the same in all panels."""
+    """Colour and marker by label, the same in all panels; colours are the same in all of this project's pictures."""
     found: dict[str, tuple[str, str]] = {}
-    every = [line for domain in DOMAINS for line in lines(summaries, domain)]
-    for line in every:
-        if line.label not in found and not line.ours:
-            place = sum(label not in {other.label for other in every if other.ours} for label in found)
-            found[line.label] = (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
-        elif line.label not in found:
-            found[line.label] = (OURS_COLOUR, "o")
+    for line in (line for domain in DOMAINS for line in lines(summaries, domain)):
+        if line.label not in found:
+            others = sum(marker != "o" for _, marker in found.values())
+            marker = "o" if line.ours else MARKERS[others % len(MARKERS)]
+            found[line.label] = (colour_of(line.points[0].codec), marker)
     return found
 
 
 def _panel(
-    axis: Any, panel: Panel, summaries: Sequence[Summary], styles: dict[str, tuple[str, str]], paper: bool
+    axis: Any,
+    panel: Panel,
+    summaries: Sequence[Summary],
+    styles: dict[str, tuple[str, str]],
+    paper: bool,
+    labels: list[Label],
 ) -> dict[str, Any]:
     axis.set_title(f"{panel.title}", pad=10)
     axis.set_xscale("log")
@@ -159,8 +165,7 @@ def _panel(
     handles = {}
     ours = 0
     for line in lines(summaries, panel.domain):
-        colour, marker = styles[line.label]
-        drawn = _line(axis, line, panel.metric.name, colour, marker, dashed=line.ours and ours > 0)
+        drawn = _line(axis, line, panel.metric.name, styles[line.label], line.ours and ours > 0, labels)
         if drawn is not None:
             handles[line.label] = drawn
             ours += line.ours
@@ -174,10 +179,9 @@ def _panel(
     return handles
 
 
-def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: bool) -> Any:
-    """Draws the points of a codec that have a value, each with its label."""
-    from matplotlib.patheffects import withStroke
-
+def _line(axis: Any, line: Line, metric: str, style: tuple[str, str], dashed: bool, labels: list[Label]) -> Any:
+    """Draws the points of a codec that have a value, and adds their labels to those that are to be placed."""
+    colour, marker = style
     points = [(point, point.scores[metric].mean) for point in line.points if metric in point.scores]
     known = [(point, mean) for point, mean in points if mean is not None]
     if not known:
@@ -189,13 +193,7 @@ def _line(axis: Any, line: Line, metric: str, colour: str, marker: str, dashed: 
         linewidth=2.6 if line.ours else 1.4, linestyle="--" if dashed else "-",
         elinewidth=1.1, capsize=2.5, zorder=4 if line.ours else 3, markeredgecolor="white", markeredgewidth=0.8,
     )  # fmt: skip
-    for (point, _), x, y in zip(known, across, up, strict=True):
-        axis.annotate(
-            point_label(point.codec), (x, y), xytext=(-4, 8) if line.ours else (4, -13), textcoords="offset points",
-            color=colour, ha="right" if line.ours else "left", fontsize=9.5 if line.ours else 8.5,
-            fontweight="bold" if line.ours else "normal", zorder=5,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )  # fmt: skip
+    labels += [Label(point_label(point.codec), point.kbps or 0.0, mean.value, colour, line.ours) for point, mean in known]
     return handle
 
 
@@ -222,10 +220,10 @@ def _published(axis: Any, panel: Panel) -> dict[str, Any]:
                 *zip(*known, strict=True), color=shades[model], marker=marker, linestyle="--", linewidth=1,
                 markerfacecolor="white", markersize=5.5, alpha=0.8, zorder=2,
             )  # fmt: skip
-            handles[f"{model} †"] = handle
+            handles[f"{model} ‡"] = handle
     if handles:
         axis.annotate(
-            f"† published on other clips: {CITATION}", (1, 0), xycoords="axes fraction", ha="right", va="bottom",
+            f"‡ published on other clips: {CITATION}", (1, 0), xycoords="axes fraction", ha="right", va="bottom",
             xytext=(-2, 3), textcoords="offset points", fontsize=7.5, color="#777777",
         )  # fmt: skip
     return handles

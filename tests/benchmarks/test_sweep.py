@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from benchmarks.sweep.labels import Label, place
 from benchmarks.sweep.paper import TABLE_II
 from benchmarks.sweep.points import at_rates, lines, point_label, suits
 from benchmarks.sweep.tables import build_tables, markdown
@@ -201,3 +203,20 @@ def test_published_figures_are_the_papers() -> None:
     assert best[1].value("speech", "wer") == 5.1
     assert best[1].value("music", "wer") is None
     assert best[1].value("sound", "mel_distance") == 4.67
+
+
+def test_labels_of_points_that_lie_close_do_not_lie_on_each_other() -> None:
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(6, 4))
+    labels = [Label(f"point {n}", 1 + 0.03 * n, 2 + 0.02 * (n % 2), "black", n == 0) for n in range(7)]
+    axis.scatter([label.x for label in labels], [label.y for label in labels])
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in place(axis, labels)]
+    pyplot.close(figure)
+    assert not [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+    naive = Label("x" * 500, 1.0, 2.0, "black", False)  # fits nowhere, and is written all the same
+    figure, axis = pyplot.subplots()
+    figure.canvas.draw()
+    assert len(place(axis, [naive])) == 1
+    pyplot.close(figure)

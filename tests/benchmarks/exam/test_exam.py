@@ -17,6 +17,7 @@ from benchmarks.exam import run as exam_run
 from benchmarks.exam.card import Card, best, distance, read_card, schema
 from benchmarks.exam.columns import COSTS, GROUPS, TOKENS, Column
 from benchmarks.exam.cost import Cost
+from benchmarks.exam.leaderboard import CARDS, PAGE, page
 from benchmarks.exam.markdown import markdown
 from benchmarks.exam.material import material
 from benchmarks.exam.opening import Opener
@@ -143,6 +144,17 @@ def test_the_published_schema_is_that_of_the_card(made: tuple[Path, int]) -> Non
     (made[0] / "broken.json").write_text(json.dumps(raw))
     with pytest.raises(CodecError, match=r"broken\.json: no card of semcodec-exam/1"):
         read_card(made[0] / "broken.json")
+
+
+def test_the_leaderboard_is_that_of_the_cards(made: tuple[Path, int]) -> None:
+    cards = [read_card(path) for path in sorted(CARDS.glob("*.json"))]
+    assert PAGE.read_text("utf-8") == page(cards), "run python -m benchmarks.exam.leaderboard"
+    card = read_card(made[0] / "card.json")
+    lines = page([card]).splitlines()
+    rows = [
+        line.split(" | ")[0].removeprefix("| ") for line in lines[lines.index("| --- | --- | --- | --- | --- | --- |") + 1 :]
+    ]
+    assert rows[:4] == ["original", "noise", "semcodec@25", "codec2@1300"]  # by what they take
 
 
 def test_best_is_the_best_of_codecs_in_the_right_direction(made: tuple[Path, int]) -> None:

@@ -304,7 +304,7 @@ def test_plots_and_language_tables(tmp_path: Path) -> None:
     assert "| semantic | 50 | 16 | 100 | 90 | 80 | 70 | 7 | 50.0% | 2.00 | 9 |" in text
     assert "| word | 50 | 16 | 0.600 | 0.200 | 0.500 | 0.800 | 0.500 |" in text
     assert "| semantic | 50 | 100 | 70 | 30% | 25.0% | 25.0% |" in text
-    for file in ("probe-tasks-bars.png", "probe-tasks-radar.png"):
+    for file in ("probe-tasks-bars.png", "probe-tasks-heatmap.png"):
         assert (tmp_path / "images" / file).stat().st_size > 5000
         assert f"images/{file}" in text
 
@@ -342,7 +342,7 @@ def test_build_command_tells_what_it_made(tmp_path: Path) -> None:
 def test_the_page_in_the_docs_says_what_was_measured() -> None:
     root = Path(__file__).parents[3]
     files = [path for name in PAGES if (path := root / "benchmarks" / "results" / name).is_file()]
-    kinds = ("bars", "radar") if len(json.loads(files[0].read_text())["tasks"]) > 2 else ("bars",)
+    kinds = ("bars", "heatmap") if len(json.loads(files[0].read_text())["tasks"]) > 2 else ("bars",)
     images = {f"tasks {kind}": f"probe-tasks-{kind}.png" for kind in kinds}
     made = page(read_results(files[:-1]), [json.loads(files[-1].read_text())], images)
     assert (root / "docs" / "semantics.md").read_text("utf-8") == made
