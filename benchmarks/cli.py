@@ -25,12 +25,11 @@ def speed(
     json: Annotated[bool, typer.Option("--json")] = False,
     seconds: Annotated[int, typer.Option(min=1, help="Length of the clip.")] = 60,
     peers: Annotated[bool, typer.Option(help="Also run EnCodec and DAC on it: minutes, and semcodec[baselines].")] = True,
-    onnx: Annotated[Path | None, typer.Option(help="Folder of codec export --onnx: onnxruntime beside torch.")] = None,
 ) -> None:
     """Encode and decode speed of a clip beside EnCodec and DAC, start-up times, and memory of a one-hour file."""
     from benchmarks.speed import main
 
-    main(model, threads, hour, json, seconds, peers, onnx)
+    main(model, threads, hour, json, seconds, peers)
 
 
 @app.command()
@@ -60,15 +59,16 @@ def latency(
 
 @app.command()
 def onnx(
-    folder: Annotated[Path, typer.Argument(help="Made by codec export --onnx FOLDER --int8.")],
-    clips: Annotated[list[Path], typer.Argument(help="Recordings, for example tests/data/*.flac.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="That the folder was made from.")] = "default",
-    json: Annotated[bool, typer.Option("--json")] = False,
+    clips: Annotated[list[Path] | None, typer.Argument(help="Recordings, for example tests/data/*.flac.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="A folder made by codec train corpus: its test clips, too.")] = None,
+    minutes: Annotated[float, typer.Option(help="Of the corpus, shared out between its domains.")] = 20.0,
+    model: Annotated[str, typer.Option("--model", "-m")] = "default",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines.")] = None,
 ) -> None:
-    """What ONNX and 8 bits keep of tokens and sound, beside torch, and their size."""
+    """What ONNX files with weights of 16 and of 8 bits keep of torch's tokens and sound, their size and speed."""
     from benchmarks.portable import main
 
-    main(folder, clips, model, json)
+    main(clips or [], corpus, minutes, model, output)
 
 
 @app.command()

@@ -1,9 +1,12 @@
-"""What is left of tokens and sound after export: ONNX and 8-bit ONNX beside torch, on recordings."""
+"""What is left of tokens and sound without torch: graphs with the model's own weights, and with weights of 8 bits."""
 
 from __future__ import annotations
 
+import gzip
 import json as jsonlib
-from collections.abc import Iterable
+import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -13,106 +16,133 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed import one_line, onnx_files
+from codec.arrays import as_array
+from codec.atomic import atomic_write
 from codec.audio.io import read_audio, resample
+from codec.data.domains import DOMAINS
+from codec.data.store import Corpus
 from codec.errors import CodecError
-from codec.export.runtime import OnnxCodec
-from codec.hub import check_model, load_own
+from codec.export.write import write_onnx
+from codec.hub import load_codec, load_own
 from codec.model import Codec
-from eval.reconstruction.interface import Pair
+from codec.tokens import Tokens
 from eval.reconstruction.spectral import mel_distance
-from eval.reconstruction.visqol import Visqol
+
+FORMS = {"float16": False, "8 bits": True}
+HEARD = 24
+"""Clips whose sound is compared: tokens are looked at in all of them."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One rate in one form, means over the recordings.
+    """One rate in one form.
 
     Attributes:
-        what: form and rate.
-        megabytes: of both halves.
-        semantic, acoustic: share of tokens that are those of torch.
-        wave: largest difference to torch's sound, both decoding the tokens of torch.
+        form: of the weights.
+        rate: tokens per second.
+        megabytes: of all files, which serve every rate.
+        compressed: the same after gzip.
+        minutes: of audio that was encoded.
+        flipped: share of tokens that are not those of torch, of every stream.
+        wave: root mean square of the difference to torch's sound, both decoding the tokens of torch, over that of the sound.
         mel: distance between the original and what its own tokens decode to.
-        visqol: of the same, in the 48 kHz audio mode; None where ViSQOL is not installed.
+        mel_torch: the same by torch alone.
+        encode: seconds of audio per second of work.
+        encode_torch: the same by torch.
     """
 
-    what: str
-    megabytes: float | None
-    semantic: float
-    acoustic: float
+    form: str
+    rate: int
+    megabytes: float
+    compressed: float
+    minutes: float
+    flipped: tuple[float, ...]
     wave: float
     mel: float
-    visqol: float | None
+    mel_torch: float
+    encode: float
+    encode_torch: float
 
 
-def main(folder: Path, clips: list[Path], name: str, json: bool) -> None:
-    """Prints a table, or JSON lines.
+def main(clips: Sequence[Path], corpus: Path | None, minutes: float, name: str, output: Path | None) -> None:
+    """Prints a table, and writes JSON lines.
 
     Raises:
-        CodecError: not a folder of ONNX files made from this model, or unreadable recordings.
+        CodecError: no clips, or a model that cannot be exported.
     """
-    check_model(name, own=True)
-    kept = onnx_files(folder)
-    settings = jsonlib.loads((folder / "codec.json").read_text("utf-8"))
-    model = load_own(name, vocab=settings["codebook_sizes"][0])
-    if settings["fingerprint"] != model.fingerprint:
-        raise CodecError(f"{folder}: exported from model {settings['fingerprint']}, not from {model.fingerprint}")
-    waves = [resample(wave[:1], rate, model.sample_rate) for wave, rate in map(read_audio, clips)]
-    rows = [row for rate in sorted({rate for rate, _ in kept}) for row in _rows(folder, kept, rate, model, waves)]
-    if json:
-        for row in rows:
-            print(jsonlib.dumps(asdict(row)))
-        return
-    table = Table("what", "MB", "semantic tokens kept", "acoustic", "wave, largest difference", "mel distance", "ViSQOL")
+    model = load_own(name)
+    if not clips and corpus is None:
+        raise CodecError("name recordings, or --corpus")
+    waves = _waves(clips, corpus, minutes, model.sample_rate)
+    with tempfile.TemporaryDirectory(prefix="codec-onnx-") as folder:
+        rows = [row for form in FORMS for row in _rows(model, form, Path(folder) / form, waves)]
+    if output is not None:
+        with atomic_write(output) as handle:
+            handle.write("".join(jsonlib.dumps(asdict(row)) + "\n" for row in rows).encode())
+    table = Table(
+        "weights", "tokens/s", "MB", "gzip", "tokens flipped, by stream", "wave", "mel distance (torch)", "encode (torch)"
+    )
     for row in rows:
-        size, heard = ("–" if value is None else f"{value:.2f}" for value in (row.megabytes, row.visqol))
-        table.add_row(row.what, size, f"{row.semantic:.2%}", f"{row.acoustic:.2%}", f"{row.wave:.1e}", f"{row.mel:.3f}", heard)
-    Console().print(table)
+        flipped = " ".join(f"{share:.2%}" for share in row.flipped)
+        table.add_row(
+            row.form, str(row.rate), f"{row.megabytes:.1f}", f"{row.compressed:.1f}", flipped, f"{row.wave:.1e}",
+            f"{row.mel:.3f} ({row.mel_torch:.3f})", f"{row.encode:.0f} × ({row.encode_torch:.0f} ×)",
+        )  # fmt: skip
+    Console(width=140).print(table)
 
 
-def _rows(folder: Path, kept: list[tuple[int, bool]], rate: int, model: Codec, waves: list[np.ndarray]) -> Iterable[Row]:
-    listener = _listener()
-    tokens = [model.encode(wave, model.sample_rate, rate) for wave in waves]
-    ours = [model.decode(each).numpy() for each in tokens]
-    codes = [each.codes.numpy() for each in tokens]
-    mel, heard = _quality(waves, ours, model.sample_rate, listener)
-    yield Row(f"torch, {rate} tokens/s", None, 1.0, 1.0, 0.0, mel, heard)
-    for int8 in (int8 for found, int8 in kept if found == rate):
-        with one_line():
-            codec = OnnxCodec(folder, rate, int8)
-        theirs = [codec.encode(wave, codec.sample_rate) for wave in waves]
-        own = [codec.decode(each) for each in theirs]
-        same = [codec.decode(each) for each in codes]
-        suffix = ".int8.onnx" if int8 else ".onnx"
-        size = sum((folder / f"{half}_{rate}{suffix}").stat().st_size for half in ("encoder", "decoder")) / 1e6
-        kept_semantic, kept_acoustic = (
-            fmean(np.mean(a[:, s] == b[:, s]) for a, b in zip(theirs, codes, strict=True)) for s in (0, 1)
+def _waves(clips: Sequence[Path], corpus: Path | None, minutes: float, sample_rate: int) -> list[np.ndarray]:
+    """``(1, samples)`` each: the files that were named, and as much of every domain of a corpus' test clips."""
+    waves = [resample(wave[:1], rate, sample_rate) for wave, rate in map(read_audio, clips)]
+    if corpus is not None:
+        stored = Corpus(corpus)
+        for domain in DOMAINS:
+            left = minutes * 60 / len(DOMAINS)
+            for entry in stored.select("test", domain):
+                if left <= 0:
+                    break
+                waves.append(stored.wave(entry)[None])
+                left -= entry.seconds
+    return waves
+
+
+def _rows(model: Codec, form: str, folder: Path, waves: Sequence[np.ndarray]) -> list[Row]:
+    files = write_onnx(model, folder, FORMS[form])
+    sizes = [path.read_bytes() for path in files]
+    megabytes, compressed = sum(map(len, sizes)) / 1e6, sum(len(gzip.compress(data, 6)) for data in sizes) / 1e6
+    other = load_codec(folder, backend="onnx")
+    rows = []
+    for rate in sorted(model.rates):
+        (ours, took), (theirs, others_took) = (_encoded(each, waves, rate) for each in (model, other))
+        flips = [as_array(a.codes != b.codes)[0] for a, b in zip(ours, theirs, strict=True)]
+        seconds = sum(wave.shape[1] for wave in waves) / model.sample_rate
+        heard = list(zip(waves, ours, theirs, strict=True))[:: max(1, len(waves) // HEARD)]
+        sounds = [(_tensor(wave), model.decode(a), other.decode(a), other.decode(b)) for wave, a, b in heard]
+        rows.append(
+            Row(
+                form,
+                rate,
+                megabytes,
+                compressed,
+                seconds / 60,
+                tuple(np.concatenate(flips, axis=1).mean(1).tolist()),
+                fmean(
+                    float((c - a).square().mean().sqrt() / a.square().mean().sqrt().clamp_min(1e-6)) for _, a, c, _ in sounds
+                ),
+                fmean(float(mel_distance(wave, sound)) for wave, _, _, sound in sounds),
+                fmean(float(mel_distance(wave, sound)) for wave, sound, _, _ in sounds),
+                seconds / others_took,
+                seconds / took,
+            )
         )
-        mel, heard = _quality(waves, own, codec.sample_rate, listener)
-        yield Row(
-            f"onnxruntime{' int8' if int8 else ''}, {rate} tokens/s",
-            size,
-            kept_semantic,
-            kept_acoustic,
-            max(float(np.abs(a[:, : b.shape[1]] - b).max()) for a, b in zip(same, ours, strict=True)),
-            mel,
-            heard,
-        )
+    return rows
 
 
-def _quality(
-    waves: list[np.ndarray], outputs: list[np.ndarray], sample_rate: int, listener: Visqol | None
-) -> tuple[float, float | None]:
-    pairs = [(a, b[:, : a.shape[1]]) for a, b in zip(waves, outputs, strict=True)]
-    mel = fmean(float(mel_distance(torch.from_numpy(a), torch.from_numpy(np.ascontiguousarray(b)))) for a, b in pairs)
-    if listener is None:
-        return mel, None
-    return mel, fmean(listener(Pair(a[0], b[0], sample_rate, "sound")) for a, b in pairs)
+def _encoded(model: Codec, waves: Sequence[np.ndarray], rate: int) -> tuple[list[Tokens], float]:
+    model.encode(waves[0][:, : model.sample_rate], model.sample_rate, rate)
+    started = time.perf_counter()
+    return [model.encode(wave, model.sample_rate, rate) for wave in waves], time.perf_counter() - started
 
 
-def _listener() -> Visqol | None:
-    try:
-        return Visqol("audio")
-    except CodecError:
-        return None
+def _tensor(wave: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(wave))

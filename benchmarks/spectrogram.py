@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from codec.errors import CodecError
 
@@ -16,8 +15,9 @@ N_FFT, HOP_LENGTH, RANGE_DB = 1024, 160, 80.0
 def log_spectrogram(wave: np.ndarray) -> np.ndarray:
     """``(samples,)`` → ``(bins, frames)`` in dB below a full-scale sine; less than a window is filled up with zeros."""
     wave = np.pad(wave, (0, max(0, N_FFT - len(wave))))
-    spectrum = torch.stft(torch.from_numpy(wave), N_FFT, HOP_LENGTH, window=torch.hann_window(N_FFT), return_complex=True).abs()
-    return 20 * np.log10(spectrum.numpy() * 4 / N_FFT + 1e-7)
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(wave, N_FFT // 2, mode="reflect"), N_FFT)[::HOP_LENGTH]
+    spectrum = np.abs(np.fft.rfft(frames * np.hanning(N_FFT + 1)[:-1])).T
+    return np.asarray(20 * np.log10(spectrum * 4 / N_FFT + 1e-7), np.float32)
 
 
 def draw(panels: Sequence[tuple[str, np.ndarray]], sample_rate: int, path: Path) -> None:

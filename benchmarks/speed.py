@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json as jsonlib
 import os
 import statistics
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +22,6 @@ from rich.table import Table
 
 from codec.baselines import load_tokenizer
 from codec.baselines.neural import NeuralCodec
-from codec.errors import CodecError
 from codec.hub import check_model, load_codec
 from codec.model import Codec
 
@@ -51,7 +49,7 @@ class Row:
     bar: str
 
 
-def main(model: str, threads: int, hour: bool, json: bool, seconds: int, peers: bool, onnx: Path | None = None) -> None:
+def main(model: str, threads: int, hour: bool, json: bool, seconds: int, peers: bool) -> None:
     """Runs everything and prints a table, or JSON lines.
 
     Raises:
@@ -65,7 +63,6 @@ def main(model: str, threads: int, hour: bool, json: bool, seconds: int, peers: 
     others = {name: load_tokenizer(name, trained_only=False) for name in PEERS} if peers else {}
     own = load_codec(model)
     rows = throughput(own, seconds)
-    rows += onnx_throughput(onnx, threads, seconds) if onnx else []
     for name, other in others.items():
         rows += beside(name, other, own, rows, seconds)
     rows += whole
@@ -90,53 +87,6 @@ def throughput(model: Codec, seconds: int) -> list[Row]:
         rows.append(Row(f"encode {seconds} s at {rate} tokens/s", encode, REAL_TIME, "≥ 40"))
         rows.append(Row(f"decode {seconds} s at {rate} tokens/s", decode, REAL_TIME, "≥ 40"))
     return rows
-
-
-def onnx_throughput(folder: Path, threads: int, seconds: int) -> list[Row]:
-    """The same by onnxruntime, for every rate and precision that a folder of ``codec export --onnx`` holds.
-
-    Raises:
-        CodecError: not such a folder, or onnxruntime is not installed.
-    """
-    rows = []
-    for rate, int8 in onnx_files(folder):
-        with one_line():
-            from codec.export.runtime import OnnxCodec
-
-            codec = OnnxCodec(folder, rate, int8, threads)
-        wave = synthetic(seconds, codec.sample_rate)
-        codes = codec.encode(wave, codec.sample_rate)
-        encode = seconds / _median(lambda codec=codec, wave=wave: codec.encode(wave, codec.sample_rate))  # type: ignore[misc]
-        decode = seconds / _median(lambda codec=codec, codes=codes: codec.decode(codes))  # type: ignore[misc]
-        label = f"onnxruntime{' int8' if int8 else ''}"
-        rows.append(Row(f"{label}: encode {seconds} s at {rate} tokens/s", encode, REAL_TIME, "–"))
-        rows.append(Row(f"{label}: decode {seconds} s at {rate} tokens/s", decode, REAL_TIME, "–"))
-    return rows
-
-
-def onnx_files(folder: Path) -> list[tuple[int, bool]]:
-    """Rates in a folder of ``codec export --onnx``, each plain and, if it is there, quantised.
-
-    Raises:
-        CodecError: not such a folder.
-    """
-    try:
-        rates = [int(rate) for rate in jsonlib.loads((folder / "codec.json").read_text("utf-8"))["stacks"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CodecError(f"{folder}: not a folder made by codec export --onnx") from error
-    found = [(rate, int8) for rate in rates for int8 in (False, True)]
-    return [(rate, int8) for rate, int8 in found if not int8 or (folder / f"encoder_{rate}.int8.onnx").is_file()]
-
-
-@contextlib.contextmanager
-def one_line() -> Iterator[None]:
-    """What the runner without torch complains of, as an error of ours."""
-    try:
-        yield
-    except ImportError as error:
-        raise CodecError(f"ONNX needs {error.name}: pip install semcodec[onnx]") from error
-    except (ValueError, RuntimeError) as error:
-        raise CodecError(str(error)) from error
 
 
 def beside(name: str, other: NeuralCodec, own: Codec, rows: list[Row], seconds: int) -> list[Row]:

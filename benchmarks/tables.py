@@ -109,20 +109,16 @@ def _speed_cells(row: dict[str, str | float]) -> list[str]:
 
 
 def onnx() -> str:
-    """What ONNX and 8 bits keep of tokens and sound, and how fast they are, beside torch."""
-    header = ["tokens/s", "form", "MB", "semantic equal", "acoustic equal", "wave", "mel distance", "ViSQOL"]
-    kept = [json.loads(line) for line in (RESULTS / "onnx.jsonl").read_text().splitlines()]
-    speeds = [json.loads(line) for line in (RESULTS / "speed-onnx.jsonl").read_text().splitlines()]
-    times = {row["what"]: row["value"] for row in speeds}
-    lines = _table([*header, "encode", "decode"])
-    for row in kept:
-        form, rate = re.fullmatch(r"(.*), (\d+) tokens/s", row["what"]).groups()  # type: ignore[union-attr]
-        label = "" if form == "torch" else f"{form}: "
-        size = "–" if row["megabytes"] is None else f"{row['megabytes']:.0f}"
-        equal = [f"{row[stream]:.1%}" for stream in ("semantic", "acoustic")]
-        sound = [f"{row['wave']:.1e}", f"{row['mel']:.2f}", f"{row['visqol']:.2f}"]
-        fast = [f"{times[f'{label}{way} 60 s at {rate} tokens/s']:.0f} ×" for way in ("encode", "decode")]
-        lines.append(_row([rate, form, size, *equal, *sound, *fast]))
+    """What ONNX files with weights of 16 and of 8 bits keep of tokens and sound, beside torch."""
+    header = ["weights", "MB", "tokens/s", "tokens flipped, by stream", "mel distance", "by torch", "encode", "by torch"]
+    lines = _table(header)
+    for row in (json.loads(line) for line in (RESULTS / "onnx.jsonl").read_text().splitlines()):
+        flipped = ", ".join(f"{share:.2%}" for share in row["flipped"])
+        sound, speed = (
+            [f"{row[key]:.{digits}f}{unit}" for key in (name, f"{name}_torch")]
+            for name, digits, unit in (("mel", 3, ""), ("encode", 0, " ×"))
+        )
+        lines.append(_row([row["form"], f"{row['megabytes']:.0f}", str(row["rate"]), flipped, *sound, *speed]))
     return "\n".join(lines)
 
 

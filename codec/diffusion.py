@@ -68,11 +68,11 @@ class DiffusionCodec(Codec):
         tokens = tokens or self.describe(self.sample_rate)
         return WindowDecoder(self, self._stack(tokens), tokens.codebook_sizes[0])
 
-    def _decode_clips(self, tokens: Tokens, clips: list[Tensor]) -> list[Tensor]:
+    def _decode_clips(self, tokens: Tokens, clips: list[np.ndarray]) -> list[np.ndarray]:
         rows = []
         for codes in clips:
             stream = self.stream_decoder(tokens)
-            rows.append(torch.cat([stream.push(codes[None]), stream.flush()], dim=1)[0])
+            rows.append(torch.cat([stream.push(codes[None]), stream.flush()], dim=1)[0].numpy())
         return rows
 
 
@@ -103,7 +103,8 @@ class WindowDecoder:
             CodecError: as `codec.streaming.StreamDecoder.push`.
         """
         require_open(self._ended)
-        self._held = appended(self._held, codes, self._sizes)
+        held = None if self._held is None else self._held.numpy()
+        self._held = torch.from_numpy(appended(held, codes, self._sizes))
         parts = [torch.zeros(len(self._held), 0)]
         window, step = WINDOW // self._stack, self._step // self._stack
         while self._held.shape[2] > window:

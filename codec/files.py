@@ -13,9 +13,8 @@ from typing import IO, Literal
 
 import numpy as np
 import soundfile
-import torch
-from torch import Tensor
 
+from codec.arrays import as_array, given
 from codec.audio.io import BLOCK_SAMPLES, AudioReader, Resampler
 from codec.container.arrays import write_array, write_facts, write_line
 from codec.container.bitstream import ContainerReader, ContainerWriter
@@ -120,7 +119,7 @@ def encode_file(
             _check_heard(source, stream)
             writer.close(stream.samples)
         else:
-            everything = torch.cat(list(codes), dim=2)
+            everything = np.concatenate(list(codes), axis=2)
             _check_heard(source, stream)
             if format == "npy":
                 write_array(sink, everything)
@@ -196,16 +195,16 @@ def _check_heard(source: str, stream: StreamEncoder) -> None:
         raise AudioError(f"{source}: contains no samples")
 
 
-def _encode_blocks(stream: StreamEncoder, reader: AudioReader, progress: Progress) -> Iterator[Tensor]:
+def _encode_blocks(stream: StreamEncoder, reader: AudioReader, progress: Progress) -> Iterator[np.ndarray]:
     least = _together_seconds(reader.info.channels) * reader.info.sample_rate
     for block in _gathered(reader.blocks(), round(least)):
         try:
-            codes = stream.push(block.T)
+            codes = as_array(stream.push(block.T))
         except AudioError as error:
             raise AudioError(f"{reader.name}: {error}") from error
         yield codes
         progress(len(block) / reader.info.sample_rate)
-    yield stream.flush()
+    yield as_array(stream.flush())
 
 
 def _together_seconds(channels: int) -> float:
@@ -262,13 +261,13 @@ def decoded_blocks(
     failure: list[ContainerError] = []
     for codes in _pieces(_until_damage(reader, failure), round(wait * tokens.frame_rate)):
         # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.
-        for block in _resampled(stream.push(codes), resampler):
+        for block in _resampled(as_array(stream.push(codes)), resampler):
             ready += len(block)
             yield np.clip(block, -1, 1)
     samples = reader.covered if reader.samples is None else reader.samples
     # The original's length at its own rate, expressed at the output's.
     total = samples if out_rate == tokens.sample_rate else model_samples(samples, tokens.sample_rate, out_rate)
-    rest = stream.flush().reshape(len(tokens.codes), -1)
+    rest = as_array(stream.flush()).reshape(len(tokens.codes), -1)
     missing = max(0, total - ready)
     for block in chain(_resampled(rest, resampler), map(Resampler.flush, [resampler])):  # flushed only when it gets there
         yield np.clip(block[:missing], -1, 1)
@@ -278,33 +277,38 @@ def decoded_blocks(
         raise failure[0]
 
 
-def _pieces(chunks: Iterator[Tensor], least: int) -> Iterator[Tensor]:
+def _pieces(chunks: Iterator[np.ndarray], least: int) -> Iterator[np.ndarray]:
     """Gathers chunks ``(channels, S, n)`` of at least so many frames.
 
     A chunk may be hours of many channels, to be resampled to 48 times the rate: in pieces, so that memory stays flat.
     """
-    held: list[Tensor] = []
+    held: list[np.ndarray] = []
     for chunk in chunks:
         held.append(chunk)
         if sum(part.shape[2] for part in held) >= least:
-            yield from torch.split(torch.cat(held, dim=2), max(least, DECODE_FRAMES), dim=2)
+            yield from _split(np.concatenate(held, axis=2), max(least, DECODE_FRAMES))
             held = []
     if held:
-        yield torch.cat(held, dim=2)
+        yield np.concatenate(held, axis=2)
 
 
-def _until_damage(reader: ContainerReader, failure: list[ContainerError]) -> Iterator[Tensor]:
+def _split(values: np.ndarray, length: int) -> Iterator[np.ndarray]:
+    """Parts of the last axis."""
+    return (values[..., start : start + length] for start in range(0, values.shape[-1], length))
+
+
+def _until_damage(reader: ContainerReader, failure: list[ContainerError]) -> Iterator[np.ndarray]:
     """Chunks; what ends them early goes into ``failure``, so that what still waits in decoder and resampler is heard first."""
     try:
-        yield from reader.chunks()
+        yield from map(as_array, reader.chunks())
     except ContainerError as error:
         failure.append(error)
 
 
-def _resampled(wave: Tensor, resampler: Resampler) -> Iterator[np.ndarray]:
+def _resampled(wave: np.ndarray, resampler: Resampler) -> Iterator[np.ndarray]:
     """``(channels, n)`` → blocks ``(n, channels)``, none of them large."""
-    for piece in torch.split(wave, BLOCK_SAMPLES // len(wave), dim=1):
-        if len(block := resampler.push(np.ascontiguousarray(piece.numpy().T))):
+    for piece in _split(wave, BLOCK_SAMPLES // len(wave)):
+        if len(block := resampler.push(np.ascontiguousarray(piece.T))):
             yield block
 
 
@@ -317,8 +321,8 @@ def _is_huge(source: str, header: Header, sample_rate: int) -> bool:
 def tokens_of(header: Header) -> Tokens:
     """Tokens of no audio with the header's rate, vocabulary and model."""
     return Tokens(
-        torch.zeros(header.channels, len(header.codebook_sizes), 0, dtype=torch.int64),
-        torch.zeros(header.channels, dtype=torch.int64),
+        given(np.zeros((header.channels, len(header.codebook_sizes), 0), np.int64)),
+        given(np.zeros(header.channels, np.int64)),
         header.sample_rate,
         header.frame_rate,
         header.codebook_sizes,

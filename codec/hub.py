@@ -6,25 +6,25 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args, overload
+from typing import TYPE_CHECKING, Literal, get_args, overload
 
-import torch
-from safetensors.torch import save_file
-
+from codec.arrays import has_torch
 from codec.atomic import atomic_path, atomic_write
-from codec.baselines.interface import AudioCodec
-from codec.baselines.registry import is_known, known_codecs, load_tokenizer
-from codec.config import ModelConfig, SourceFilterConfig
-from codec.device import find_device
+from codec.bundled import BUNDLED, files_of, fingerprint_of
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
-from codec.networks.interface import CodecNetworks
-from codec.networks.networks import Networks, first_architecture
-from codec.networks.source_filter_codec import SourceFilterNetworks
-from codec.semanticodec.published import NAME, PublishedFiles, how_to_get, is_published
-from codec.stored import BUNDLED, files_of, load_network, read_model_config
+from codec.portable import OnnxEngine
+
+if TYPE_CHECKING:
+    import torch
+
+    from codec.baselines.interface import AudioCodec
+    from codec.config import ModelConfig, SourceFilterConfig
+    from codec.networks.interface import CodecNetworks
 
 Way = Literal["fast", "diffusion"]
+Backend = Literal["torch", "onnx"]
+WITH_TORCH = "pip install 'semcodec[torch]'"
 DERIVED = "mel."
 """Filter banks and windows follow from the config."""
 
@@ -51,6 +51,11 @@ def models() -> list[ModelEntry]:
     about = "speech, music and sound, 16 kHz; 25, 50, 100 tokens/s; semantic vocabularies 4096 … 32768"
     notes = {"semcodec-2": " (the default)", "semcodec-1": "; the first architecture: ONNX, entropy coding, diffusion decoder"}
     own = [ModelEntry(name, about + notes[name], (folder / "model.safetensors").is_file()) for name, folder in BUNDLED.items()]
+    if not has_torch():
+        return own
+    from codec.baselines.registry import known_codecs
+    from codec.semanticodec.published import NAME, PublishedFiles, how_to_get
+
     files = PublishedFiles.of(NAME)
     missing = "" if files.rates() else how_to_get(50)
     paper = ModelEntry(
@@ -67,6 +72,7 @@ def load(
     device: str | torch.device = "cpu",
     compat: bool = True,
     decoder: Way = "fast",
+    backend: Backend | None = None,
 ) -> Codec: ...
 
 
@@ -78,6 +84,7 @@ def load(
     device: str | torch.device = "cpu",
     compat: bool = True,
     decoder: Way = "fast",
+    backend: Backend | None = None,
 ) -> AudioCodec: ...
 
 
@@ -88,6 +95,7 @@ def load(
     device: str | torch.device = "cpu",
     compat: bool = True,
     decoder: Way = "fast",
+    backend: Backend | None = None,
 ) -> AudioCodec:
     """Loads any codec of tokens; never touches the network.
 
@@ -98,6 +106,7 @@ def load(
         device: where the networks run.
         compat: for the published SemantiCodec.
         decoder: of our own models.
+        backend: of our own models, as `load_codec` takes it.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
@@ -107,10 +116,13 @@ def load(
         >>> load(rate=100).bitrate
         1300.0
     """
-    if not (isinstance(name, str) and is_known(name)):
-        return load_codec(name, rate, vocab, device, compat, decoder)
-    if (rate, vocab, str(device), decoder) != (None, None, "cpu", "fast"):
-        raise CodecError(f"{name}: only our own models have rate, vocab, device and decoder; write encodec_24khz@1.5")
+    if not _is_of_others(name):
+        return load_codec(name, rate, vocab, device, compat, decoder, backend)
+    if (rate, vocab, str(device), decoder, backend) != (None, None, "cpu", "fast", None):
+        raise CodecError(f"{name}: only our own models have rate, vocab, device, decoder and backend; write encodec_24khz@1.5")
+    from codec.baselines.registry import load_tokenizer
+
+    assert isinstance(name, str)
     return load_tokenizer(name)
 
 
@@ -121,6 +133,7 @@ def load_codec(
     device: str | torch.device = "cpu",
     compat: bool = True,
     decoder: str = "fast",
+    backend: str | None = None,
 ) -> Codec:
     """Loads a model of our own, or the published SemantiCodec.
 
@@ -133,6 +146,7 @@ def load_codec(
         device: where the networks run: ``cpu``, ``cuda``, ``auto`` for a GPU if there is one, or another that torch knows.
         compat: for the published SemantiCodec: exactly the reference's tokens and sound, or its quirks repaired.
         decoder: ``fast``, or ``diffusion`` for the one that was trained beside it; the published SemantiCodec has only that.
+        backend: ``torch``, or ``onnx`` for onnxruntime, which needs no torch; by default torch where it is installed.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
@@ -143,16 +157,22 @@ def load_codec(
         raise CodecError(f"decoder {decoder!r} is not one of {', '.join(get_args(Way))}")
     if name == "":
         raise ModelError("the name of the model is empty")
+    if backend not in (None, *get_args(Backend)):
+        raise CodecError(f"backend {backend!r} is not one of {', '.join(get_args(Backend))}")
+    if backend == "onnx" or (backend is None and not has_torch()):
+        return _load_portable(name, rate, vocab, str(device), decoder)
+    if not has_torch():
+        raise CodecError(f"torch is not installed: {WITH_TORCH}, or backend='onnx'")
+    from codec.device import find_device
+    from codec.semanticodec.published import is_published
+    from codec.stored import load_network, read_model_config
+
     device = find_device(device)
     if is_published(name):
         from codec.semanticodec.model import load_published
 
         return load_published(str(name), rate, vocab, device, compat)
-    folder, weights = files_of(name)
-    if not folder.is_dir():
-        raise ModelError(
-            f"no model {str(name)!r}: known are {', '.join(m.name for m in models())}, or a folder made by codec train export"
-        )
+    folder, weights = _files_of(name)
     config, fingerprint = read_model_config(folder)
     networks = load_network(lambda: build(config), weights, DERIVED)
     label = str(name or "default")
@@ -160,10 +180,42 @@ def load_codec(
         return Codec(networks.to(device), label, fingerprint, rate, vocab, folder)
     from codec.diffusion import DiffusionCodec
     from codec.networks.diffusion.files import load_diffusion
+    from codec.networks.networks import first_architecture
 
     first = first_architecture(networks, "the diffusion decoder")
     diffusion = load_diffusion(folder, first, fingerprint).to(device)
     return DiffusionCodec(diffusion, first.to(device), label, fingerprint, rate, vocab, folder)
+
+
+def _files_of(name: str | Path | None) -> tuple[Path, Path]:
+    folder, weights = files_of(name)
+    if not folder.is_dir():
+        more = "" if has_torch() else f"; codecs of others need torch: {WITH_TORCH}"
+        known = ", ".join(model.name for model in models())
+        raise ModelError(f"no model {str(name)!r}: known are {known}, or a folder made by codec train export{more}")
+    return folder, weights
+
+
+def _load_portable(name: str | Path | None, rate: int | None, vocab: int | None, device: str, decoder: str) -> Codec:
+    """A model of our own by onnxruntime."""
+    if device not in ("cpu", "auto") or decoder != "fast":
+        raise CodecError(f"device {device} and decoder {decoder} need torch: {WITH_TORCH}")
+    folder, weights = _files_of(name)
+    if weights.name != "model.safetensors":
+        raise ModelError(f"{weights}: ONNX files refer to model.safetensors; name the folder")
+    engine = OnnxEngine(folder)
+    if (folder / "config.json").is_file() and fingerprint_of(folder) != engine.fingerprint:
+        raise ModelError(f"{folder}: its ONNX files are of another model; make them: codec export --onnx {folder} -m {folder}")
+    return Codec(engine, str(name or "default"), engine.fingerprint, rate, vocab, folder)
+
+
+def _is_of_others(name: str | Path | None) -> bool:
+    """Whether a name is that of a codec of others, all of which need torch."""
+    if not isinstance(name, str) or not has_torch():
+        return False
+    from codec.baselines.registry import is_known
+
+    return is_known(name)
 
 
 def check_model(name: str | Path | None, own: bool = False) -> None:
@@ -176,10 +228,16 @@ def check_model(name: str | Path | None, own: bool = False) -> None:
     Raises:
         ModelError: a codec of others, or one whose networks are not ours.
     """
-    if isinstance(name, str) and is_known(name):
+    if _is_of_others(name):
         raise ModelError(f"{name} is a codec of others: codec.load, codec eval and codec sweep take it, .sct files do not")
-    if own and is_published(name):
+    if own and has_torch() and _is_published(name):
         raise ModelError(f"{name}: this takes models of our own kind, the default or a folder made by codec train export")
+
+
+def _is_published(name: str | Path | None) -> bool:
+    from codec.semanticodec.published import is_published
+
+    return is_published(name)
 
 
 def load_own(
@@ -197,6 +255,10 @@ def load_own(
 
 def build(config: ModelConfig | SourceFilterConfig) -> CodecNetworks:
     """Untrained networks of a config's architecture."""
+    from codec.config import ModelConfig
+    from codec.networks.networks import Networks
+    from codec.networks.source_filter_codec import SourceFilterNetworks
+
     return Networks(config) if isinstance(config, ModelConfig) else SourceFilterNetworks(config)
 
 
@@ -206,6 +268,8 @@ def export(networks: CodecNetworks, folder: str | Path) -> str:
     Returns:
         The model's fingerprint: a hash of its config and weights.
     """
+    from safetensors.torch import save_file
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().half().contiguous() for key, value in networks.state_dict().items()}

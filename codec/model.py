@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from codec.arrays import as_array, given
 from codec.audio.samples import as_batch
+from codec.bundled import bundled
 from codec.container.entropy import EntropyModel, load_entropy
+from codec.engine import Engine, Point
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
-from codec.networks.interface import CodecNetworks, Point
-from codec.stored import bundled
-from codec.streaming import TOGETHER, WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, device_of, encode_clips
-from codec.threads import at_once
+from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
 from codec.tokens import Tokens, check_codes, model_samples
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from codec.networks.interface import CodecNetworks
 
 Stream = Literal["semantic", "acoustic", "both"]
 DEFAULT_RATE, DEFAULT_VOCAB = 50, 8192
@@ -29,7 +32,7 @@ class Codec:
     """A semantic codec with one set of weights for all rates and vocabularies.
 
     Args:
-        networks: trained weights.
+        networks: trained weights, or an engine that has them.
         name: how it was loaded.
         fingerprint: of config and weights; tokens carry it, and only the same model decodes them.
         rate: default tokens per second; 50 if the model has it, else the next one to that.
@@ -46,19 +49,32 @@ class Codec:
 
     def __init__(
         self,
-        networks: CodecNetworks,
+        networks: CodecNetworks | Engine,
         name: str,
         fingerprint: str,
         rate: int | None = None,
         vocab: int | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.networks = networks.eval().requires_grad_(False)
+        if not isinstance(networks, Engine):
+            from codec.networks.engine import TorchEngine
+
+            networks = TorchEngine(networks.eval().requires_grad_(False))
+        self.engine = networks
         self.name, self.fingerprint = name, fingerprint
         self.rate = min(self.rates, key=lambda each: abs(each - DEFAULT_RATE))
         self.vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs else self.vocabs[0]
         self.rate, self.vocab = self._choose(rate, vocab)
         self.folder = folder
+
+    @property
+    def networks(self) -> CodecNetworks:
+        """The networks themselves.
+
+        Raises:
+            CodecError: they run without torch, and nothing can look inside.
+        """
+        return self.engine.networks
 
     @cached_property
     def entropy(self) -> EntropyModel:
@@ -74,22 +90,22 @@ class Codec:
     @property
     def sample_rate(self) -> int:
         """Of decoded audio, in Hz."""
-        return self.networks.config.sample_rate
+        return self.engine.sample_rate
 
     @property
     def rates(self) -> tuple[int, ...]:
         """Tokens per second that can be chosen: semantic and acoustic together."""
-        return tuple(self.networks.points)
+        return tuple(self.engine.points)
 
     @property
     def vocabs(self) -> tuple[int, ...]:
         """Semantic vocabularies that can be chosen."""
-        return self.networks.config.vocabs
+        return self.engine.vocabs
 
     @property
     def frame_rate(self) -> float:
         """Frames (token pairs) per second at the default rate."""
-        return self._frame_rate(self.networks.points[self.rate])
+        return self._frame_rate(self.engine.points[self.rate])
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
@@ -102,10 +118,10 @@ class Codec:
         return self.describe(self.sample_rate).bitrate
 
     def _frame_rate(self, point: Point) -> float:
-        return self.sample_rate / self.networks.frame_length / point.frames_per_token
+        return self.sample_rate / self.engine.frame_length / point.frames_per_token
 
     def _sizes(self, rate: int, vocab: int) -> tuple[int, ...]:
-        return self.networks.codebook_sizes(vocab)[: self.networks.points[rate].n_streams]
+        return self.engine.codebook_sizes(vocab)[: self.engine.points[rate].n_streams]
 
     def point_of(self, rate: float) -> Point:
         """Frames of 50 Hz per token at a rate, and tokens per frame.
@@ -115,7 +131,7 @@ class Codec:
         """
         if rate not in self.rates:
             raise CodecError(f"rate {rate!r} is not one of {', '.join(map(str, sorted(self.rates)))} tokens/s")
-        return self.networks.points[round(rate)]
+        return self.engine.points[round(rate)]
 
     def stack_of(self, rate: float) -> int:
         """50 Hz frames per token at a rate.
@@ -126,10 +142,10 @@ class Codec:
         return self.point_of(rate).frames_per_token
 
     def _stack(self, tokens: Tokens) -> int:
-        for point in self.networks.points.values():
+        for point in self.engine.points.values():
             if self._frame_rate(point) == tokens.frame_rate:
                 return point.frames_per_token
-        known = sorted({self._frame_rate(point) for point in self.networks.points.values()})
+        known = sorted({self._frame_rate(point) for point in self.engine.points.values()})
         raise CodecError(f"frame rate {tokens.frame_rate:g} is not one of {', '.join(f'{rate:g}' for rate in known)} Hz")
 
     def _choose(self, rate: int | None, vocab: int | None) -> tuple[int, int]:
@@ -173,15 +189,16 @@ class Codec:
         """
         clips = as_batch(wave, lengths)
         empty = self.describe(sample_rate, rate, vocab, channels=len(clips))
-        items: list[Tensor] = []
-        for start in range(0, len(clips), self._together):
-            part = clips[start : start + self._together]
+        items: list[np.ndarray] = []
+        for start in range(0, len(clips), self.engine.together):
+            part = clips[start : start + self.engine.together]
             items += encode_clips([self.stream_encoder(sample_rate, 1, rate, vocab) for _ in part], part)
         longest = max((item.shape[1] for item in items), default=0)
-        codes = torch.zeros(len(items), len(empty.codebook_sizes), longest, dtype=torch.int64)
+        codes = np.zeros((len(items), len(empty.codebook_sizes), longest), np.int64)
         for index, item in enumerate(items):
             codes[index, :, : item.shape[1]] = item
-        return replace(empty, codes=codes, lengths=torch.tensor([len(clip) for clip in clips], dtype=torch.int64))
+        counts = np.array([len(clip) for clip in clips], np.int64)
+        return replace(empty, codes=given(codes), lengths=given(counts))
 
     def decode(self, tokens: Tokens) -> Tensor:
         """Decodes a batch.
@@ -195,23 +212,19 @@ class Codec:
         """
         self.check(tokens)
         items = [tokens.item(index) for index in range(len(tokens.codes))]
-        rows: list[Tensor] = []
-        for start in range(0, len(items), self._together):
-            rows += self._decode_clips(tokens, [item.codes[0] for item in items[start : start + self._together]])
+        rows: list[np.ndarray] = []
+        for start in range(0, len(items), self.engine.together):
+            part = [as_array(item.codes[0]) for item in items[start : start + self.engine.together]]
+            rows += self._decode_clips(tokens, part)
         counts = [model_samples(int(n), tokens.sample_rate, self.sample_rate) for n in tokens.lengths]
-        output = torch.zeros(len(rows), max(counts, default=0))
+        output = np.zeros((len(rows), max(counts, default=0)), np.float32)
         for index, (row, count) in enumerate(zip(rows, counts, strict=True)):
             output[index, :count] = row[:count]
-        return output
+        return given(output)
 
-    def _decode_clips(self, tokens: Tokens, clips: list[Tensor]) -> list[Tensor]:
+    def _decode_clips(self, tokens: Tokens, clips: list[np.ndarray]) -> list[np.ndarray]:
         """Codes ``(S, N)`` of clips, at the rate and vocabulary of ``tokens`` → ``(samples,)``, in whole tokens."""
         return decode_clips([self.stream_decoder(tokens) for _ in clips], clips)
-
-    @property
-    def _together(self) -> int:
-        """Clips that are worked on side by side: on a CPU as many as there are threads for."""
-        return at_once() if device_of(self.networks).type == "cpu" else TOGETHER
 
     def embed(self, tokens: Tokens, stream: Stream = "both") -> Tensor:
         """Vectors of tokens, for probes and language models.
@@ -232,6 +245,8 @@ class Codec:
         if stream == "semantic":
             return semantic.to(tokens.codes.device)
         assert acoustic is not None
+        import torch
+
         chosen = acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
         return chosen.to(tokens.codes.device)
 
@@ -247,12 +262,12 @@ class Codec:
         point = Point(self._stack(tokens), len(tokens.codebook_sizes))
         if channels < 1:
             raise CodecError(f"{channels} channels cannot be encoded; one or more can")
-        return StreamEncoder(self.networks, tokens.sample_rate, channels, point, tokens.codebook_sizes[0], grid)
+        return StreamEncoder(self.engine, tokens.sample_rate, channels, point, tokens.codebook_sizes[0], grid)
 
     def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> StreamDecoder:
         """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
         tokens = tokens or self.describe(self.sample_rate)
-        return StreamDecoder(self.networks, self._stack(tokens), tokens.codebook_sizes[0], grid)
+        return StreamDecoder(self.engine, self._stack(tokens), tokens.codebook_sizes[0], grid)
 
     def check(self, tokens: Tokens) -> None:
         """Refuses tokens that this model cannot decode.
@@ -268,7 +283,7 @@ class Codec:
             )
         self._stack(tokens)
         _, vocab = self._choose(None, tokens.codebook_sizes[0])
-        expected = self.networks.codebook_sizes(vocab)
+        expected = self.engine.codebook_sizes(vocab)
         if tokens.codebook_sizes != expected[: len(tokens.codebook_sizes)]:
             raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {expected}")
         if tokens.model_rate != self.sample_rate:
@@ -286,10 +301,10 @@ class Codec:
         rate, vocab = self._choose(rate, vocab)
         sizes = self._sizes(rate, vocab)
         return Tokens(
-            codes=torch.zeros(channels, len(sizes), 0, dtype=torch.int64),
-            lengths=torch.zeros(channels, dtype=torch.int64),
+            codes=given(np.zeros((channels, len(sizes), 0), np.int64)),
+            lengths=given(np.zeros(channels, np.int64)),
             sample_rate=as_sample_rate(sample_rate),
-            frame_rate=self._frame_rate(self.networks.points[rate]),
+            frame_rate=self._frame_rate(self.engine.points[rate]),
             codebook_sizes=sizes,
             model=self.fingerprint,
             model_rate=self.sample_rate,
@@ -297,8 +312,8 @@ class Codec:
 
     def silence(self, tokens: Tokens) -> Tensor:
         """``(S,)`` codes of a frame of digital silence at the rate and vocabulary of ``tokens``: fills damaged chunks."""
-        rate = max(rate for rate, point in self.networks.points.items() if self._frame_rate(point) == tokens.frame_rate)
-        quiet = self.encode(torch.zeros(self.sample_rate), self.sample_rate, rate, tokens.codebook_sizes[0])
+        rate = max(rate for rate, point in self.engine.points.items() if self._frame_rate(point) == tokens.frame_rate)
+        quiet = self.encode(np.zeros(self.sample_rate, np.float32), self.sample_rate, rate, tokens.codebook_sizes[0])
         middle = quiet.codes.shape[2] // 2
         return quiet.codes[0, : tokens.codes.shape[1], middle]
 

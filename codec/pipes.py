@@ -54,7 +54,7 @@ def encode_stream(
     tokens = tokens.semantic_only() if semantic_only else tokens
     tables = model.entropy if entropy else None
     stream = model.stream_encoder(info.sample_rate, info.channels, rate, vocab, grid)
-    seconds = grid.core * model.networks.config.hop_length / model.sample_rate if low_latency else CHUNK_SECONDS
+    seconds = grid.core * model.engine.frame_length / model.sample_rate if low_latency else CHUNK_SECONDS
     target = _Flushing(sink)
     writer = ContainerWriter(target, Header.of(tokens, tables.id if tables else None, seconds), tables, wait=True)
     streams = len(tokens.codebook_sizes)

@@ -14,15 +14,11 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from codec.bundled import MAX_CONFIG_BYTES, as_fingerprint
 from codec.config import ModelConfig, SourceFilterConfig
 from codec.errors import ModelError, first_error
 from codec.limits import check_file
 
-BUNDLED = {name: Path(__file__).parent / "weights" / name for name in ("semcodec-2", "semcodec-1")}
-"""Folders of the models that come with the package, the newest one first."""
-DEFAULT = BUNDLED["semcodec-2"]
-"""The folder of the one that ``default`` means."""
-MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 FLOATS = ("F16", "BF16", "F32", "F64")
 SPARE_WEIGHTS = 1 << 22
@@ -30,17 +26,6 @@ SPARE_WEIGHTS = 1 << 22
 
 Config = TypeVar("Config")
 Network = TypeVar("Network", bound=nn.Module)
-
-
-def folder_of(name: str | Path | None) -> Path:
-    """Where a model of ours lies: one that comes with the package, or a folder."""
-    return DEFAULT if name in (None, "default") else BUNDLED.get(str(name), Path(str(name)))
-
-
-def files_of(name: str | Path | None) -> tuple[Path, Path]:
-    """Folder and weights of a model of ours: one that comes with the package, a folder, or a ``.safetensors`` file."""
-    place = folder_of(name)
-    return (place.parent, place) if place.suffix == ".safetensors" else (place, place / "model.safetensors")
 
 
 def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
@@ -75,10 +60,7 @@ def read_model_config(folder: Path) -> tuple[ModelConfig | SourceFilterConfig, s
     path = folder / "config.json"
 
     def parse(raw: Any) -> tuple[ModelConfig | SourceFilterConfig, str]:
-        fingerprint = bytes.fromhex(raw["fingerprint"])
-        if len(fingerprint) != 8:
-            raise ModelError(f"{path}: the fingerprint must have 16 hexadecimal digits")
-        return config_of(raw["model"]), fingerprint.hex()
+        return config_of(raw["model"]), as_fingerprint(raw["fingerprint"])
 
     return read_config(path, parse)
 
@@ -91,14 +73,6 @@ def config_of(raw: Any) -> ModelConfig | SourceFilterConfig:
     """
     kind = SourceFilterConfig if isinstance(raw, dict) and "architecture" in raw else ModelConfig
     return kind.read(raw)
-
-
-def bundled(fingerprint: str) -> str | None:
-    """Name of the model with this fingerprint among those that come with the package."""
-    for name, folder in BUNDLED.items():
-        if (folder / "config.json").is_file() and read_model_config(folder)[1] == fingerprint:
-            return name
-    return None
 
 
 def load_network(build: Callable[[], Network], path: Path, derived: str | None = None) -> Network:

@@ -7,22 +7,22 @@ core depends on, so nothing is cross-faded.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from codec.arrays import as_integers, given
 from codec.audio.io import Resampler
 from codec.audio.samples import as_batch
+from codec.engine import Engine, Point
 from codec.errors import CodecError
-from codec.networks.interface import CodecNetworks, Point
-from codec.threads import at_once, side_by_side
-from codec.tokens import as_codes, check_codes, model_samples
+from codec.tokens import check_codes, model_samples
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -47,49 +47,18 @@ WHOLE = Grid(core=1024)
 """Windows of 20.48 s, long enough that recomputed context costs little: what files and batches go through."""
 LOW_LATENCY = Grid(core=4, ahead=8)
 """Windows of 80 ms that see 160 ms ahead. Their tokens are near those of a file, but not the same."""
-TOGETHER = 32
-"""Clips whose windows go through a GPU side by side."""
-Task = Generator[list[Tensor], list[Tensor], Tensor]
-"""Yields windows that a network is to see, is sent what it makes of them, and returns all of it together."""
+Task = Generator[list[np.ndarray], list[Any], np.ndarray]
+"""Yields windows that an engine is to see, is sent what it makes of them, and returns all of it together."""
+Work = Callable[[Sequence[np.ndarray]], list[Any]]
+"""What an engine makes of windows."""
 
 
-def windows_at_once(networks: CodecNetworks) -> int:
-    """Of one stream: on a CPU as many as there are threads for; a GPU has clips to work on side by side."""
-    return at_once() if device_of(networks).type == "cpu" else 1
+def run(tasks: Sequence[Task], work: Work) -> list[np.ndarray]:
+    """Carries tasks out side by side: what they yield is worked on together."""
+    waiting: dict[int, list[np.ndarray]] = {}
+    results: dict[int, np.ndarray] = {}
 
-
-def device_of(networks: CodecNetworks) -> torch.device:
-    """Where networks are."""
-    return networks.codebook(next(iter(networks.points.values())).frames_per_token).leaves.device
-
-
-def through(network: Callable[[Tensor], Tensor], windows: Sequence[Tensor]) -> list[Tensor]:
-    """What a network makes of windows ``(B, …)``.
-
-    On a CPU it sees item by item: kernels round differently for other batch sizes, a rounding can flip a token, and there
-    is no speed in batching windows of this length there. Elsewhere it sees all windows of one shape together.
-    """
-    if windows[0].device.type == "cpu":
-        items = side_by_side(network, [item for window in windows for item in torch.split(window, 1)])
-        parts = iter(items)
-        found = [[next(parts) for _ in window] for window in windows]
-        return [part[0] if len(part) == 1 else torch.cat(part) for part in found]
-    alike: defaultdict[torch.Size, list[int]] = defaultdict(list)
-    for index, window in enumerate(windows):
-        alike[window.shape[1:]].append(index)
-    outputs: dict[int, Tensor] = {}
-    for group in alike.values():
-        output = network(torch.cat([windows[index] for index in group]))
-        outputs |= zip(group, torch.split(output, [len(windows[index]) for index in group]), strict=True)
-    return [outputs[index] for index in range(len(windows))]
-
-
-def run(tasks: Sequence[Task], network: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """Carries tasks out side by side: what they yield goes through the network together."""
-    waiting: dict[int, list[Tensor]] = {}
-    results: dict[int, Tensor] = {}
-
-    def go_on(index: int, outputs: list[Tensor] | None) -> None:
+    def go_on(index: int, outputs: list[Any] | None) -> None:
         try:
             waiting[index] = tasks[index].send(outputs)  # type: ignore[arg-type]  # a generator is started by sending None
         except StopIteration as end:
@@ -99,7 +68,7 @@ def run(tasks: Sequence[Task], network: Callable[[Tensor], Tensor]) -> list[Tens
         go_on(index, None)
     while waiting:
         asked, waiting = waiting, {}
-        outputs = iter(through(network, [window for windows in asked.values() for window in windows]))
+        outputs = iter(work([window for windows in asked.values() for window in windows]))
         for index, windows in asked.items():
             go_on(index, list(islice(outputs, len(windows))))
     return [results[index] for index in range(len(tasks))]
@@ -109,7 +78,7 @@ class StreamEncoder:
     """Turns pushed audio into codes.
 
     Args:
-        networks: of the model.
+        engine: of the model.
         sample_rate: of the audio, in Hz.
         channels: independent channels, each encoded on its own.
         point: frames per token, and streams.
@@ -122,16 +91,14 @@ class StreamEncoder:
     A token is ready once its window and the window's look-ahead have arrived: ``latency`` seconds at most.
     """
 
-    def __init__(
-        self, networks: CodecNetworks, sample_rate: int, channels: int, point: Point, vocab: int, grid: Grid = WHOLE
-    ) -> None:
-        self._networks, self._vocab = networks, vocab
+    def __init__(self, engine: Engine, sample_rate: int, channels: int, point: Point, vocab: int, grid: Grid = WHOLE) -> None:
+        self._engine, self._vocab = engine, vocab
         stack, self._streams = point
         self._stack = stack
-        self._core, self._ahead = grid.fit(stack, networks.encoder_context)
-        self._rate_in, self._rate = sample_rate, networks.config.sample_rate
+        self._core, self._ahead = grid.fit(stack, engine.encoder_context)
+        self._rate_in, self._rate = sample_rate, engine.sample_rate
         self._resampler = Resampler(sample_rate, self._rate, channels)
-        self._hop, self._edge = networks.frame_length, networks.edge
+        self._hop, self._edge = engine.frame_length, engine.edge
         self._buffer = np.zeros((channels, 0), np.float32)
         self._buffer_start = 0
         self._next_frame = 0
@@ -156,7 +123,7 @@ class StreamEncoder:
             CodecError: the stream was flushed.
         """
         self._receive(block)
-        return run([self._windows_of_now(final=False)], self._window_codes)[0]
+        return given(run([self._windows_of_now(final=False)], self._work)[0])
 
     def flush(self) -> Tensor:
         """The codes of everything that was pushed and is still waiting; the stream ends with it.
@@ -164,7 +131,7 @@ class StreamEncoder:
         Raises:
             CodecError: the stream was flushed before.
         """
-        return run([self._rest()], self._window_codes)[0]
+        return given(run([self._rest()], self._work)[0])
 
     def _receive(self, block: Tensor | np.ndarray) -> None:
         require_open(self._ended)
@@ -189,20 +156,20 @@ class StreamEncoder:
             self._buffer = np.concatenate([self._buffer, wave], axis=1)
 
     def _windows_of_now(self, final: bool) -> Task:
-        parts = [torch.zeros(len(self._buffer), self._streams, 0, dtype=torch.int64)]
-        while spans := list(islice(self._windows(final), windows_at_once(self._networks))):
+        parts = [np.zeros((len(self._buffer), self._streams, 0), np.int64)]
+        while spans := list(islice(self._windows(final), self._engine.at_once)):
             outputs = yield [
                 self._slice(left * self._hop - self._edge, right * self._hop + self._edge) for left, _, _, right in spans
             ]
             for (left, start, stop, _), codes in zip(spans, outputs, strict=True):
-                parts.append(codes[:, : self._streams, (start - left) // self._stack : (stop - left) // self._stack].cpu())
+                parts.append(codes[:, : self._streams, (start - left) // self._stack : (stop - left) // self._stack])
                 self._next_frame = stop
-            self._drop((self._next_frame - self._networks.encoder_context) * self._hop - self._edge)
-        return torch.cat(parts, dim=2)
+            self._drop((self._next_frame - self._engine.encoder_context) * self._hop - self._edge)
+        return np.concatenate(parts, axis=2)
 
     def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
         """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
-        context = self._networks.encoder_context
+        context = self._engine.encoder_context
         token = self._hop * self._stack
         # After flush the end is known: zeros fill the last token, and context stops where the audio does.
         total = -(-min(self._received, model_samples(self.samples, self._rate_in, self._rate)) // token) * self._stack
@@ -216,16 +183,16 @@ class StreamEncoder:
             limit = total if final else stop + self._ahead
             yield max(0, start - context), start, min(stop, limit), min(stop + self._ahead, limit)
 
-    def _window_codes(self, wave: Tensor) -> Tensor:
-        return self._networks.wave_to_codes(wave, self._stack, self._vocab)
+    def _work(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return self._engine.encode(windows, self._stack, self._vocab)
 
-    def _slice(self, start: int, stop: int) -> Tensor:
+    def _slice(self, start: int, stop: int) -> np.ndarray:
         """Samples ``start … stop`` of the stream at the model's rate; zeros before its beginning and after its end."""
         inside = self._buffer[:, max(0, start - self._buffer_start) : max(0, stop - self._buffer_start)]
         before = max(0, -start)
         wave = np.zeros((len(self._buffer), stop - start), np.float32)
         wave[:, before : before + inside.shape[1]] = inside
-        return torch.from_numpy(wave).to(device_of(self._networks))
+        return wave
 
     def _drop(self, start: int) -> None:
         if start > self._buffer_start:
@@ -233,7 +200,7 @@ class StreamEncoder:
             self._buffer_start = start
 
 
-def encode_clips(streams: Sequence[StreamEncoder], clips: Sequence[np.ndarray]) -> list[Tensor]:
+def encode_clips(streams: Sequence[StreamEncoder], clips: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Whole clips ``(samples,)`` → codes ``(S, N)``, each through a stream of its own; windows of one shape go together.
 
     Args:
@@ -242,26 +209,26 @@ def encode_clips(streams: Sequence[StreamEncoder], clips: Sequence[np.ndarray]) 
     """
     for stream, clip in zip(streams, clips, strict=True):
         stream._receive(clip)
-    return [codes[0] for codes in run([stream._rest() for stream in streams], streams[0]._window_codes)] if streams else []
+    return [codes[0] for codes in run([stream._rest() for stream in streams], streams[0]._work)] if streams else []
 
 
 class StreamDecoder:
     """Turns pushed codes into audio at the model's sample rate, within ±1.
 
     Args:
-        networks: of the model.
+        engine: of the model.
         stack: 50 Hz frames per token.
         vocab: semantic vocabulary.
         grid: of windows; where it looks less far ahead than the network does, windows are cross-faded over 20 ms.
     """
 
-    def __init__(self, networks: CodecNetworks, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
-        self._networks, self._stack, self._vocab = networks, stack, vocab
-        self._core, self._ahead = grid.fit(stack, networks.decoder_context)
-        self._sizes = networks.codebook_sizes(vocab)
+    def __init__(self, engine: Engine, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
+        self._engine, self._stack, self._vocab = engine, stack, vocab
+        self._core, self._ahead = grid.fit(stack, engine.decoder_context)
+        self._sizes = engine.codebook_sizes(vocab)
         self._state: Any = None
-        self._fading: Tensor | None = None
-        self._codes: Tensor | None = None
+        self._fading: np.ndarray | None = None
+        self._codes: np.ndarray | None = None
         self._start = 0  # frame at which the held codes begin
         self._next_frame = 0
         self._ended = False
@@ -269,12 +236,12 @@ class StreamDecoder:
     @property
     def latency(self) -> float:
         """Longest time in seconds between a token's arrival and its sound."""
-        return self.look_ahead + self._core * self._networks.frame_length / self._networks.config.sample_rate
+        return self.look_ahead + self._core * self._engine.frame_length / self._engine.sample_rate
 
     @property
     def look_ahead(self) -> float:
         """Seconds of tokens behind a window that its sound depends on."""
-        return self._ahead * self._networks.frame_length / self._networks.config.sample_rate
+        return self._ahead * self._engine.frame_length / self._engine.sample_rate
 
     def push(self, codes: Tensor | np.ndarray) -> Tensor:
         """``(channels, S, n)`` codes → ``(channels, ready)`` samples.
@@ -283,7 +250,7 @@ class StreamDecoder:
             CodecError: not such codes, other channels or streams than before, or the stream was flushed.
         """
         self._receive(codes)
-        return run([self._windows_of_now(final=False)], self._window_drawing)[0]
+        return given(run([self._windows_of_now(final=False)], self._work)[0])
 
     def flush(self) -> Tensor:
         """The audio of everything that was pushed and is still waiting; the stream ends with it.
@@ -291,7 +258,7 @@ class StreamDecoder:
         Raises:
             CodecError: the stream was flushed before.
         """
-        return run([self._rest()], self._window_drawing)[0]
+        return given(run([self._rest()], self._work)[0])
 
     def _receive(self, codes: Tensor | np.ndarray) -> None:
         require_open(self._ended)
@@ -304,18 +271,13 @@ class StreamDecoder:
 
     def _windows_of_now(self, final: bool) -> Task:
         if self._codes is None:
-            return torch.zeros(0, 0)
-        hop, context, device = (
-            self._networks.frame_length,
-            self._networks.decoder_context,
-            device_of(self._networks),
-        )
-        parts: list[Tensor] = []
-        while spans := list(islice(self._windows(final), windows_at_once(self._networks))):
-            outputs = yield [self._slice(left, right).to(device) for left, _, _, right in spans]
+            return np.zeros((0, 0), np.float32)
+        hop, context = self._engine.frame_length, self._engine.decoder_context
+        parts: list[np.ndarray] = []
+        while spans := list(islice(self._windows(final), self._engine.at_once)):
+            outputs = yield [self._slice(left, right) for left, _, _, right in spans]
             for (left, start, stop, _), output in zip(spans, outputs, strict=True):
-                drawn, self._state = self._networks.sound(output, self._state, left, start, stop)
-                wave = drawn.clamp(-1, 1).cpu()
+                wave, self._state = self._engine.sound(output, self._state, left, start, stop)
                 parts.append(self._faded(wave[:, (start - left) * hop : (stop - left) * hop]))
                 if self._ahead < context:
                     self._fading = wave[:, (stop - left) * hop : (stop - left + 1) * hop]
@@ -323,7 +285,7 @@ class StreamDecoder:
             keep = max(self._start, self._left(self._next_frame))
             self._codes, self._start = self._slice(keep, None), keep
         # One part needs no copy: with many channels it is large.
-        return parts[0] if len(parts) == 1 else torch.cat([torch.zeros(len(self._codes), 0), *parts], dim=1)
+        return parts[0] if len(parts) == 1 else np.concatenate([np.zeros((len(self._codes), 0), np.float32), *parts], axis=1)
 
     def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
         """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
@@ -333,7 +295,7 @@ class StreamDecoder:
             start, stop = stop, min(stop + self._core, total)
             yield self._left(start), start, stop, min(stop + self._ahead, total)
 
-    def _slice(self, start: int, stop: int | None) -> Tensor:
+    def _slice(self, start: int, stop: int | None) -> np.ndarray:
         """Codes of the frames ``start … stop`` of the stream."""
         assert self._codes is not None
         end = None if stop is None else (stop - self._start) // self._stack
@@ -341,26 +303,26 @@ class StreamDecoder:
 
     def _left(self, start: int) -> int:
         """Where the context of a window begins."""
-        step = self._networks.decoder_step
-        return max(0, start - self._networks.decoder_context) // step * step
+        step = self._engine.decoder_step
+        return max(0, start - self._engine.decoder_context) // step * step
 
-    def _faded(self, core: Tensor) -> Tensor:
+    def _faded(self, core: np.ndarray) -> np.ndarray:
         """A window's core whose first frame goes over from what the window before made of it, seeing less."""
         old = self._fading
         if old is None or not old.shape[1]:
             return core
-        ramp = torch.linspace(0, 1, old.shape[1])
-        return torch.cat([old + ramp * (core[:, : old.shape[1]] - old), core[:, old.shape[1] :]], dim=1)
+        ramp = np.linspace(0, 1, old.shape[1], dtype=np.float32)
+        return np.concatenate([old + ramp * (core[:, : old.shape[1]] - old), core[:, old.shape[1] :]], axis=1)
 
-    def _window_drawing(self, codes: Tensor) -> Tensor:
-        return self._networks.codes_to_drawing(codes, self._stack, self._vocab)
+    def _work(self, windows: Sequence[np.ndarray]) -> list[Any]:
+        return self._engine.draw(windows, self._stack, self._vocab)
 
 
-def decode_clips(streams: Sequence[StreamDecoder], clips: Sequence[Tensor]) -> list[Tensor]:
+def decode_clips(streams: Sequence[StreamDecoder], clips: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Codes ``(S, N)`` of whole clips → ``(samples,)``, each through a stream of its own; as `encode_clips`."""
     for stream, codes in zip(streams, clips, strict=True):
         stream._receive(codes[None])
-    return [wave[0] for wave in run([stream._rest() for stream in streams], streams[0]._window_drawing)] if streams else []
+    return [wave[0] for wave in run([stream._rest() for stream in streams], streams[0]._work)] if streams else []
 
 
 def require_open(ended: bool) -> None:
@@ -373,16 +335,16 @@ def require_open(ended: bool) -> None:
         raise CodecError("this stream was flushed, which ends it; start another one for more")
 
 
-def appended(held: Tensor | None, codes: Tensor | np.ndarray, codebook_sizes: tuple[int, ...]) -> Tensor:
-    """What a decoder holds, and ``(channels, S, n)`` codes that were pushed behind it, on the CPU.
+def appended(held: np.ndarray | None, codes: Tensor | np.ndarray, codebook_sizes: tuple[int, ...]) -> np.ndarray:
+    """What a decoder holds, and ``(channels, S, n)`` codes that were pushed behind it.
 
     Raises:
         CodecError: not such codes, outside their codebooks, or other channels or streams than before.
     """
-    codes = as_codes(codes).cpu()
-    check_codes(codes, codebook_sizes)
+    pushed = as_integers(codes)
+    check_codes(pushed, codebook_sizes)
     if held is None:
-        return codes
-    if codes.shape[:2] != held.shape[:2]:
-        raise CodecError(f"codes of shape {tuple(codes.shape)} after others of {tuple(held.shape[:2])} channels and streams")
-    return torch.cat([held, codes], dim=2)
+        return pushed
+    if pushed.shape[:2] != held.shape[:2]:
+        raise CodecError(f"codes of shape {tuple(pushed.shape)} after others of {tuple(held.shape[:2])} channels and streams")
+    return np.concatenate([held, pushed], axis=2)

@@ -8,14 +8,15 @@ short clips, which are one window, have one. What comes out does not depend on h
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-import torch
-from torch import Tensor
+from codec.arrays import has_torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,11 +30,41 @@ _here = threading.local()
 
 def at_once() -> int:
     """Windows that this thread has computed side by side: as many as torch would use threads for one."""
-    return 1 if getattr(_here, "is_worker", False) else min(MOST, torch.get_num_threads())
+    return 1 if getattr(_here, "is_worker", False) else min(MOST, _threads())
 
 
-def side_by_side(function: Callable[[Tensor], Result], items: Sequence[Tensor]) -> list[Result]:
+@contextmanager
+def one_each() -> Iterator[None]:
+    """One thread for each operation: whoever asks for it has others that work beside it, or windows too short to share out."""
+    if has_torch():
+        import torch
+
+        usual = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(usual)
+        return
+    before, _here.is_worker = getattr(_here, "is_worker", False), True
+    try:
+        yield
+    finally:
+        _here.is_worker = before
+
+
+def _threads() -> int:
+    """As torch counts them; without it, as OpenMP is told, or one a processor."""
+    if (torch := sys.modules.get("torch")) is not None:
+        return torch.get_num_threads()
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() and int(told) else os.cpu_count() or 1
+
+
+def side_by_side(function: Callable[[Any], Result], items: Sequence[Any]) -> list[Result]:
     """``function`` of every item, in order, each on one thread of torch's."""
+    import torch
+
     if at_once() == 1 or not items or torch.is_autocast_enabled("cpu"):  # which belongs to the thread that asked for it
         return [function(item) for item in items]
     return list(_workers().map(function, items))
@@ -70,6 +101,8 @@ def in_order(
 
 
 def _workers() -> ThreadPoolExecutor:
+    import torch
+
     count = at_once()
     with _lock:
         if count not in _pools:
@@ -83,6 +116,8 @@ def _workers() -> ThreadPoolExecutor:
 
 
 def _start(met: threading.Barrier) -> None:
+    import torch
+
     _here.is_worker = True
     torch.set_num_threads(1)
     torch.get_num_threads()  # settles it for this thread: torch does so where a thread first needs to know

@@ -6,14 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from codec.arrays import as_codes, given, is_tensor
 from codec.errors import CodecError
 from codec.limits import as_sample_rate
 from quantizers.packing import bits_for
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Tokens:
 
     Attributes:
         codes: ``(B, S, N)``; stream 0 is semantic, stream 1 (if there) acoustic. Items shorter than the longest are padded
-            with 0. Integers of any type are taken, and kept as int64.
+            with 0. Integers of any type are taken, and kept as int64: as tensors, or as arrays where torch is not installed.
         lengths: ``(B,)`` true length of each item in samples at ``sample_rate``; likewise.
         sample_rate: of the audio that was encoded, in Hz.
         frame_rate: tokens per second in each stream.
@@ -46,7 +49,7 @@ class Tokens:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", as_codes(self.codes))
-        object.__setattr__(self, "lengths", as_codes(self.lengths, "lengths").cpu())
+        object.__setattr__(self, "lengths", _at_home(as_codes(self.lengths, "lengths")))
         object.__setattr__(self, "sample_rate", as_sample_rate(self.sample_rate))
         if self.codes.ndim != 3 or self.codes.shape[1] != len(self.codebook_sizes):
             raise CodecError(f"codes of shape {tuple(self.codes.shape)} do not have {len(self.codebook_sizes)} streams")
@@ -74,7 +77,7 @@ class Tokens:
         if self.counts is not None:
             return self.counts
         counts = [count_frames(int(n), self.sample_rate, self.frame_rate, self.model_rate) for n in self.lengths]
-        return torch.tensor(counts, dtype=torch.int64)
+        return given(np.array(counts, np.int64))
 
     def semantic_only(self) -> Tokens:
         """The same audio without its acoustic stream: half the tokens, the words but not the voice."""
@@ -88,32 +91,11 @@ class Tokens:
         return replace(self, codes=self.codes[one, :, :frames], lengths=self.lengths[one], counts=counts)
 
 
-def as_codes(codes: Tensor | np.ndarray, what: str = "codes") -> Tensor:
-    """Integers of any type as int64, where they lie.
-
-    Args:
-        codes: of any shape.
-        what: they are, for the message.
-
-    Raises:
-        CodecError: they are no integers.
-
-    Example:
-        >>> as_codes(np.array([1, 2], np.int16)).dtype
-        torch.int64
-    """
-    if not isinstance(codes, Tensor):
-        array = np.asarray(codes)
-        if array.dtype.kind not in "iu":
-            raise CodecError(f"{what} of type {array.dtype} are no integers; convert them: {what}.astype('int64')")
-        return torch.from_numpy(array.astype(np.int64))
-    if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
-        kind = str(codes.dtype).removeprefix("torch.")
-        raise CodecError(f"{what} of type {kind} are no integers; convert them: {what}.long()")
-    return codes.to(torch.int64)
+def _at_home(lengths: Tensor) -> Tensor:
+    return lengths.cpu() if is_tensor(lengths) else lengths
 
 
-def check_codes(codes: Tensor, codebook_sizes: Sequence[int]) -> None:
+def check_codes(codes: Tensor | np.ndarray, codebook_sizes: Sequence[int]) -> None:
     """Refuses codes that no codebook has.
 
     Args:
@@ -127,8 +109,8 @@ def check_codes(codes: Tensor, codebook_sizes: Sequence[int]) -> None:
         raise CodecError(
             f"codes of shape {tuple(codes.shape)}: (batch, up to {len(codebook_sizes)} streams, frames) is expected"
         )
-    sizes = torch.tensor(codebook_sizes[: codes.shape[1]]).view(1, -1, 1).to(codes.device)
-    if ((codes < 0) | (codes >= sizes)).any():
+    streams = [(codes[:, stream], codebook_sizes[stream]) for stream in range(codes.shape[1])]
+    if any(((stream < 0) | (stream >= size)).any() for stream, size in streams):
         raise CodecError("codes lie outside their codebooks")
 
 

@@ -25,7 +25,7 @@ ARGUMENTS = {
     "bench speed": "--no-hour --no-peers",
     "bench latency": "",
     "bench threads": "",
-    "bench onnx": "onnx speech.flac",
+    "bench onnx": "speech.flac",
     "bench entropy": "--corpus corpus",
     "bench codes": "--corpus corpus",
     "probe run": "-c semcodec@50:features -t tasks -o out",
@@ -61,10 +61,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("codec.cli.show._PLAYERS", (("true",),))
     shutil.copy(DATA / "speech.flac", tmp_path)
     (tmp_path / "x.sct").touch()
-    for folder in ("corpus", "tasks/digits", "onnx"):
+    for folder in ("corpus", "tasks/digits"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "onnx" / "codec.json").write_text('{"codebook_sizes": [8192, 8192], "fingerprint": "x"}')
-    (tmp_path / "onnx" / "encoder_50.onnx").touch()
     return tmp_path
 
 
@@ -81,8 +79,8 @@ def test_a_model_that_cannot_do_it_is_refused(
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("work has begun")
 
-    monkeypatch.setattr("codec.hub.load_network", no_work)
-    monkeypatch.setattr("codec.hub.load_tokenizer", no_work)
+    monkeypatch.setattr("codec.stored.load_network", no_work)
+    monkeypatch.setattr("codec.baselines.registry.load_tokenizer", no_work)
     before = sorted(workplace.rglob("*"))
     with pytest.raises(SystemExit) as end:
         main([*command.split(), *ARGUMENTS[command].split(), "--model", model])

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from codec.bundled import files_of
 from codec.config import Config, ModelConfig, SourceFilterConfig
 from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE
 from codec.errors import FIRST, SOURCE_FILTER
-from codec.stored import files_of, read_model_config
+from codec.stored import read_model_config
 from train.crops import FRAME
 
 FIRST_LOSSES = ("meaning", "similarity", "intelligibility", "evenness")

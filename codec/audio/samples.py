@@ -6,14 +6,16 @@ What could be taken for something else is refused rather than guessed at: the to
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from codec.arrays import is_tensor
 from codec.errors import AudioError
 from codec.limits import MAX_CHANNELS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOUDEST = 32.0
 """Floating-point audio may pass full scale, ±1, but not by more than 30 dB: then it was never scaled to it."""
@@ -56,9 +58,9 @@ def as_batch(
 
 def _as_array(wave: Any) -> np.ndarray:
     try:
-        if isinstance(wave, Tensor):
+        if is_tensor(wave):
             # Numpy has no bfloat16.
-            wave = wave.detach().to("cpu", torch.float32 if wave.dtype == torch.bfloat16 else wave.dtype).numpy()
+            wave = (wave.float() if str(wave.dtype) == "torch.bfloat16" else wave).detach().cpu().numpy()
         audio = np.asarray(wave)
     except (ValueError, TypeError, RuntimeError) as error:
         fix = "encode clips of different lengths one by one, or pad them and give lengths="
@@ -83,7 +85,7 @@ def _check_shape(shape: tuple[int, ...], channels: int | None) -> None:
 def _check_lengths(lengths: Tensor | np.ndarray | list[int] | None, shape: tuple[int, ...]) -> list[int]:
     if lengths is None:
         return [shape[1]] * shape[0]
-    counts = lengths.tolist() if isinstance(lengths, Tensor | np.ndarray) else list(lengths)
+    counts = list(lengths) if isinstance(lengths, list) else np.asarray(lengths).tolist()
     if not all(isinstance(count, int | np.integer) for count in counts):
         raise AudioError(f"lengths {counts} are not whole numbers of samples")
     if len(counts) != shape[0] or any(not 0 <= count <= shape[1] for count in counts):

@@ -92,7 +92,7 @@ def _check_suffix(output: str | None, format: str) -> None:
 
 def _files_at_once(codec: Codec) -> int:
     """On a CPU as many as there are threads, of models that are known to bear it."""
-    return at_once() if type(codec) is Codec and next(codec.networks.parameters()).device.type == "cpu" else 1
+    return at_once() if type(codec) is Codec and codec.engine.on_cpu else 1
 
 
 def run(

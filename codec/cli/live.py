@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json as jsonlib
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from codec.audio.pcm import PcmFormat
 from codec.errors import AudioError, CodecError
@@ -12,6 +13,7 @@ from codec.files import FileReport
 from codec.hub import load_codec
 from codec.outputs import standard_input, standard_output
 from codec.pipes import decode_stream, encode_stream
+from codec.threads import one_each
 
 
 def encode_live(
@@ -34,11 +36,9 @@ def encode_live(
     if format != "sct":
         raise CodecError(f"streams are containers, not {format}")
     pcm = PcmFormat.parse(raw) if raw else None
-    _choose_threads(low_latency)
-    codec = load_codec(model, rate, vocab, device)
-    report = encode_stream(
-        codec, standard_input(), standard_output(), pcm, None, None, semantic_only, entropy, low_latency
-    )  # fmt: skip
+    with _threads(low_latency):
+        codec = load_codec(model, rate, vocab, device)
+        report = encode_stream(codec, standard_input(), standard_output(), pcm, None, None, semantic_only, entropy, low_latency)
     _print(report, json)
     for warning in report.warnings:
         if strict:
@@ -62,9 +62,9 @@ def decode_live(
 ) -> bool:
     """From standard input to standard output, until it ends; whether that came too early."""
     _check_pipes(inputs, output)
-    _choose_threads(low_latency)
-    codec = load_codec(model, device=device, decoder=decoder)
-    report = decode_stream(codec, standard_input(), standard_output(), sample_rate, conceal, raw, low_latency)
+    with _threads(low_latency):
+        codec = load_codec(model, device=device, decoder=decoder)
+        report = decode_stream(codec, standard_input(), standard_output(), sample_rate, conceal, raw, low_latency)
     _print(report, json)
     for warning in report.warnings:
         if not json:
@@ -77,12 +77,9 @@ def _check_pipes(inputs: list[str], output: str | None) -> None:
         raise CodecError("--stream works from standard input to standard output: name - as the input and no other output")
 
 
-def _choose_threads(low_latency: bool) -> None:
+def _threads(low_latency: bool) -> AbstractContextManager[None]:
     """One thread for windows of 80 ms: there is little to share out, and on a busy machine threads wait for each other."""
-    if low_latency:
-        import torch
-
-        torch.set_num_threads(1)
+    return one_each() if low_latency else nullcontext()
 
 
 def _print(report: FileReport, json: bool) -> None:

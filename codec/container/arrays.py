@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from codec.atomic import atomic_write
 from codec.outputs import CountingSink, is_special
@@ -21,14 +20,14 @@ TAIL_BYTES = 4096
 """Of a line of JSON, more than what follows its codes."""
 
 
-def write_array(sink: CountingSink, codes: Tensor) -> None:
+def write_array(sink: CountingSink, codes: np.ndarray) -> None:
     """``(channels, S, n)`` int32."""
     buffer = io.BytesIO()
-    np.save(buffer, codes.numpy().astype(np.int32), allow_pickle=False)
+    np.save(buffer, codes.astype(np.int32), allow_pickle=False)
     sink.write(buffer.getvalue())
 
 
-def write_line(sink: CountingSink, codes: Tensor, tokens: Tokens, samples: int) -> None:
+def write_line(sink: CountingSink, codes: np.ndarray, tokens: Tokens, samples: int) -> None:
     """One object: codes, then what `facts` tells."""
     sink.write((json.dumps({"codes": codes.tolist()} | facts(tokens, samples)) + "\n").encode())
 

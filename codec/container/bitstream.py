@@ -10,18 +10,20 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from codec.arrays import as_array, as_integers, given
 from codec.container.entropy import EntropyModel
 from codec.container.frames import pack_frames, unpack_frames
 from codec.container.header import Header
 from codec.container.reader import LENGTH, TRAILER, ContainerReader
 from codec.errors import ContainerError
 from codec.tokens import Tokens, count_frames
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ContainerReader", "ContainerWriter", "Sink", "pack_frames", "read", "save", "unpack_frames"]
 
@@ -51,9 +53,9 @@ class ContainerWriter:
         if not wait:
             self._send(b"")
 
-    def push(self, codes: Tensor) -> None:
+    def push(self, codes: Tensor | np.ndarray) -> None:
         """Appends ``(channels, S, n)`` codes; whole chunks are written at once."""
-        self._waiting = np.concatenate([self._waiting, codes.cpu().numpy()], axis=2)
+        self._waiting = np.concatenate([self._waiting, as_integers(codes)], axis=2)
         while self._waiting.shape[2] >= self.header.chunk_frames:
             self._write(self._waiting[:, :, : self.header.chunk_frames])
             self._waiting = self._waiting[:, :, self.header.chunk_frames :]
@@ -121,13 +123,14 @@ def read(path: str | os.PathLike[str], entropy: EntropyModel | None = None) -> T
         raise ContainerError(f"{os.fspath(path)}: {error}") from error
     header = reader.header
     assert reader.samples is not None
-    empty = torch.zeros(header.channels, len(header.codebook_sizes), 0, dtype=torch.int64)
-    whole = torch.cat([empty, *codes], dim=2)
+    whole = np.concatenate(
+        [np.zeros((header.channels, len(header.codebook_sizes), 0), np.int64), *map(as_array, codes)], axis=2
+    )
     needed = count_frames(reader.samples, header.sample_rate, header.frame_rate)
     return Tokens(
-        codes=whole,
-        counts=None if whole.shape[2] == needed else torch.full((header.channels,), whole.shape[2]),
-        lengths=torch.full((header.channels,), reader.samples),
+        codes=given(whole),
+        counts=None if whole.shape[2] == needed else given(np.full(header.channels, whole.shape[2])),
+        lengths=given(np.full(header.channels, reader.samples)),
         sample_rate=header.sample_rate,
         frame_rate=header.frame_rate,
         codebook_sizes=header.codebook_sizes,

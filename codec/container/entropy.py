@@ -24,9 +24,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from codec.atomic import atomic_path
+from codec.bundled import fingerprint_of, folder_of
 from codec.errors import ModelError
 from codec.limits import check_file
-from codec.stored import folder_of, read_model_config
 from quantizers import ans
 
 FILE = "entropy.safetensors"
@@ -201,7 +201,7 @@ def load_entropy_of(name: str | Path) -> EntropyModel:
         ModelError: it has none.
     """
     folder = folder_of(name)
-    return load_entropy(folder, read_model_config(folder)[1])
+    return load_entropy(folder, fingerprint_of(folder))
 
 
 def load_entropy(folder: Path, model: str) -> EntropyModel:

@@ -11,18 +11,20 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from codec.arrays import as_integers, given
+from codec.bundled import bundled
 from codec.container.entropy import EntropyModel, load_entropy_of
 from codec.container.frames import unpack_beginning, unpack_frames
 from codec.container.header import MAX_EXTRA_FRAMES, Header
 from codec.errors import CodecError, ContainerError, TruncatedError
-from codec.stored import bundled
 from codec.tokens import count_frames
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHUNK = struct.Struct("<HI")  # frames, CRC-32 of that number, the length and the payload
 LENGTH = struct.Struct("<H")  # bytes of the payload, where it is entropy-coded
@@ -65,7 +67,9 @@ class ContainerReader:
         cut: with ``conceal``: how the container breaks off, or empty.
     """
 
-    def __init__(self, source: IO[bytes], conceal: Tensor | None = None, entropy: EntropyModel | None = None) -> None:
+    def __init__(
+        self, source: IO[bytes], conceal: Tensor | np.ndarray | None = None, entropy: EntropyModel | None = None
+    ) -> None:
         self.header = Header.read(source)
         self.conceal, self.entropy = conceal, entropy
         self.samples: int | None = None
@@ -90,12 +94,12 @@ class ContainerReader:
         """
         for piece in self._pieces():
             if piece.intact:
-                yield self._unpack(piece)
+                yield given(self._unpack(piece))
             elif piece.whole:
-                yield self._stand_in(piece.frames)
+                yield given(self._stand_in(piece.frames))
             elif (beginning := self._beginning(piece)).shape[2]:
                 self._frames += beginning.shape[2]
-                yield beginning
+                yield given(beginning)
         self._finish()
 
     def skim(self) -> Iterator[int]:
@@ -153,7 +157,7 @@ class ContainerReader:
         whole = len(body) >= min(length, longest) and (not self.header.entropy or len(field) == LENGTH.size)
         return _Piece(frames, start + min(length, longest), body, intact, whole)
 
-    def _unpack(self, piece: _Piece) -> Tensor:
+    def _unpack(self, piece: _Piece) -> np.ndarray:
         header, frames = self.header, piece.frames
         try:
             if len(piece.body) < header.payload_bytes(frames):
@@ -165,7 +169,7 @@ class ContainerReader:
             raise
         except ValueError as error:
             raise ContainerError(f"chunk {self._number - 1} is not well formed: {error}") from error
-        return torch.from_numpy(codes)
+        return codes
 
     def _tables(self) -> EntropyModel:
         tables = self.entropy = self.entropy or shipped_entropy(self.header)
@@ -173,20 +177,20 @@ class ContainerReader:
             raise ValueError("it was coded with other entropy tables")
         return tables
 
-    def _stand_in(self, frames: int) -> Tensor:
+    def _stand_in(self, frames: int) -> np.ndarray:
         assert self.conceal is not None
-        return self.conceal.view(1, -1, 1).expand(self.header.channels, -1, frames).clone()
+        return np.tile(as_integers(self.conceal).reshape(1, -1, 1), (self.header.channels, 1, frames))
 
-    def _beginning(self, piece: _Piece) -> Tensor:
+    def _beginning(self, piece: _Piece) -> np.ndarray:
         """``(channels, S, n)`` codes of a chunk that breaks off; no checksum vouches for them."""
         header = self.header
-        nothing = torch.zeros(header.channels, len(header.codebook_sizes), 0, dtype=torch.int64)
+        nothing = np.zeros((header.channels, len(header.codebook_sizes), 0), np.int64)
         if not piece.frames or not piece.body:
             return nothing
         declared = piece.size - CHUNK.size - LENGTH.size if header.entropy else header.payload_bytes(piece.frames)
         try:
             if declared >= header.payload_bytes(piece.frames):
-                return torch.from_numpy(unpack_beginning(piece.body, header.channels, header.codebook_sizes))
+                return unpack_beginning(piece.body, header.channels, header.codebook_sizes)
             parts = self._tables().unpack_beginning(
                 piece.body, piece.frames, header.channels, header.frame_rate, header.codebook_sizes
             )
@@ -195,10 +199,10 @@ class ContainerReader:
         # Channel follows channel: those that did not come are concealed, or else none goes on beyond the shortest.
         lengths = [part.shape[1] for part in parts]
         if self.conceal is None:
-            return torch.from_numpy(np.stack([part[:, : min(lengths)] for part in parts]))
+            return np.stack([part[:, : min(lengths)] for part in parts])
         codes = self._stand_in(max(lengths))
         for channel, part in enumerate(parts):
-            codes[channel, :, : part.shape[1]] = torch.from_numpy(part)
+            codes[channel, :, : part.shape[1]] = part
         return codes
 
     def _lost(self, distance: int, following: _Piece) -> list[int]:

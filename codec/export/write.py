@@ -1,135 +1,85 @@
-"""Writes a model as ONNX files or as ``torch.export`` programs, one for each rate and half."""
+"""Writes a model's ONNX files: graphs beside its own weights, or beside smaller ones for browsers."""
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from codec.atomic import atomic_path, atomic_write
-from codec.config import ModelConfig
 from codec.errors import CodecError
-from codec.export.graphs import Traced, trace_decoder, trace_encoder
 from codec.model import Codec
-from codec.networks.networks import first_architecture
-from codec.streaming import WHOLE
+from codec.portable import NUMBERS, SETTINGS
 
-RUNNER = Path(__file__).with_name("runtime.py")
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+WEIGHTS = "weights.bin"
+"""Of 8 bits, beside their graphs."""
 
 
-def write_onnx(model: Codec, folder: Path, rates: Iterable[int] | None = None, int8: bool = False) -> None:
-    """Writes ``encoder_RATE.onnx``, ``decoder_RATE.onnx``, ``codec.json`` and a runner that needs no torch.
+def write_onnx(model: Codec, folder: Path, int8: bool = False) -> list[Path]:
+    """Writes ``encoder.onnx``, ``decoder.onnx`` and ``onnx.json``, with weights beside them.
 
     Args:
-        model: its default vocabulary is the one that is exported.
-        folder: made if it is not there.
-        rates: tokens per second; default: all of the model.
-        int8: also write ``….int8.onnx``: weights of the large layers in 8 bits, inputs quantised as they come.
+        model: of our own, read from a folder.
+        folder: where to; may be the model's own.
+        int8: weights in ``weights.bin``, the large ones in 8 bits; else ``model.safetensors`` is what graphs refer to.
+
+    Returns:
+        All files of the exported model.
 
     Raises:
-        CodecError: no such rate, or onnx and onnxscript are not installed.
+        CodecError: not such a model, onnx is not installed, or the folder cannot be written.
     """
     try:
-        import onnx as _onnx  # noqa: F401
-        import onnxscript as _onnxscript  # noqa: F401
-
-        if int8:
-            import onnxruntime.quantization as _quantization  # noqa: F401
+        from codec.export.decoder import decoder_graph
+        from codec.export.encoder import encoder_graph
+        from codec.export.storage import Beside, Packed, Storage
     except ImportError as error:
-        raise CodecError(f"ONNX needs {error.name}: pip install semcodec[onnx]") from error
-    stacks = _stacks(model, rates)
-    _make(folder)
-    for name, traced in _halves(model, stacks):
-        program = torch.onnx.export(
-            traced.program, dynamo=True, input_names=[traced.input], output_names=[traced.output], verbose=False
-        )
-        assert program is not None
-        with atomic_path(folder / f"{name}.onnx") as path:
-            program.save(str(path))
-        if int8:
-            with atomic_path(folder / f"{name}.int8.onnx") as path:
-                quantise(folder / f"{name}.onnx", path, model.networks.config)
-    _describe(model, folder, stacks)
-    shutil.copyfile(RUNNER, folder / RUNNER.name)
+        raise CodecError(f"ONNX files need {error.name}: pip install 'semcodec[onnx]'") from error
+    from codec.networks.source_filter_codec import SourceFilterNetworks
 
-
-def write_torch(model: Codec, folder: Path, rates: Iterable[int] | None = None) -> None:
-    """Writes ``encoder_RATE.pt2``, ``decoder_RATE.pt2`` and ``codec.json``; ``torch.export.load`` reads them.
-
-    Raises:
-        CodecError: no such rate.
-    """
-    stacks = _stacks(model, rates)
-    _make(folder)
-    for name, traced in _halves(model, stacks):
-        with atomic_path(folder / f"{name}.pt2") as path:
-            torch.export.save(traced.program, str(path))
-    _describe(model, folder, stacks)
-
-
-def quantise(source: Path, target: Path, config: ModelConfig) -> None:
-    """Weights of the networks' large layers in 8 bits; transforms, codebooks and small layers stay as they are."""
-    import onnx
-    from onnxruntime.quantization import QuantType, quant_pre_process, quantize_dynamic
-
-    parts = (config.semantic, config.acoustic, config.decoder)
-    shapes = {shape for part in parts for shape in ((part.dim, part.hidden_dim), (part.hidden_dim, part.dim))}
-    with tempfile.TemporaryDirectory() as folder:
-        folded = Path(folder) / "folded.onnx"
-        quant_pre_process(str(source), str(folded), skip_symbolic_shape=True)
-        graph = onnx.load(str(folded)).graph
-        large = {weight.name for weight in graph.initializer if tuple(weight.dims) in shapes}
-        nodes = [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm") and large.intersection(node.input)]
-        quantize_dynamic(
-            str(folded),
-            str(target),
-            op_types_to_quantize=["MatMul", "Gemm"],
-            nodes_to_quantize=nodes,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-        )
-
-
-def _stacks(model: Codec, rates: Iterable[int] | None) -> dict[int, int]:
-    """Frames per token of each rate; refuses the published SemantiCodec, whose networks are others."""
-    if type(model) is not Codec:
-        raise CodecError(f"{model.name}: only models of our own can be exported")
-    return {rate: model.stack_of(rate) for rate in sorted(rates or model.rates)}
-
-
-def _make(folder: Path) -> None:
+    if type(model) is not Codec or not isinstance(model.networks, SourceFilterNetworks) or model.folder is None:
+        raise CodecError(f"{model.name}: only models of our own kind in a folder can be exported")
+    networks, own = model.networks, model.folder / "model.safetensors"
+    storage: Storage
+    if int8:
+        storage = Packed({name: value.cpu().numpy() for name, value in networks.state_dict().items()}, WEIGHTS)
+    else:
+        storage = Beside(own)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not int8 and not (folder / own.name).exists():
+            shutil.copyfile(own, folder / own.name)
+        elif not int8 and (folder / own.name).read_bytes() != own.read_bytes():
+            raise CodecError(f"{folder}: has weights of another model")
+        _save(encoder_graph(networks, storage), folder / "encoder.onnx")
+        _save(decoder_graph(networks, storage), folder / "decoder.onnx")
+        if isinstance(storage, Packed):
+            with atomic_write(folder / WEIGHTS) as handle:
+                handle.write(bytes(storage.data))
+        with atomic_write(folder / SETTINGS) as handle:
+            handle.write((json.dumps(_settings(model), indent=1) + "\n").encode())
     except OSError as error:
         raise CodecError(f"cannot write {folder}: {error.strerror}") from error
+    weights = WEIGHTS if int8 else own.name
+    return [folder / name for name in ("encoder.onnx", "decoder.onnx", weights, SETTINGS)]
 
 
-def _halves(model: Codec, stacks: dict[int, int]) -> Iterator[tuple[str, Traced]]:
-    networks = copy.deepcopy(first_architecture(model.networks, "codec export")).to("cpu")  # of a model on a GPU, too
-    for rate, stack in stacks.items():
-        yield f"encoder_{rate}", trace_encoder(networks, stack, model.vocab)
-        yield f"decoder_{rate}", trace_decoder(networks, stack, model.vocab)
+def _save(graph: ModelProto, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        Path(temporary).write_bytes(graph.SerializeToString(deterministic=True))
 
 
-def _describe(model: Codec, folder: Path, stacks: dict[int, int]) -> None:
-    networks = model.networks
-    settings: dict[str, Any] = {
+def _settings(model: Codec) -> dict[str, Any]:
+    engine = model.engine
+    return {
         "fingerprint": model.fingerprint,
-        "sample_rate": model.sample_rate,
-        "hop_length": networks.config.hop_length,
-        "edge": networks.edge,
-        "core": WHOLE.core,
-        "encoder_context": networks.encoder_context,
-        "decoder_context": networks.decoder_context,
-        "decoder_step": networks.decoder_step,
-        "codebook_sizes": model.codebook_sizes,
-        "stacks": stacks,
+        "sample_rate": engine.sample_rate,
+        "points": {str(rate): list(point) for rate, point in engine.points.items()},
+        "vocabs": list(engine.vocabs),
+        "acoustic_sizes": list(engine.codebook_sizes(engine.vocabs[0])[1:]),
+        **{name: getattr(engine, name) for name in NUMBERS},
     }
-    with atomic_write(folder / "codec.json") as handle:
-        handle.write((json.dumps(settings, indent=1) + "\n").encode())

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 
+from codec.engine import Point
 from codec.features import LogMel
 from codec.networks.semantic import SemanticEncoder
 from quantizers.nested import NestedKMeansQuantizer
-
-
-class Point(NamedTuple):
-    """An operating point.
-
-    Attributes:
-        frames_per_token: frames of 50 Hz that a token covers.
-        n_streams: tokens of a frame, the semantic one included.
-    """
-
-    frames_per_token: int
-    n_streams: int
 
 
 class CodecNetworks(nn.Module, ABC):

@@ -12,11 +12,12 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from codec.config import ModelConfig
+from codec.engine import Point
 from codec.errors import ModelError
 from codec.features import LogMel
 from codec.networks.acoustic import AcousticEncoder
 from codec.networks.decoder import Decoder
-from codec.networks.interface import CodecNetworks, Point
+from codec.networks.interface import CodecNetworks
 from codec.networks.semantic import SemanticEncoder
 from quantizers.acoustic import AcousticQuantizer
 from quantizers.nested import NestedKMeansQuantizer

@@ -12,9 +12,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from codec.config import SourceFilterConfig
+from codec.engine import Point
 from codec.features import LogMel
 from codec.networks.frontend import AcousticFrontEnd
-from codec.networks.interface import CodecNetworks, Point
+from codec.networks.interface import CodecNetworks
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases

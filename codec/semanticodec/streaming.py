@@ -60,7 +60,7 @@ class WholeDecoder:
 
     def __init__(self, decode: Callable[[Tensor], Tensor], codebook_sizes: tuple[int, ...]) -> None:
         self._decode, self._sizes = decode, codebook_sizes
-        self._codes: Tensor | None = None
+        self._codes: np.ndarray | None = None
         self._ended = False
 
     def push(self, codes: Tensor | np.ndarray) -> Tensor:
@@ -84,4 +84,4 @@ class WholeDecoder:
         self._ended = True
         if self._codes is None or not self._codes.shape[2]:
             raise AudioError("no tokens: there is nothing to decode")
-        return self._decode(self._codes)
+        return self._decode(torch.from_numpy(self._codes))

@@ -34,23 +34,22 @@ def serve(
         from codec.serve.workspace import Workspace
     except ImportError as error:
         raise CodecError(f"the service needs {error.name}: pip install semcodec[serve]") from error
-    import torch
-
     from codec.hub import load_own
+    from codec.threads import one_each
 
     listener = _listen(host, port)
     try:
         Workspace().close()  # here it is one line; the server makes its own while it starts
     except OSError as error:
         raise CodecError(f"no folder for temporary files can be made: {error.strerror}; TMPDIR names the place") from error
-    torch.set_num_threads(1)
     limits = Limits(
         workers, queue, streams, max_bytes=round(max_mb * 1e6), max_seconds=max_minutes * 60, timeout=timeout, ffmpeg=ffmpeg
     )
-    app = create_app(load_own(model, device=device), limits)
-    # On SIGTERM: no new connections, what runs is answered, then exit.
-    config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=limits.grace, ws_max_size=limits.max_message)
-    uvicorn.Server(config).run(sockets=[listener])
+    with one_each():
+        app = create_app(load_own(model, device=device), limits)
+        # On SIGTERM: no new connections, what runs is answered, then exit.
+        config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=limits.grace, ws_max_size=limits.max_message)
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

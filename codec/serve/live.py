@@ -34,7 +34,7 @@ async def stream_tokens(
     grid = LOW_LATENCY if low_latency else WHOLE
     tokens = model.describe(sample_rate, rate, vocab, channels)
     encoder = model.stream_encoder(sample_rate, channels, rate, vocab, grid)
-    seconds = grid.core * model.networks.config.hop_length / model.sample_rate if low_latency else CHUNK_SECONDS
+    seconds = grid.core * model.engine.frame_length / model.sample_rate if low_latency else CHUNK_SECONDS
     outgoing = _Outgoing()
     writer = ContainerWriter(outgoing, Header.of(tokens, chunk_seconds=seconds))
     watch = Watch(limits, float("inf"))

@@ -12,20 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from codec.arrays import has_torch
 from codec.audio.folders import PassedOver, passed_over
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.data.recordings import read_source
 from codec.data.recordings.cells import need_pyarrow
 from codec.data.recordings.places import FilePlace
 from codec.data.recordings.rows import Row
-from codec.device import find_device
 from codec.errors import CodecError
-from codec.hub import check_model, load_codec
+from codec.hub import WITH_TORCH, check_model, load_codec
 from codec.processes import in_processes
 from codec.tokenize.plan import Plan, Settings
 from codec.tokenize.ray_pool import execute_on_ray
@@ -98,8 +97,8 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
     check_model(options.model, own=True)
     if options.device not in ("cpu", "cuda"):
         raise CodecError(f"device {options.device!r} is not one of cpu, cuda")
-    if not options.ray:
-        find_device(options.device)
+    if not options.ray and options.device != "cpu":
+        _find(options.device)
     model = load_codec(options.model, options.rate, options.vocab)
     sizes = model.codebook_sizes[:1] if options.semantic_only else model.codebook_sizes
     settings = Settings(model.fingerprint, model.rate, model.vocab, sizes, formats, options.shard_rows)
@@ -122,7 +121,7 @@ def _is_folder(rows: list[Row]) -> bool:
 
 
 def _executor(options: Options, setup: Setup) -> Execute:
-    gpus = torch.cuda.device_count() if options.device == "cuda" else 0
+    gpus = _gpus() if options.device == "cuda" else 0
     workers = options.workers if options.workers is not None else (gpus or os.cpu_count() or 1)
 
     def run_tasks(waiting: deque[Task]) -> Iterator[tuple[Task, Report | None]]:
@@ -135,6 +134,20 @@ def _executor(options: Options, setup: Setup) -> Execute:
         return in_processes(waiting, [partial(partial, work, setup, device=device) for device in devices])
 
     return run_tasks
+
+
+def _find(device: str) -> None:
+    if not has_torch():
+        raise CodecError(f"device {device} needs torch: {WITH_TORCH}")
+    from codec.device import find_device
+
+    find_device(device)
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def _in_this_process(waiting: deque[Task], setup: Setup, device: str) -> Iterator[tuple[Task, Report | None]]:

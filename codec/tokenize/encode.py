@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from codec.arrays import as_array
 from codec.audio.io import resample
 from codec.audio.samples import as_batch
 from codec.data.recordings.opening import Sound
@@ -111,15 +110,16 @@ class BatchEncoder:
 
     def _encode_batch(self, group: list[_Held]) -> Iterator[Encoded]:
         stream = self._model.stream_encoder(self._model.sample_rate, len(group))
-        codes = torch.cat([stream.push(np.stack([held.wave for held in group])), stream.flush()], dim=2)
+        parts = stream.push(np.stack([held.wave for held in group])), stream.flush()
+        codes = np.concatenate([as_array(part) for part in parts], axis=2)
         for held, item in zip(group, codes, strict=True):
             yield Encoded(held.index, self._kept(item), held.sample_rate, held.samples)
 
     def _encode_long(self, index: int, sound: Sound) -> Encoded:
         stream: StreamEncoder = self._model.stream_encoder(sound.sample_rate)
-        parts = [stream.push(block[None]) for block in sound.blocks]
-        codes = torch.cat([*parts, stream.flush()], dim=2)[0]
+        parts = [as_array(stream.push(block[None])) for block in sound.blocks]
+        codes = np.concatenate([*parts, as_array(stream.flush())], axis=2)[0]
         return Encoded(index, self._kept(codes), sound.sample_rate, stream.samples)
 
-    def _kept(self, codes: Tensor) -> np.ndarray:
-        return codes[: self._streams].numpy().astype(np.int32)
+    def _kept(self, codes: np.ndarray) -> np.ndarray:
+        return codes[: self._streams].astype(np.int32)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
+from codec.arrays import given
 from codec.tokens import Tokens
 
 
@@ -52,8 +52,8 @@ class TokenRow:
     def tokens(self) -> Tokens:
         """A batch of one, for `Codec.decode`, `Codec.embed` and `codec.save`."""
         return Tokens(
-            torch.from_numpy(self.codes.astype(np.int64))[None],
-            torch.tensor([self.samples]),
+            given(self.codes.astype(np.int64)[None]),
+            given(np.array([self.samples])),
             self.sample_rate,
             self.rate / len(self.codebook_sizes),
             self.codebook_sizes,

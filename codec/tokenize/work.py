@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import torch
-
 from codec.atomic import atomic_write
 from codec.data.recordings.opening import open_place
 from codec.data.recordings.rows import Row, one_line
 from codec.errors import CodecError
 from codec.hub import load_codec
 from codec.model import Codec
+from codec.threads import one_each
 from codec.tokenize.encode import BatchEncoder, Encoded
 from codec.tokenize.plan import Settings
 from codec.tokenize.shard_files import SUFFIXES, write_rows
@@ -132,12 +131,8 @@ def work(setup: Setup, task: Task, device: str) -> Report:
         CodecError: the shard cannot be written, or the model not be loaded. Rows never raise: they are listed.
     """
     # Results must not depend on how many threads a worker happens to get, and workers are as many as there are processors.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_each():
         return _make(setup, task, device)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _make(setup: Setup, task: Task, device: str) -> Report:

@@ -16,9 +16,9 @@ import codec
 from codec.audio.io import read_audio
 from codec.cli import main
 from codec.config import AcousticConfig, DecoderConfig, MelConfig, ModelConfig, SemanticConfig
+from codec.engine import Point
 from codec.hub import export
 from codec.model import Codec
-from codec.networks.interface import Point
 from codec.streaming import LOW_LATENCY, WHOLE, Grid, StreamDecoder, StreamEncoder
 from tests.conftest import random_networks
 

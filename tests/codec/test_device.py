@@ -16,7 +16,6 @@ from codec.config import DiffusionDecoderConfig
 from codec.device import find_device
 from codec.diffusion import DiffusionCodec
 from codec.errors import CodecError
-from codec.export.write import _halves
 from codec.model import Codec
 from codec.networks.diffusion.files import build
 from codec.networks.samplers import Sampling
@@ -133,7 +132,7 @@ def test_clips_go_through_together(away: Codec) -> None:
 
 
 def test_many_clips_go_in_parts(away: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codec.model.TOGETHER", 4)
+    monkeypatch.setattr("codec.networks.engine.TOGETHER", 4)
     encoded, decoded = shapes_seen(away, "semantic.backbone"), shapes_seen(away, "decoder.backbone")
     away.decode(away.encode(noise(9, 2_000), RATE))
     assert [clips for clips, _ in encoded] == [clips for clips, _ in decoded] == [4, 4, 1]
@@ -188,17 +187,6 @@ def test_a_quantiser_that_trains_moves_along(place: torch.device) -> None:
     here = quantizer(latents.requires_grad_())
     there = quantizer.to(place)(latents.detach().to(place).requires_grad_())
     assert_alike(there.codes.cpu(), here.codes)
-
-
-def test_exports_are_made_on_the_cpu(away: Codec, tiny: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    traced = []
-    for half in ("encoder", "decoder"):
-        monkeypatch.setattr(f"codec.export.write.trace_{half}", lambda networks, stack, vocab: traced.append(networks))
-    assert [name for name, _ in _halves(away, {50: 2})] == ["encoder_50", "decoder_50"]
-    for networks in traced:
-        for name, tensor in networks.state_dict().items():
-            assert torch.equal(tensor, tiny.networks.state_dict()[name])
-    assert next(away.networks.parameters()).device.type != "cpu"
 
 
 def test_auto_is_what_there_is() -> None:

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import codec
+from codec.bundled import BUNDLED
 from codec.container.entropy import FILE, load_entropy, load_entropy_of
 from codec.errors import CodecError, ModelError
 from codec.hub import load
-from codec.stored import BUNDLED
 
 FIRST = BUNDLED["semcodec-1"]
 ROOT = Path(codec.__file__).parent.parent

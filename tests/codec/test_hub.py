@@ -5,9 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from codec.bundled import DEFAULT
 from codec.errors import CodecError, ModelError
 from codec.hub import export, load, models
-from codec.stored import DEFAULT
 from tests.conftest import random_networks
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from codec.bundled import BUNDLED
 from codec.container.bitstream import ContainerReader, ContainerWriter
 from codec.container.entropy import EntropyModel, load_entropy_of
 from codec.container.header import Header
@@ -27,7 +28,6 @@ from codec.errors import CodecError
 from codec.files import decode_file
 from codec.model import Codec
 from codec.networks.networks import Networks
-from codec.stored import BUNDLED
 from codec.tokens import Tokens
 from tests.conftest import TINY
 

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from codec.bundled import folder_of
 from codec.config import Config, DiffusionDecoderConfig
 from codec.data.store import Corpus
 from codec.hub import load_own
 from codec.networks.diffusion.decoder import DiffusionDecoder
 from codec.networks.diffusion.files import build, export_diffusion
 from codec.networks.networks import Networks, first_architecture
-from codec.stored import folder_of
 from train.config import Weights
 from train.crops import Crops
 from train.diffusion.schedule import add_noise, zero_terminal_cosine

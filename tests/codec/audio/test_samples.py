@@ -160,22 +160,6 @@ def test_codecs_of_others_hear_the_same(int16: np.ndarray) -> None:
         checked(int16[0], "16000")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("wave", "fix"),
-    [
-        (lambda x: x, "divide"),
-        (lambda x: x.astype(np.float32), "divide"),
-        (lambda x: x.astype(np.uint8), "divide"),
-        (lambda x: (x / 32768).T, "samples come last"),
-        (lambda x: (x / 32768)[None], "samples come last"),
-    ],
-)
-def test_the_runner_without_torch_refuses_the_same(int16: np.ndarray, wave: Callable[[Any], Any], fix: str) -> None:
-    runtime = pytest.importorskip("codec.export.runtime")
-    with pytest.raises(ValueError, match=fix):
-        runtime.OnnxCodec.__new__(runtime.OnnxCodec).encode(wave(int16), RATE)
-
-
 def test_loud_audio_is_still_audio() -> None:
     assert as_batch(np.full(10, 20.0))[0].max() == 20
 

@@ -1,4 +1,6 @@
-"""Exports beside the model itself: the same tokens, the same sound."""
+"""A model without torch, and in the formats of others: the same tokens, the same sound."""
+
+from __future__ import annotations
 
 import json
 import shutil
@@ -12,115 +14,180 @@ import soundfile
 import torch
 
 import codec
-from codec.audio.io import resample
+from codec.bundled import DEFAULT
+from codec.cli import main
 from codec.errors import CodecError
 from codec.export.huggingface import write_folder
-from codec.export.write import write_onnx, write_torch
-from codec.files import encode_file
+from codec.hub import export, load_own
 from codec.model import Codec
+from codec.portable import SETTINGS
+from tests.codec.networks.test_source_filter_codec import model as small_model
+from tests.codec.networks.test_source_filter_codec import sound
 from tests.conftest import DATA
 
-RATE = 50
+small = small_model  # a fixture
+pytest.importorskip("onnx")
+from codec.export.write import write_onnx  # noqa: E402 - which needs it
+
+WITHOUT_TORCH = """
+import sys
+sys.modules.update(dict.fromkeys(("torch", "torchaudio", "einops", "vector_quantize_pytorch", "onnx")))
+{body}
+assert not any(name.partition(".")[0] == "torch" and module for name, module in sys.modules.items())
+"""
 
 
-@pytest.fixture(scope="session")
-def exported(first_model: Codec, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("onnxscript")
-    pytest.importorskip("onnxruntime")
-    folder = tmp_path_factory.mktemp("onnx")
-    write_onnx(first_model, folder, [RATE], int8=True)
+@pytest.fixture(scope="module")
+def folder(small: Codec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model with graphs beside its own weights."""
+    folder = tmp_path_factory.mktemp("portable")
+    export(small.networks, folder)
+    write_onnx(load_own(folder, vocab=32), folder)
     return folder
 
 
-def test_onnx_gives_the_tokens_and_the_sound_of_torch(
-    first_model: Codec, exported: Path, speech: np.ndarray, music: np.ndarray
-) -> None:
-    from codec.export.runtime import OnnxCodec
-
-    onnx = OnnxCodec(exported, RATE)
-    long = np.tile(resample(music, 44_100, 16_000)[:1], (1, 6))  # more than one window of 20.48 s
-    for wave, sample_rate in ((speech, 16_000), (music, 44_100), (long, 16_000), (speech[:, :100], 16_000)):
-        tokens = first_model.encode(wave, sample_rate, RATE)
-        np.testing.assert_array_equal(onnx.encode(wave, sample_rate), tokens.codes.numpy())
-        mine, theirs = first_model.decode(tokens).numpy(), onnx.decode(tokens.codes.numpy())
-        np.testing.assert_allclose(theirs[:, : mine.shape[1]], mine, atol=1e-4)
+@pytest.fixture(scope="module")
+def pair(folder: Path) -> tuple[Codec, Codec]:
+    """With torch, and without."""
+    return codec.load(folder, vocab=32), codec.load(folder, vocab=32, backend="onnx")
 
 
-@pytest.mark.heavy
-@pytest.mark.parametrize("rate", [25, 100])
-def test_every_rate(first_model: Codec, speech: np.ndarray, rate: int, tmp_path: Path) -> None:
-    from codec.export.runtime import OnnxCodec
-
-    write_onnx(first_model, tmp_path, [rate])
-    tokens, onnx = first_model.encode(speech, 16_000, rate), OnnxCodec(tmp_path, rate)
-    np.testing.assert_array_equal(onnx.encode(speech, 16_000), tokens.codes.numpy())
-    mine = first_model.decode(tokens).numpy()
-    np.testing.assert_allclose(onnx.decode(tokens.codes.numpy())[:, : mine.shape[1]], mine, atol=1e-4)
+def without_torch(body: str, *words: str) -> str:
+    """What a program prints that can import neither torch nor onnx."""
+    command = [sys.executable, "-c", WITHOUT_TORCH.format(body=body), *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def test_eight_bits_are_smaller_and_keep_most_tokens(first_model: Codec, exported: Path, speech: np.ndarray) -> None:
-    from codec.export.runtime import OnnxCodec
+def test_every_rate_and_vocabulary_gives_the_tokens_of_torch(pair: tuple[Codec, Codec]) -> None:
+    with_torch, without = pair
+    assert with_torch.rates == without.rates
+    wave = sound(16_000 * 3)
+    wave[16_000:32_000] = 0.3 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    for rate in with_torch.rates:
+        for vocab in with_torch.vocabs:
+            ours, theirs = (model.encode(wave, 16_000, rate, vocab) for model in pair)
+            assert (ours.codebook_sizes, ours.frame_rate, ours.model) == (
+                theirs.codebook_sizes,
+                theirs.frame_rate,
+                theirs.model,
+            )
+            assert (ours.codes != theirs.codes).sum() <= 1, "a rounding may flip one code in thousands"
+            for tokens in (ours, ours.semantic_only()):
+                expected = with_torch.decode(tokens)
+                torch.testing.assert_close(without.decode(tokens), expected, rtol=0, atol=1e-3 * expected.abs().max().item())
 
-    for half in ("encoder", "decoder"):
-        plain, small = (exported / f"{half}_{RATE}{suffix}" for suffix in (".onnx", ".int8.onnx"))
-        assert small.stat().st_size < 0.75 * plain.stat().st_size
-    codes = OnnxCodec(exported, RATE, int8=True).encode(speech, 16_000)
-    same = (codes == first_model.encode(speech, 16_000, RATE).codes.numpy()).mean((0, 2))
-    assert same[0] > 0.5
-    assert (same < 1).any()  # or else nothing was quantised
+
+def test_windows_go_on_where_the_one_before_ended(pair: tuple[Codec, Codec]) -> None:
+    """More than one window of 20.48 s, in pieces and in channels: phases and tokens are those of torch."""
+    with_torch, without = pair
+    wave = np.stack([sound(16_000 * 45), sound(16_000 * 45, 1)])
+    encoder = without.stream_encoder(16_000, 2, 75)
+    parts = [encoder.push(wave[:, :300_000]), encoder.push(wave[:, 300_000:]), encoder.flush()]
+    tokens = with_torch.encode(wave, 16_000, 75)
+    assert (torch.cat(parts, 2) != tokens.codes).sum() <= 4
+    decoder = without.stream_decoder(tokens)
+    found = torch.cat([decoder.push(tokens.codes[..., :777]), decoder.push(tokens.codes[..., 777:]), decoder.flush()], 1)
+    expected = with_torch.decode(tokens)
+    torch.testing.assert_close(found[:, : expected.shape[1]], expected, rtol=0, atol=0.02 * expected.abs().max().item())
 
 
-def test_the_folder_works_alone(exported: Path, speech: np.ndarray, first_model: Codec, tmp_path: Path) -> None:
-    """In a Python that can import neither torch nor semcodec."""
-    folder = shutil.copytree(exported, tmp_path / "folder")
-    code = (
-        "import runpy, sys; sys.modules.update(torch=None, codec=None); "
-        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+def test_the_bundled_graphs_are_those_of_the_bundled_weights(tmp_path: Path, shipped: Codec) -> None:
+    """If this fails after new weights: codec export --onnx on the model's own folder."""
+    write_onnx(shipped, tmp_path)
+    for name in ("encoder.onnx", "decoder.onnx", SETTINGS):
+        assert (tmp_path / name).read_bytes() == (DEFAULT / name).read_bytes(), name
+    assert json.loads((DEFAULT / SETTINGS).read_text())["fingerprint"] == shipped.fingerprint
+    assert sum(path.stat().st_size for path in DEFAULT.glob("*.onnx")) < 400_000, "weights, or what follows from numbers, in it"
+
+
+def test_the_default_model(shipped: Codec, speech: np.ndarray) -> None:
+    tokens = shipped.encode(speech, 16_000, 100)
+    onnx = codec.load(backend="onnx")
+    assert (onnx.encode(speech, 16_000, 100).codes != tokens.codes).float().mean() < 1e-3
+    expected = shipped.decode(tokens)
+    assert (onnx.decode(tokens) - expected).square().mean() < 1e-5 * expected.square().mean()
+
+
+def test_eight_bits_keep_most_tokens(shipped: Codec, speech: np.ndarray, tmp_path: Path) -> None:
+    files = write_onnx(shipped, tmp_path, int8=True)
+    assert sum(path.stat().st_size for path in files) < 0.6 * (DEFAULT / "model.safetensors").stat().st_size
+    flipped = (
+        codec.load(tmp_path, backend="onnx").encode(speech, 16_000, 100).codes != shipped.encode(speech, 16_000, 100).codes
     )
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", code, str(folder / "runtime.py"), *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-
-    assert run("encode", str(DATA / "speech.flac"), "x.npy").returncode == 0
-    codes = np.load(tmp_path / "x.npy", allow_pickle=False)
-    np.testing.assert_array_equal(codes, first_model.encode(speech, 16_000, RATE).codes.numpy())
-    assert run("decode", "x.npy", "x.wav").returncode == 0
-    samples = speech.shape[1]
-    assert samples < codes.shape[2] * 640  # the last token reaches further
-    assert soundfile.info(tmp_path / "x.wav").frames == samples
-    # What codec encode writes is the same, and arrays of other tokens are refused by name.
-    encode_file(first_model, str(DATA / "speech.flac"), str(tmp_path / "y.npy"), RATE, format="npy")
-    for suffix in (".npy", ".npy.json"):
-        assert (tmp_path / f"x{suffix}").read_bytes() == (tmp_path / f"y{suffix}").read_bytes()
-    (tmp_path / "y.npy.json").write_text((tmp_path / "x.npy.json").read_text().replace("25.0", "12.5"))
-    assert "frame_rate 12.5, not 25.0" in run("decode", "y.npy", "y.wav").stderr
-    for arguments in (("encode", "no.wav", "y.npy"), ("decode", "x.wav", "y.wav"), ("encode", "x.wav", "y.npy", "33"), ("go",)):
-        refused = run(*arguments)
-        assert refused.returncode == 1
-        assert "Traceback" not in refused.stderr
+    assert 0 < flipped.float().mean() < 0.1
 
 
-def test_torch_export(tiny: Codec, tmp_path: Path) -> None:
-    write_torch(tiny, tmp_path, [25])
-    encoder, decoder = (torch.export.load(tmp_path / f"{half}_25.pt2").module() for half in ("encoder", "decoder"))
-    networks = tiny.networks
-    for tokens in (2, 31):
-        wave = torch.randn(1, tokens * 1280 + 2 * networks.mel.edge, generator=torch.Generator().manual_seed(tokens)) * 0.1
-        codes = encoder(wave)
-        assert torch.equal(codes, networks.mel_to_codes(networks.mel(wave, padded=True), 4, 32))
-        torch.testing.assert_close(decoder(codes), networks.codes_to_wave(codes, 4, 32).clamp(-1, 1), atol=1e-5, rtol=0)
+def test_commands_work_without_torch(folder: Path, tmp_path: Path) -> None:
+    run = "from codec.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit as ended:\n    assert not ended.code"
+    speech, model = str(DATA / "speech.flac"), ["--model", str(folder)]
+    without_torch(run, "encode", speech, "-o", str(tmp_path / "x.sct"), *model)
+    with pytest.raises(SystemExit):
+        main(["encode", speech, "-o", str(tmp_path / "y.sct"), *model])
+    assert (tmp_path / "x.sct").read_bytes() == (tmp_path / "y.sct").read_bytes()
+    without_torch(run, "decode", str(tmp_path / "x.sct"), "-o", str(tmp_path / "x.wav"), *model)
+    assert soundfile.info(tmp_path / "x.wav").frames == soundfile.info(speech).frames
+    assert "tokens per second" in without_torch(run, "info", str(tmp_path / "x.sct"))
+    pytest.importorskip("pyarrow")
+    (tmp_path / "corpus").mkdir()
+    shutil.copy(speech, tmp_path / "corpus")
+    without_torch(
+        run, "tokenize", str(tmp_path / "corpus"), "-o", str(tmp_path / "t"), "--vocab", "32", "--workers", "0", *model
+    )
+    assert json.loads((tmp_path / "t" / "manifest.json").read_text())["tokenized"] == 1
 
 
-def test_refusals(tiny: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CodecError, match="rate 33"):
-        write_torch(tiny, tmp_path / "x", [33])
+def test_the_library_works_without_torch(folder: Path, tmp_path: Path) -> None:
+    body = """
+import numpy as np
+import codec
+model = codec.load(sys.argv[1], vocab=32)
+tokens = model.encode(np.zeros((2, 5000), np.float32), 16000)
+assert type(tokens.codes) is np.ndarray and model.decode(tokens).shape == (2, 5000)
+codec.save(tokens, sys.argv[2])
+assert (codec.read(sys.argv[2]).codes == tokens.codes).all()
+for wrong in (lambda: model.embed(tokens), lambda: codec.load(backend="torch"), lambda: codec.load("encodec_24khz@1.5")):
+    try:
+        wrong()
+    except codec.CodecError as error:
+        assert "semcodec[torch]" in str(error), error
+    else:
+        raise AssertionError
+import codec.serve.cli
+"""
+    without_torch(body, str(folder), str(tmp_path / "x.sct"))
+
+
+def test_refusals(folder: Path, small: Codec, tiny: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CodecError, match="in a folder"):
+        write_onnx(small, tmp_path)
+    with pytest.raises(CodecError, match="backend 'x' is not one of torch, onnx"):
+        codec.load(folder, backend="x")
+    with pytest.raises(CodecError, match=r"device cuda .*semcodec\[torch\]"):
+        codec.load(folder, backend="onnx", device="cuda")
+    assert tiny.folder is not None
+    with pytest.raises(CodecError, match="make them: codec export --onnx"):
+        codec.load(tiny.folder, backend="onnx")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    with pytest.raises(CodecError, match="has weights of another model"):
+        write_onnx(codec.load(), copy)
+    (copy / "encoder.onnx").write_bytes(b"no graph")
+    with pytest.raises(CodecError, match=r"encoder\.onnx: cannot be loaded"):
+        codec.load(copy, backend="onnx").encode(np.zeros(100), 16_000)
+    settings = json.loads((copy / SETTINGS).read_text())
+    for wrong in (settings | {"fingerprint": "00" * 8}, settings | {"edge": -1}, settings | {"points": {"x": [1, 2]}}, [], {}):
+        (copy / SETTINGS).write_text(json.dumps(wrong))
+        with pytest.raises(CodecError, match=r"codec export --onnx"):
+            codec.load(copy, backend="onnx")
     (tmp_path / "file").write_text("")
     with pytest.raises(CodecError, match="cannot write"):
-        write_torch(tiny, tmp_path / "file" / "x", [25])
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
+        write_onnx(codec.load(folder), tmp_path / "file" / "x")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for name in [name for name in sys.modules if name.startswith("codec.export.") and name != "codec.export.write"]:
+        monkeypatch.delitem(sys.modules, name)
     with pytest.raises(CodecError, match=r"semcodec\[onnx\]"):
-        write_onnx(tiny, tmp_path / "x")
+        write_onnx(codec.load(folder), tmp_path / "x")
 
 
 def test_a_hugging_face_folder_is_read_by_both(tiny: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,20 +205,3 @@ def test_a_hugging_face_folder_is_read_by_both(tiny: Codec, tmp_path: Path, monk
     assert torch.equal(remote.decode(expected), tiny.decode(expected))
     assert json.loads((tmp_path / "model" / "config.json").read_text())["model_type"] == "semcodec"
     assert tiny.fingerprint in (tmp_path / "model" / "README.md").read_text()
-
-
-@pytest.mark.heavy
-def test_windows_of_a_head_with_another_period(tmp_path: Path) -> None:
-    """The runner's windows begin where the head's phases do, also where three hops make a window of it."""
-    pytest.importorskip("onnxscript")
-    pytest.importorskip("onnxruntime")
-    from codec.export.runtime import OnnxCodec
-    from tests.codec.test_config import model_of, noise, sized
-
-    model, wave = model_of(sized(24_000, 320, (1, 2), 3, 1024)), noise(40 * 24_000)
-    write_onnx(model, tmp_path, [75])
-    onnx, tokens = OnnxCodec(tmp_path, 75), model.encode(wave, 24_000, 75)
-    np.testing.assert_array_equal(onnx.encode(wave, 24_000), tokens.codes.numpy())
-    decoded = model.decode(tokens).numpy()
-    difference = onnx.decode(tokens.codes.numpy())[:, : decoded.shape[1]] - decoded
-    assert np.abs(difference).max() < 1e-4 * np.abs(decoded).max()

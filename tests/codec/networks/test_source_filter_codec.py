@@ -75,12 +75,12 @@ def sound(samples: int, seed: int = 0) -> np.ndarray:
 def test_windows_are_one_pass(model: Codec, rate: int, grid: Grid) -> None:
     networks, point = model.networks, model.point_of(rate)
     wave = sound(400 * 320)
-    encoder = StreamEncoder(networks, 16_000, 1, point, 32, grid)
+    encoder = StreamEncoder(model.engine, 16_000, 1, point, 32, grid)
     streamed = torch.cat([encoder.push(wave), encoder.flush()], dim=2)
     padded = torch.nn.functional.pad(torch.from_numpy(wave)[None], (networks.edge, networks.edge))
     whole = networks.wave_to_codes(padded, point.frames_per_token, 32)[:, : point.n_streams]
     assert (streamed != whole).sum() <= 2, "a rounding may flip one code in thousands"
-    decoder = StreamDecoder(networks, point.frames_per_token, 32, grid)
+    decoder = StreamDecoder(model.engine, point.frames_per_token, 32, grid)
     windows = torch.cat([decoder.push(whole), decoder.flush()], dim=1)
     once = networks.codes_to_wave(whole, point.frames_per_token, 32)
     assert once.abs().max() > 1e-3

@@ -1,0 +1,62 @@
+"""Models that come with the package, and where a model of ours lies: nothing here reads weights, nor needs torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from codec.errors import ModelError
+from codec.limits import check_file
+
+BUNDLED = {name: Path(__file__).parent / "weights" / name for name in ("semcodec-2", "semcodec-1")}
+"""Folders of the models that come with the package, the newest one first."""
+DEFAULT = BUNDLED["semcodec-2"]
+"""The folder of the one that ``default`` means."""
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def folder_of(name: str | Path | None) -> Path:
+    """Where a model of ours lies: one that comes with the package, or a folder."""
+    return DEFAULT if name in (None, "default") else BUNDLED.get(str(name), Path(str(name)))
+
+
+def files_of(name: str | Path | None) -> tuple[Path, Path]:
+    """Folder and weights of a model of ours: one that comes with the package, a folder, or a ``.safetensors`` file."""
+    place = folder_of(name)
+    return (place.parent, place) if place.suffix == ".safetensors" else (place, place / "model.safetensors")
+
+
+def fingerprint_of(folder: Path) -> str:
+    """The fingerprint that a model's config tells.
+
+    Raises:
+        ModelError: not there, or not of such a model.
+    """
+    path = folder / "config.json"
+    try:
+        check_file(path, MAX_CONFIG_BYTES)
+        return as_fingerprint(json.loads(path.read_text("utf-8-sig"))["fingerprint"])
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path}: not a model's config ({type(error).__name__}: {error})") from error
+
+
+def as_fingerprint(text: str) -> str:
+    """Sixteen hexadecimal digits.
+
+    Raises:
+        ValueError: they are not.
+    """
+    fingerprint = bytes.fromhex(text)
+    if len(fingerprint) != 8:
+        raise ValueError("the fingerprint must have 16 hexadecimal digits")
+    return fingerprint.hex()
+
+
+def bundled(fingerprint: str) -> str | None:
+    """Name of the model with this fingerprint among those that come with the package."""
+    for name, folder in BUNDLED.items():
+        if (folder / "config.json").is_file() and fingerprint_of(folder) == fingerprint:
+            return name
+    return None

@@ -1,0 +1,246 @@
+"""The encoder as an ONNX graph: what `SourceFilterNetworks.wave_to_codes` computes, for all rates and vocabularies."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+from onnx import ModelProto
+
+from codec.export.graph import Graph, Value
+from codec.export.layers import Layers
+from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
+from codec.export.storage import Storage
+from codec.features import LOG_FLOOR
+from codec.networks.frontend import COMPRESSION, CORRELOGRAM_TOP_HZ, HIGHEST_PITCH, LOWEST_PITCH, MAGNITUDE_FLOOR, MEL_CENTRE
+from codec.networks.pitch import BINS_PER_OCTAVE, HIGHEST_F0, LOWEST_F0, MIDDLE_OCTAVE, N_BINS, NEAR, OCTAVES
+from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME
+from codec.networks.token_encoder import VOICING_SCALE
+from codec.networks.tones import (
+    FAINTEST_SECOND_DB,
+    HIGHEST_HZ,
+    LEVEL_STEP_DB,
+    LOWEST_HZ,
+    N_LEVELS,
+    QUIETEST,
+    SEARCHED_LOBE,
+    SHARE,
+    VOICED_SHARE,
+)
+from quantizers.acoustic import EPSILON, AcousticQuantizer
+from quantizers.nested import BEAM
+
+LN_10, LN_2 = math.log(10), math.log(2)
+
+
+def encoder_graph(networks: SourceFilterNetworks, storage: Storage) -> ModelProto:
+    """Samples and their context → codes.
+
+    Inputs are ``wave`` ``(T · hop_length + 2 · edge,)`` and the numbers ``frames_per_token`` and ``vocab``; the output is
+    ``codes`` ``(S, N)`` of all streams.
+    """
+    return _Encoder(networks, storage).model()
+
+
+class _Encoder(Layers):
+    def __init__(self, networks: SourceFilterNetworks, storage: Storage) -> None:
+        super().__init__(Graph("encoder"), storage)
+        self.networks, self.config = networks, networks.config
+
+    def model(self) -> ModelProto:
+        graph, config, networks = self.graph, self.config, self.networks
+        wave = graph.input("wave", "float32", ["samples"])
+        stack, vocab = graph.input("frames_per_token", "int64", []), graph.input("vocab", "int64", [])
+        magnitude = Fourier(graph, config.mel.n_fft).magnitude(wave, config.hop_length)
+        envelope = self._envelope(wave)
+        correlogram = self._correlogram(magnitude)
+        f0, voiced = self._pitch(envelope, correlogram)
+        octave = (f0 / LOWEST_F0).log() * (1 / LN_2)
+        block = graph.concat([envelope + MEL_CENTRE, voiced.unsqueeze(1) * VOICING_SCALE], 1)
+        features = graph.concat([envelope + MEL_CENTRE, correlogram, self._pitch_features(octave, voiced)], 1)
+        width = 2 * (config.mel.n_mels + config.n_lags + 8)
+        x = self.convnext(
+            "encoder.backbone", networks.encoder.backbone, self.linear("encoder.stem", features.reshape(-1, width))
+        )
+        heard = self._semantic(magnitude)
+        tones = self._tones(magnitude)
+
+        def tokens_of(frames_per_token: int) -> list[Value]:
+            code, codeword = self._nearest(heard, frames_per_token, vocab)
+            acoustic = self._acoustic(x, block, codeword, frames_per_token)
+            index = self._pitch_index(octave, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
+            if networks.tells_tones:
+                pure, told = self._tone_codes(*tones, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
+                index = graph.where(pure, networks._tone_index, index)
+                acoustic = graph.concat(
+                    [acoustic.part(0, 1, 1), graph.where(pure.unsqueeze(1), told, acoustic.part(1, None, 1))], 1
+                )
+            first = acoustic.part(0, 1, 1) * config.encoder.pitch_levels + index.unsqueeze(1)
+            return [graph.concat([code.unsqueeze(1), first, acoustic.part(1, None, 1)], 1).transpose(1, 0)]
+
+        (codes,) = self.by_stack(stack, config.stacks, tokens_of)
+        return graph.model({"codes": codes})
+
+    def _semantic(self, magnitude: Value) -> Value:
+        """Features of the semantic encoder at 50 Hz."""
+        config = self.config
+        edges = slaney_edges(config.mel.n_mels, config.sample_rate)
+        norms = (2 / (edges[2:] - edges[:-2])).astype(np.float32)
+        bank = filter_bank(self.graph, edges, config.mel.n_fft // 2 + 1, config.sample_rate) * norms
+        mel = _log10((magnitude @ bank).clip(low=LOG_FLOOR))
+        x = self.linear("semantic.stem", mel.reshape(-1, 2 * config.mel.n_mels) + 2.0)
+        return self.linear("semantic.head", self.convnext("semantic.backbone", self.networks.semantic.backbone, x))
+
+    def _envelope(self, wave: Value) -> Value:
+        config, spare = self.config, (self.config.mel.n_fft - self.config.n_fft) // 2
+        fourier = Fourier(self.graph, config.n_fft)
+        inner = wave.part(spare, -spare) if spare else wave
+        edges = htk_edges(config.mel.n_mels, config.sample_rate)
+        bank = filter_bank(self.graph, edges, fourier.bins, config.sample_rate) * (4 / config.n_fft)
+        return _log10((fourier.magnitude(inner, config.hop_length) @ bank).clip(low=MAGNITUDE_FLOOR))
+
+    def _correlogram(self, magnitude: Value) -> Value:
+        graph, config = self.graph, self.config
+        n_fft, rate = config.mel.n_fft, config.sample_rate
+        steps = np.linspace(math.log2(HIGHEST_PITCH), math.log2(LOWEST_PITCH), config.n_lags, dtype=np.float32)
+        lags = (rate / np.exp2(steps)).astype(np.float32)
+        count = round(CORRELOGRAM_TOP_HZ * n_fft / rate) - 1
+        bins = graph.arange(1, 1 + count).cast("float32").unsqueeze(1)
+        cosines = (bins * (2 * math.pi) * lags / float(n_fft)).cos()
+        compressed = graph.op("Pow", magnitude.part(1, 1 + count, 1) + 1e-7, COMPRESSION)
+        return (compressed @ cosines) / compressed.sum(1, keepdims=True).clip(low=1e-9)
+
+    def _pitch(self, envelope: Value, correlogram: Value) -> tuple[Value, Value]:
+        graph = self.graph
+        x = self.linear("pitch.stem", graph.concat([envelope + MEL_CENTRE, correlogram], 1))
+        x = self.linear("pitch.head", self.convnext("pitch.backbone", self.networks.pitch.backbone, x))
+        classes = x.part(0, -1, 1)
+        bins = graph.constant(np.arange(N_BINS))
+        near = (bins - classes.argmax(1, keepdims=True)).abs() <= NEAR
+        share = graph.op("Softmax", graph.where(near, classes, -np.inf), axis=1)
+        octave = (share * bins.cast("float32")).sum(1) / BINS_PER_OCTAVE
+        return hertz(octave), (x.part(-1, None, 1).squeeze(1) > 0).cast("float32")
+
+    def _pitch_features(self, octave: Value, voiced: Value) -> Value:
+        waves = [
+            voiced * wave
+            for scale in (0.5, 1.0, 2.0)
+            for wave in ((octave * (2 * math.pi * scale)).sin(), (octave * (2 * math.pi * scale)).cos())
+        ]
+        parts = [voiced, voiced * (octave - MIDDLE_OCTAVE), *waves]
+        return self.graph.concat([part.unsqueeze(1) for part in parts], 1)
+
+    def _pitch_index(self, octave: Value, voiced: Value, frames: int) -> Value:
+        levels = self.networks._tone_index
+        voiced, octave = voiced.reshape(-1, frames), octave.reshape(-1, frames)
+        count = voiced.sum(1)
+        mean = (voiced * octave).sum(1) / count.clip(low=1.0)
+        index = (mean * ((levels - 2) / OCTAVES)).round().clip(0.0, levels - 2.0) + 1.0
+        return self.graph.where(count * 2.0 >= frames, index, 0.0).cast("int64")
+
+    def _nearest(self, heard: Value, stack: int, vocab: Value) -> tuple[Value, Value]:
+        """Codes ``(N,)`` and codewords ``(N, D)`` of a vocabulary: `quantizers.nested.descend`, with all of them on the way."""
+        graph, config = self.graph, self.config
+        name, width = f"codebooks.{config.stacks.index(stack)}", stack * config.semantic.n_features
+        points = (heard.reshape(-1, width) - self.weight(f"{name}.mean")) @ self.weight(f"{name}.basis")
+        codebook = self.networks.codebook(stack)
+        tables = [self.table(name, codebook, size) for size in codebook.vocabs]
+        half_norms = graph.at_the_top(lambda: tables[0].square().sum(1) * 0.5)
+        beam = min(BEAM, codebook.vocabs[0])
+        codes = graph.top(points @ graph.at_the_top(lambda: tables[0].transpose(1, 0)) - half_norms, beam, largest=True)
+        found, values = [codes.part(0, 1, 1)], [tables[0].take(codes.part(0, 1, 1).squeeze(1))]
+        for (coarse, fine), table in zip(pairwise(codebook.vocabs), tables[1:], strict=True):
+            branches = fine // coarse
+            codes = (codes.unsqueeze(2) * branches + np.arange(branches)).reshape(-1, beam * branches)
+            distances = (table.take(codes) - points.unsqueeze(1)).square().sum(2)
+            beam = min(BEAM, beam * branches)
+            codes = graph.op("GatherElements", codes, graph.top(distances, beam, largest=False), axis=1)
+            found.append(codes.part(0, 1, 1))
+            values.append(table.take(found[-1].squeeze(1)))
+        chosen = self.chosen(vocab, codebook)
+        code = graph.concat(found, 1).take(chosen, axis=1)
+        return code, graph.concat([value.unsqueeze(0) for value in values], 0).take(chosen)
+
+    def _acoustic(self, x: Value, block: Value, codeword: Value, stack: int) -> Value:
+        """Codes ``(N, groups)`` of the acoustic quantiser."""
+        config, name = self.config, str(stack)
+        transform = f"transforms.{config.stacks.index(stack)}"
+        gathered = self.linear(f"encoder.gather.{name}", x.reshape(-1, stack * config.encoder.dim))
+        tokens = gathered + self.linear(f"encoder.semantic.{name}", codeword)
+        tokens = self.convnext("encoder.tokens", self.networks.encoder.tokens, tokens)
+        width = FRAMES_PER_TOKEN_FRAME * stack * (config.mel.n_mels + 1)
+        rest = block.reshape(-1, width) - self.linear(f"{transform}.predict", self.context(codeword))
+        latents = self.linear(f"{transform}.analysis", rest, bias=False) + self.linear(f"encoder.heads.{name}", tokens)
+        return self._rounded(latents)
+
+    def _rounded(self, latents: Value) -> Value:
+        groups: list[AcousticQuantizer] = self.networks.quantizer._groups
+        levels = np.concatenate([group.levels.numpy() for group in groups]).astype(np.float32)
+        half = ((levels - 1) * np.float32(1 + EPSILON) / 2).astype(np.float32)
+        offset = np.where(levels % 2 == 0, np.float32(0.5), np.float32(0)).astype(np.float32)
+        digits = ((latents + np.arctanh(offset / half)).tanh() * half - offset).round() + np.floor(levels / 2)
+        strides = np.zeros((len(levels), len(groups)), np.float32)
+        start = 0
+        for column, group in enumerate(groups):
+            strides[start : start + group.dim, column] = group.strides.numpy()
+            start += group.dim
+        return (digits @ self.graph.constant(strides)).round().cast("int64")
+
+    def _tones(self, magnitude: Value) -> tuple[Value, Value, Value]:
+        """`codec.networks.tones.find_tones`: frequencies and amplitudes ``(T, 2)``, share ``(T,)``."""
+        graph, n_fft, sample_rate = self.graph, self.config.mel.n_fft, self.config.sample_rate
+        power = magnitude.square()
+        last, rest, found = n_fft // 2, power, []
+        bins = graph.constant(np.arange(last + 1))
+        for _ in range(2):
+            peak = rest.part(SEARCHED_LOBE, last - SEARCHED_LOBE, 1).argmax(1, keepdims=True) + SEARCHED_LOBE
+            lobe = ((bins - peak).abs() <= SEARCHED_LOBE).cast("float32")
+            energy = (rest * lobe).sum(1)
+            level = [(graph.op("GatherElements", rest, peak + shift, axis=1) + 1e-20).log() for shift in (-1, 0, 1)]
+            curve = (level[0] - level[1] * 2.0 + level[2]).clip(high=-1e-6)
+            place = peak.cast("float32") + ((level[0] - level[2]) * 0.5 / curve).clip(-0.5, 0.5)
+            found.append((place.squeeze(1) * (sample_rate / n_fft), energy))
+            rest = rest * (1.0 - lobe)
+        (f1, e1), (f2, e2) = found
+        heard = e2 > e1 * 10 ** (-FAINTEST_SECOND_DB / 10)
+        # The first one is always louder than itself less 20 dB, unless there is nothing at all.
+        e1 = graph.where(e1 > e1 * 10 ** (-FAINTEST_SECOND_DB / 10), e1, 0.0)
+        f2, e2 = graph.where(heard, f2, f1), graph.where(heard, e2, 0.0)
+        in_order = f1 <= f2
+        frequency = _pair(graph, graph.where(in_order, f1, f2), graph.where(in_order, f2, f1))
+        energy = _pair(graph, graph.where(in_order, e1, e2), graph.where(in_order, e2, e1))
+        amplitude = (energy * (32 / 3)).sqrt() / float(n_fft)
+        return frequency, amplitude, energy.sum(1) / power.sum(1).clip(low=1e-12)
+
+    def _tone_codes(self, frequency: Value, amplitude: Value, share: Value, voiced: Value, frames: int) -> tuple[Value, Value]:
+        """`codec.networks.tones.tone_codes`: whether ``(N,)`` tokens are tones, and their codes ``(N, 2)``."""
+        pure = (share >= voiced * (VOICED_SHARE - SHARE) + SHARE) & (amplitude.max(1) >= QUIETEST)
+        pure = pure.cast("float32").reshape(-1, frames)
+        frequency, amplitude = frequency.reshape(-1, frames, 2), amplitude.reshape(-1, frames, 2)
+        count = pure.sum(1)
+        weight = (pure / count.clip(low=1.0).unsqueeze(1)).unsqueeze(2)
+        height = (weight * frequency.clip(LOWEST_HZ, HIGHEST_HZ).log()).sum(1)
+        loudness = (weight * amplitude.square()).sum(1).sqrt()
+        steps = self.networks.quantizer.codebook_sizes[1] // N_LEVELS
+        scale = (steps - 1) / math.log(HIGHEST_HZ / LOWEST_HZ)
+        place = ((height - math.log(LOWEST_HZ)) * scale).round().clip(0.0, steps - 1.0)
+        decibels = _log10(loudness.clip(low=1e-9)) * 20.0
+        level = (decibels / LEVEL_STEP_DB).round().clip(1.0 - N_LEVELS, 0.0) + (N_LEVELS - 1.0)
+        return count * 4.0 >= 3.0 * frames, (place * float(N_LEVELS) + level).cast("int64")
+
+
+def hertz(octave: Value) -> Value:
+    """`codec.networks.pitch.hertz`."""
+    graph = octave.graph
+    two = graph.constant(np.float32(2)[None])
+    return (graph.op("Pow", two, octave) * LOWEST_F0).clip(LOWEST_F0, HIGHEST_F0)
+
+
+def _log10(x: Value) -> Value:
+    return x.log() * (1 / LN_10)
+
+
+def _pair(graph: Graph, first: Value, second: Value) -> Value:
+    return graph.concat([first.unsqueeze(1), second.unsqueeze(1)], 1)

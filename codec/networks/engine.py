@@ -1,0 +1,92 @@
+"""Networks of torch as an engine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.engine import Engine
+from codec.networks.interface import CodecNetworks
+from codec.threads import at_once, side_by_side
+
+TOGETHER = 32
+"""Clips whose windows go through a GPU side by side."""
+
+
+class TorchEngine(Engine):
+    """Runs networks where they are.
+
+    Args:
+        networks: of a model.
+    """
+
+    def __init__(self, networks: CodecNetworks) -> None:
+        self._networks = networks
+        self.sample_rate, self.vocabs = networks.config.sample_rate, networks.config.vocabs
+        self.points, self.frame_length, self.edge = networks.points, networks.frame_length, networks.edge
+        self.encoder_context, self.decoder_context = networks.encoder_context, networks.decoder_context
+        self.decoder_step = networks.decoder_step
+
+    @property
+    def networks(self) -> CodecNetworks:
+        """The networks."""
+        return self._networks
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the networks are there."""
+        return self._device.type == "cpu"
+
+    @property
+    def at_once(self) -> int:
+        """On a CPU as many as there are threads for; a GPU has clips to work on side by side."""
+        return at_once() if self.on_cpu else 1
+
+    @property
+    def together(self) -> int:
+        """On a CPU as many as there are threads for."""
+        return at_once() if self.on_cpu else TOGETHER
+
+    @property
+    def _device(self) -> torch.device:
+        return self._networks.codebook(next(iter(self.points.values())).frames_per_token).leaves.device
+
+    def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
+        return self._networks.codebook_sizes(vocab)
+
+    def encode(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[np.ndarray]:
+        codes = self._through(lambda wave: self._networks.wave_to_codes(wave, frames_per_token, vocab), windows)
+        return [each.cpu().numpy() for each in codes]
+
+    def draw(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[Tensor]:
+        return self._through(lambda codes: self._networks.codes_to_drawing(codes, frames_per_token, vocab), windows)
+
+    def sound(self, drawing: Any, state: Any, left: int, start: int, stop: int) -> tuple[np.ndarray, Any]:
+        wave, state = self._networks.sound(drawing, state, left, start, stop)
+        return wave.clamp(-1, 1).cpu().numpy(), state
+
+    def _through(self, network: Callable[[Tensor], Tensor], arrays: Sequence[np.ndarray]) -> list[Tensor]:
+        """What a network makes of windows ``(B, …)``.
+
+        On a CPU it sees item by item: kernels round differently for other batch sizes, a rounding can flip a token, and there
+        is no speed in batching windows of this length there. Elsewhere it sees all windows of one shape together.
+        """
+        windows = [torch.from_numpy(array).to(self._device) for array in arrays]
+        if windows[0].device.type == "cpu":
+            items = side_by_side(network, [item for window in windows for item in torch.split(window, 1)])
+            parts = iter(items)
+            found = [[next(parts) for _ in window] for window in windows]
+            return [part[0] if len(part) == 1 else torch.cat(part) for part in found]
+        alike: defaultdict[torch.Size, list[int]] = defaultdict(list)
+        for index, window in enumerate(windows):
+            alike[window.shape[1:]].append(index)
+        outputs: dict[int, Tensor] = {}
+        for group in alike.values():
+            output = network(torch.cat([windows[index] for index in group]))
+            outputs |= zip(group, torch.split(output, [len(windows[index]) for index in group]), strict=True)
+        return [outputs[index] for index in range(len(windows))]
