@@ -190,6 +190,9 @@ def exam(
         str, typer.Option(help="Recogniser: pocketsphinx, or faster-whisper: or transformers: and a name or folder.")
     ] = "pocketsphinx",
     per_domain: Annotated[int | None, typer.Option(min=1, help="At most so many of your clips of each domain.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Corpus or folder whose tokens a small transformer learns: bits/s, perplexity.")
+    ] = None,
     cost: Annotated[bool, typer.Option(help="Also measure multiply-adds, memory, start-up and the like.")] = True,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes; default: one a processor.")] = None,
     cache: Annotated[
@@ -220,6 +223,7 @@ def exam(
         per_domain=per_domain,
         asr=asr,
         quick=quick,
+        language=language,
         cost=cost,
         workers=os.cpu_count() or 1 if workers is None else workers,
         cache=cache or default_cache(),

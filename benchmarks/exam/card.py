@@ -11,7 +11,7 @@ from typing import Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.colours import colour_of
-from benchmarks.exam.columns import COSTS, GROUPS, TOKENS, Column
+from benchmarks.exam.columns import COSTS, GROUPS, LANGUAGE, TOKENS, Column
 from benchmarks.exam.cost import Cost
 from benchmarks.exam.opening import ANCHORS
 from codec.atomic import atomic_write
@@ -21,6 +21,7 @@ from eval.reconstruction.provenance import Provenance
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.statistics import summarise
 from eval.reconstruction.trained import trained_with
+from eval.semantics.language.any_codec import Predicted
 
 FORMAT: Final = "semcodec-exam/1"
 
@@ -128,7 +129,12 @@ def schema() -> str:
 
 
 def examined(
-    results: Results, groups: Mapping[str, str], metrics: Mapping[str, MetricInfo], costs: Mapping[str, Cost], asr: str
+    results: Results,
+    groups: Mapping[str, str],
+    metrics: Mapping[str, MetricInfo],
+    costs: Mapping[str, Cost],
+    languages: Mapping[str, Predicted],
+    asr: str,
 ) -> list[Examined]:
     """What a run found out of every codec.
 
@@ -137,6 +143,7 @@ def examined(
         groups: kind by clip.
         metrics: of all columns.
         costs: by codec.
+        languages: how well tokens are predicted, by codec.
         asr: recogniser of the words.
     """
     found = []
@@ -151,6 +158,8 @@ def examined(
             cells = {key: _figure(own, info, worth) for key, info in infos.items()}
             if known := {key: cell for key, cell in cells.items() if cell is not None}:
                 figures[group] = known
+        if info.name in languages:
+            figures["language"] = _language(languages[info.name])
         first = next((group for group in GROUPS if any(groups[row.clip] == group for row in done)), None)
         heard = [row for row in done if groups[row.clip] == first]
         seconds = sum(row.seconds for row in heard)
@@ -170,6 +179,12 @@ def examined(
             )
         )
     return found
+
+
+def _language(predicted: Predicted) -> dict[str, Figure]:
+    each = predicted.bits_per_second
+    bits = Figure(each.value, each.low, each.high, each.clips, 0)
+    return {"bits_per_second": bits, "perplexity": Figure(predicted.perplexity, None, None, each.clips, 0)}
 
 
 def _figure(rows: Sequence[Row], metric: MetricInfo, worth: Mapping[str, str]) -> Figure | None:
@@ -210,7 +225,7 @@ def value_of(codec: Examined, group: str, key: str) -> float | None:
 
 def columns_of(codecs: Sequence[Examined]) -> dict[str, list[Column]]:
     """Columns in which any codec has a figure, by kind."""
-    every = {**GROUPS, **TOKENS, "cost": COSTS}
+    every = {**GROUPS, **TOKENS, "language": LANGUAGE, "cost": COSTS}
     known = {
         group: [column for column in columns if any(value_of(codec, group, column.key) is not None for codec in codecs)]
         for group, columns in every.items()

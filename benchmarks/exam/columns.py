@@ -75,6 +75,10 @@ TOKENS: dict[str, tuple[Column, ...]] = {
     for figure, better in BETTER.items()
 }
 """By figure: tokens of all streams that stay, of the first one, and edits from one sequence to the other."""
+LANGUAGE = (
+    Column("bits_per_second", "bits/s", "lower", "", "of audio, that a small transformer needs for tokens that it never saw"),
+    Column("perplexity", "perplexity", "lower", "", "per token, of the same transformer after the same steps"),
+)
 COSTS = (
     Column("encode_multiply_adds", "encoder M mult-adds/s", "lower", "M"),
     Column("decode_multiply_adds", "decoder M mult-adds/s", "lower", "M"),

@@ -12,6 +12,7 @@ from eval.reconstruction.trained import DAGGER
 
 TITLES = {
     **{"kept": "Tokens that stay", "first": "Tokens of the first stream that stay", "edits": "Edits between token sequences"},
+    "language": "Language of tokens",
     "cost": "Cost",
 }
 ARROWS = {"higher": "↑", "lower": "↓", "original": "="}

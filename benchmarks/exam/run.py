@@ -14,6 +14,7 @@ from rich.console import Console
 from benchmarks.exam.card import FORMAT, Card, columns_of, examined
 from benchmarks.exam.columns import MEASURED, SLOW
 from benchmarks.exam.cost import Cost, cost_of
+from benchmarks.exam.language import language_of, waves_of
 from benchmarks.exam.material import Material, material
 from benchmarks.exam.opening import ANCHORS, NOISE, ORIGINAL, Opener
 from benchmarks.exam.write import write_card
@@ -29,6 +30,7 @@ from eval.reconstruction.runner import run
 from eval.reconstruction.show import problems
 from eval.reconstruction.suited import open_metrics, opened, possible_changes, score_suited, tokens_of
 from eval.reconstruction.worker import Setup
+from eval.semantics.language.any_codec import Predicted
 
 BESIDE = ("opus@6", "codec2@450", "codec2@700C", "codec2@1300", "codec2@3200")
 BESIDE_QUICK = ("opus@6", "codec2@1300")
@@ -47,6 +49,7 @@ class Exam:
         per_domain: at most so many of them of each domain.
         asr: recogniser of the words.
         quick: fewer clips and metrics.
+        language: as ``clips``, or a built corpus, whose tokens a small transformer learns; None: no such rows.
         cost: whether multiply-adds, memory and the like are measured.
         workers: processes; 0: in this one.
         cache: folder of what was measured before.
@@ -59,6 +62,7 @@ class Exam:
     per_domain: int | None
     asr: str
     quick: bool
+    language: str | None
     cost: bool
     workers: int
     cache: Path
@@ -89,9 +93,10 @@ def main(exam: Exam) -> int:
     results = _run(exam, chosen, names)
     _tell("3 of 4: cost, each codec in a process of its own" if exam.cost else "3 of 4: no cost asked for")
     costs, failed = _costs(exam, results)
+    languages = _languages(exam, results, failed) if exam.language else {}
     if "mp3" not in possible_changes():
         missing = {**missing, "kept_mp3": NEEDS_LAME}
-    card = _card(exam, chosen, results, costs, missing, failed)
+    card = _card(exam, chosen, results, Asked(costs, languages, failed), missing)
     _tell("4 of 4: the card, with sound to hear")
     clips = [clip for found in chosen.groups.values() for clip in found]
     write_card(card, _heard(results), clips, exam.opener, exam.output)
@@ -136,17 +141,46 @@ def _costs(exam: Exam, results: Results) -> tuple[dict[str, Cost], dict[str, str
         try:
             costs[info.name] = cost_of(info.name, info.version, exam.opener, exam.cache, code)
         except CodecError as error:
-            failed[info.name] = str(error)
+            failed[f"cost of {info.name} is not known"] = str(error)
     return costs, failed
 
 
-def _card(
-    exam: Exam, chosen: Material, results: Results, costs: dict[str, Cost], missing: dict[str, str], failed: dict[str, str]
-) -> Card:
+def _languages(exam: Exam, results: Results, failed: dict[str, str]) -> dict[str, Predicted]:
+    assert exam.language is not None
+    waves, found = waves_of(exam.language), {}
+    code = code_version("eval/semantics/language", "codec", "quantizers")
+    for info in results.codecs:
+        if info.name not in ANCHORS:
+            _tell(f"3 of 4: language of {info.name}")
+            try:
+                predicted = language_of(info.name, info.version, exam.opener, waves, exam.cache, code)
+            except CodecError as error:
+                failed[f"language of {info.name} is not known"] = str(error)
+                continue
+            if predicted is not None:
+                found[info.name] = predicted
+    return found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of codecs beside their clips.
+
+    Attributes:
+        costs, languages: by codec.
+        failed: reasons by what failed.
+    """
+
+    costs: dict[str, Cost]
+    languages: dict[str, Predicted]
+    failed: dict[str, str]
+
+
+def _card(exam: Exam, chosen: Material, results: Results, asked: Asked, missing: dict[str, str]) -> Card:
     groups = {clip.name: name for name, clips in chosen.groups.items() for clip in clips}
     metrics = {metric.name: metric for metric in results.metrics}
     metrics |= {m.name: MetricInfo(m.name, m.unit, m.higher_is_better, m.cite, m.ratio) for m in robustness.metrics()}
-    codecs = examined(results, groups, metrics, costs, exam.asr)
+    codecs = examined(results, groups, metrics, asked.costs, asked.languages, exam.asr)
     seconds = {row.clip: row.seconds for row in results.rows}
     return Card(
         format=FORMAT,
@@ -155,7 +189,7 @@ def _card(
         columns=columns_of(codecs),
         codecs=codecs,
         missing=missing,
-        problems=[*problems(_heard(results)), *(f"the cost of {name} is not known: {why}" for name, why in failed.items())],
+        problems=[*problems(_heard(results)), *(f"{name}: {why}" for name, why in asked.failed.items())],
         asr=results.provenance.config["asr"],
         quick=exam.quick,
         provenance=results.provenance,

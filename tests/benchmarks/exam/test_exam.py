@@ -61,6 +61,7 @@ def exam(output: Path, folder: Path | None, **changes: object) -> Exam:
         per_domain=None,
         asr="pocketsphinx",
         quick=True,
+        language=None,
         cost=False,
         workers=0,
         cache=output / "cache",
