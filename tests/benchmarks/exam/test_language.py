@@ -18,7 +18,7 @@ from eval.semantics.language.any_codec import Coded, predict
 from eval.semantics.language.transformer import Size
 
 RATE = 8_000
-SMALL = Size(dim=16, layers=1, heads=2, context=16, steps=60, batch_size=8, every=20, learning_rate=5e-3)
+SMALL = Size(dim=16, layers=1, heads=2, context=16, steps=120, batch_size=8, every=20, learning_rate=1e-2)
 
 
 def clips(random: bool) -> dict[str, list[Coded]]:
@@ -33,7 +33,7 @@ def clips(random: bool) -> dict[str, list[Coded]]:
 def test_random_tokens_cost_what_they_weigh_and_repeated_ones_nothing() -> None:
     dull, wild = (predict(clips(random), (8, 8), SMALL) for random in (False, True))
     assert wild.nominal == dull.nominal == pytest.approx(60)  # 10 frames a second of two tokens of 3 bits
-    assert 58 < wild.bits_per_second.value < 72  # nobody can predict them, and a small model can do a little worse
+    assert 58 < wild.bits_per_second.value < 75  # nobody can predict them, and a small model can do a little worse
     assert wild.perplexity == pytest.approx(2 ** (wild.bits_per_second.value / 20))
     assert dull.bits_per_second.value < 12
     assert 1 <= dull.perplexity < 1.7
