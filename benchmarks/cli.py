@@ -159,6 +159,7 @@ def sweep(
     ] = None,
 ) -> None:
     """Rate and distortion of many codecs on the same clips: tables, plots, a page; exit code 1 if anything failed."""
+    typer.echo(f"sweep: reading {data} …", err=True)  # before what takes seconds to import
     from benchmarks.sweep.points import at_rates
     from benchmarks.sweep.run import main
     from eval.reconstruction.command import Options

@@ -23,24 +23,23 @@ def main() -> None:
     OUTPUT.mkdir(exist_ok=True)
     model = codec.load(rate=RATE)
     model.decode(model.encode(read_audio(RECORDINGS / "speech.flac")[0], 16_000))  # load everything before timing
-    table = Table("input", "tokens/s", "kbps", "encode", "decode", "output", title=f"{RATE} tokens/s, per channel")
+    table = Table("input", "kbps", "encode", "decode", "output", title=f"{RATE} tokens/s, per channel")
     for name in ("speech", "music"):
         source, tokens, output = RECORDINGS / f"{name}.flac", OUTPUT / f"{name}.sct", OUTPUT / f"{name}.wav"
         encoded = encode_file(model, str(source), str(tokens))
         decoded = decode_file(model, str(tokens), str(output))
         table.add_row(
-            f"{source.name}, {encoded.seconds:.1f} s × {encoded.channels} ch, {encoded.sample_rate} Hz",
-            f"{encoded.rate:g}",
+            f"{source.name}, {encoded.seconds:.1f} s × {encoded.channels} ch",
             f"{encoded.kbps / encoded.channels:.2f}",
             f"{encoded.times_real_time:.0f}×",
             f"{decoded.times_real_time:.0f}×",
             str(output),
         )
         draw([("original", _mono(source)), (f"through {encoded.bytes} bytes", _mono(output))], 16_000, OUTPUT / f"{name}.png")
-    console = Console(width=max(110, Console().width))
+    console = Console()
     console.print(table)
-    console.print("kbps are those of the actual file; encode and decode are multiples of real time")
-    console.print(f"Listen: {OUTPUT.resolve()}/speech.wav, music.wav   Look: speech.png, music.png", soft_wrap=True)
+    console.print("kbps: of the actual file; encode, decode: multiples of real time")
+    console.print(f"Listen and look: .wav and .png in {OUTPUT.resolve()}", soft_wrap=True)
 
 
 def _mono(path: Path) -> np.ndarray:

@@ -10,12 +10,12 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.colours import colour_of
 from benchmarks.exam.columns import COSTS, GROUPS, LANGUAGE, TOKENS, Column
 from benchmarks.exam.cost import Cost
 from benchmarks.exam.opening import ANCHORS
 from codec.atomic import atomic_write
 from codec.errors import CodecError, first_error
+from eval.colours import colour_of
 from eval.reconstruction.interface import Scores
 from eval.reconstruction.provenance import Provenance
 from eval.reconstruction.results import MetricInfo, Results, Row

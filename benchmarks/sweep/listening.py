@@ -1,4 +1,4 @@
-"""A few clips to hear and see: the reference and what every codec made of it."""
+"""A few clips to hear and see: the original and what every codec made of it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Track:
     """What one codec made of a clip.
 
     Attributes:
-        label: the codec, or ``reference``.
-        kbps: of this clip; None for the reference.
+        label: the codec, or ``original``.
+        kbps: of this clip; None for the original.
         wave: ``(samples,)`` float32; None where the codec failed.
         problem: why, then.
     """
@@ -46,7 +46,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Example:
-    """A clip with all its tracks, the reference first.
+    """A clip with all its tracks, the original first.
 
     Attributes:
         name: of the clip.
@@ -85,7 +85,7 @@ def make_examples(
                     tracks[clip.name].append(Track(info.name, None, None, one_line(f"{type(error).__name__}: {error}")))
     return [
         Example(clip.name, clip.domain, clip.text, waves[clip.name][1],
-                (Track("reference", None, waves[clip.name][0]), *tracks[clip.name]))
+                (Track("original", None, waves[clip.name][0]), *tracks[clip.name]))
         for clip in chosen
     ]  # fmt: skip
 
@@ -122,7 +122,7 @@ def strip(wave: np.ndarray, sample_rate: int) -> bytes:
 
 
 def write_sheets(examples: Sequence[Example], folder: Path) -> None:
-    """One picture a clip, ``sheets/DOMAIN-N.png``: reference and every codec, one above the other."""
+    """One picture a clip, ``sheets/DOMAIN-N.png``: original and every codec, one above the other."""
     (folder / "sheets").mkdir(parents=True, exist_ok=True)
     count: dict[str, int] = {}
     for example in examples:
@@ -134,7 +134,7 @@ def write_sheets(examples: Sequence[Example], folder: Path) -> None:
 
 def title(track: Track) -> str:
     """Label and bitrate."""
-    return track.label if track.kbps is None else f"{track.label} · {track.kbps:.2f} kbit/s"
+    return track.label if track.kbps is None else f"{track.label} · {track.kbps:.2f} kbps"
 
 
 def _beginning(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.colours import colour_of
+from rich.console import Console
+from rich.progress import track
+
 from benchmarks.sweep.labels import Label, place
 from benchmarks.sweep.paper import CITATION, TABLE_II
 from benchmarks.sweep.points import Line, lines, point_label
 from codec.atomic import atomic_path
 from codec.data.domains import DOMAINS, Domain
 from codec.errors import CodecError
+from eval.colours import colour_of, marker_of
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary
 
-MARKERS = ("s", "^", "D", "v", "P", "X", "*", "h")
 HEADLINES: tuple[tuple[Domain, str], ...] = (("speech", "visqol"), ("speech", "wer"), ("music", "visqol"), ("sound", "visqol"))
 """Panels of the overview, of those that there are."""
 TITLES = {
@@ -83,7 +86,8 @@ def draw_all(results: Results, summaries: Sequence[Summary], folder: Path, paper
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     every = panels(results, summaries)
     drawn = {}
-    for panel in every:
+    console = Console(stderr=True)
+    for panel in track(every, "drawing", console=console, transient=True, disable=not console.is_terminal):
         path = folder / "plots" / f"{panel.domain}-{panel.metric.name}"
         draw([panel], summaries, path, paper)
         drawn[panel] = path.with_suffix(".svg").read_text("utf-8")
@@ -97,7 +101,7 @@ def draw(chosen: Sequence[Panel], summaries: Sequence[Summary], path: Path, pape
     """Writes panels beside each other, two a row, with one legend below, as ``PATH.svg`` and ``PATH.png``."""
     pyplot = _pyplot()
     columns = min(2, len(chosen))
-    width = 5.6 if columns == 2 else 7.6
+    width = 5.6 if columns == 2 else 5.2  # alone it is seen on phones, too
     rows = -(-len(chosen) // columns)
     styles = _styles(summaries)
     with pyplot.rc_context(_STYLE):
@@ -119,9 +123,27 @@ def draw(chosen: Sequence[Panel], summaries: Sequence[Summary], path: Path, pape
         for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 160})):
             with atomic_path(path.with_name(path.name + suffix)) as temporary:
                 figure.savefig(temporary, **options)
+                if suffix == ".svg":
+                    temporary.write_text(follow_dark_mode(temporary.read_text("utf-8")), "utf-8")
         pyplot.close(figure)
 
 
+def follow_dark_mode(svg: str) -> str:
+    """Gives a figure of matplotlib's the colours of a dark page where the reader's system asks for one.
+
+    Its colours stand in style attributes, which nothing but ``!important`` overrules.
+    """
+    rules = [f'[style*="{kind}: {old}"]{{{kind}:{new}!important}}' for old, new in _DARK.items() for kind in ("fill", "stroke")]
+    rules.append('g[id^="text_"]{fill:#e8eaed}')
+    rules.append('[style*="stroke: #000000"]{stroke:#e8eaed!important}')
+    style = f"<style>@media (prefers-color-scheme: dark){{{''.join(rules)}}}</style>"
+    return re.sub(r"(<svg\b[^>]*>)", lambda match: match[1] + style, svg, count=1)
+
+
+_DARK = {
+    **{"#ffffff": "#1c2127", "#888888": "#7f8893", "#e6e6e6": "#343b43"},
+    **{"#0072b2": "#56b4e9", "#555555": "#a2abb5", "#222222": "#d0d5db", "#777777": "#99a2ac"},
+}
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.5,
@@ -140,13 +162,11 @@ _STYLE = {
 
 
 def _styles(summaries: Sequence[Summary]) -> dict[str, tuple[str, str]]:
-    """Colour and marker by label, the same in all panels; colours are the same in all of this project's pictures."""
+    """Colour and marker by label, the same in all of this project's pictures."""
     found: dict[str, tuple[str, str]] = {}
     for line in (line for domain in DOMAINS for line in lines(summaries, domain)):
-        if line.label not in found:
-            others = sum(marker != "o" for _, marker in found.values())
-            marker = "o" if line.ours else MARKERS[others % len(MARKERS)]
-            found[line.label] = (colour_of(line.points[0].codec), marker)
+        first = line.points[0].codec
+        found.setdefault(line.label, (colour_of(first), marker_of(first)))
     return found
 
 
@@ -160,7 +180,7 @@ def _panel(
 ) -> dict[str, Any]:
     axis.set_title(f"{panel.title}", pad=10)
     axis.set_xscale("log")
-    axis.set_xlabel("kbit/s, measured")
+    axis.set_xlabel("kbps, measured")
     axis.set_ylabel(panel.axis)
     handles = {}
     ours = 0

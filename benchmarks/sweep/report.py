@@ -116,7 +116,7 @@ def shown(example: Example) -> ShownExample:
     """Sound and pictures as a page has them."""
     tracks = []
     for track in example.tracks:
-        rate = "" if track.kbps is None else f"{track.kbps:.2f} kbit/s"
+        rate = "" if track.kbps is None else f"{track.kbps:.2f} kbps"
         if track.wave is None:
             tracks.append(ShownTrack(track.label, rate, "", "", track.problem))
             continue

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.sweep.compact import print_compact, print_problems
 from benchmarks.sweep.points import suits
 from benchmarks.sweep.write import write_sweep
 from codec.data.testsets.clip import Clip
 from eval.reconstruction.command import Options, check_folder, measure
 from eval.reconstruction.original import open_any
-from eval.reconstruction.show import complain, show
 from eval.reconstruction.summary import summarise
 
 
@@ -31,11 +31,12 @@ def main(options: Options, output: Path, examples: int, paper: bool) -> int:
         CodecError: no such data, metric or folder, or something is missing that all of them need.
     """
     check_folder(output)
-    results, used = measure(options, _suits)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    results, used = measure(options, _suits, console.print)
     write_sweep(results, used, open_any, output, options.reference, examples, paper)
-    show(results, summarise(results, options.reference))
-    complain(results)
-    Console(stderr=True).print(f"open {output / 'report.html'} in a browser", highlight=False)
+    print_compact(results, summarise(results, options.reference))
+    print_problems(results, str(output / "tables.md"))
+    console.print(f"all figures, with intervals: {output / 'tables.md'}; to see and hear: {output / 'report.html'}")
     return 0 if results.complete else 1
 
 

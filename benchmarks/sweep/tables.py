@@ -14,7 +14,7 @@ from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
 from eval.reconstruction.trained import mark_of
 
-HEADER = ("codec", "kbit/s")
+HEADER = ("codec", "kbps")
 USAGE = ("codec", "tokens", "codebooks", "used", "entropy, bits")
 FOOTER = ("encode", "decode", "memory", "failed")
 
@@ -27,11 +27,13 @@ class Cell:
         text: the figure itself.
         interval: 95 %, or empty.
         note: clips on which the metric failed, or empty.
+        best: no other codec of the table has a better one; the original and what is marked do not take part.
     """
 
     text: str
     interval: str = ""
     note: str = ""
+    best: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def build_tables(results: Results, summaries: Sequence[Summary]) -> list[Table]:
         metrics = [results.metric(name) for name in metric_names(results, domain)]
         chosen = [summary for summary in summaries if summary.domain == domain]
         columns = (*HEADER, *(_title(metric) for metric in metrics), *FOOTER)
-        rows = tuple(TableRow(s.codec, s.codec.partition("@")[0] == OURS, _cells(s, metrics, asr)) for s in chosen)
+        rows = tuple(TableRow(s.codec, s.codec.partition("@")[0] == OURS, _cells(s, metrics, chosen, asr)) for s in chosen)
         tables.append(Table(domain, max((s.clips for s in chosen), default=0), columns, rows))
     return tables
 
@@ -117,10 +119,14 @@ def markdown(tables: Sequence[Table]) -> str:
         lines.append(_line(["---", *["--:"] * (len(table.columns) - 1)]))
         for row in table.rows:
             name = _escaped(row.codec)
-            cells = [" ".join(filter(None, (c.text, c.interval, c.note and f"({c.note})"))) for c in row.cells]
-            lines.append(_line([f"**{name}**" if row.ours else name, *cells]))
+            cells = [" ".join(filter(None, (_bold(c), c.interval, c.note and f"({c.note})"))) for c in row.cells]
+            lines.append(_line([name, *cells]))
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _bold(cell: Cell) -> str:
+    return f"**{cell.text}**" if cell.best else cell.text
 
 
 def _title(metric: MetricInfo) -> str:
@@ -129,13 +135,27 @@ def _title(metric: MetricInfo) -> str:
     return f"{TITLES.get(metric.name, metric.name)}{unit} {arrow}"
 
 
-def _cells(summary: Summary, metrics: Sequence[MetricInfo], asr: str) -> tuple[Cell, ...]:
+def _mean(summary: Summary, metric: MetricInfo, asr: str) -> float | None:
+    """That counts for who is best: neither the original's nor one that its codec was trained with."""
+    score = summary.scores.get(metric.name)
+    if score is None or score.mean is None or summary.codec == "original" or mark_of(summary.codec, metric.name, asr):
+        return None
+    return score.mean.value
+
+
+def _is_best(summary: Summary, metric: MetricInfo, others: Sequence[Summary], asr: str) -> bool:
+    known = [value for other in others if (value := _mean(other, metric, asr)) is not None]
+    own = _mean(summary, metric, asr)
+    return own is not None and len(known) > 1 and own == (max(known) if metric.higher_is_better else min(known))
+
+
+def _cells(summary: Summary, metrics: Sequence[MetricInfo], others: Sequence[Summary], asr: str) -> tuple[Cell, ...]:
     cells = [Cell("–" if summary.kbps is None or summary.codec == "original" else number(summary.kbps))]
     for metric in metrics:
         score = summary.scores.get(metric.name)
         found = _interval(score.mean if score else None, metric, f"{score.failed} failed" if score and score.failed else "")
         mark = mark_of(summary.codec, metric.name, asr) if score and score.mean else ""
-        cells.append(replace(found, text=found.text + mark))
+        cells.append(replace(found, text=found.text + mark, best=_is_best(summary, metric, others, asr)))
     coded = summary.codec != "original"
     cells += [Cell(f"{speed:.0f} ×" if speed and coded else "–") for speed in (summary.encode_speed, summary.decode_speed)]
     cells.append(Cell(f"{summary.peak_memory / 1e6:.0f} MB" if summary.peak_memory and coded else "–"))

@@ -11,10 +11,10 @@ from threading import Event
 from typing import get_args
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from codec.atomic import remove_leftovers
 from codec.audio.io import AUDIO_SUFFIXES
+from codec.cli.bar import AudioBar, lengths, seconds_of_audio, seconds_of_tokens
 from codec.cli.plan import DECODED, Job, names_folder, plan
 from codec.cli.resume import Settings, decoded, encoded, is_container, left_to_do
 from codec.errors import CodecError
@@ -53,7 +53,7 @@ def encode_all(
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress, strict)  # type: ignore[arg-type]
 
-    return run(jobs, todo, work, _files_at_once(codec), json, "encoding")
+    return run(jobs, todo, work, _files_at_once(codec), json, "encoding", seconds_of_audio)
 
 
 def decode_all(
@@ -75,7 +75,7 @@ def decode_all(
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)
 
-    return run(jobs, todo, work, _files_at_once(codec), json, "decoding")
+    return run(jobs, todo, work, _files_at_once(codec), json, "decoding", seconds_of_tokens)
 
 
 def _check_suffix(output: str | None, format: str) -> None:
@@ -102,8 +102,18 @@ def run(
     workers: int,
     json: bool,
     verb: str,
+    seconds: Callable[[str], float | None],
 ) -> int:
     """Works through what is left of the jobs, some side by side; goes on after failures and lists them at the end.
+
+    Args:
+        jobs: all of them.
+        todo: those that are left.
+        work: one job; tells the seconds of audio that it has done.
+        workers: jobs at once.
+        json: reports as JSON lines, and no bar.
+        verb: for the bar.
+        seconds: of audio in a file, for the bar; None where nobody knows.
 
     Returns:
         How many reports have warnings.
@@ -117,25 +127,14 @@ def run(
     failures: list[str] = []
     warned, given_up = 0, Event()
     console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[audio]}"),
-    )
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, transient=True, disable=json or not console.is_terminal
-    ) as bar:
-        task = bar.add_task(verb, total=len(todo), audio="")
-        heard = 0.0
+    silent = json or not console.is_terminal
+    bar = AudioBar(verb, [] if silent else lengths([job.source for job in todo], seconds), console, silent)
+    with bar.progress:
 
         def progress(seconds: float) -> None:
-            nonlocal heard
             if given_up.is_set():
                 raise CodecError("given up")
-            heard += seconds
-            bar.update(task, audio=f"{heard / 60:.1f} min of audio")
+            bar.hear(seconds)
 
         def attempt(job: Job) -> FileReport | str:
             try:
@@ -154,8 +153,8 @@ def run(
                 failures.append(outcome)
             else:
                 warned += bool(outcome.warnings)
-                _report(outcome, json, bar.console)
-            bar.advance(task)
+                _report(outcome, json, console)
+            bar.finish_file()
     if skipped and not json:
         console.print(f"{skipped} already done, skipped (--overwrite redoes them)", highlight=False)
     if failures and len(jobs) == 1:

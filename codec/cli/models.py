@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json as jsonlib
+import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 if TYPE_CHECKING:
     from codec.baselines.fetch import Fetched
@@ -25,10 +26,27 @@ def show_models(json: bool) -> None:
         for entry in entries:
             print(jsonlib.dumps(dataclasses.asdict(entry)))
         return
-    table = Table("name", "here", "about", "what is missing", box=None)
-    for entry in entries:
-        table.add_row(entry.name, "yes" if entry.ready else "no", entry.about, entry.missing)
-    Console().print(table, highlight=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)  # nothing is broken that somebody copies
+    for ready, heading in ((True, "Here:"), (False, "Not here yet:")):
+        chosen = [entry for entry in entries if entry.ready is ready]
+        if chosen:
+            console.print(heading, style="bold")
+        for entry in chosen:
+            console.print(f"  {entry.name}", style="bold" if ready else None)
+            command = _COMMAND.search(entry.missing)
+            for line in _folded(entry.about if command or ready else entry.missing):
+                console.print(f"      {line}", style="dim")
+            if command:
+                console.print(f"      {command[0]}")
+
+
+_COMMAND = re.compile(r"codec models --fetch [\w./@=-]+|pip install [\w.[\],=-]+|apt-get install [\w.+-]+(?: [\w.+-]+)*")
+"""In a sentence about what is missing; ``--json`` has all of the sentence."""
+
+
+def _folded(line: str) -> list[str]:
+    """Within the 80 columns that every terminal has."""
+    return textwrap.wrap(line, 72, break_long_words=False, break_on_hyphens=False)
 
 
 def fetch_weights(name: str, json: bool) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codec.atomic import atomic_path, atomic_write
 from codec.errors import CodecError
-from eval.listening.results import Participation, Rating, Results, collect
+from eval.colours import colour_of
+from eval.listening.results import BOUNDS, Participation, Rating, Results, collect
 from eval.listening.screening import Screening, screen
 from eval.listening.statistics import ALL, Comparison, Effect, Mean, compare, means, mixed_model, prefer
 from eval.listening.study import REFERENCE, Study, load_study
@@ -31,7 +34,7 @@ class Analysis:
         screening: verdicts; empty for tests that have no hidden reference beside the others.
         kept: ratings after screening.
         means: by condition and domain.
-        comparisons: of every two conditions.
+        comparisons: those that were chosen, by default of every two codecs.
         effects: of the mixed model.
         model_note: why there is no mixed model, if there is none.
     """
@@ -46,21 +49,26 @@ class Analysis:
     model_note: str
 
 
-def analyse(folder: Path) -> Analysis:
-    """Reads, screens and counts.
+def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
+    """Reads, screens and counts. Where screening leaves nobody there are no figures, but verdicts and all ratings.
+
+    Args:
+        folder: of the study.
+        chosen: conditions to compare; their p-values are corrected for each other. Default: every two codecs.
 
     Raises:
-        CodecError: no study, no ratings, or nobody left after screening.
+        CodecError: no study, no ratings, or no such condition.
     """
     study = load_study(folder)
+    names = [condition.name for condition in study.conditions]
+    for name in (name for pair in chosen for name in pair if name not in names):
+        raise CodecError(f"no condition {name!r} in this study; it has {', '.join(names)}")
     results = collect(study, folder)
     verdicts = tuple(screen(results.ratings)) if study.mode == "mushra" else ()
     left_out = {verdict.rater for verdict in verdicts if not verdict.kept}
     kept = tuple(rating for rating in results.ratings if rating.rater not in left_out)
-    if not kept:
-        raise CodecError(f"{folder}: screening left nobody: {verdicts[0].rater}: {verdicts[0].reason}")
-    names = [condition.name for condition in study.conditions]
-    comparisons = prefer(kept, names) if study.mode == "ab" else compare(kept, names)
+    wanted = chosen or list(combinations([c.name for c in study.conditions if c.kind == "codec"], 2))
+    comparisons = prefer(kept, wanted) if study.mode == "ab" else compare(kept, wanted)
     effects: list[Effect] = []
     note = ""
     if study.mode != "ab":
@@ -68,12 +76,12 @@ def analyse(folder: Path) -> Analysis:
             effects = mixed_model(kept, REFERENCE)
         except CodecError as error:
             note = str(error)
-    table = tuple(means(kept, names, study.domains))
+    table = tuple(means(kept, names, study.domains, BOUNDS[study.mode]))
     return Analysis(study, results, verdicts, kept, table, tuple(comparisons), tuple(effects), note)
 
 
 def write_analysis(analysis: Analysis, folder: Path, parquet: bool = False) -> list[Path]:
-    """Writes ``report.md``, ``plot.png``, ``means.csv``, ``comparisons.csv`` and ``ratings.csv`` (or ``.parquet``)."""
+    """Writes all ratings and ``report.md``; of those who are kept ``plot.png``, ``means.csv`` and ``comparisons.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = {rating.rater for rating in analysis.kept}
     rows = [{**asdict(rating), "kept": rating.rater in kept} for rating in analysis.results.ratings]
@@ -82,13 +90,25 @@ def write_analysis(analysis: Analysis, folder: Path, parquet: bool = False) -> l
         _write_parquet(rows, ratings)
     else:
         _write_csv(rows, ratings)
-    _write_csv([asdict(mean) for mean in analysis.means], folder / "means.csv")
-    _write_csv([asdict(comparison) for comparison in analysis.comparisons], folder / "comparisons.csv")
-    with atomic_path(folder / "plot.png") as path:
-        plot(analysis).savefig(path, dpi=110, format="png")
+    written = [folder / "report.md"]
+    said = [(p.rater, clip, comment) for p in analysis.results.raters for clip, comment in p.comments]
+    if analysis.study.briefing.questions:
+        asked = [question.id for question in analysis.study.briefing.questions]
+        people = [{"rater": p.rater, **{name: p.answers.get(name, "") for name in asked}} for p in analysis.results.raters]
+        _write_csv(people, folder / "answers.csv")
+        written.append(folder / "answers.csv")
+    if said:
+        _write_csv([dict(zip(("rater", "clip", "comment"), row, strict=True)) for row in said], folder / "comments.csv")
+        written.append(folder / "comments.csv")
     with atomic_write(folder / "report.md") as handle:
         handle.write(report(analysis).encode())
-    return [folder / "report.md", folder / "plot.png", folder / "means.csv", folder / "comparisons.csv", ratings]
+    if analysis.kept:
+        with atomic_path(folder / "plot.png") as path:
+            plot(analysis).savefig(path, dpi=110, format="png")
+        _write_csv([asdict(mean) for mean in analysis.means], folder / "means.csv")
+        _write_csv([asdict(comparison) for comparison in analysis.comparisons], folder / "comparisons.csv")
+        written += [folder / "plot.png", folder / "means.csv", folder / "comparisons.csv"]
+    return [*written, ratings]
 
 
 def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
@@ -133,11 +153,14 @@ def plot(analysis: Analysis) -> Figure:
     for axis, domain in zip(axes, domains, strict=True):
         for mean in (m for m in analysis.means if m.domain == domain):
             kind = analysis.study.condition(mean.condition).kind
-            colour = {"reference": "#1b1d24", "anchor": "#8a8f9e", "codec": "#3d4db7"}[kind]
+            colour = "#8a8f9e" if kind == "anchor" else colour_of(mean.condition)
             row = names.index(mean.condition)
-            margin, wide = (value if value == value else 0.0 for value in (mean.margin, mean.margin_raters))
+            narrow, wide = (
+                [[mean.mean - start], [end - mean.mean]] if start == start else None
+                for start, end in ((mean.low, mean.high), (mean.low_raters, mean.high_raters))
+            )
             axis.errorbar(mean.mean, row, xerr=wide, fmt="none", ecolor=colour, alpha=0.35, elinewidth=5)
-            axis.errorbar(mean.mean, row, xerr=margin, fmt="o", color=colour, capsize=3, markersize=5)
+            axis.errorbar(mean.mean, row, xerr=narrow, fmt="o", color=colour, capsize=3, markersize=5)
         axis.set_title("all domains" if domain == ALL else domain, fontsize=10)
         axis.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
         axis.set_ylim(len(names) - 0.5, -0.5)
@@ -163,22 +186,9 @@ def report(analysis: Analysis) -> str:
         f"{len({r.rater for r in analysis.kept})} are in the figures below, with {len(analysis.kept)} ratings.",
         "Of raters who stopped half-way the finished trials count.",
         "",
-        "![means with 95 % intervals](plot.png)",
-        "",
-        "## Means",
-        "",
-        *_means_table(analysis),
-        "",
-        "Mean ± half of the 95 % interval over ratings (Student's t, as in BS.1534-3), then half of that over raters. The",
-        "first takes all ratings as independent; the second takes every rater as one observation, and says what to expect of",
-        "other raters.",
-        "",
-        "## Comparisons",
-        "",
-        *_comparison_table(analysis),
-        "",
+        *(_figures(analysis) if analysis.kept else [_NOBODY, ""]),
     ]
-    if study.mode != "ab":
+    if study.mode != "ab" and analysis.kept:
         out += ["## Mixed model", "", *_effects_table(analysis), ""]
     out += ["## Raters", "", *_raters_table(analysis), ""]
     notes = (*study.notes, *analysis.results.notes)
@@ -187,6 +197,17 @@ def report(analysis: Analysis) -> str:
     return "\n".join(out)
 
 
+def _figures(analysis: Analysis) -> list[str]:
+    return [
+        *("![means with 95 % intervals](plot.png)", "", "## Means", "", *_means_table(analysis), ""),
+        "Mean, its 95 % interval over ratings (Student's t, as in BS.1534-3), then that over raters, both cut at the ends of",
+        "the scale. The first takes all ratings as independent; the second takes every rater as one observation, and says",
+        "what to expect of other raters.",
+        *("", "## Comparisons", "", *_comparison_table(analysis), ""),
+    ]
+
+
+_NOBODY = "**Screening left nobody**, so that there are no figures. All ratings are in the table of ratings."
 _METHODS = {
     "mushra": "MUSHRA (ITU-R BS.1534-3) with hidden reference, 3.5 kHz and 7 kHz anchors",
     "ab": "Preference of two, beside the reference",
@@ -201,7 +222,7 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
 def _means_table(analysis: Analysis) -> list[str]:
     domains = list(dict.fromkeys(mean.domain for mean in analysis.means))
     cells = {
-        (m.condition, m.domain): f"{m.mean:.2f} ± {m.margin:.2f}, ± {m.margin_raters:.2f}".replace("nan", "–")
+        (m.condition, m.domain): f"{m.mean:.2f} ({_span(m.low, m.high)}), ({_span(m.low_raters, m.high_raters)})"
         for m in analysis.means
     }
     rows = [
@@ -211,21 +232,35 @@ def _means_table(analysis: Analysis) -> list[str]:
     return _table(["condition", "kbps", *domains], rows)
 
 
+def _span(low: float, high: float) -> str:
+    return f"{low:.2f} … {high:.2f}" if low == low else "–"
+
+
+def p_value(p: float) -> str:
+    """As journals want it.
+
+    Example:
+        >>> p_value(0.0312), p_value(0.00004)
+        ('0.031', '< 0.001')
+    """
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def _comparison_table(analysis: Analysis) -> list[str]:
     ab = analysis.study.mode == "ab"
     head = ["first", "second", "prefer first" if ab else "difference", "pairs", "p", "p (Holm)"]
     rows = [
-        [c.first, c.second, f"{c.difference:.0%}" if ab else f"{c.difference:+.2f}", str(c.n), f"{c.p:.2g}", f"{c.p_holm:.2g}"]
+        [c.first, c.second, f"{c.difference:.0%}" if ab else f"{c.difference:+.2f}", str(c.n), p_value(c.p), p_value(c.p_holm)]
         for c in analysis.comparisons
     ]
     test = "Sign test, ties left out" if ab else "Wilcoxon signed-rank test over pairs of one rater and clip"
-    return [*_table(head, rows), "", f"{test}; all comparisons corrected by Holm."]
+    return [*_table(head, rows), "", f"{test}; p (Holm) is corrected for the {len(rows)} comparisons of this table."]
 
 
 def _effects_table(analysis: Analysis) -> list[str]:
     if not analysis.effects:
         return [f"None: {_plain(analysis.model_note)}."]
-    rows = [[e.condition, f"{e.difference:+.2f}", f"{e.low:+.2f} … {e.high:+.2f}", f"{e.p:.2g}"] for e in analysis.effects]
+    rows = [[e.condition, f"{e.difference:+.2f}", f"{e.low:+.2f} … {e.high:+.2f}", p_value(e.p)] for e in analysis.effects]
     table = _table(["condition", "difference from the reference", "95 % interval", "p"], rows)
     return [*table, "", "Random intercepts for raters and for clips within raters."]
 

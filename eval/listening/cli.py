@@ -71,11 +71,17 @@ def make(
     title: Annotated[str, typer.Option(help="Shown to raters.")] = "Listening test",
     per_rater: Annotated[int | None, typer.Option(help="Trials of one rater; default: all.")] = None,
     days: Annotated[float | None, typer.Option(help="Until links expire; default: never.")] = None,
+    instructions: Annotated[Path | None, typer.Option(help="Markdown for the first page, instead of its own words.")] = None,
+    consent: Annotated[Path | None, typer.Option(help="Markdown beside the box that raters tick.")] = None,
+    questions: Annotated[Path | None, typer.Option(help="YAML: a list of id, text, kind and options.")] = None,
+    comments: Annotated[bool, typer.Option("--comments", help="A field for remarks with every trial.")] = False,
+    completion: Annotated[str, typer.Option(help="Code, or https address, for who has finished (Prolific and the like).")] = "",
     seed: Seed = 0,
 ) -> None:
     """Pick clips, run every codec, add hidden reference and anchors, match loudness, write a study folder."""
     from typing import cast, get_args
 
+    from eval.listening.briefing import read_briefing
     from eval.listening.make import Recipe, make_study
     from eval.listening.study import Mode
 
@@ -84,7 +90,8 @@ def make(
     if days is not None and not 0 < days < 36_500:
         raise CodecError(f"links cannot expire after {days:g} days; give a number between 0 and 36500")
     closes = datetime.now(timezone.utc) + timedelta(days=days) if days is not None else None
-    recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes)
+    briefing = read_briefing(instructions, consent, questions, comments, completion)
+    recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes, briefing)
     with _writing(output):
         study = make_study(output, _clips(data), _open(codecs), recipe, say=typer.echo)
     sounds = len(study.conditions)
@@ -126,9 +133,14 @@ def serve(
     from eval.listening.web import run_server
 
     server = make_app(study)
-    invite = load_study(study).invite
+    invite, watch = load_study(study).invite, server.state.watch
     shown = "this machine's address" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    run_server(server, host, port, lambda taken: typer.echo(f"invite raters with: http://{shown}:{taken}/#join={invite}"))
+
+    def ready(taken: int) -> None:
+        typer.echo(f"invite raters with: http://{shown}:{taken}/#join={invite}")
+        typer.echo(f"watch how they get on: http://{shown}:{taken}/watch#{watch}")
+
+    run_server(server, host, port, ready)
 
 
 @app.command()
@@ -136,13 +148,40 @@ def analyse(
     study: Folder,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write; default: STUDY/analysis.")] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Ratings as Parquet instead of CSV.")] = False,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIRST:SECOND", help="Conditions to test; repeatable; default: every two codecs."),
+    ] = None,
 ) -> None:
-    """Screen raters, compute means, intervals and tests; write a report, a plot and tables."""
+    """Screen raters, compute means, intervals and tests; write a report, a plot and tables, and always all ratings."""
     from eval.listening.analyse import analyse, write_analysis
+    from eval.listening.study import load_study
 
+    names = [condition.name for condition in load_study(study).conditions] if compare else []
     with _writing(output or study):
-        for path in write_analysis(analyse(study), output or study / "analysis", parquet):
+        analysis = analyse(study, [parse_pair(text, names) for text in compare or []])
+        for path in write_analysis(analysis, output or study / "analysis", parquet):
             typer.echo(str(path))
+    if not analysis.kept:
+        first = analysis.screening[0]
+        raise CodecError(f"{study}: screening left nobody, so there are no figures: {first.rater}: {first.reason}")
+
+
+def parse_pair(text: str, names: list[str]) -> tuple[str, str]:
+    """Two conditions with a colon between them, which names may have, too.
+
+    Raises:
+        CodecError: they are not two of ``names``.
+
+    Example:
+        >>> parse_pair("semcodec:x@50:opus@6", ["semcodec:x@50", "opus@6"])
+        ('semcodec:x@50', 'opus@6')
+    """
+    for first in names:
+        second = text.removeprefix(f"{first}:")
+        if text.startswith(f"{first}:") and second in names and second != first:
+            return first, second
+    raise CodecError(f"compare {text!r}: write two conditions with a colon between them, out of {', '.join(names)}")
 
 
 @app.command()

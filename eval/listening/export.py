@@ -9,7 +9,7 @@ from pathlib import Path
 
 from codec.errors import CodecError
 from eval.listening.results import PLANS, study_id
-from eval.listening.server import PAGE_FILES, session_of, without_order
+from eval.listening.server import PAGE_FILES, invitation_of, session_of, without_order
 from eval.listening.study import load_study
 from eval.listening.web import PAGE, POLICY
 
@@ -26,6 +26,7 @@ def export_study(study_folder: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     plans = [[{"trial": t.id, "stimuli": [s.id for s in t.stimuli]} for t in study.plan(index)] for index in range(PLANS)]
     session = session_of(study, tuple(without_order(trial) for trial in sorted(study.trials, key=lambda trial: trial.id)))
+    session |= {"invitation": invitation_of(study), "completion": study.briefing.completion}
     session |= {"study": study_id(study), "trials": {t["id"]: t for t in session["trials"]}, "plans": plans}
     with tempfile.TemporaryDirectory(prefix=".listen-", dir=folder.parent) as scratch:
         root = Path(scratch) / "page"

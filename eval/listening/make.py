@@ -16,6 +16,7 @@ import soundfile
 
 from codec.baselines.programs import fit
 from codec.errors import CodecError
+from eval.listening.briefing import Briefing
 from eval.listening.stimuli import Excerpt, fade, low_pass, match_loudness, take_excerpt
 from eval.listening.study import (
     LOW_ANCHOR,
@@ -55,6 +56,7 @@ class Recipe:
         seed: of every random choice.
         per_rater: trials of one rater; None is all of them.
         closes: when links expire.
+        briefing: what raters read and are asked.
     """
 
     clips: dict[str, int] = field(default_factory=lambda: dict(PAPER_CLIPS))
@@ -63,6 +65,7 @@ class Recipe:
     seed: int = 0
     per_rater: int | None = None
     closes: datetime | None = None
+    briefing: Briefing = field(default_factory=Briefing)
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,7 @@ def _fill(
         closes=recipe.closes.isoformat() if recipe.closes else None,
         made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         notes=tuple(notes),
+        briefing=recipe.briefing,
     )
 
 

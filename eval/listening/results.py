@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from codec.errors import CodecError, first_error
+from eval.listening.briefing import MAX_COMMENT
 from eval.listening.store import FILE, Store
 from eval.listening.study import Study, Trial
 
@@ -51,12 +52,16 @@ class Participation:
         finished: trials.
         planned: trials.
         headphones: what the check found, ``6/6`` for example; empty if it was not done.
+        answers: to the questions before the test.
+        comments: on finished trials, by clip.
     """
 
     rater: str
     finished: int
     planned: int
     headphones: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    comments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,8 @@ def collect(study: Study, folder: Path) -> Results:
             finished, scores = store.finished(rater), store.scores(rater)
             plan = study.plan(rater.index)
             ratings += _ratings(rater.name, plan, finished, scores)
-            raters.append(Participation(rater.name, len(finished), len(plan), _headphones(rater.setup)))
+            told = store.answers(rater), _said(plan, store.comments(rater))
+            raters.append(Participation(rater.name, len(finished), len(plan), _headphones(rater.setup), *told))
         store.close()
     seen: dict[str, str] = {}
     for path in sorted((folder / "results").glob("*.json")):
@@ -105,9 +111,9 @@ def collect(study: Study, folder: Path) -> Results:
         name = sheet.name if sheet.name not in {r.rater for r in raters} else f"{sheet.name} ({sheet.rater[:4]})"
         plan = study.plan(sheet.plan)
         ratings += _ratings(name, plan, sheet.finished, sheet.scores)
-        raters.append(
-            Participation(name, len(sheet.finished), len(plan), _headphones(vars(sheet.setup) if sheet.setup else None))
-        )
+        headphones = _headphones(vars(sheet.setup) if sheet.setup else None)
+        told = sheet.answers, _said(plan, sheet.comments)
+        raters.append(Participation(name, len(sheet.finished), len(plan), headphones, *told))
     if not ratings:
         raise CodecError(f"{folder}: nobody has finished a trial yet{''.join('; ' + note for note in notes[:1])}")
     return Results(tuple(ratings), tuple(raters), tuple(notes))
@@ -122,6 +128,10 @@ def _ratings(
         if trial.id in finished
         for s in trial.stimuli
     ]
+
+
+def _said(plan: tuple[Trial, ...], comments: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((trial.clip, comments[trial.id]) for trial in plan if trial.id in comments)
 
 
 def _headphones(setup: dict[str, Any] | None) -> str:
@@ -151,6 +161,8 @@ class _Sheet:
     setup: _Setup | None
     scores: dict[str, dict[str, float]]
     finished: dict[str, float]
+    answers: dict[str, str] = field(default_factory=dict)
+    comments: dict[str, str] = field(default_factory=dict)
 
 
 def _read_sheet(path: Path, study: Study) -> _Sheet:
@@ -178,6 +190,10 @@ def _read_sheet(path: Path, study: Study) -> _Sheet:
         re.fullmatch("[0-9a-f]{16}", sheet.rater) and sheet.name.strip() and sheet.name.isprintable() and len(sheet.name) <= 40
     ):
         raise CodecError("the rater has no proper name")
+    if wrong := study.briefing.check(sheet.answers):
+        raise CodecError(wrong)
+    if not all(trial in trials and len(comment) <= MAX_COMMENT for trial, comment in sheet.comments.items()):
+        raise CodecError("comments are too long, or on no trial")
     for trial, seconds in sheet.finished.items():
         if trial not in trials or not (math.isfinite(seconds) and seconds >= 0):
             raise CodecError(f"trial {trial[:20]!r} was not planned")

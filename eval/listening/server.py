@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from codec.errors import CodecError
+from eval.listening.briefing import MAX_ANSWER, MAX_COMMENT
 from eval.listening.results import BOUNDS
 from eval.listening.store import Rater, Store
 from eval.listening.study import Study, Trial, load_study, sounds_of
+from eval.listening.watch import progress_of
 from eval.listening.web import Guard, add_page, new_app
 
 if TYPE_CHECKING:
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
 
 PAGE_FILES = (
     "listen.js",
+    "welcome.js",
     "api.js",
     "player.js",
     "waveform.js",
     "headphones.js",
     "rating.js",
     "dom.js",
+    "watch.js",
     "style.css",
     "icon.svg",
 )
@@ -51,6 +55,9 @@ class Join(_Body):
     """A new rater; ``key`` is the page's own random number, so that asking twice joins once."""
 
     invite: str = Field(max_length=64)
+    answers: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=MAX_ANSWER)]] = Field(
+        default_factory=dict, max_length=50
+    )
     name: Annotated[str, Field(max_length=40), AfterValidator(_readable)]
     key: str = Field(pattern=r"^[0-9a-f]{32}$")
 
@@ -77,6 +84,7 @@ class Done(_Body):
 
     trial: Id
     seconds: float = Field(ge=0, le=1e6, allow_inf_nan=False)
+    comment: str = Field("", max_length=MAX_COMMENT)
 
 
 def session_of(study: Study, plan: tuple[Trial, ...]) -> dict[str, Any]:
@@ -84,9 +92,15 @@ def session_of(study: Study, plan: tuple[Trial, ...]) -> dict[str, Any]:
     return {
         "title": study.title,
         "mode": study.mode,
+        "comments": study.briefing.comments,
         "training": _shown(without_order(study.training)),
         "trials": [_shown(trial) for trial in plan],
     }
+
+
+def invitation_of(study: Study) -> dict[str, Any]:
+    """What a page shows before somebody joins."""
+    return {"title": study.title, **study.briefing.shown()}
 
 
 def without_order(trial: Trial) -> Trial:
@@ -110,12 +124,12 @@ def make_app(folder: Path) -> "FastAPI":
         CodecError: no study, or another server has it.
     """
     app = new_app("listening test")
-    from fastapi import Depends, Header, HTTPException
+    from fastapi import Depends, Header, HTTPException, Query
     from fastapi.responses import FileResponse
 
     study = load_study(folder)
     store = Store(folder, serving=True)
-    app.state.store = store
+    app.state.store, app.state.watch = store, secrets.token_urlsafe(16)
 
     def open_study() -> None:
         if study.is_closed():
@@ -136,18 +150,29 @@ def make_app(folder: Path) -> "FastAPI":
             raise HTTPException(403, "This trial is not yours.")
         return trial
 
-    def join(body: Join) -> dict[str, str]:
+    def invited(invite: str) -> None:
         open_study()
-        if not secrets.compare_digest(body.invite, study.invite):
+        if not secrets.compare_digest(invite.encode(), study.invite.encode()):
             raise HTTPException(401, "This invitation is not valid. Check that all of the link was copied.")
+
+    def invitation(invite: Annotated[str, Query(max_length=64)]) -> dict[str, Any]:
+        invited(invite)
+        return invitation_of(study)
+
+    def join(body: Join) -> dict[str, str]:
+        invited(body.invite)
+        if wrong := study.briefing.check(body.answers):
+            raise HTTPException(422, wrong)
         try:
-            return {"token": store.join(body.name, body.key).token}
+            return {"token": store.join(body.name, body.key, body.answers).token}
         except CodecError as error:
             raise HTTPException(409, str(error)) from error
 
     def session(rater: me) -> dict[str, Any]:
         own = {"name": rater.name, "setup": rater.setup, "stamp": store.stamp(rater)}
-        done = {"finished": store.finished(rater), "scores": store.scores(rater)}
+        finished = store.finished(rater)
+        done = {"finished": finished, "scores": store.scores(rater)}
+        own["completion"] = study.briefing.completion if len(finished) == study.per_rater else ""
         return {**session_of(study, study.plan(rater.index)), **own, **done}
 
     def setup(body: Setup, rater: me) -> None:
@@ -163,7 +188,7 @@ def make_app(folder: Path) -> "FastAPI":
 
     def done(body: Done, rater: me) -> None:
         trial = planned(rater, body.trial)
-        if not store.finish(rater, trial.id, {s.id for s in trial.stimuli}, body.seconds):
+        if not store.finish(rater, trial.id, {s.id for s in trial.stimuli}, body.seconds, body.comment):
             raise HTTPException(409, "Some sounds of this trial are not rated yet.")
 
     def sound(name: str, rater: me) -> FileResponse:
@@ -172,10 +197,17 @@ def make_app(folder: Path) -> "FastAPI":
         headers = {"cache-control": "private, max-age=86400"}
         return FileResponse(folder / "audio" / f"{name}.flac", media_type="audio/flac", headers=headers)
 
-    add_page(app, "listen.html", PAGE_FILES)
+    def watch(authorization: Annotated[str, Header(max_length=100)] = "") -> dict[str, Any]:
+        if not secrets.compare_digest(authorization.encode(), f"Bearer {app.state.watch}".encode()):
+            raise HTTPException(401, "This is not the link that the server printed when it was started last.")
+        return progress_of(study, store)
+
+    add_page(app, "listen.html", PAGE_FILES, {"/watch": "watch.html"})
     for path, function in (("join", join), ("setup", setup), ("ratings", rate), ("done", done)):
         app.post(f"/api/{path}")(function)
     app.get("/api/session")(session)
+    app.get("/api/invitation")(invitation)
+    app.get("/api/watch")(watch)
     app.get("/audio/{name}.flac")(sound)
     app.add_middleware(Guard, max_body=MAX_BODY)
     return app

@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -29,6 +28,8 @@ class Mean:
         margin_raters: the same if other raters were asked: ratings of one rater go together; NaN for a single rater.
         median: of all ratings.
         n: ratings.
+        low, high: the interval by ``margin``, cut at the ends of the scale.
+        low_raters, high_raters: that by ``margin_raters``.
     """
 
     condition: str
@@ -38,6 +39,10 @@ class Mean:
     margin_raters: float
     median: float
     n: int
+    low: float
+    high: float
+    low_raters: float
+    high_raters: float
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,10 @@ class Effect:
     p: float
 
 
-def means(ratings: Sequence[Rating], conditions: Sequence[str], domains: Sequence[str]) -> list[Mean]:
-    """Of every condition in every domain, then over all domains if there are several."""
+def means(
+    ratings: Sequence[Rating], conditions: Sequence[str], domains: Sequence[str], scale: tuple[float, float]
+) -> list[Mean]:
+    """Of every condition in every domain, then over all domains if there are several; ``scale`` is that of the scores."""
     from scipy import stats
 
     table = []
@@ -91,8 +98,16 @@ def means(ratings: Sequence[Rating], conditions: Sequence[str], domains: Sequenc
             scores, n = np.array([r.score for r in heard]), len(heard)
             margin = float(stats.t.ppf(0.975, n - 1) * scores.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
             apart = _margin_raters(scores, [r.rater for r in heard])
-            table.append(Mean(condition, domain, float(scores.mean()), margin, apart, float(np.median(scores)), n))
+            mean = float(scores.mean())
+            ends = (end for half in (margin, apart) for end in _on_scale(mean, half, scale))
+            table.append(Mean(condition, domain, mean, margin, apart, float(np.median(scores)), n, *ends))
     return table
+
+
+def _on_scale(mean: float, margin: float, scale: tuple[float, float]) -> tuple[float, float]:
+    if math.isnan(margin):
+        return math.nan, math.nan
+    return max(scale[0], mean - margin), min(scale[1], mean + margin)
 
 
 def _margin_raters(scores: np.ndarray, raters: Sequence[str]) -> float:
@@ -120,8 +135,8 @@ def pairs(ratings: Iterable[Rating], key: str = "clip") -> dict[tuple[str, str],
     return found
 
 
-def compare(ratings: Sequence[Rating], conditions: Sequence[str]) -> list[Comparison]:
-    """Wilcoxon signed-rank test of every two conditions, corrected by Holm.
+def compare(ratings: Sequence[Rating], chosen: Sequence[tuple[str, str]]) -> list[Comparison]:
+    """Wilcoxon signed-rank test of these pairs of conditions, corrected by Holm.
 
     Pairs are a rater's scores of one clip. Those of one rater are not independent of each other; the mixed model is the
     one that knows.
@@ -130,7 +145,7 @@ def compare(ratings: Sequence[Rating], conditions: Sequence[str]) -> list[Compar
 
     together = pairs(ratings).values()
     rows = []
-    for first, second in combinations(conditions, 2):
+    for first, second in chosen:
         differences = np.array([scores[first] - scores[second] for scores in together if first in scores and second in scores])
         if not len(differences):
             continue
@@ -139,13 +154,13 @@ def compare(ratings: Sequence[Rating], conditions: Sequence[str]) -> list[Compar
     return _corrected(rows)
 
 
-def prefer(ratings: Sequence[Rating], conditions: Sequence[str]) -> list[Comparison]:
-    """Share of preferences of every two conditions, and the sign test, which leaves ties out; corrected by Holm."""
+def prefer(ratings: Sequence[Rating], chosen: Sequence[tuple[str, str]]) -> list[Comparison]:
+    """Share of preferences of these pairs of conditions, and the sign test, which leaves ties out; corrected by Holm."""
     from scipy import stats
 
     together = pairs(ratings, "trial").values()
     rows = []
-    for first, second in combinations(conditions, 2):
+    for first, second in chosen:
         scores = [votes[first] for votes in together if votes.keys() == {first, second}]
         decided = [score for score in scores if score != 0.5]
         if not scores:

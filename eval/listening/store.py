@@ -10,7 +10,7 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -43,6 +43,18 @@ CREATE TABLE IF NOT EXISTS finished (
     trial TEXT NOT NULL,
     seconds REAL NOT NULL,
     at TEXT NOT NULL,
+    PRIMARY KEY (rater, trial)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (
+    rater INTEGER NOT NULL REFERENCES raters (id),
+    question TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (rater, question)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS comments (
+    rater INTEGER NOT NULL REFERENCES raters (id),
+    trial TEXT NOT NULL,
+    comment TEXT NOT NULL,
     PRIMARY KEY (rater, trial)
 ) STRICT, WITHOUT ROWID;
 """
@@ -118,8 +130,13 @@ class Store:
         with self._guard:
             return self._db.execute(query, values).fetchall()
 
-    def join(self, name: str, join_key: str) -> Rater:
+    def join(self, name: str, join_key: str, answers: Mapping[str, str] | None = None) -> Rater:
         """A new rater, or the one who joined with the same key before and did not get the answer.
+
+        Args:
+            name: that they give themselves.
+            join_key: of their browser.
+            answers: by question.
 
         Raises:
             CodecError: somebody else has this name, or the study is full.
@@ -139,7 +156,10 @@ class Store:
                 raise CodecError(
                     f"somebody called {name} is already taking part; use your own link, or another name"
                 ) from error
-            return Rater(int(cursor.lastrowid or 0), token, name, None)
+            rater = Rater(int(cursor.lastrowid or 0), token, name, None)
+            rows = [(rater.id, question, answer) for question, answer in (answers or {}).items()]
+            db.executemany("INSERT INTO answers VALUES (?, ?, ?)", rows)
+            return rater
 
     def find(self, token: str) -> Rater | None:
         """The rater with this link."""
@@ -168,8 +188,8 @@ class Store:
             )
         return True
 
-    def finish(self, rater: Rater, trial: str, stimuli: set[str], seconds: float) -> bool:
-        """Closes a trial once all its sounds are rated.
+    def finish(self, rater: Rater, trial: str, stimuli: set[str], seconds: float, comment: str = "") -> bool:
+        """Closes a trial once all its sounds are rated, with what the rater has to say about it.
 
         Returns:
             False if some are not.
@@ -179,6 +199,8 @@ class Store:
             if {row[0] for row in rated} != stimuli:
                 return False
             db.execute("INSERT INTO finished VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (rater.id, trial, seconds, _now()))
+            if comment.strip():
+                db.execute("INSERT INTO comments VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (rater.id, trial, comment.strip()))
         return True
 
     def scores(self, rater: Rater) -> dict[str, dict[str, float]]:
@@ -195,6 +217,21 @@ class Store:
     def finished(self, rater: Rater) -> dict[str, float]:
         """Trials that a rater has finished, and in how many seconds."""
         return dict(self._read("SELECT trial, seconds FROM finished WHERE rater = ?", rater.id))
+
+    def answers(self, rater: Rater) -> dict[str, str]:
+        """To the questions before the test."""
+        return dict(self._read("SELECT question, answer FROM answers WHERE rater = ?", rater.id))
+
+    def comments(self, rater: Rater) -> dict[str, str]:
+        """On trials."""
+        return dict(self._read("SELECT trial, comment FROM comments WHERE rater = ?", rater.id))
+
+    def last_sign(self, rater: Rater) -> str:
+        """When a rater last finished a trial, or joined; ISO 8601."""
+        query = (
+            "SELECT max(at) FROM (SELECT joined AS at FROM raters WHERE id = ? UNION SELECT at FROM finished WHERE rater = ?)"
+        )
+        return str(self._read(query, rater.id, rater.id)[0][0])
 
     def raters(self) -> list[Rater]:
         """Everybody, in order of joining."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ import numpy as np
 
 from codec.atomic import atomic_write
 from codec.errors import CodecError, first_error
+from eval.listening.briefing import Briefing
 
 Mode = Literal["mushra", "ab", "acr"]
 Kind = Literal["reference", "anchor", "codec"]
@@ -92,6 +93,7 @@ class Study:
         closes: when links expire, ISO 8601 with a time zone; None is never.
         made: when, ISO 8601.
         notes: clips that were cut or left out, and why.
+        briefing: what raters read and are asked.
     """
 
     title: str
@@ -106,6 +108,7 @@ class Study:
     made: str = ""
     notes: tuple[str, ...] = ()
     format: int = FORMAT
+    briefing: Briefing = field(default_factory=Briefing)
 
     def condition(self, name: str) -> Condition:
         """By its name."""

@@ -1,131 +1,137 @@
 """``codec ui``: a local page to try codecs on one's own sounds."""
 
 import io
-import math
-import tempfile
+import json
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import AsyncIterator, Generator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from codec.errors import CodecError
-from eval.listening.web import Guard, add_page, new_app
+from eval.listening.web import PAGE, Guard, add_page, new_app
+from eval.listening.workbench import Output, Shelf, Sound, container, distances, read_sound, run
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-PAGE_FILES = ("ui.js", "dom.js", "player.js", "waveform.js", "spectrogram.js", "style.css", "ui.css", "icon.svg")
+PAGE_FILES = (
+    *("ui.js", "queue.js", "opening.js", "recorder.js", "request.js", "panel.js", "transport.js", "blind.js"),
+    *("dom.js", "player.js", "waveform.js", "spectrogram.js", "style.css", "ui.css", "icon.svg"),
+)
+EXAMPLES = {"speech.flac": "a voice", "music.ogg": "music", "alarm.ogg": "an alarm clock"}
 MAX_BODY = 64 << 20
-MAX_SECONDS = 60.0
-"""Of a sound that are used."""
 KEPT_SOUNDS = 8
 MAX_OUTPUTS = 32
 """Of one sound, so that memory has a bound."""
-OURS = ("semcodec@100", "semcodec@50", "semcodec@25")
+CHOSEN = (100, 50, 25)
+"""Rates that are ticked at first, if the model has them."""
+_DOWNLOADS = {"wav": "audio/wav", "sct": "application/octet-stream", "json": "application/json"}
 
 
-@dataclass(frozen=True)
-class Output:
-    """What a codec made of a sound.
-
-    Attributes:
-        name: of the codec.
-        wave: ``(samples,)`` at the sound's rate.
-        kbps: of this sound.
-        bytes: of its file if it is one of ours, else of the bits that are sent.
-        frame_rate: of the tokens in Hz; 0 if the codec has none.
-        codes: tokens, a list for each stream.
-    """
-
-    name: str
-    wave: np.ndarray
-    kbps: float
-    bytes: int
-    frame_rate: float
-    codes: list[list[int]]
-
-
-@dataclass
-class Sound:
-    """What somebody recorded or dropped.
-
-    Attributes:
-        wave: ``(samples,)``, mono.
-        sample_rate: in Hz.
-        outputs: by their order.
-    """
-
-    wave: np.ndarray
-    sample_rate: int
-    outputs: list[Output] = field(default_factory=list)
-
-
-def read_sound(data: bytes) -> Sound:
-    """Any audio file, mono, its first `MAX_SECONDS`.
-
-    Raises:
-        CodecError: it is not audio.
-    """
-    from codec.audio.io import AudioReader
-
-    blocks: list[np.ndarray] = []
-    with AudioReader(io.BytesIO(data), name="the file") as reader:
-        rate = reader.info.sample_rate
-        limit = round(MAX_SECONDS * rate)
-        for block in reader.blocks():
-            blocks.append(block.mean(axis=1))
-            if sum(map(len, blocks)) >= limit:
-                break
-    wave = np.concatenate(blocks)[:limit] if blocks else np.zeros(0, np.float32)
-    if len(wave) < 0.05 * rate:
-        raise CodecError("there is next to nothing in it")
-    return Sound(wave.astype(np.float32), rate)
-
-
-def run_codec(name: str, sound: Sound) -> Output:
-    """A sound through a codec.
-
-    Raises:
-        CodecError: there is no such codec here, or it failed.
-    """
-    from codec.baselines import open_codec
-    from codec.baselines.programs import fit
-    from codec.tokens import Tokens
-
-    codec = open_codec(name)
-    try:
-        encoded = codec.encode(sound.wave, sound.sample_rate)
-        wave = fit(codec.decode(encoded), len(sound.wave))
-    except CodecError:
-        raise
-    except Exception as error:  # other people's codecs fail in their own ways
-        raise CodecError(f"{name} failed ({type(error).__name__}: {error})") from error
-    tokens = encoded.payload
-    size = math.ceil(encoded.bits / 8)
-    if name.startswith("semcodec") and isinstance(tokens, Tokens):
-        size = _file_size(tokens)
-    rate = encoded.codes.shape[1] / (encoded.samples / encoded.sample_rate) if encoded.codes is not None else 0.0
-    codes = encoded.codes.tolist() if encoded.codes is not None else []
-    return Output(name, wave, encoded.bitrate / 1000, size, rate, codes)
-
-
-def _file_size(tokens: Any) -> int:
-    from codec.container.bitstream import save
-
-    with tempfile.TemporaryDirectory(prefix="codec-ui-") as folder:
-        save(tokens, Path(folder) / "x.sct")
-        return (Path(folder) / "x.sct").stat().st_size
-
-
-def offered() -> list[dict[str, Any]]:
-    """Codecs that work on this machine, ours first and chosen."""
+def offered(shelf: Shelf) -> dict[str, Any]:
+    """Codecs that work on this machine, ours first: every rate with what it costs, by vocabulary."""
     from codec.baselines import known_codecs
 
-    ours = [{"name": name, "about": f"this project, {name.split('@')[1]} tokens/s", "chosen": True} for name in OURS]
-    return ours + [{"name": c.example, "about": c.about, "chosen": False} for c in known_codecs() if c.ready]
+    model = shelf.model()
+
+    def cost(rate: int, semantic: bool) -> dict[str, Any]:
+        tokens = {vocab: model.describe(model.sample_rate, rate, vocab) for vocab in model.vocabs}
+        tokens = {vocab: one.semantic_only() if semantic else one for vocab, one in tokens.items()}
+        kbps = {str(vocab): one.bitrate / 1000 for vocab, one in tokens.items()}
+        return {"rate": rate, "tokens": tokens[model.vocab].rate, "kbps": kbps, "semantic": semantic, "chosen": not semantic}
+
+    rates = [cost(rate, False) for rate in sorted(model.rates, reverse=True)]
+    rates = [{**one, "chosen": one["rate"] in CHOSEN} for one in rates]
+    ours = [*rates, cost(model.rate, True)]
+    others = [{"name": c.example, "about": c.about} for c in known_codecs() if c.ready]
+    return {"vocab": model.vocab, "vocabs": list(model.vocabs), "ours": ours, "others": others, "examples": EXAMPLES}
+
+
+class Desk:
+    """The sounds of this session; one codec works at a time, since each takes all cores."""
+
+    def __init__(self) -> None:
+        self.shelf = Shelf()
+        self._sounds: OrderedDict[int, Sound] = OrderedDict()
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def add(self, data: bytes, name: str) -> dict[str, Any]:
+        """Opens a sound; the oldest one leaves where there are many.
+
+        Raises:
+            CodecError: it is not one.
+        """
+        sound = read_sound(data, name, self.shelf)
+        with self._lock:
+            self._last += 1
+            number = self._last
+            self._sounds[number] = sound
+            while len(self._sounds) > KEPT_SOUNDS:
+                self._sounds.popitem(last=False)
+        source = sound.source and sound.source.facts(sound.seconds)
+        peak = float(np.abs(sound.wave).max(initial=0.0))
+        return {
+            **{"id": number, "name": name, "seconds": sound.seconds, "sample_rate": sound.sample_rate},
+            **{"peak": peak, "source": source},
+        }
+
+    def find(self, number: int) -> Sound | None:
+        """A sound that is still here."""
+        return self._sounds.get(number)
+
+    def work(self, number: int, sound: Sound, name: str) -> Generator[dict[str, Any], None, None]:
+        """Steps, then facts, then distances, each as it is known; whoever stops asking stops the work at the next step.
+
+        What was made before is told again and not made again.
+        """
+        while not self._lock.acquire(timeout=0.2):
+            yield {"step": "waiting"}
+        try:
+            if name not in sound.outputs and len(sound.outputs) >= MAX_OUTPUTS:
+                yield {"error": "That is enough for one sound; open it again."}
+                return
+            if name not in sound.outputs:
+                for step in run(name, sound, self.shelf):
+                    if isinstance(step, Output):
+                        sound.outputs[name] = step
+                    else:
+                        yield {"step": step}
+            output = sound.outputs[name]
+            index = list(sound.outputs).index(name) + 1
+            yield {"done": {**output.facts(sound.seconds), "place": f"api/sounds/{number}/{index}"}}
+            if sound.source is None:
+                yield {"distances": distances(sound, output)}
+        except CodecError as error:
+            yield {"error": str(error)}
+        finally:
+            self._lock.release()
+
+
+def download(sound: Sound, index: int, kind: str) -> bytes | None:
+    """A file of a sound (0) or of one of its outputs; None if there is no such file."""
+    outputs = list(sound.outputs.values())
+    if not 0 <= index <= len(outputs):
+        return None
+    output = outputs[index - 1] if index else sound.source
+    if kind == "wav":
+        return _wav(output.wave if output else sound.wave, sound.sample_rate)
+    if output is None or not output.codes or (kind == "sct" and output.tokens is None):
+        return None
+    if output.tokens is not None and kind == "sct":
+        return container(output.tokens)
+    told = {key: getattr(output, key) for key in ("name", "frame_rate", "codebook_sizes", "codes")}
+    return (json.dumps({**told, "seconds": sound.seconds}) + "\n").encode()
+
+
+def _wav(wave: np.ndarray, sample_rate: int) -> bytes:
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(wave, -1, 1), sample_rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
 
 
 def make_ui() -> "FastAPI":
@@ -135,70 +141,61 @@ def make_ui() -> "FastAPI":
         CodecError: FastAPI is not installed.
     """
     app = new_app("codec ui")
-    from fastapi import Header, HTTPException, Request, Response
-    from fastapi.responses import JSONResponse
+    from fastapi import Depends, Header, HTTPException, Query, Request, Response
+    from fastapi.responses import JSONResponse, StreamingResponse
+    from starlette.concurrency import run_in_threadpool
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    sounds: OrderedDict[int, Sound] = OrderedDict()
-    numbers = iter(range(1, 1 << 62))
-    lock = threading.Lock()  # one codec at a time: each takes all cores
+    desk = Desk()
 
-    def page_only(request: Request, x_codec: Annotated[str, Header()] = "") -> None:
+    def page_only(request: Request, x_codec: str = Header("")) -> None:
         # A header of our own: pages from elsewhere cannot send it without asking, and nobody answers that question.
         if request.method == "POST" and x_codec != "ui":
             raise HTTPException(403)
 
     def find(number: int) -> Sound:
-        if number not in sounds:
+        sound = desk.find(number)
+        if sound is None:
             raise HTTPException(404, "This sound is gone; open it again.")
-        return sounds[number]
+        return sound
 
-    def add(data: bytes) -> dict[str, Any]:
-        sound = read_sound(data)
-        number = next(numbers)
-        sounds[number] = sound
-        while len(sounds) > KEPT_SOUNDS:
-            sounds.popitem(last=False)
-        return {"id": number, "seconds": len(sound.wave) / sound.sample_rate, "sample_rate": sound.sample_rate}
+    async def upload(request: Request, name: str = Query("sound", max_length=200)) -> dict[str, Any]:
+        return await run_in_threadpool(desk.add, await request.body(), name)
 
-    async def upload(request: Request) -> dict[str, Any]:
-        from starlette.concurrency import run_in_threadpool
-
-        return await run_in_threadpool(add, await request.body())
-
-    def encode(number: int, name: str) -> dict[str, Any]:
-        sound = find(number)
-        with lock:
-            if len(sound.outputs) >= MAX_OUTPUTS:
-                raise HTTPException(409, "That is enough for one sound; open it again.")
-            output = run_codec(name, sound)
-            sound.outputs.append(output)
-        facts = {key: value for key, value in vars(output).items() if key != "wave"}
-        return {**facts, "wave": f"api/sounds/{number}/{len(sound.outputs)}.wav"}
-
-    def wave(number: int, index: int) -> Response:
-        import soundfile
-
-        sound = find(number)
-        if not 0 <= index <= len(sound.outputs):
+    def example(name: str) -> dict[str, Any]:
+        if name not in EXAMPLES:
             raise HTTPException(404)
-        buffer = io.BytesIO()
-        samples = np.clip(sound.outputs[index - 1].wave if index else sound.wave, -1, 1)
-        soundfile.write(buffer, samples, sound.sample_rate, format="WAV", subtype="PCM_16")
-        return Response(buffer.getvalue(), media_type="audio/wav")
+        return desk.add((PAGE / "examples" / name).read_bytes(), name)
+
+    async def encode(request: Request, number: int, name: str = Query(max_length=200)) -> StreamingResponse:
+        work = desk.work(number, find(number), name)
+
+        async def lines() -> AsyncIterator[str]:
+            try:
+                while (told := await run_in_threadpool(next, work, None)) and not await request.is_disconnected():
+                    yield json.dumps(told) + "\n"
+            finally:
+                work.close()  # whoever has gone leaves the lock to others
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    def file(number: int, index: int, kind: str) -> Response:
+        data = download(find(number), index, kind) if kind in _DOWNLOADS else None
+        if data is None:
+            raise HTTPException(404)
+        return Response(data, media_type=_DOWNLOADS[kind])
 
     def refuse(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 422)
 
-    from fastapi import Depends
-
     guarded = [Depends(page_only)]
     app.add_exception_handler(CodecError, refuse)
     add_page(app, "ui.html", PAGE_FILES)
-    app.get("/api/codecs")(offered)
+    app.get("/api/codecs")(lambda: offered(desk.shelf))
     app.post("/api/sounds", dependencies=guarded)(upload)
-    app.post("/api/sounds/{number}", dependencies=guarded)(encode)
-    app.get("/api/sounds/{number}/{index}.wav")(wave)
+    app.post("/api/examples/{name}", dependencies=guarded)(example)
+    app.post("/api/sounds/{number}", dependencies=guarded, response_model=None)(encode)
+    app.get("/api/sounds/{number}/{index}.{kind}", response_model=None)(file)
     app.add_middleware(Guard, max_body=MAX_BODY)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "testserver"])
     return app

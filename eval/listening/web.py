@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,20 +106,21 @@ def new_app(title: str) -> FastAPI:
     return app
 
 
-def add_page(app: FastAPI, index: str, names: tuple[str, ...]) -> None:
-    """Serves these files of ``page/`` and nothing else; ``index`` is the one at ``/``."""
+def add_page(app: FastAPI, index: str, names: tuple[str, ...], more: dict[str, str] | None = None) -> None:
+    """Serves these files of ``page/`` and nothing else; ``index`` is the one at ``/``, ``more`` those at other addresses."""
     from fastapi import HTTPException
     from fastapi.responses import Response
 
     # Read once: what raters get does not change while they are at it.
-    files = {name: (PAGE / name).read_bytes() for name in (index, *names)}
+    files = {name: (PAGE / name).read_bytes() for name in (index, *names, *(more or {}).values())}
 
     def serve(name: str) -> Response:
         if name not in files:
             raise HTTPException(404)
         return Response(files[name], media_type=_TYPES[Path(name).suffix], headers={"cache-control": "no-cache"})
 
-    app.get("/")(lambda: serve(index))
+    for path, name in {"/": index, **(more or {})}.items():
+        app.get(path)(partial(serve, name))
     app.get("/page/{name}")(serve)
 
 

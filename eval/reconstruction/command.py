@@ -61,12 +61,17 @@ class Options:
             raise CodecError(f"the reference {self.reference} is not among the codecs: {' '.join(self.codecs)}")
 
 
-def measure(options: Options, wanted: Callable[[str, Clip], bool] = lambda codec, clip: True) -> tuple[Results, list[Clip]]:
+def measure(
+    options: Options,
+    wanted: Callable[[str, Clip], bool] = lambda codec, clip: True,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Results, list[Clip]]:
     """Runs codecs on data.
 
     Args:
         options: of the command line.
         wanted: whether a codec is to run on a clip.
+        say: told what is being done, a line each.
 
     Raises:
         CodecError: no such data or metric, no folder for the cache, or something that a metric needs is missing.
@@ -75,6 +80,7 @@ def measure(options: Options, wanted: Callable[[str, Clip], bool] = lambda codec
     check_folder(cache)
     codecs, names, asr = list(options.codecs), options.metrics, options.asr
     chosen = clips_of(options.data, per_domain=options.clips)
+    say(f"{len(chosen)} clips, {len(codecs)} codecs; opening them and measuring their delays …")
     setup = Setup(open_any, partial(metrics, names, asr=asr), score, {"asr": recogniser_name(asr)})
     config = {"codecs": codecs, "clips": options.clips, "metrics": None if names is None else list(names)}
     workers = options.workers if options.workers is not None else os.cpu_count() or 1

@@ -14,12 +14,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 
+from benchmarks.sweep.compact import print_compact
 from benchmarks.sweep.labels import Label, place
 from benchmarks.sweep.paper import TABLE_II
 from benchmarks.sweep.points import at_rates, lines, point_label, suits
 from benchmarks.sweep.tables import build_tables, markdown
 from benchmarks.sweep.write import write_sweep
+from eval.colours import FAMILIES, colour_of, marker_of
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.names import split_codecs
 from eval.reconstruction.results import Results
@@ -108,6 +111,19 @@ def test_hostile_names_are_text(page: Page, swept: tuple[Results, Path]) -> None
     assert "<script" not in tables
 
 
+def test_one_table_fits_the_terminal_and_the_best_is_bold(swept: tuple[Results, Path]) -> None:
+    results, _ = swept
+    text = io.StringIO()
+    summaries = summarise(results)
+    print_compact(results, summaries, Console(file=text, width=80, force_terminal=True, color_system="truecolor"))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue())
+    lines = plain.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 4 + 2 * len(CODECS), "a line a codec"
+    assert all(any(line.split()[:1] == [codec] for line in lines) for codec in ("bits@4", "bits@8", "tokens"))
+    assert "\x1b[1m" in text.getvalue()
+
+
 def test_every_clip_and_codec_is_embedded(page: Page) -> None:
     players = [attributes for tag, attributes in page.tags if attributes.get("class") == "player"]
     assert len(players) == 3, "two of speech, one of sound"
@@ -126,6 +142,16 @@ def test_embedded_audio_is_what_the_codec_made(page: Page) -> None:
     wave, _ = CLIPS[0].load()
     assert np.abs(reference - wave).max() < 1e-4
     assert np.abs(coarse - np.round(wave * 16) / 16).max() < 1e-4
+
+
+def test_plots_follow_dark_mode_and_codecs_keep_their_colours(swept: tuple[Results, Path]) -> None:
+    svg = (swept[1] / "overview.svg").read_text()
+    assert "prefers-color-scheme: dark" in svg
+    known = {"#ffffff", "#888888", "#e6e6e6", "#000000", "#555555", "#222222", "#777777"}
+    assert set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", svg)) <= known | {colour_of(name).lower() for name in CODECS}
+    names = [name for name in FAMILIES if name not in ("original", "noise")]
+    assert len({(colour_of(name), marker_of(name)) for name in names}) == len(names)
+    assert [marker_of(name) for name in names] == [marker_of(f"{name}@3,x=1") for name in names]
 
 
 def test_files(swept: tuple[Results, Path]) -> None:
@@ -148,6 +174,9 @@ def test_tables_say_what_was_measured_and_what_failed(swept: tuple[Results, Path
     assert [row.codec for row in speech.rows] == ["bits@4", "bits@8", "short", "tokens"]
     assert "25.0%" in [cell.text for cell in speech.rows[0].cells]
     assert speech.rows[2].cells[-1].text == "3 of 3"
+    column = speech.columns.index(next(title for title in speech.columns if title.startswith("error"))) - 1
+    assert [row.codec for row in speech.rows if row.cells[column].best] == ["bits@8"]
+    assert f"**{speech.rows[1].cells[column].text}**" in markdown([speech])
     assert markdown([speech]) in (folder / "tables.md").read_text()
     assert "| tokens | 4800 | 4 8 | 50.0% 12.5% | 1.00 0.000 |" in (folder / "tables.md").read_text()
     assert "<h2>Use of codebooks</h2>" in (folder / "report.html").read_text("utf-8")

@@ -49,12 +49,17 @@ export class ServerStore {
     this.#queue = JSON.parse(localStorage.getItem(this.name) ?? "[]");
   }
 
+  /** What an invitation says: title, instructions, consent, questions. */
+  static async invitation(invite) {
+    return (await ask(`api/invitation?invite=${encodeURIComponent(invite)}`)).json();
+  }
+
   /** Joins and returns a store; whoever joined in this browser before is let in again. */
-  static async join(invite, name) {
+  static async join(invite, name, answers) {
     const memory = `join ${invite}`;
     const key = localStorage.getItem(`${memory} key`) ?? hex(16);
     localStorage.setItem(`${memory} key`, key);
-    const answer = await post("api/join", { invite, name, key });
+    const answer = await post("api/join", { invite, name, key, answers });
     const { token } = await answer.json();
     localStorage.setItem(memory, token);
     return new ServerStore(token);
@@ -111,9 +116,14 @@ export class ServerStore {
     localStorage.setItem(this.name, JSON.stringify(this.#queue));
   }
 
-  async finish(trial, seconds) {
+  async finish(trial, seconds, comment) {
     await this.flush();
-    await post("api/done", { trial, seconds }, this.headers);
+    await post("api/done", { trial, seconds, comment }, this.headers);
+  }
+
+  /** A code or an address for who has finished. */
+  async completion() {
+    return (await this.session()).completion ?? "";
   }
 }
 
@@ -125,20 +135,20 @@ export class DownloadStore {
   static async open() {
     const study = await (await fetch("session.json")).json();
     const plan = Math.floor(Math.random() * study.plans.length);
-    const fresh = { study: study.study, rater: hex(8), plan, name: "", setup: null, scores: {}, finished: {} };
+    const fresh = { study: study.study, rater: hex(8), plan, name: "", setup: null, scores: {}, finished: {}, answers: {}, comments: {} };
     const kept = JSON.parse(localStorage.getItem(`study ${study.study}`) ?? "null");
     return new DownloadStore(study, kept ?? fresh);
   }
 
-  join(name) {
-    this.state.name = name;
+  join(name, answers) {
+    Object.assign(this.state, { name, answers });
     this.#keep();
   }
 
   session() {
-    const { title, mode, training, trials, plans } = this.study;
+    const { title, mode, comments, training, trials, plans } = this.study;
     const mine = plans[this.state.plan].map(({ trial, stimuli }) => ({ ...trials[trial], stimuli }));
-    return { title, mode, training, trials: mine, ...this.state };
+    return { ...this.state, title, mode, comments, training, trials: mine };
   }
 
   async audio(id) {
@@ -155,9 +165,14 @@ export class DownloadStore {
     this.#keep();
   }
 
-  finish(trial, seconds) {
+  finish(trial, seconds, comment) {
     this.state.finished[trial] = seconds;
+    if (comment) this.state.comments[trial] = comment;
     this.#keep();
+  }
+
+  completion() {
+    return this.study.completion;
   }
 
   /** The file that `codec eval listen analyse` takes. */

@@ -43,7 +43,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const inside = rows[[...document.querySelectorAll("article")].findIndex((article) => article.contains(document.activeElement))];
     const target = inside || row || rows[0];
-    const index = Number(event.key) - 1;
+    const index = /^[0-9]$/.test(event.key) ? Number(event.key) : -1; // 0 is the original, as on every page
     if (event.key === " ") target.playing() ? target.stop() : target.play(target.current);
     else if (index >= 0 && index < target.cells.length) target.play(index);
     else return;

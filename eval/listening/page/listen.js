@@ -2,6 +2,7 @@
 
 import { DownloadStore, Refused, ServerStore, readLink } from "./api.js";
 import { el, key, notify, show } from "./dom.js";
+import { welcome } from "./welcome.js";
 import { headphoneCheck } from "./headphones.js";
 import { Player, audioContext, decodeAll } from "./player.js";
 import { ab, acr, mushra } from "./rating.js";
@@ -18,7 +19,7 @@ let shortcuts = () => false; // of the screen that is shown; true if the key was
 let leave = () => {};
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input[type=text]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input[type=text], textarea, select")) return;
   if (shortcuts(event)) event.preventDefault();
 });
 
@@ -33,41 +34,6 @@ const lines = (...items) => el("ul", {}, ...items.map((item) => el("li", {}, ...
 
 function fail(heading, reason) {
   screen(el("section", { class: "card narrow" }, el("h1", { text: heading }), el("p", { text: reason })));
-}
-
-// Joining
-
-function welcome(title, join) {
-  const name = el("input", { type: "text", id: "name", maxlength: 40, required: true, autocomplete: "off", spellcheck: "false" });
-  const agree = el("input", { type: "checkbox", id: "agree", required: true });
-  const problem = el("p", { class: "problem", role: "alert" });
-  const form = el("form", {}, 
-    el("label", { for: "name", text: "Your name, or any name that you will recognise" }), name,
-    el("div", { class: "agree" }, agree, el("label", { for: "agree", text: "I take part of my own free will, and my ratings may be stored and published without my name." })),
-    problem,
-    el("button", { class: "primary", text: "Take part" }),
-  );
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    problem.textContent = "";
-    try {
-      await join(name.value.trim());
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      problem.textContent = error.message;
-      name.focus();
-    }
-  });
-  screen(el("section", { class: "card narrow" },
-    el("h1", { text: title }),
-    el("p", { class: "lead", text: "You will hear short recordings that went through audio codecs, and say how good they sound. No special knowledge is needed, only a quiet room and good headphones." }),
-    lines(
-      "First you set the volume and check your headphones, then you practise once.",
-      "You can stop at any time. Every rating is stored at once; open the same link again to go on.",
-      "Stored are the name you give, your ratings, and how long you take. Whoever invited you deletes them if you ask.",
-    ),
-    form,
-  ));
 }
 
 // Volume and headphones
@@ -139,6 +105,7 @@ async function trial(session, store, shown, { heading, lead, rated, rate, label,
   const started = performance.now();
   const go = el("button", { class: "primary", type: "button", text: label, onclick: forward });
   const left = el("p", { class: "muted", id: "left" });
+  const remark = session.comments ? el("textarea", { id: "remark", rows: 2, maxlength: 1000 }) : null;
   const toggle = el("button", { type: "button", class: "play", onclick: () => (player.playing ? player.pause() : listen(player.current ?? open)) });
   const buttons = new Map();
   const button = (id, text, name, hint) => {
@@ -171,7 +138,7 @@ async function trial(session, store, shown, { heading, lead, rated, rate, label,
   async function forward() {
     if (go.disabled) return;
     go.disabled = true;
-    await next((performance.now() - started) / 1000);
+    await next((performance.now() - started) / 1000, remark?.value.trim() ?? "");
   }
 
   screen(el("section", { class: "card" },
@@ -180,9 +147,10 @@ async function trial(session, store, shown, { heading, lead, rated, rate, label,
     wave.node,
     el("div", { class: "row tools" }, toggle, shown.reference ? button(shown.reference, "Reference", "", "R") : null),
     kind.node,
+    remark ? el("div", { class: "remark" }, el("label", { for: "remark", text: "Anything to remark? (optional)" }), remark) : null,
     el("div", { class: "foot" }, left, go),
     el("details", {}, el("summary", { text: "Keys" }), el("p", {}, ...kind.keys.flatMap(([name, what]) => [key(name), ` ${what} `]),
-      key("Space"), " play, pause ", ...(shown.reference ? [key("R"), " reference "] : []), key("["), " ", key("]"), " loop from, to here ", key("\\"), " whole sound ", key("Enter"), " go on")),
+      key("Space"), " play, pause ", ...(shown.reference ? [key("R"), " or ", key("0"), " reference "] : []), key("["), " ", key("]"), " loop from, to here ", key("\\"), " whole sound ", key("Enter"), " go on")),
   ));
   player.addEventListener("change", update);
   leave = () => {
@@ -193,7 +161,7 @@ async function trial(session, store, shown, { heading, lead, rated, rate, label,
     const pressed = event.key.length === 1 ? event.key.toUpperCase() : event.key;
     const index = pressed.length === 1 ? pressed.charCodeAt(0) - 65 : -1;
     if (pressed === " ") toggle.click();
-    else if (pressed === "R" && shown.reference) listen(shown.reference);
+    else if ((pressed === "R" || pressed === "0") && shown.reference) listen(shown.reference);
     else if (index >= 0 && index < shown.stimuli.length) {
       listen(shown.stimuli[index]);
       kind.focus?.(index);
@@ -230,8 +198,8 @@ async function run(store) {
       rated: session.scores[shown.id] ?? {},
       rate: (scores) => store.rate(shown.id, scores),
       label: done.size + 1 < number ? "Next" : "Finish",
-      next: async (seconds) => {
-        await store.finish(shown.id, seconds);
+      next: async (seconds, comment) => {
+        await store.finish(shown.id, seconds, comment);
         done.add(shown.id);
         await following();
       },
@@ -250,22 +218,27 @@ async function run(store) {
   return done.size || Object.keys(session.scores).length ? following() : practice();
 }
 
-function thanks(store, number) {
+async function thanks(store, number) {
+  const completion = await store.completion();
+  const onward = completion.startsWith("https://")
+    ? el("p", {}, el("a", { class: "primary", href: completion, text: "Go back to complete" }))
+    : completion ? el("p", {}, "Your completion code: ", el("output", { class: "code", text: completion })) : null;
   screen(el("section", { class: "card narrow" },
     el("h1", { text: "Thank you" }),
     el("p", { class: "lead", text: `You have rated all ${number} trials.` }),
     store.file
       ? el("div", {}, el("p", { text: "Your results are still only in this browser. Save them, and send the file to whoever invited you." }),
           el("a", { class: "primary", download: `ratings-${store.state.rater}.json`, href: URL.createObjectURL(store.file()), text: "Save results" }))
-      : el("p", { text: "Everything has been stored. You can close this page." }),
+      : el("p", { text: `Everything has been stored.${completion ? "" : " You can close this page."}` }),
+    onward,
   ));
 }
 
 async function begin() {
   if (document.documentElement.dataset.store === "download") {
     const store = await DownloadStore.open();
-    const start = (name) => (store.join(name), run(store));
-    return store.state.name ? run(store) : welcome(store.study.title, start);
+    const start = (name, answers) => (store.join(name, answers), run(store));
+    return store.state.name ? run(store) : welcome(screen, store.study.invitation, start);
   }
   const { token, invite } = readLink();
   const enter = (found) => {
@@ -276,7 +249,8 @@ async function begin() {
   if (!invite) return fail("You need a link", "This is a listening test. Ask whoever runs it for an invitation.");
   const known = ServerStore.known(invite);
   if (known) return enter(new ServerStore(known));
-  return welcome("Listening test", async (name) => enter(await ServerStore.join(invite, name)));
+  const join = async (name, answers) => enter(await ServerStore.join(invite, name, answers));
+  return welcome(screen, await ServerStore.invitation(invite), join);
 }
 
 async function guarded(work) {

@@ -20,6 +20,7 @@ export class Player extends EventTarget {
     this.output = context.createGain();
     this.output.connect(context.destination);
     this.buffers = new Map();
+    this.levels = new Map(); // name → factor, 1 where none is given
     this.current = null;
     this.playing = false;
     this.loop = [0, 0];
@@ -36,11 +37,36 @@ export class Player extends EventTarget {
     this.#changed();
   }
 
+  /** Takes one more sound of the same length; what plays goes on, and the loop stays. */
+  add(name, buffer) {
+    this.buffers.set(name, buffer);
+    if (this.#sources.length) {
+      const { currentTime, sampleRate } = this.context;
+      const when = Math.ceil((currentTime + 0.02) * sampleRate) / sampleRate;
+      this.#source(name, buffer, when, this.#at(when));
+    }
+    this.#changed();
+  }
+
+  /** How loud sounds are, name → factor; heard at once. */
+  setLevels(levels) {
+    this.levels = levels;
+    for (const [name, gain] of this.#gains) if (name === this.current) ramp(gain.gain, this.#level(name), this.context.currentTime);
+    this.#changed();
+  }
+
+  #level(name) {
+    return this.levels.get(name) ?? 1;
+  }
+
   /** Seconds into the sound. */
   get position() {
+    return this.playing ? this.#at(this.context.currentTime) : this.#start.offset;
+  }
+
+  #at(time) {
     const { when, offset } = this.#start;
-    if (!this.playing) return offset;
-    const at = offset + Math.max(0, this.context.currentTime - when);
+    const at = offset + Math.max(0, time - when);
     const [from, to] = this.loop;
     return at < to ? at : from + ((at - from) % (to - from));
   }
@@ -49,7 +75,7 @@ export class Player extends EventTarget {
   select(name) {
     this.current = name;
     const now = this.context.currentTime;
-    for (const [other, gain] of this.#gains) ramp(gain.gain, other === name ? 1 : 0, now);
+    for (const [other, gain] of this.#gains) ramp(gain.gain, other === name ? this.#level(name) : 0, now);
     this.#changed();
   }
 
@@ -106,20 +132,22 @@ export class Player extends EventTarget {
     this.#bus.gain.setValueAtTime(0, when);
     this.#bus.gain.linearRampToValueAtTime(1, when + FADE);
     this.#bus.connect(this.output);
-    for (const [name, buffer] of this.buffers) {
-      const gain = this.context.createGain();
-      gain.gain.value = name === this.current ? 1 : 0;
-      const source = this.context.createBufferSource();
-      source.buffer = buffer;
-      source.loop = true;
-      [source.loopStart, source.loopEnd] = this.loop;
-      source.connect(gain).connect(this.#bus);
-      source.start(when, offset);
-      this.#sources.push(source);
-      this.#gains.set(name, gain);
-    }
+    for (const [name, buffer] of this.buffers) this.#source(name, buffer, when, offset);
     this.#fadeEnds();
     this.#timer = setInterval(() => this.#fadeEnds(), 1000);
+  }
+
+  #source(name, buffer, when, offset) {
+    const gain = this.context.createGain();
+    gain.gain.value = name === this.current ? this.#level(name) : 0;
+    const source = this.context.createBufferSource();
+    source.buffer = buffer;
+    source.loop = true;
+    [source.loopStart, source.loopEnd] = this.loop;
+    source.connect(gain).connect(this.#bus);
+    source.start(when, offset);
+    this.#sources.push(source);
+    this.#gains.set(name, gain);
   }
 
   /** The ends of a loop do not fit each other; a short dip keeps them from clicking. */

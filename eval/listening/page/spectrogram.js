@@ -2,7 +2,7 @@
 
 const SIZE = 1024; // samples of a window
 const COLUMNS = 900;
-const FLOOR = -95, TOP = -20; // dB below a full-scale sine
+export const FLOOR = -95, TOP = -20; // dB below a full-scale sine
 // Magma, sampled at equal steps.
 const STOPS = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]];
 const PALETTE = Array.from({ length: 256 }, (_, i) => {
@@ -34,6 +34,16 @@ export function drawSpectrogram(canvas, samples, rate, highest) {
     }
   }
   brush.putImageData(image, 0, 0);
+}
+
+/** The colours from `FLOOR` to `TOP`, left to right. */
+export function drawScale(canvas) {
+  [canvas.width, canvas.height] = [PALETTE.length, 1];
+  const brush = canvas.getContext("2d");
+  PALETTE.forEach((shade, x) => {
+    brush.fillStyle = `rgb(${shade.map(Math.round).join(" ")})`;
+    brush.fillRect(x, 0, 1, 1);
+  });
 }
 
 /** Fast Fourier transform in place; the length is a power of two. */

@@ -1,228 +1,219 @@
 // Try codecs on a sound of one's own.
 
-import { el, notify } from "./dom.js";
+import { blindTest } from "./blind.js";
+import { el } from "./dom.js";
+import { openFile, openSamples } from "./opening.js";
+import { panel } from "./panel.js";
 import { Player, audioContext, decodeAll } from "./player.js";
-import { drawSpectrogram, drawTokens } from "./spectrogram.js";
+import { Queue, chips } from "./queue.js";
+import { startRecording } from "./recorder.js";
+import { Refused, follow, get, send } from "./request.js";
+import { Transport, levels } from "./transport.js";
 import { waveform } from "./waveform.js";
 
-const HIGHEST = 16_000; // Hz that are shown at most
-const LONGEST = 30; // s of a recording
 const ORIGINAL = "original";
 const player = new Player(audioContext());
 window.player = player; // for tests and for the curious
 const $ = (id) => document.getElementById(id);
-let sound = null; // { id, sample_rate, outputs: Map name → facts }
+const transport = new Transport($("transport"), player);
+const queue = new Queue(work);
+let sound = null; // as the server tells it
 let wave = null;
-let files = new Map();
-let turn = 0; // of the sound that is worked on; an older one stops when it sees another
+let tracks = new Map(); // name → { name, title, buffer, facts, peak, place, panel }
 
-class Refused extends Error {}
+// What is offered and what is chosen
 
-async function ask(path, body) {
-  const answer = await fetch(path, body === undefined ? {} : { method: "POST", headers: { "x-codec": "ui" }, body });
-  if (answer.ok) return answer;
-  const { detail } = await answer.json().catch(() => ({}));
-  throw new Refused(typeof detail === "string" ? detail : `The server refused this (${answer.status}).`);
+const inputs = () => [...document.querySelectorAll("#ours input, #others input")];
+const nameOf = (input) => (input.dataset.rate ? `semcodec@${input.dataset.rate}${$("vocab").value === $("vocab").dataset.usual ? "" : `,vocab=${$("vocab").value}`}${input.dataset.semantic ? ",semantic" : ""}` : input.value);
+const chosen = () => inputs().filter((input) => input.checked).map(nameOf);
+
+function offerOurs({ rate, tokens, kbps, semantic, chosen: on }) {
+  const input = el("input", { type: "checkbox", checked: on, "data-rate": rate, "data-semantic": semantic || null, onchange: choose });
+  const cost = el("span", { class: "muted" });
+  input.paint = () => (cost.textContent = `${kbps[$("vocab").value].toFixed(2)} kbps · ${perMinute(kbps[$("vocab").value])} kB a minute`);
+  $("ours").append(el("label", { class: "choice" }, input, el("span", {}, el("b", { text: `${tokens} tokens/s` }), semantic ? " meaning alone" : "", el("br"), cost)));
+}
+
+function offerOther(name, about, checked) {
+  const there = inputs().find((input) => nameOf(input) === name);
+  if (there) return (there.checked = there.checked || checked);
+  const input = el("input", { type: "checkbox", value: name, checked, onchange: choose });
+  return $("others").append(el("label", { class: "choice", title: about }, input, name));
+}
+
+const offered = get("api/codecs").then((answer) => answer.json()).then(({ vocab, vocabs, ours, others, examples }) => {
+  $("vocab").append(...vocabs.map((each) => el("option", { value: each, text: String(each), selected: each === vocab })));
+  $("vocab").dataset.usual = vocab;
+  ours.forEach(offerOurs);
+  others.forEach(({ name, about }) => offerOther(name, about, false));
+  for (const [file, title] of Object.entries(examples)) $("examples").append(el("button", { type: "button", class: "quiet", text: title, onclick: () => open(title, (progress) => send(`api/examples/${file}`, "", progress)) }));
+  paintCosts();
+});
+const perMinute = (kbps) => ((kbps * 60) / 8).toPrecision(2);
+const paintCosts = () => inputs().forEach((input) => input.paint?.());
+
+/** After every change of what is ticked: asks for what is missing, lets go of what is no longer wanted, shows the rest. */
+function choose() {
+  paintCosts();
+  if (!sound) return;
+  const wanted = chosen();
+  for (const job of queue.open) if (!wanted.includes(job.name)) queue.drop(job.name);
+  for (const name of wanted) if (!tracks.has(name) && !queue.open.some((job) => job.name === name)) queue.want(name);
+  show();
+}
+
+function cancel(name) {
+  const input = inputs().find((each) => nameOf(each) === name);
+  if (input) input.checked = false;
+  queue.drop(name);
+  choose();
+}
+chips(queue, $("queue"), cancel);
+
+// Opening
+
+let turn = 0; // of what is opened; an older one is forgotten
+
+/** Takes a file, a recording, an example: `fetchSound(progress)` gives what the server knows of it. */
+async function open(what, fetchSound) {
+  turn += 1;
+  const mine = turn;
+  refuse("");
+  say(`Reading ${what} …`);
+  const progress = (share) => ([$("sent").hidden, $("sent").value] = [share >= 1, share]);
+  try {
+    const opened = await fetchSound(progress);
+    const place = `api/sounds/${opened.id}/0`;
+    const decoded = await decodeAll([[ORIGINAL, await (await get(`${place}.wav`)).arrayBuffer()]]);
+    await offered; // somebody may be faster than the list
+    if (turn !== mine) return;
+    queue.clear();
+    sound = opened;
+    player.load(decoded);
+    player.current = ORIGINAL;
+    const title = sound.source ? "decoded" : ORIGINAL;
+    tracks = new Map([[ORIGINAL, { name: ORIGINAL, title, buffer: decoded.get(ORIGINAL), facts: sound.source, peak: sound.peak, place }]]);
+    wave?.dispose();
+    wave = waveform(player, decoded.get(ORIGINAL));
+    $("wave").replaceChildren(wave.node);
+    $("panels").replaceChildren();
+    $("listen").hidden = false;
+    say(`${what}: ${sound.seconds.toFixed(1)} s at ${(sound.sample_rate / 1000).toFixed(1)} kHz`);
+    if (sound.source) inputs().forEach((input) => (input.checked = false)); // there is no original to compare with
+    choose();
+  } catch (error) {
+    if (turn !== mine) return;
+    say(sound ? `${sound.name} is still open.` : "The first minute is used, all channels together.");
+    refuse(error.message.includes(what) ? error.message : `${what}: ${error.message}`);
+    if (!(error instanceof Refused)) throw error;
+  } finally {
+    $("sent").hidden = true;
+  }
 }
 
 const say = (text) => ($("status").textContent = text);
-const chosen = () => [...document.querySelectorAll("#codecs input:checked")].map((input) => input.value);
 
-function offer(name, about, checked) {
-  if ([...document.querySelectorAll("#codecs input")].some((input) => input.value === name)) return;
-  const input = el("input", { type: "checkbox", value: name, checked, onchange: () => sound && work() });
-  $("codecs").append(el("label", { class: "choice", title: about }, input, name));
+function refuse(text) {
+  $("refused").hidden = !text;
+  $("refused").replaceChildren(...(text ? [el("p", { class: "problem", text }), el("button", { type: "button", class: "quiet", text: "Dismiss", onclick: () => refuse("") })] : []));
 }
 
-const offered = ask("api/codecs")
-  .then((answer) => answer.json())
-  .then((codecs) => codecs.forEach(({ name, about, chosen: on }) => offer(name, about, on)));
+// Work and its results
 
-/** Takes a file or a recording. */
-async function open(blob, what) {
-  turn += 1;
-  notify("");
-  say(`Reading ${what} …`);
-  try {
-    sound = { ...(await (await ask("api/sounds", blob)).json()), outputs: new Map() };
-    files = new Map([[ORIGINAL, await (await ask(`api/sounds/${sound.id}/0.wav`)).arrayBuffer()]]);
-    await show();
-    say(`${what}: ${sound.seconds.toFixed(1)} s at ${(sound.sample_rate / 1000).toFixed(1)} kHz`);
-    await offered; // somebody may be faster than the list
-    await work();
-  } catch (error) {
-    report(error);
+/** One codec on the open sound: steps, then the track, then its distance. */
+async function work(name, step, signal) {
+  const { id } = sound;
+  let failed = null;
+  for await (const told of follow(`api/sounds/${id}?name=${encodeURIComponent(name)}`, signal)) {
+    if (told.step) step(told.step);
+    else if (told.error) failed = told.error;
+    else if (told.done) {
+      const bytes = await (await get(`${told.done.place}.wav`)).arrayBuffer();
+      const buffer = (await decodeAll([[name, bytes]])).get(name);
+      signal.throwIfAborted();
+      tracks.set(name, { name, title: name, buffer, facts: told.done, peak: told.done.peak, place: told.done.place });
+      player.add(name, buffer);
+      show();
+    } else if (told.distances && tracks.has(name)) Object.assign(tracks.get(name).facts, told.distances);
   }
+  if (failed) throw new Refused(failed);
 }
 
-/** Runs the chosen codecs that have not run yet. */
-async function work() {
-  turn += 1;
-  const mine = turn;
-  for (const name of chosen()) {
-    if (sound.outputs.has(name)) continue;
-    notify(`${name} …`);
-    try {
-      const facts = await (await ask(`api/sounds/${sound.id}?name=${encodeURIComponent(name)}`, "")).json();
-      const bytes = await (await ask(facts.wave)).arrayBuffer();
-      if (turn !== mine) return;
-      sound.outputs.set(name, facts);
-      files.set(name, bytes);
-    } catch (error) {
-      if (turn !== mine) return;
-      document.querySelector(`#codecs input[value="${CSS.escape(name)}"]`).checked = false;
-      report(error);
-      return;
-    }
-    await show();
-    if (turn !== mine) return;
-  }
-  notify("");
-  await show();
+/** The original and every chosen codec that is ready. */
+function show() {
+  const wanted = [ORIGINAL, ...chosen()].map((name) => tracks.get(name)).filter(Boolean);
+  for (const track of wanted) track.panel ??= panel(track, sound, player, (name) => player.play(name));
+  const nodes = wanted.map((track) => track.panel.node);
+  for (const node of [...$("panels").children]) if (!nodes.includes(node)) node.remove();
+  nodes.forEach((node, i) => $("panels").children[i] !== node && $("panels").insertBefore(node, $("panels").children[i] ?? null));
+  transport.show(wanted.map(({ name, title }) => [name, title]));
+  player.setLevels(levels(wanted, $("equal").checked));
+  if (!transport.names.includes(player.current)) player.select(ORIGINAL);
+  $("blind").disabled = wanted.length < 2;
 }
+player.addEventListener("change", () => tracks.forEach((track) => track.panel?.mark()));
 
-function report(error) {
-  notify("");
-  if (error instanceof Refused) say(error.message);
-  else say(`Something went wrong: ${error.message}`);
-  if (!(error instanceof Refused)) throw error;
-}
-
-/** The original and every chosen codec that is ready; goes on playing where it was. */
-async function show() {
-  const names = [ORIGINAL, ...chosen().filter((name) => sound.outputs.has(name))];
-  const decoded = await decodeAll(names.map((name) => [name, files.get(name).slice(0)]));
-  const { playing, position, current } = player;
-  player.load(decoded);
-  player.seek(Math.min(position, player.duration));
-  player.current = names.includes(current) ? current : ORIGINAL;
-  wave?.dispose();
-  wave = waveform(player, decoded.get(ORIGINAL));
-  $("wave").replaceChildren(wave.node);
-  const toggle = el("button", { type: "button", class: "primary play", id: "toggle", onclick: () => (player.playing ? player.pause() : player.play()) });
-  const buttons = names.map((name) => el("button", { type: "button", class: "sound", "aria-pressed": "false", text: name, onclick: () => player.play(name) }));
-  $("tools").replaceChildren(toggle, ...buttons);
-  $("panels").replaceChildren(...names.map((name) => panel(name, decoded.get(name))));
-  $("listen").hidden = false;
-  paint = () => {
-    toggle.textContent = player.playing ? "Pause" : "Play";
-    buttons.forEach((button) => button.setAttribute("aria-pressed", String(player.current === button.textContent)));
-    for (const node of $("panels").children) node.classList.toggle("current", node.dataset.name === player.current);
-  };
-  paint();
-  if (playing) await player.play();
-}
-let paint = () => {};
-player.addEventListener("change", () => paint());
-
-function panel(name, buffer) {
-  const facts = sound.outputs.get(name);
-  const highest = Math.min(HIGHEST, sound.sample_rate / 2);
-  const picture = el("canvas", { class: "spectrogram", role: "img", "aria-label": `Log-spectrogram of ${name}` });
-  drawSpectrogram(picture, buffer.getChannelData(0), buffer.sampleRate, highest);
-  const axis = [el("span", { class: "axis", text: `${(highest / 1000).toFixed(0)} kHz` }), el("span", { class: "axis low", text: "0" })];
-  const box = el("div", { class: "picture" }, el("div", { class: "upper" }, picture, ...axis));
-  let legend = null;
-  if (facts?.codes.length) {
-    const grid = el("canvas", { class: "tokens", role: "img", "aria-label": `Tokens of ${name}` });
-    drawTokens(grid, facts.codes);
-    box.append(grid);
-    const count = facts.codes.length * facts.codes[0].length;
-    const streams = name.startsWith("semcodec") ? ["semantic", "acoustic"].slice(0, facts.codes.length).join(" above ") : `${facts.codes.length} streams`;
-    legend = el("p", { class: "legend", text: `${count} tokens, ${(facts.frame_rate * facts.codes.length).toFixed(0)} a second: ${streams}; equal colours are equal tokens` });
-  }
-  box.append(el("div", { class: "head" }));
-  const plain = sound.seconds * sound.sample_rate * 2;
-  const text = facts
-    ? `${facts.kbps.toFixed(2)} kbps · ${size(facts.bytes)} · ${(plain / facts.bytes).toFixed(0)} times smaller`
-    : `${((sound.sample_rate * 16) / 1000).toFixed(0)} kbps as 16-bit samples · ${size(plain)}`;
-  const node = el("article", { class: "panel", onclick: () => player.play(name) }, el("header", {}, el("h2", { text: name }), el("span", { class: "facts", text })), box, legend);
-  node.dataset.name = name;
-  return node;
-}
-
-const size = (bytes) => (bytes < 1000 ? `${bytes} bytes` : bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-
-function heads() {
-  const share = player.duration ? (100 * player.position) / player.duration : 0;
-  for (const head of document.querySelectorAll(".head")) head.style.left = `${share}%`;
-  requestAnimationFrame(heads);
-}
+(function frame() {
+  transport.tick();
+  for (const name of transport.names) tracks.get(name)?.panel?.tick();
+  requestAnimationFrame(frame);
+})();
 
 // Recording
 
-let recorder = null;
+let recording = null;
 async function record() {
-  if (recorder) return recorder.stop();
-  let stream = null;
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
-  } catch (error) {
-    return say(`No microphone: ${error.message}`);
-  }
-  const parts = [];
-  recorder = new MediaRecorder(stream);
-  const stop = setTimeout(() => recorder?.stop(), LONGEST * 1000);
-  recorder.ondataavailable = ({ data }) => parts.push(data);
-  recorder.onstop = async () => {
-    clearTimeout(stop);
-    stream.getTracks().forEach((track) => track.stop());
-    const blob = new Blob(parts, { type: recorder.mimeType });
-    recorder = null;
+  if (recording) return recording.stop();
+  refuse("");
+  const done = (samples, rate) => {
+    recording = null;
+    [$("meter").hidden, $("record").textContent] = [true, "Record"];
     $("record").setAttribute("aria-pressed", "false");
-    $("record").textContent = "Record";
-    // Browsers record in formats that not every machine can read; samples can be read everywhere.
-    const buffer = await audioContext().decodeAudioData(await blob.arrayBuffer());
-    await open(wav(buffer.getChannelData(0), buffer.sampleRate), "Recording");
+    return open("Recording", (progress) => openSamples(samples, rate, "recording.wav", progress));
   };
-  recorder.start();
+  const paint = (level, seconds) => ([$("level").value, $("recorded").textContent] = [level, `${seconds.toFixed(1)} s`]);
+  try {
+    recording = await startRecording(paint, done);
+  } catch (error) {
+    return refuse(`No microphone: ${error.message}`);
+  }
+  [$("meter").hidden, $("record").textContent] = [false, "Stop"];
   $("record").setAttribute("aria-pressed", "true");
-  $("record").textContent = "Stop";
-  say(`Recording, ${LONGEST} s at most …`);
+  return say("Recording; a minute at most.");
 }
 
-/** A wav file of 16-bit mono samples. */
-function wav(samples, rate) {
-  const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
-  const text = (at, word) => [...word].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
-  text(0, "RIFF");
-  view.setUint32(4, 36 + 2 * samples.length, true);
-  text(8, "WAVEfmt ");
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 1, true);
-  view.setUint16(22, 1, true);
-  view.setUint32(24, rate, true);
-  view.setUint32(28, 2 * rate, true);
-  view.setUint16(32, 2, true);
-  view.setUint16(34, 16, true);
-  text(36, "data");
-  view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((value, i) => view.setInt16(44 + 2 * i, Math.max(-1, Math.min(1, value)) * 32767, true));
-  return new Blob([view.buffer]);
-}
+// What people do
 
-$("file").addEventListener("change", ({ target }) => target.files[0] && open(target.files[0], target.files[0].name));
+const take = (file) => file && open(file.name, (progress) => openFile(file, progress));
+$("file").addEventListener("change", ({ target }) => {
+  take(target.files[0]);
+  target.value = ""; // the same file again is a change, too
+});
 $("record").addEventListener("click", record);
-$("more").addEventListener("submit", (event) => {
+$("vocab").addEventListener("change", choose);
+$("equal").addEventListener("change", () => sound && show());
+$("blind").addEventListener("click", () => blindTest($("dialog"), player, transport.names.map((name) => [name, tracks.get(name).title])));
+$("add").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = $("name").value.trim();
   if (!name) return;
-  offer(name, "", true);
+  offerOther(name, "", true);
   $("name").value = "";
-  if (sound) work();
+  choose();
 });
 for (const [type, over] of [["dragover", true], ["dragleave", false], ["drop", false]])
   document.addEventListener(type, (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", over);
-    const file = type === "drop" && event.dataTransfer.files[0];
-    if (file) open(file, file.name);
+    if (type === "drop") take(event.dataTransfer.files[0]);
   });
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input[type=text]") || !sound) return;
-  const button = /^[1-9]$/.test(event.key) ? document.querySelectorAll("#tools .sound")[Number(event.key) - 1] : event.key === " " && !event.target.matches("button, input, label") ? $("toggle") : null;
-  if (!button) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !sound || $("dialog").open || event.target.matches("input[type=text], select")) return;
+  const name = /^[0-9]$/.test(event.key) ? transport.names[Number(event.key)] : null;
+  const step = event.target.matches("input") ? 0 : { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (name) player.play(name);
+  else if (step) player.seek(player.position + step);
+  else if (event.key === " " && !event.target.matches("button, input, label, summary, a")) transport.toggle.click();
+  else return;
   event.preventDefault();
-  button.click();
 });
-requestAnimationFrame(heads);

@@ -51,7 +51,7 @@ def spoilt(ratings: list[Rating], rater: str, condition: str, score: float, tria
 
 def test_known_effects_are_found() -> None:
     ratings = simulated()
-    table = {(m.condition, m.domain): m for m in means(ratings, [*TRUE], ["speech", "music"])}
+    table = {(m.condition, m.domain): m for m in means(ratings, [*TRUE], ["speech", "music"], (0, 100))}
     for condition in TRUE:
         own = [r.score for r in ratings if r.condition == condition]
         low, high = stats.t.interval(0.95, len(own) - 1, np.mean(own), stats.sem(own))
@@ -63,7 +63,7 @@ def test_known_effects_are_found() -> None:
         ]
         low, high = stats.t.interval(0.95, 15, np.mean(of_raters), stats.sem(of_raters))
         assert (found.mean - found.margin_raters, found.mean + found.margin_raters) == pytest.approx((low, high))
-    comparisons = {(c.first, c.second): c for c in compare(ratings, ["a", "b", "c"])}
+    comparisons = {(c.first, c.second): c for c in compare(ratings, [*itertools.combinations("abc", 2)])}
     assert comparisons["a", "b"].p_holm > 0.05  # equal by construction
     for pair in (("a", "c"), ("b", "c")):
         assert comparisons[pair].p_holm < 1e-6
@@ -78,7 +78,7 @@ def test_known_effects_are_found() -> None:
 
 def test_no_effect_is_rarely_found() -> None:
     """Of two equal codecs the test says so in about 95 % of studies; more than 8 of 60 wrong are 1 in 400."""
-    found = [compare([r for r in simulated(4, seed) if r.condition in "ab"], ["a", "b"])[0].p < 0.05 for seed in range(60)]
+    found = [compare([r for r in simulated(4, seed) if r.condition in "ab"], [("a", "b")])[0].p < 0.05 for seed in range(60)]
     assert sum(found) <= 8
 
 
@@ -92,11 +92,11 @@ def test_interval_over_raters_holds_the_truth_and_that_over_ratings_does_not() -
             for i, shift in enumerate(rng.normal(0, 10, 12))
             for k in range(20 if i < 8 else 10)
         ]
-        (mean,) = means(ratings, ["a"], ["sound"])
+        (mean,) = means(ratings, ["a"], ["sound"], (0, 100))
         hits += [abs(mean.mean - 60) <= margin for margin in (mean.margin_raters, mean.margin)]
     assert 0.91 <= hits[0] / 300 <= 0.985
     assert hits[1] / 300 < 0.6
-    (alone,) = means(ratings[:20], ["a"], ["sound"])
+    (alone,) = means(ratings[:20], ["a"], ["sound"], (0, 100))
     assert np.isnan(alone.margin_raters)
     assert alone.margin > 0
 
@@ -136,16 +136,16 @@ def test_preferences() -> None:
         for i, vote in enumerate(votes)
         for name, score in (("x", vote), ("y", 1 - vote))
     ]
-    (found,) = prefer(ratings, ["x", "y", "z"])
+    (found,) = prefer(ratings, [("x", "y"), ("y", "z")])
     assert found.difference == pytest.approx(15 / 20)
     assert found.p == pytest.approx(stats.binomtest(14, 18).pvalue)
     tied = [replace(r, score=0.5) for r in ratings]
-    assert prefer(tied, ["x", "y"])[0].p == 1.0
+    assert prefer(tied, [("x", "y")])[0].p == 1.0
 
 
 def test_equal_scores_are_no_difference() -> None:
     ratings = [Rating("r", c, c, "sound", name, 50.0, 1.0) for c in CLIPS for name in "ab"]
-    assert compare(ratings, ["a", "b"])[0].p == 1.0
+    assert compare(ratings, [("a", "b")])[0].p == 1.0
     with pytest.raises(CodecError, match="two raters"):
         mixed_model(ratings, "a")
 
@@ -192,7 +192,10 @@ def test_written_files(analysis: Analysis, tmp_path: Path) -> None:
     assert all(r["rater"].startswith("'=rater") for r in rows)  # no formula for a spreadsheet
     text = paths["report.md"].read_text()
     mean = next(m for m in analysis.means if m.condition == "fine" and m.domain == "all")
-    assert f"{mean.mean:.2f} ± {mean.margin:.2f}, ± {mean.margin_raters:.2f}" in text
+    assert f"{mean.mean:.2f} ({mean.low:.2f} … {mean.high:.2f}), ({mean.low_raters:.2f} … {mean.high_raters:.2f})" in text
+    assert "| fine | coarse |" in text
+    assert "| reference |" not in text.split("## Comparisons")[1].split("##")[0]  # only codecs, unless others are chosen
+    assert "| < 0.001 |" in text
     assert "6 raters joined, 4 finished; 6 are in the figures" in text
     assert "=rater\\|0" in text  # no markup from strangers
     assert "Codecs & \\<friends\\>" in text
@@ -232,13 +235,32 @@ def test_other_modes(new_study: Callable[..., Path], mode: str) -> None:
     assert mode == "ab" or "no solution (differences between conditions never vary)" in text  # everybody says the same
 
 
-def test_nothing_to_analyse(new_study: Callable[..., Path]) -> None:
+def test_nothing_to_analyse(new_study: Callable[..., Path], tmp_path: Path) -> None:
     folder = new_study()
     with pytest.raises(CodecError, match="nobody has finished"):
         analyse(folder)
     fill(folder, raters=2)  # everything at 50: the hidden reference too
-    with pytest.raises(CodecError, match="screening left nobody"):
-        analyse(folder)
+    nobody = analyse(folder)
+    assert (nobody.kept, nobody.means) == ((), ())
+    written = {path.name: path for path in write_analysis(nobody, tmp_path / "out")}
+    assert written.keys() == {"report.md", "ratings.csv"}
+    assert len(list(csv.DictReader(written["ratings.csv"].open()))) == len(nobody.results.ratings) > 0
+    assert "Screening left nobody" in written["report.md"].read_text()
+
+
+def test_intervals_stay_on_the_scale_and_only_chosen_comparisons_are_corrected(new_study: Callable[..., Path]) -> None:
+    ratings = [Rating(f"r{i}", c, c, "sound", "a", score, 1.0) for i, score in enumerate((100, 100, 70)) for c in CLIPS[:2]]
+    (mean,) = means(ratings, ["a"], ["sound"], (0, 100))
+    assert mean.mean + mean.margin_raters > 100
+    assert (mean.high_raters, mean.low_raters) == (100, mean.mean - mean.margin_raters)
+    folder = new_study()
+    fill(folder, raters=6, scores=GOOD)
+    pairs = [(REFERENCE, "fine"), ("fine", "coarse")]
+    assert [(c.first, c.second) for c in analyse(folder, pairs).comparisons] == pairs
+    (alone,) = analyse(folder, pairs[:1]).comparisons
+    assert alone.p == alone.p_holm
+    with pytest.raises(CodecError, match="no condition 'x'"):
+        analyse(folder, [("x", "fine")])
 
 
 def test_files_of_an_exported_page_are_checked(new_study: Callable[..., Path]) -> None:

@@ -1,131 +1,153 @@
-"""``codec ui`` and the demo page, driven in a real browser with the shipped model."""
+"""The server of ``codec ui`` with the shipped model, and the demo page in a real browser."""
 
 from __future__ import annotations
 
-import re
+import io
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 
 import codec
 from codec.audio.io import read_audio
+from codec.baselines import open_codec
 from codec.baselines.interface import Encoded
 from codec.data.testsets import Clip
 from codec.errors import CodecError
-from eval.listening import ui
+from codec.hub import load_codec
+from eval.listening import ui, workbench
 from eval.listening.demo import write_demo
+from eval.listening.workbench import Shelf, level
+from eval.reconstruction.spectral import mel_distance
 from tests.conftest import DATA
 from tests.eval.listening.conftest import COARSE, FINE, Steps, serving
 
-
-@pytest.fixture(scope="module")
-def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    wave, rate = read_audio(DATA / "speech.flac")
-    path = tmp_path_factory.mktemp("ui") / "short.wav"
-    soundfile.write(path, wave[0, : 2 * rate], rate)
-    return path
+OURS = {"x-codec": "ui"}
 
 
-def test_try_a_file_and_a_recording(page: Any, short: Path) -> None:
-    with serving(ui.make_ui(), page) as address:
-        page.goto(address)
-        page.get_by_label("semcodec@100").uncheck()
-        page.get_by_label("semcodec@25").uncheck()
-        page.get_by_label("Choose a file").set_input_files(short)
-        fifty = page.locator("article", has_text="semcodec@50")
-        fifty.get_by_text("100 tokens, 50 a second").wait_for()
-        tokens = codec.load(rate=50).encode(*read_audio(short))
-        path = short.with_suffix(".sct")
-        codec.save(tokens, path)
-        assert f"0.65 kbps · {path.stat().st_size} bytes" in fifty.inner_text()
-        # Both log-spectrograms are pictures of something, and so is the token grid: one cell a token.
-        assert page.locator("canvas.spectrogram").count() == 2
-        assert min(page.eval_on_selector_all("canvas.spectrogram", COLOURS)) > 50
-        assert page.eval_on_selector_all("canvas.tokens", "grids => grids.map(g => [g.width, g.height])") == [[50, 2]]
-
-        page.locator("#toggle").click()  # switched in place, while it plays
-        page.wait_for_function("() => player.position > 0.2")
-        before, after = page.evaluate(
-            """() => { const before = player.position; document.querySelectorAll('.sound')[1].click();
-            return [before, player.position]; }"""
-        )
-        assert after - before < 0.02
-        page.wait_for_function("() => player.current === 'semcodec@50' && player.playing")
-        page.keyboard.press("1")
-        page.wait_for_function("() => player.current === 'original' && player.playing")
-
-        page.get_by_placeholder("another one").fill("semcodec@51")
-        page.get_by_role("button", name="Add").click()
-        page.get_by_text("51 is not one of").wait_for()
-
-        dropped = page.evaluate_handle(
-            "() => { const t = new DataTransfer(); t.items.add(new File(['no audio at all'], 'notes.txt')); return t; }"
-        )
-        page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
-        page.get_by_text("not a readable audio file").wait_for()
-
-        page.get_by_role("button", name="Record").click()  # the browser's own test tone
-        page.get_by_text("Recording, 30 s").wait_for()
-        page.evaluate("() => new Promise((done) => setTimeout(done, 600))")  # of sound, not of waiting for something
-        page.get_by_role("button", name="Stop").click()
-        page.get_by_text(re.compile(r"Recording: \d")).wait_for()
-        page.locator("article", has_text="semcodec@50").get_by_text("a second").wait_for()
-    page.problems[:] = [p for p in page.problems if "422" not in p]
+@pytest.fixture
+def client() -> TestClient:
+    return TestClient(ui.make_ui())
 
 
-COLOURS = """canvases => canvases.map((c) =>
-  new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size)"""
+def lines(client: TestClient, number: int, name: str) -> list[dict[str, Any]]:
+    answer = client.post(f"/api/sounds/{number}", params={"name": name}, headers=OURS)
+    assert answer.status_code == 200
+    return [json.loads(line) for line in answer.text.splitlines()]
 
 
-def test_ui_refuses_what_it_should(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = TestClient(ui.make_ui())
-    ours = {"x-codec": "ui"}
-    assert (
-        client.post("/api/sounds", content=short.read_bytes()).status_code == 403
-    )  # another site's page cannot send the header
+def test_refuses_what_it_should(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    speech = (DATA / "speech.flac").read_bytes()
+    assert client.post("/api/sounds", content=speech).status_code == 403  # another site's page cannot send the header
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400  # nor rebind its own name to this machine
-    for body, message in ((b"", "empty"), (b"not audio at all", "not"), (_wav(np.zeros(10)), "next to nothing")):
-        answer = client.post("/api/sounds", content=body, headers=ours)
+    broken = b"\x8bSCT" + bytes(60)
+    for body, message in ((b"", "empty"), (b"not audio at all", "not"), (_wav(np.zeros(10)), "next to nothing"), (broken, "")):
+        answer = client.post("/api/sounds", params={"name": "my.thing"}, content=body, headers=OURS)
         assert answer.status_code == 422
+        assert answer.json()["detail"].startswith("my.thing: ")
         assert message in answer.json()["detail"]
         assert "/tmp" not in answer.json()["detail"]
-    sound = client.post("/api/sounds", content=_wav(np.random.default_rng(0).normal(0, 0.1, 8000)), headers=ours).json()
-    assert sound == {"id": 1, "seconds": 0.5, "sample_rate": 16_000}
-    assert client.post("/api/sounds/1", params={"name": "nonsense@3"}, headers=ours).status_code == 422
-    assert client.post("/api/sounds/2", params={"name": "semcodec@50"}, headers=ours).status_code == 404
-    assert client.get("/api/sounds/1/1.wav").status_code == 404
+    noise = _wav(np.random.default_rng(0).normal(0, 0.1, 8000))
+    sound = client.post("/api/sounds", content=noise, headers=OURS).json()
+    assert {key: sound[key] for key in ("id", "seconds", "sample_rate", "source")} == {
+        "id": 1, "seconds": 0.5, "sample_rate": 16_000, "source": None,
+    }  # fmt: skip
+    assert "unknown" in lines(client, 1, "nonsense@3")[-1]["error"]
+    assert client.post("/api/sounds/2", params={"name": "semcodec@50"}, headers=OURS).status_code == 404
+    for place in ("1/1.wav", "1/0.sct", "1/0.json", "1/0.exe", "1/-1.wav"):
+        assert client.get(f"/api/sounds/{place}").status_code in (404, 422)
     assert client.get("/api/sounds/1/0.wav").content[:4] == b"RIFF"
+    assert client.post("/api/examples/..%2Fui.html", headers=OURS).status_code == 404
     monkeypatch.setattr(ui, "MAX_OUTPUTS", 0)
-    assert client.post("/api/sounds/1", params={"name": "semcodec@50"}, headers=ours).status_code == 409
-    assert [c["name"] for c in client.get("/api/codecs").json()][:3] == ["semcodec@100", "semcodec@50", "semcodec@25"]
+    assert "enough" in lines(client, 1, "semcodec@50")[-1]["error"]
 
 
-def test_a_codec_that_fails_is_named(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(Steps):
+def test_what_comes_back_can_be_saved_and_opened_again(client: TestClient, tmp_path: Path) -> None:
+    sound = client.post("/api/sounds", params={"name": "a.flac"}, content=(DATA / "speech.flac").read_bytes(), headers=OURS)
+    told = lines(client, sound.json()["id"], "semcodec@50,vocab=4096")
+    assert [one["step"] for one in told[:-2]] == ["loading", "encoding", "decoding"]
+    facts, distance = told[-2]["done"], told[-1]["distances"]
+    tokens = codec.load(rate=50, vocab=4096).encode(*read_audio(DATA / "speech.flac"))
+    assert facts["codes"] == tokens.codes[0].tolist()
+    assert (facts["rate"], facts["kbps"]) == (50, tokens.bitrate / 1000)  # of the tokens, also where a clip fills no frame
+    saved = client.get(f"/{facts['place']}.sct").content
+    codec.save(tokens, tmp_path / "x.sct")
+    assert saved == (tmp_path / "x.sct").read_bytes()
+    assert facts["bytes"] == len(saved)
+    assert client.get(f"/{facts['place']}.json").json()["codes"] == facts["codes"]
+    heard, rate = soundfile.read(io.BytesIO(client.get(f"/{facts['place']}.wav").content), dtype="float32")
+    original, _ = read_audio(DATA / "speech.flac")
+    pair = torch.from_numpy(original), torch.from_numpy(heard)[None]
+    assert distance["mel_distance"] == pytest.approx(float(mel_distance(*pair)[0]), abs=0.02)
+    assert np.mean(distance["pieces"]) == pytest.approx(distance["mel_distance"], rel=0.25)
+    equal = level(heard * 10 ** (facts["gain"] / 20), rate) - level(original[0], rate)
+    assert abs(equal) < 0.1
+
+    opened = client.post("/api/sounds", params={"name": "b.sct"}, content=saved, headers=OURS).json()
+    assert opened["source"]["codes"] == facts["codes"]
+    again, _ = soundfile.read(io.BytesIO(client.get(f"/api/sounds/{opened['id']}/0.wav").content), dtype="float32")
+    assert np.abs(again - heard).max() < 1e-3
+    assert client.get(f"/api/sounds/{opened['id']}/0.sct").content == saved
+
+
+def test_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[object] = []
+    monkeypatch.setattr("codec.hub.load_codec", lambda *a, load=load_codec: loaded.append(a) or load(*a))
+    shelf = Shelf()
+    codecs = [shelf.codec(name) for name in ("semcodec@100", "semcodec@50,vocab=32768", "semcodec@25", "semcodec@100")]
+    assert len(loaded) == 1
+    assert [c.bitrate for c in codecs[:3]] == [open_codec(c.name).bitrate for c in codecs[:3]]
+    assert codecs[3] is codecs[0]
+
+
+def test_finished_work_is_kept_and_failures_are_named(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    class Fragile(Steps):
         def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
-            raise RuntimeError("no such device")
+            calls.append(self.name)
+            if self.name == "frail":
+                raise RuntimeError("no such device")
+            return super().encode(wave, sample_rate)
 
-    monkeypatch.setattr("codec.baselines.open_codec", lambda name: Broken(name, 0.1))
-    client = TestClient(ui.make_ui())
-    client.post("/api/sounds", content=short.read_bytes(), headers={"x-codec": "ui"})
-    answer = client.post("/api/sounds/1", params={"name": "frail"}, headers={"x-codec": "ui"})
-    assert (answer.status_code, answer.json()) == (422, {"detail": "frail failed (RuntimeError: no such device)"})
+    monkeypatch.setattr("codec.baselines.open_codec", lambda name, load: Fragile(name, 0.1))
+    client.post("/api/examples/speech.flac", headers=OURS)
+    assert lines(client, 1, "frail")[-1] == {"error": "frail failed (RuntimeError: no such device)"}
+    first, second = lines(client, 1, "sound"), lines(client, 1, "sound")
+    assert second == first[-2:]
+    assert calls == ["frail", "sound"]
 
 
-def test_only_the_first_minute_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui, "MAX_SECONDS", 0.25)
-    assert len(ui.read_sound(_wav(np.ones(16_000))).wave) == 4_000
+def test_work_that_nobody_waits_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codec.baselines.open_codec", lambda name, load: Steps(name, 0.1))
+    desk = ui.Desk()
+    desk.add((DATA / "speech.flac").read_bytes(), "x")
+    sound = desk.find(1)
+    assert sound is not None
+    first = desk.work(1, sound, "first")
+    assert next(first) == {"step": "loading"}
+    second = desk.work(1, sound, "second")
+    assert next(second) == {"step": "waiting"}
+    first.close()
+    assert not sound.outputs
+    assert "done" in list(second)[-2]
+
+
+def test_only_the_first_minute_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(workbench, "MAX_SECONDS", 0.28)
+    assert len(workbench.read_sound(_wav(np.ones(16_000)), "x", Shelf()).wave) == 4_480
+    codec.save(codec.load().encode(np.zeros(16_000, np.float32), 16_000), tmp_path / "x.sct")
+    assert len(workbench.read_sound((tmp_path / "x.sct").read_bytes(), "x", Shelf()).wave) == 4_480
 
 
 def _wav(wave: np.ndarray) -> bytes:
-    import io
-
     buffer = io.BytesIO()
     soundfile.write(buffer, wave, 16_000, format="WAV")
     return buffer.getvalue()

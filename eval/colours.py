@@ -1,0 +1,65 @@
+"""One colour and one marker for every codec, on every page and in every plot: Okabe and Ito's palette, for the colour-blind, too."""
+
+from __future__ import annotations
+
+import hashlib
+
+OURS = "#0072B2"
+GREY = "#777777"
+FAMILIES = {
+    "semcodec": OURS,
+    "codec2": "#D55E00",
+    "opus": "#009E73",
+    "speex": "#CC79A7",
+    "mp3": "#E69F00",
+    "amrwb": "#56B4E9",
+    "encodec_24khz": "#7B3294",
+    "encodec_48khz": "#7B3294",
+    "dac_16khz": "#8C510A",
+    "dac_24khz": "#8C510A",
+    "dac_44khz": "#8C510A",
+    "mimi": "#B2182B",
+    "snac_24khz": "#01665E",
+    "speechtokenizer": "#C51B7D",
+    "xcodec2": "#4D9221",
+    "original": GREY,
+    "noise": GREY,
+}
+MARKERS = {
+    **{"semcodec": "o", "codec2": "^", "opus": "s", "speex": "D", "mp3": "v", "amrwb": "P", "mimi": "*", "xcodec2": "8"},
+    **{"encodec_24khz": "X", "encodec_48khz": "d", "dac_16khz": "h", "dac_24khz": "H", "dac_44khz": "p"},
+    **{"snac_24khz": "<", "speechtokenizer": ">", "original": "_", "noise": "_"},
+}
+OTHERS = ("#A6761D", "#666666", "#1B9E77", "#E7298A", "#66A61E", "#7570B3")
+
+
+def colour_of(codec: str) -> str:
+    """Of a codec's family, whatever its operating point; of unknown ones always the same.
+
+    Example:
+        >>> colour_of("semcodec@50,vocab=32768"), colour_of("codec2@450"), colour_of("mine") == colour_of("mine@2")
+        ('#0072B2', '#D55E00', True)
+    """
+    family = _family(codec)
+    return FAMILIES.get(family, OTHERS[_place(family) % len(OTHERS)])
+
+
+def marker_of(codec: str) -> str:
+    """Matplotlib's, of a codec's family likewise.
+
+    Example:
+        >>> marker_of("opus@6"), marker_of("mine") == marker_of("mine@2")
+        ('s', True)
+    """
+    family = _family(codec)
+    markers = sorted(set(MARKERS.values()) - {"o", "_"})
+    return MARKERS.get(family, markers[_place(family) // len(OTHERS) % len(markers)])
+
+
+def _family(codec: str) -> str:
+    name = codec.partition("@")[0]
+    return name if name.startswith(("hf:", "peer:")) else name.partition(":")[0]  # these are told apart by what follows
+
+
+def _place(family: str) -> int:
+    return int(hashlib.sha256(family.encode()).hexdigest(), 16)
