@@ -122,7 +122,7 @@ def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
 
 def _safe_cell(value: object) -> object:
     """Names come from strangers: a spreadsheet must not take them for formulas."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t" else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
 
 
 def _write_parquet(rows: list[dict[str, Any]], path: Path) -> None:
