@@ -1,4 +1,4 @@
-"""One colour and one marker for every codec, on every page and in every plot: Okabe and Ito's palette, for the colour-blind, too."""
+"""One colour and one marker for every codec, in every plot and on every page: Okabe and Ito's palette, and more like it."""
 
 from __future__ import annotations
 
