@@ -130,7 +130,7 @@ class Shelf:
                 return load_codec(name, rate, vocab)
             self._models[name] = first
         kept = self._models[name]
-        return Codec(kept.networks, kept.name, kept.fingerprint, rate, vocab, kept.folder)
+        return Codec(kept.engine, kept.name, kept.fingerprint, rate, vocab, kept.folder)
 
 
 def read_sound(data: bytes, name: str, shelf: Shelf) -> Sound:
@@ -163,7 +163,7 @@ def _decoded(data: bytes, name: str, shelf: Shelf) -> Sound:
     """A container's sound, its channels together; the tokens shown are those of the first one."""
     from codec.container.bitstream import read
     from codec.errors import ContainerError
-    from codec.stored import bundled
+    from codec.bundled import bundled
 
     with tempfile.TemporaryDirectory(prefix="codec-ui-") as folder:
         path = Path(folder) / "x.sct"
