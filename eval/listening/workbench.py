@@ -161,9 +161,9 @@ def read_sound(data: bytes, name: str, shelf: Shelf) -> Sound:
 
 def _decoded(data: bytes, name: str, shelf: Shelf) -> Sound:
     """A container's sound, its channels together; the tokens shown are those of the first one."""
+    from codec.bundled import bundled
     from codec.container.bitstream import read
     from codec.errors import ContainerError
-    from codec.bundled import bundled
 
     with tempfile.TemporaryDirectory(prefix="codec-ui-") as folder:
         path = Path(folder) / "x.sct"
