@@ -10,7 +10,7 @@ from pathlib import Path
 from codec.data.store import Corpus
 from codec.errors import CodecError
 from eval.semantics.interface import TaskCard
-from eval.semantics.tasks import instruments, sounds, spoken
+from eval.semantics.tasks import instruments, mixtures, rhythm, sounds, spoken
 from eval.semantics.tasks.corpus_clips import Clips
 from eval.semantics.tasks.item import Item
 from eval.semantics.tasks.write import About, write_task
@@ -72,6 +72,9 @@ TASKS: tuple[CorpusTask | SoundFontTask, ...] = (
     CorpusTask(About("domain", FREE, "packages", "speech, music, sound"), sounds.domain),
     CorpusTask(About("music_family", FREE, "tracks", "music"), sounds.music_family),
     SoundFontTask(About("instrument_family", "FluidR3 SoundFont", "instruments", "music"), instruments.instrument_family),
+    CorpusTask(About("speaker_count", SYNTHETIC, "voices", "speech"), mixtures.speaker_count),
+    CorpusTask(About("tempo", f"{FREE} (hydrogen)", "drum kits", "music"), rhythm.tempo),
+    SoundFontTask(About("note_pitch", "FluidR3 SoundFont", "instruments", "music"), instruments.note_pitch),
 )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from codec.errors import CodecError
 from eval.semantics.tasks.corpus_clips import shares
-from eval.semantics.tasks.item import Item, without_repeats
+from eval.semantics.tasks.item import Item, without_repeats, without_unlearnable
 from eval.semantics.tasks.programs import QUIET, WORKERS, read_mono, run, to_int16
 
 SAMPLE_RATE = 16_000
@@ -26,6 +26,11 @@ FAMILIES = (
     *("reed", "pipe", "synth lead", "synth pad", "synth effects", "ethnic", "percussive", "sound effects"),
 )
 """Of General MIDI, eight programs each."""
+MELODIC = 10
+"""Families that play tunes, the first ones."""
+PITCHES = range(48, 72)
+"""MIDI numbers of two octaves, from the C below middle C."""
+NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 
 
@@ -54,6 +59,24 @@ def instrument_family(soundfont: Path, seed: int) -> list[Item]:
         for program in programs:
             items += [Item(wave, family, f"program {program}", split(str(program))) for wave in waves[program] if audible(wave)]
     return without_repeats(items)
+
+
+def note_pitch(soundfont: Path, seed: int) -> list[Item]:
+    """Which of 24 notes is played, by instruments never heard."""
+    random = np.random.default_rng(seed)
+    programs = range(8 * MELODIC)
+    played = {
+        program: [Note(int(pitch), 100) for pitch in random.choice(PITCHES, NOTES, replace=False)] for program in programs
+    }
+    split = shares(map(str, programs), seed, valid=8, test=16)
+    waves = render_all(soundfont, played)
+    items = [
+        Item(wave, f"{NAMES[note.pitch % 12]}{note.pitch // 12 - 1}", f"program {program}", split(str(program)))
+        for program in programs
+        for note, wave in zip(played[program], waves[program], strict=True)
+        if audible(wave)
+    ]
+    return without_unlearnable(without_repeats(items))
 
 
 def audible(wave: np.ndarray) -> bool:

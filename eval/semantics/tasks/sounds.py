@@ -28,7 +28,7 @@ CROP_SECONDS, CROPS = 3, 4
 def drum(clips: Clips, seed: int) -> list[Item]:
     """Which drum is hit, in kits never heard."""
     items = []
-    named = [(entry, _drum(label_of(entry, "instrument"))) for entry in clips.of("hydrogen")]
+    named = [(entry, drum_of(label_of(entry, "instrument"))) for entry in clips.of("hydrogen")]
     split = shares((label_of(entry, "kit") for entry, name in named if name), seed, valid=2, test=4)
     for entry, name in named:
         if name:
@@ -37,7 +37,8 @@ def drum(clips: Clips, seed: int) -> list[Item]:
     return without_unlearnable(without_repeats(items), at_least=8)
 
 
-def _drum(name: str) -> str:
+def drum_of(name: str) -> str:
+    """Which drum a file is named after; empty for what stays out."""
     found = (drum for drum, pattern in DRUMS.items() if re.search(pattern, name.lower()))
     return "" if re.search(r"rim|stick|click", name.lower()) else next(found, "")
 

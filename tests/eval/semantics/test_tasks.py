@@ -22,13 +22,15 @@ from eval.semantics.interface import SPLITS, read_card
 from eval.semantics.tasks import build_tasks, instruments, task_names
 from eval.semantics.tasks.instruments import Note, render, write_score
 from eval.semantics.tasks.item import Item, check, without_repeats, without_unlearnable
+from eval.semantics.tasks.mixtures import mixed
 from eval.semantics.tasks.programs import Voice, run, trimmed
-from eval.semantics.tasks.sounds import _drum
+from eval.semantics.tasks.rhythm import TEMPOS, played
+from eval.semantics.tasks.sounds import drum_of
 from eval.semantics.tasks.spoken import NUMBER_LANGUAGES
 
 CORPUS_TASKS = (
     *("word", "letter_or_digit", "language", "prompt_language", "object_word", "prompt", "taunt"),
-    *("drum", "domain", "music_family"),
+    *("drum", "domain", "music_family", "speaker_count", "tempo"),
 )
 
 
@@ -184,7 +186,7 @@ def test_how_much_of_the_test_the_model_heard_is_told(corpus: Path, tmp_path: Pa
     ],
 )
 def test_drums_by_their_file_names(name: str, drum: str) -> None:
-    assert _drum(name) == drum
+    assert drum_of(name) == drum
 
 
 def item(label: str, group: str, split: str, seed: int | None = None) -> Item:
@@ -241,6 +243,44 @@ def _only(corpus: Path, folder: Path, origin: str) -> Path:
     (folder / "audio.i16").write_bytes((corpus / "audio.i16").read_bytes())
     Corpus(folder)
     return folder
+
+
+def test_pitches_are_those_of_the_notes_and_instruments_on_one_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def sines(soundfont: Path, played: dict[int, list[Note]]) -> dict[int, list[np.ndarray]]:
+        time = np.arange(8_000) / 16_000
+        tone = {p: [np.sin(2 * np.pi * 440 * 2 ** ((n.pitch - 69) / 12) * time) for n in notes] for p, notes in played.items()}
+        return {p: [(9_000 * wave + p).astype(np.int16) for wave in waves] for p, waves in tone.items()}
+
+    monkeypatch.setattr(instruments, "render_all", sines)
+    items = instruments.note_pitch(tmp_path, 0)
+    check("note_pitch", items)
+    assert len({item.label for item in items}) == 24
+    for item in items[::37]:
+        name, octave = item.label[:-1], int(item.label[-1])
+        pitch = 12 * (octave + 1) + instruments.NAMES.index(name)
+        peak = np.argmax(np.abs(np.fft.rfft(item.wave - item.wave.mean()))) * 2.0
+        assert 69 + 12 * np.log2(peak / 440) == pytest.approx(pitch, abs=0.3)
+
+
+def test_beats_are_as_fast_as_they_say() -> None:
+    click = np.zeros(800, np.int16)
+    click[:80] = 9_000
+    for beats in (60, 117, 183):
+        wave = np.abs(played({"kick": [click], "snare": [click]}, beats, np.random.default_rng(1)).astype(float))
+        envelope = wave[: len(wave) // 160 * 160].reshape(-1, 160).sum(1)
+        together = np.correlate(envelope, envelope, "full")[len(envelope) :]
+        lags = np.array([round(60 / other * 100) for other in TEMPOS])
+        near = [together[lag - 4 : lag + 3].sum() for lag in lags]
+        assert TEMPOS[int(np.argmax(near))] == beats
+
+
+def test_as_many_voices_speak_as_the_label_says() -> None:
+    waves = [(9_000 * np.sin(np.arange(40_000) / speed)).astype(np.int16) for speed in (3, 7, 19)]
+    for count in (1, 2, 3):
+        spectrum = np.abs(np.fft.rfft(mixed(waves[:count], np.random.default_rng(0))[8_000:32_000].astype(float)))
+        assert np.sum(spectrum > 0.1 * spectrum.max()) <= 6 * count
+        peaks = [spectrum[round(24_000 / (2 * np.pi * speed)) + np.arange(-3, 4)].max() for speed in (3, 7, 19)]
+        assert [peak > 0.2 * spectrum.max() for peak in peaks] == [n < count for n in range(3)]
 
 
 @pytest.mark.parametrize("voice", [Voice("flite", "slt"), Voice("espeak-ng", "f2")])
