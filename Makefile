@@ -29,8 +29,9 @@ demo: $(VENV)/.demo
 
 # One process a core shares the tests; whoever is done first takes over from the other. Each package is covered by nine lines in ten.
 WORKERS ?= 2
+NODE_MODULES := web/node_modules/.package-lock.json
 COVERED := codec quantizers
-test: lint
+test: lint $(if $(shell command -v npm),$(NODE_MODULES))
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 	@for package in $(COVERED); do \
 		$(BIN)/coverage report --include="$$package/*" --fail-under=90 --format=total > /dev/null \
@@ -108,6 +109,10 @@ demo-page: $(VENV)/.dev $(CORPUS)/clips.jsonl
 
 %/corpus/clips.jsonl: | $(VENV)/.eval
 	$(BIN)/codec train corpus --config train/configs/nano.yaml root=$*
+
+$(NODE_MODULES): web/package-lock.json
+	npm ci --prefix web --no-audit --no-fund
+	touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

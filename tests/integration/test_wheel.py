@@ -43,6 +43,12 @@ show(group, [])
 ours = [find_spec(name).origin for name in ("codec", "quantizers", "train", "eval", "benchmarks")]
 assert all(Path(path).is_relative_to(sys.prefix) for path in ours), ours
 """
+WITHOUT_TORCH = """
+import sys
+sys.modules.update(dict.fromkeys(("torch", "torchaudio", "einops", "vector_quantize_pytorch", "onnx")))
+from codec.cli import main
+main(sys.argv[1:])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +78,14 @@ def run(words: list[str], folder: Path) -> str:
 def test_it_encodes_and_decodes(installed: Path, tmp_path: Path) -> None:
     run([str(installed / "codec"), "encode", str(DATA / "speech.flac"), "-o", "x.sct"], tmp_path)
     run([str(installed / "codec"), "decode", "x.sct", "-o", "x.wav"], tmp_path)
+    assert (tmp_path / "x.wav").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_it_works_where_torch_is_not_installed(installed: Path, tmp_path: Path) -> None:
+    """The bundled model's graphs are in the wheel, and refer to its weights."""
+    for words in (["encode", str(DATA / "speech.flac"), "-o", "x.sct"], ["decode", "x.sct", "-o", "x.wav"], ["info", "x.sct"]):
+        run([str(installed / "python"), "-c", WITHOUT_TORCH, *words], tmp_path)
     assert (tmp_path / "x.wav").stat().st_size > 10_000
 
 
