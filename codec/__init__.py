@@ -16,6 +16,7 @@ from codec.lazy import lazily
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from codec.baselines.interface import AudioCodec as AudioCodec
     from codec.container.bitstream import read as read
     from codec.container.bitstream import save as save
     from codec.errors import CodecError as CodecError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 # Imported on first use, so that `codec --help` does not wait for torch.
 _HOMES = {
+    "AudioCodec": "codec.baselines.interface",
     "Codec": "codec.model",
     "CodecError": "codec.errors",
     "Tokens": "codec.tokens",
@@ -34,5 +36,5 @@ _HOMES = {
     "read": "codec.container.bitstream",
     "save": "codec.container.bitstream",
 }
-__all__ = ["Codec", "CodecError", "Tokens", "load", "models", "read", "save"]
+__all__ = ["AudioCodec", "Codec", "CodecError", "Tokens", "load", "models", "read", "save"]
 __getattr__ = lazily(__name__, _HOMES)

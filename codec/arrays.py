@@ -39,6 +39,12 @@ def given(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array)
 
 
+def like(array: np.ndarray, values: Any) -> Tensor:
+    """An array as what a user gave: a tensor on the same device, or as `given` gives it."""
+    made = given(array)
+    return made.to(values.device) if is_tensor(values) else made
+
+
 def as_codes(codes: Any, what: str = "codes") -> Tensor:
     """Integers of any type as int64: a tensor where it lies, an array as `given` gives it.
 

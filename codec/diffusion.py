@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,11 @@ class DiffusionCodec(Codec):
         """
         if grid is not WHOLE:
             raise CodecError("the diffusion decoder works on windows of 10.24 s: it has no low-latency mode")
-        tokens = tokens or self.describe(self.sample_rate)
+        tokens = self.describe(self.sample_rate) if tokens is None else tokens
         return WindowDecoder(self, self._stack(tokens), tokens.codebook_sizes[0])
+
+    def _heard(self, count: int, stack: int) -> int:
+        return sys.maxsize  # the last window begins so that it ends with the tokens
 
     def _decode_clips(self, tokens: Tokens, clips: list[np.ndarray]) -> list[np.ndarray]:
         rows = []

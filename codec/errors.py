@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,3 +41,19 @@ def first_error(error: ValidationError) -> str:
         first["msg"].removeprefix("Value error, "),
     )
     return f"{key}: {reason}" if key else reason
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a line that refuses a name: those that are spelled like it, or all that there are.
+
+    Example:
+        >>> did_you_mean("codek", ["corpus", "codec", "kmeans"])
+        '; did you mean codec?'
+        >>> did_you_mean("x", ["corpus", "codec"])
+        '; there are corpus, codec'
+    """
+    from difflib import get_close_matches
+
+    names = list(dict.fromkeys(known))
+    near = get_close_matches(word, names, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(names)}"

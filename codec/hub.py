@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from codec.arrays import has_torch
 from codec.atomic import atomic_path, atomic_write
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from codec.networks.interface import CodecNetworks
 
 Way = Literal["fast", "diffusion"]
+OwnName = Literal["default", "semcodec-2", "haoheliu/SemantiCodec"]
+"""Names by which type checkers know that `load` gives a `Codec`; so does a folder as a ``Path``. Of any other string they
+know that it gives an `AudioCodec`, which published codecs are.
+"""
 Backend = Literal["torch", "onnx"]
 WITH_TORCH = "pip install 'semcodec[torch]'"
 DERIVED = "mel."
@@ -66,7 +71,7 @@ def models() -> list[ModelEntry]:
 
 @overload
 def load(
-    name: Path | None = None,
+    name: Path | OwnName | None = None,
     rate: int | None = None,
     vocab: int | None = None,
     device: str | torch.device = "cpu",
@@ -275,13 +280,18 @@ def export(networks: CodecNetworks, folder: str | Path) -> str:
     state = {key: value.detach().half().contiguous() for key, value in networks.state_dict().items()}
     state = {key: value for key, value in state.items() if not key.startswith(DERIVED)}
     config = networks.config.model_dump(mode="json")
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for key in sorted(state):
-        digest.update(key.encode())
-        digest.update(state[key].cpu().numpy().tobytes())
-    fingerprint = digest.hexdigest()[:16]
+    fingerprint = hash_of(config, state)
     with atomic_path(folder / "model.safetensors") as path:
         save_file(state, path)
     with atomic_write(folder / "config.json") as handle:
         handle.write((json.dumps({"fingerprint": fingerprint, "model": config}, indent=1) + "\n").encode())
     return fingerprint
+
+
+def hash_of(config: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> str:
+    """A model's fingerprint: a hash of its config and of its weights in float16, without those that follow from the config."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for key in sorted(state):
+        digest.update(key.encode())
+        digest.update(state[key].detach().half().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]

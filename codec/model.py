@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -9,19 +10,21 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from codec.arrays import as_array, given
+from codec.arrays import as_codes, given
 from codec.audio.samples import as_batch
 from codec.bundled import bundled
 from codec.container.entropy import EntropyModel, load_entropy
 from codec.engine import Engine, Point
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
+from codec.patterns import rows_of
 from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
-from codec.tokens import Tokens, check_codes, model_samples
+from codec.tokens import Tokens, batch, check_codes, model_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from codec.audio.samples import Wave
     from codec.networks.interface import CodecNetworks
 
 Stream = Literal["semantic", "acoustic", "both"]
@@ -162,7 +165,7 @@ class Codec:
 
     def encode(
         self,
-        wave: Tensor | np.ndarray,
+        wave: Wave,
         sample_rate: int,
         rate: int | None = None,
         vocab: int | None = None,
@@ -173,8 +176,9 @@ class Codec:
         On a GPU items go through the networks together, where rounding may decide a near tie between two codes otherwise.
 
         Args:
-            wave: ``(B, samples)`` or ``(samples,)`` of any type that `codec.audio.samples.as_batch` takes: floating point with
-                full scale ±1, or signed integers. NaN and infinite samples count as 0.
+            wave: ``(B, samples)``, ``(B, 1, samples)``, ``(samples,)`` or a list of clips of any lengths, of any type that
+                `codec.audio.samples.as_batch` takes: floating point with full scale ±1, or signed integers. NaN and infinite
+                samples count as 0.
             sample_rate: of ``wave`` in Hz; any.
             rate: tokens per second, default ``self.rate``.
             vocab: semantic vocabulary, default ``self.vocab``.
@@ -193,12 +197,7 @@ class Codec:
         for start in range(0, len(clips), self.engine.together):
             part = clips[start : start + self.engine.together]
             items += encode_clips([self.stream_encoder(sample_rate, 1, rate, vocab) for _ in part], part)
-        longest = max((item.shape[1] for item in items), default=0)
-        codes = np.zeros((len(items), len(empty.codebook_sizes), longest), np.int64)
-        for index, item in enumerate(items):
-            codes[index, :, : item.shape[1]] = item
-        counts = np.array([len(clip) for clip in clips], np.int64)
-        return replace(empty, codes=given(codes), lengths=given(counts))
+        return batch(empty, items, [len(clip) for clip in clips])
 
     def decode(self, tokens: Tokens) -> Tensor:
         """Decodes a batch.
@@ -211,26 +210,92 @@ class Codec:
             CodecError: codes outside their codebooks.
         """
         self.check(tokens)
-        items = [tokens.item(index) for index in range(len(tokens.codes))]
+        clips, starts = self._in_context(tokens)
         rows: list[np.ndarray] = []
-        for start in range(0, len(items), self.engine.together):
-            part = [as_array(item.codes[0]) for item in items[start : start + self.engine.together]]
-            rows += self._decode_clips(tokens, part)
+        for begin in range(0, len(clips), self.engine.together):
+            rows += self._decode_clips(tokens, clips[begin : begin + self.engine.together])
         counts = [model_samples(int(n), tokens.sample_rate, self.sample_rate) for n in tokens.lengths]
         output = np.zeros((len(rows), max(counts, default=0)), np.float32)
-        for index, (row, count) in enumerate(zip(rows, counts, strict=True)):
-            output[index, :count] = row[:count]
+        token = self._stack(tokens) * self.engine.frame_length
+        for index, (row, start, count) in enumerate(zip(rows, starts, counts, strict=True)):
+            output[index, :count] = row[start * token :][:count]
         return given(output)
+
+    def _in_context(self, tokens: Tokens) -> tuple[list[np.ndarray], list[int]]:
+        """Codes ``(S, N)`` of each item as far as its sound depends on them, and how many of them stand before it."""
+        clips, starts = [], []
+        for index, frames in enumerate(tokens.frames.tolist()):
+            codes, start = tokens.in_context(index)
+            clips.append(codes[:, : self._heard(start + frames, self._stack(tokens))])
+            starts.append(start)
+            check_codes(clips[-1][None], tokens.codebook_sizes)
+        return clips, starts
+
+    def _heard(self, count: int, stack: int) -> int:
+        """Tokens from the beginning that the sound of the first ``count`` depends on, in whole windows: then not even a
+        rounding differs from decoding everything.
+        """
+        core, ahead = WHOLE.fit(stack, self.engine.decoder_context)
+        return (-(-count * stack // core) * core + ahead) // stack
 
     def _decode_clips(self, tokens: Tokens, clips: list[np.ndarray]) -> list[np.ndarray]:
         """Codes ``(S, N)`` of clips, at the rate and vocabulary of ``tokens`` → ``(samples,)``, in whole tokens."""
         return decode_clips([self.stream_decoder(tokens) for _ in clips], clips)
 
+    def tokens(
+        self,
+        codes: Tensor | np.ndarray | Sequence[Sequence[int]],
+        rate: int | None = None,
+        vocab: int | None = None,
+        layout: str = "parallel",
+        lengths: Tensor | None = None,
+        sample_rate: int | None = None,
+    ) -> Tokens:
+        """Tokens of a language model's numbers.
+
+        Args:
+            codes: integers of any type, on any device: ``(S, T)`` or ``(B, S, T)``, or in another layout, as
+                `Tokens.arrange` gives them, padded with its special token or not. Fewer streams than the rate has are
+                taken as the first ones, where their number can be seen.
+            rate: tokens per second of all streams, default ``self.rate``.
+            vocab: semantic vocabulary, default ``self.vocab``.
+            layout: that `codec.patterns` has.
+            lengths: ``(B,)`` samples of the sound, default: whole frames.
+            sample_rate: of ``lengths`` in Hz, default the model's.
+
+        Raises:
+            CodecError: unknown rate, vocabulary or layout, other shapes, no integers, or codes that no codebook has.
+
+        Example:
+            >>> import codec
+            >>> codec.load().tokens([[17, 4, 17], [1, 2, 3]], rate=50).rate
+            50.0
+        """
+        empty = self.describe(self.sample_rate if sample_rate is None else sample_rate, rate, vocab)
+        numbers, pattern = as_codes(codes), empty.pattern(layout)
+        if not pattern.is_flat and numbers.ndim in (2, 3):
+            axis = {"stream-first": 0, "time-first": -1}.get(pattern.layout, -2)
+            empty = self._first_streams(empty, numbers.shape[axis])
+        made = batch(empty, rows_of(numbers, empty.pattern(layout)))
+        made = made if lengths is None else replace(made, lengths=lengths)
+        self.check(made)
+        return made
+
+    def _first_streams(self, empty: Tokens, streams: int) -> Tokens:
+        """Tokens of no audio with fewer streams."""
+        if not 1 <= streams <= len(empty.codebook_sizes):
+            rates = ", ".join(map(str, sorted(self.rates)))
+            raise CodecError(
+                f"{streams} streams, but {empty.rate:g} tokens/s have {len(empty.codebook_sizes)}; rate= may be {rates}"
+            )
+        return replace(empty, codes=empty.codes[:, :streams], codebook_sizes=empty.codebook_sizes[:streams])
+
     def embed(self, tokens: Tokens, stream: Stream = "both") -> Tensor:
         """Vectors of tokens, for probes and language models.
 
         Returns:
-            ``(B, N, D)`` where the codes lie: k-means codewords, acoustic values, or both side by side.
+            ``(B, N, D)`` where the codes lie: k-means codewords, acoustic values, or both side by side; zero where an item has
+            ended, as ``tokens.mask`` tells.
 
         Raises:
             ModelError: another model made the tokens.
@@ -242,13 +307,12 @@ class Codec:
         if stream != "semantic" and tokens.codes.shape[1] < 2:
             raise CodecError("these tokens have no acoustic stream")
         semantic, acoustic = self.networks.codes_to_values(tokens.codes, self._stack(tokens), tokens.codebook_sizes[0])
-        if stream == "semantic":
-            return semantic.to(tokens.codes.device)
-        assert acoustic is not None
         import torch
 
-        chosen = acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)
-        return chosen.to(tokens.codes.device)
+        named = {"semantic": semantic, "acoustic": acoustic}
+        parts = [part for name, part in named.items() if part is not None and stream in (name, "both")]
+        chosen = torch.cat(parts, dim=-1).to(tokens.codes.device)
+        return chosen.masked_fill(~tokens.mask[..., None], 0)
 
     def stream_encoder(
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
@@ -266,7 +330,7 @@ class Codec:
 
     def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> StreamDecoder:
         """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
-        tokens = tokens or self.describe(self.sample_rate)
+        tokens = self.describe(self.sample_rate) if tokens is None else tokens
         return StreamDecoder(self.engine, self._stack(tokens), tokens.codebook_sizes[0], grid)
 
     def check(self, tokens: Tokens) -> None:

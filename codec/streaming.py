@@ -24,6 +24,8 @@ from codec.tokens import check_codes, model_samples
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from codec.audio.samples import Wave
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -115,8 +117,8 @@ class StreamEncoder:
         """Seconds of audio behind a window that its tokens depend on."""
         return (self._ahead * self._hop + self._edge) / self._rate
 
-    def push(self, block: Tensor | np.ndarray) -> Tensor:
-        """``(channels, n)`` samples, or ``(n,)`` of one channel → ``(channels, S, ready)`` codes.
+    def push(self, block: Wave) -> Tensor:
+        """``(channels, n)`` samples, ``(n,)`` of one channel, or a list of channels → ``(channels, S, ready)`` codes.
 
         Raises:
             AudioError: not such samples; `codec.audio.samples.as_batch` says which can be.
@@ -133,7 +135,7 @@ class StreamEncoder:
         """
         return given(run([self._rest()], self._work)[0])
 
-    def _receive(self, block: Tensor | np.ndarray) -> None:
+    def _receive(self, block: Wave) -> None:
         require_open(self._ended)
         rows = np.stack(as_batch(block, channels=len(self._buffer)))
         self.samples += rows.shape[1]

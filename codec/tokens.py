@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codec.arrays import as_codes, given, is_tensor
+from codec.arrays import as_array, as_codes, given, is_tensor, like
 from codec.errors import CodecError
 from codec.limits import as_sample_rate
+from codec.patterns import Pattern, batch_of
 from quantizers.packing import bits_for
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """Discrete audio.
+class Cut:
+    """Where a slice was cut out.
 
     Attributes:
-        codes: ``(B, S, N)``; stream 0 is semantic, stream 1 (if there) acoustic. Items shorter than the longest are padded
-            with 0. Integers of any type are taken, and kept as int64: as tensors, or as arrays where torch is not installed.
+        whole: what it was cut out of.
+        start, stop: in frames.
+    """
+
+    whole: Tokens
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tokens:
+    """Discrete audio: a batch of clips, whose ``len`` is their number. Equal are tokens that say the same of the same model.
+
+    Attributes:
+        codes: ``(B, S, N)``; stream 0 is semantic, those behind it (if there) acoustic, coarse to fine. Items shorter than the
+            longest are padded with 0. Integers of any type are taken, and kept as int64: as tensors, or as
+            arrays where torch is not installed.
         lengths: ``(B,)`` true length of each item in samples at ``sample_rate``; likewise.
         sample_rate: of the audio that was encoded, in Hz.
         frame_rate: tokens per second in each stream.
@@ -33,6 +50,7 @@ class Tokens:
         model: fingerprint of the model that made them.
         model_rate: sample rate that this model works at, in Hz; a frame is ``model_rate / frame_rate`` of its samples.
         counts: ``(B,)`` frames of each item, of a model that makes more than the length needs.
+        cut: where these tokens were cut out, so that a decoder hears what stands around them; containers do not keep it.
 
     Raises:
         CodecError: codes or lengths that are no integers, or that do not fit each other; an impossible sample rate.
@@ -46,6 +64,7 @@ class Tokens:
     model: str
     model_rate: int = 16_000
     counts: Tensor | None = None
+    cut: Cut | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", as_codes(self.codes))
@@ -55,6 +74,35 @@ class Tokens:
             raise CodecError(f"codes of shape {tuple(self.codes.shape)} do not have {len(self.codebook_sizes)} streams")
         if self.lengths.shape != self.codes.shape[:1]:
             raise CodecError(f"{len(self.codes)} items but {len(self.lengths)} lengths")
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __iter__(self) -> Iterator[Tokens]:
+        return (self.item(index) for index in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tokens):
+            return NotImplemented
+        mine, theirs = (
+            (each.sample_rate, each.frame_rate, each.codebook_sizes, each.model, each.model_rate) for each in (self, other)
+        )
+        return (
+            mine == theirs
+            and np.array_equal(as_array(self.lengths), as_array(other.lengths))
+            and np.array_equal(as_array(self.frames), as_array(other.frames))
+            and all(np.array_equal(as_array(a.codes), as_array(b.codes)) for a, b in zip(self, other, strict=True))
+        )
+
+    def __repr__(self) -> str:
+        seconds = ", ".join(f"{seconds:.2f}" for seconds in self.duration[:4].tolist()) + ", …" * (len(self) > 4)
+        clips = "1 clip" if len(self) == 1 else f"{len(self)} clips"
+        sizes = " × ".join(map(str, self.codebook_sizes))
+        return (
+            f"Tokens({clips} of {seconds or 0} s at {self.sample_rate} Hz, {self.rate:g} tokens/s: "
+            f"codes {tuple(self.codes.shape)} of {sizes} at {self.frame_rate:g} Hz, {self.bitrate:g} bit/s, "
+            f"model {self.model or 'unknown'})"
+        )
 
     @property
     def rate(self) -> float:
@@ -72,6 +120,11 @@ class Tokens:
         return self.frame_rate * self.bits_per_frame
 
     @property
+    def duration(self) -> Tensor:
+        """``(B,)`` of each item's audio in seconds, float64."""
+        return given(as_array(self.lengths) / self.sample_rate)
+
+    @property
     def frames(self) -> Tensor:
         """``(B,)`` number of frames that each item really has."""
         if self.counts is not None:
@@ -79,16 +132,184 @@ class Tokens:
         counts = [count_frames(int(n), self.sample_rate, self.frame_rate, self.model_rate) for n in self.lengths]
         return given(np.array(counts, np.int64))
 
+    @property
+    def mask(self) -> Tensor:
+        """``(B, N)`` bool where the codes lie: which frames are an item's own, and which ones padding."""
+        return like(np.arange(self.codes.shape[2])[None] < as_array(self.frames)[:, None], self.codes)
+
+    def to(self, device: str | torch.device) -> Tokens:
+        """The same, with codes on another device; lengths stay on the CPU.
+
+        Raises:
+            CodecError: torch is not installed.
+        """
+        if not is_tensor(self.codes):
+            raise CodecError("there are no devices without torch: pip install 'semcodec[torch]'")
+        return replace(self, codes=self.codes.to(device))
+
     def semantic_only(self) -> Tokens:
-        """The same audio without its acoustic stream: half the tokens, the words but not the voice."""
+        """The same audio without its acoustic streams: the words but not the voice."""
         return replace(self, codes=self.codes[:, :1], codebook_sizes=self.codebook_sizes[:1])
 
     def item(self, index: int) -> Tokens:
-        """One item, without padding."""
+        """One item, without padding; negative numbers count from the end.
+
+        Raises:
+            IndexError: there is no such item.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"item {index} of {len(self)}")
+        index %= len(self)
         frames = int(self.frames[index])
         one = slice(index, index + 1)
         counts = None if self.counts is None else self.counts[one]
-        return replace(self, codes=self.codes[one, :, :frames], lengths=self.lengths[one], counts=counts)
+        cut = self.cut and replace(self.cut, whole=self.cut.whole.item(index))
+        return replace(self, codes=self.codes[one, :, :frames], lengths=self.lengths[one], counts=counts, cut=cut)
+
+    def slice(self, start: float = 0.0, stop: float | None = None) -> Tokens:
+        """What lies between two times of every item, to the nearest frame; items that end before ``stop`` are shorter.
+
+        The slice knows what stands around it: `Codec.decode` gives the very samples that decoding everything gives there,
+        also if its own codes were replaced since. Decoding it takes as long as decoding from the beginning does.
+        Slices that meet at a time join to what they were cut out of (`cat`).
+
+        Args:
+            start: in seconds.
+            stop: in seconds, default: the end.
+
+        Raises:
+            CodecError: times before the beginning, or in the wrong order.
+        """
+        if not 0 <= start <= (math.inf if stop is None else stop):
+            raise CodecError(f"a slice from {start} s to {stop} s; times from 0 on in their order are expected")
+        longest = int(self.frames.max()) if len(self) else 0
+        first, last = (
+            longest if time is None or time * self.frame_rate >= longest else math.floor(time * self.frame_rate + 0.5)
+            for time in (start, stop)
+        )
+        counts = np.maximum(np.minimum(as_array(self.frames), last) - first, 0)
+        begin = math.floor(first * self._samples_per_frame)
+        samples = as_array(self.lengths) - begin
+        lengths = [self._length(int(count), int(length)) for count, length in zip(counts, samples, strict=True)]
+        return replace(
+            self,
+            codes=self.codes[:, :, first:last],
+            lengths=given(np.array(lengths, np.int64)),
+            counts=None if self.counts is None else given(counts),
+            cut=Cut(self, first, last),
+        )
+
+    def in_context(self, index: int) -> tuple[np.ndarray, int]:
+        """One item for a decoder: its own codes and those around them, if it was cut out.
+
+        Returns:
+            ``(S, n)`` codes as an array, and how many of the frames stand before the item.
+
+        Raises:
+            CodecError: more streams than what it was cut out of has.
+        """
+        own = as_array(self.item(index).codes[0])
+        if self.cut is None:
+            return own, 0
+        around, offset = self.cut.whole.in_context(index)
+        if len(around) < len(own):
+            raise CodecError(f"{len(own)} streams, cut out of {len(around)}")
+        around = around[: len(own)]
+        before = around[:, : offset + self.cut.start]
+        return np.concatenate([before, own, around[:, offset + self.cut.stop :]], axis=1), before.shape[1]
+
+    @property
+    def _samples_per_frame(self) -> Fraction:
+        """At the rate of the audio."""
+        return Fraction(round(self.model_rate / self.frame_rate) * self.sample_rate, self.model_rate)
+
+    def _length(self, frames: int, samples: int) -> int:
+        """So many samples, or as near to that as so many frames allow."""
+        most = math.floor(frames * self._samples_per_frame)
+        least = math.floor((frames - 1) * self._samples_per_frame) + 1
+        return max(0, min(most, max(least, samples))) if frames else 0
+
+    @staticmethod
+    def cat(parts: Sequence[Tokens], dim: int = 0) -> Tokens:
+        """Joins tokens of one model, rate and vocabulary, as ``torch.cat`` joins their codes.
+
+        Args:
+            parts: at least one.
+            dim: 0: all items as one batch, padded to the longest. 2 or -1: items one after the other in time; an item whose
+                last frame is not filled goes on behind that frame.
+
+        Raises:
+            CodecError: nothing to join, another axis, or tokens that do not fit each other.
+        """
+        if not parts:
+            raise CodecError("no tokens to join")
+        if dim not in (0, 2, -1):
+            raise CodecError(f"tokens are joined along 0 (items) or 2 (time), not {dim}")
+        first = parts[0]
+        for key in ("sample_rate", "frame_rate", "codebook_sizes", "model", "model_rate"):
+            if len({getattr(part, key) for part in parts}) > 1:
+                raise CodecError(f"tokens of different {key} cannot be joined")
+        if dim == 0:
+            return _batch([item for part in parts for item in part], first)
+        if len({len(part) for part in parts}) > 1:
+            raise CodecError("batches of different numbers of items cannot follow each other")
+        return _batch([_joined(items) for items in zip(*parts, strict=True)], first)
+
+    def pattern(self, layout: str) -> Pattern:
+        """A layout for these streams; `codec.patterns` tells which there are.
+
+        Raises:
+            CodecError: no such layout.
+        """
+        return Pattern(layout, self.codebook_sizes)  # type: ignore[arg-type]  # it checks the name
+
+    def arrange(self, layout: str) -> Tensor:
+        """What a language model reads: ``(B, …)`` numbers in a layout, items padded with ``pattern(layout).special``.
+
+        `Codec.tokens` takes them back.
+
+        Raises:
+            CodecError: no such layout.
+        """
+        pattern = self.pattern(layout)
+        return batch_of([pattern.apply(item.codes[0]) for item in self], pattern)
+
+
+def batch(alike: Tokens, rows: Sequence[Tensor | np.ndarray], lengths: Sequence[int] | None = None) -> Tokens:
+    """Items as one batch, padded to the longest.
+
+    Args:
+        alike: tokens of the same model, rate and vocabulary.
+        rows: codes ``(S, N)`` of each item.
+        lengths: of each in samples at ``alike.sample_rate``; default: whole frames.
+
+    Returns:
+        Tokens whose codes lie where those of the first item do.
+    """
+    counts = [row.shape[1] for row in rows]
+    codes = np.zeros((len(rows), len(alike.codebook_sizes), max(counts, default=0)), np.int64)
+    for index, (row, count) in enumerate(zip(rows, counts, strict=True)):
+        codes[index, :, :count] = as_array(row)
+    if lengths is None:
+        lengths = [math.floor(count * alike._samples_per_frame) for count in counts]
+    placed = like(codes, rows[0] if rows else alike.codes)
+    told = None if alike.counts is None else given(np.array(counts, np.int64))
+    return replace(alike, codes=placed, lengths=given(np.array(lengths, np.int64)), counts=told, cut=None)
+
+
+def _batch(items: Sequence[Tokens], alike: Tokens) -> Tokens:
+    """Single items as one batch."""
+    return batch(alike, [item.codes[0] for item in items], [int(item.lengths[0]) for item in items])
+
+
+def _joined(items: Sequence[Tokens]) -> Tokens:
+    """Single items as one, in time."""
+    items = [item for item in items if item.codes.shape[2]] or items[:1]
+    first = items[0]
+    codes = np.concatenate([as_array(item.codes[0]) for item in items], axis=1)
+    before = codes.shape[1] - items[-1].codes.shape[2]
+    samples = math.floor(before * first._samples_per_frame) + int(items[-1].lengths[0])
+    return batch(first, [like(codes, first.codes)], [first._length(codes.shape[1], samples)])
 
 
 def _at_home(lengths: Tensor) -> Tensor:

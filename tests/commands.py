@@ -19,6 +19,7 @@ from codec.cli.commands import LATER
 from codec.cli.main import UsageError, app
 from codec.errors import CodecError
 from tests.test_imports import PACKAGES
+from train.cli import STATUS
 from train.config_file import read_config
 from train.stages import STAGES
 
@@ -171,12 +172,16 @@ def _parsed(command: Any, words: list[str], whole: bool) -> dict[str, Any]:
 
 def _check_training(config: Path | None, words: list[str]) -> None:
     """Stages and keys."""
-    unknown = {word for word in words if "=" not in word} - {stage.name for stage in STAGES}
+    names = [word for word in words if "=" not in word]
+    if config is None and names and ("/" in names[-1] or names[-1] == "ROOT"):  # a run's folder, with its own config
+        names.pop()
+        config = Path("nano")
+    unknown = set(names) - {stage.name for stage in STAGES} - {STATUS}
     if unknown:
         raise DocumentedError(f"train: no stage {', '.join(sorted(unknown))}")
     if config is not None:
         try:
-            read_config(ROOT / config, [word for word in words if "=" in word])
+            read_config(ROOT / config if config.suffix else config, [word for word in words if "=" in word])
         except CodecError as error:
             raise DocumentedError(str(error)) from error
 

@@ -13,8 +13,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import soundfile
 
 from tests.commands import DocumentedError, check
 from tests.conftest import DATA
@@ -59,8 +61,18 @@ def test_shell(name: str, code: str, workplace: Path) -> None:
         assert done.returncode == 0, f"{name}: {command}\n{done.stderr}"
 
 
-@pytest.mark.parametrize(("name", "code"), [pytest.param(*b, id=b[0]) for b in blocks("python")])
-def test_python(name: str, code: str, workplace: Path) -> None:
+def python_blocks() -> list[Any]:
+    """Those that read the song also run with a mono one."""
+    both = [(name, code, mono) for name, code in blocks("python") for mono in (False, True) if not mono or "song.flac" in code]
+    return [pytest.param(*block, id=block[0] + "-mono" * block[2]) for block in both]
+
+
+@pytest.mark.parametrize(("name", "code", "mono"), python_blocks())
+def test_python(name: str, code: str, mono: bool, workplace: Path) -> None:
+    if mono:
+        wave, rate = soundfile.read(workplace / "song.flac")
+        code = code.replace("channels=2", "channels=1")
+        soundfile.write(workplace / "song.flac", wave[:, 0], rate)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, f"{name}\n{done.stderr}"
 

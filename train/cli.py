@@ -3,41 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codec.errors import CodecError
-from train.config_file import read_config
+from codec.bundled import files_of
+from codec.errors import CodecError, ModelError, did_you_mean
+from train.config_file import read_config, read_run
 from train.exports import export
 
+if TYPE_CHECKING:
+    from train.config import TrainConfig
+
 __all__ = ["export", "read_config", "train"]
+STATUS = "status"
 
 
 def train(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[STAGE|KEY=VALUE]...",
+            metavar="[STAGE]... [ROOT] [KEY=VALUE]...",
             help="Stages: corpus, teacher, ssl, features, kmeans, codec, adversarial, export, entropy; default: all, in this "
-            "order. KEY=VALUE overrides the config, e.g. codec.steps=100.",
+            "order. 'status' tells how far they are. ROOT, in place of --config, is a run's folder: its own config. "
+            "KEY=VALUE overrides the config, e.g. codec.steps=100.",
         ),
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, e.g. train/configs/nano.yaml.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, or one that comes along: nano.")] = None,
 ) -> None:
     """Train a codec from audio files. What is done already is skipped, what was interrupted goes on."""
     from train.stages import STAGES
 
     words = words or []
-    names = [word for word in words if "=" not in word]
-    unknown = set(names) - {stage.name for stage in STAGES}
-    if unknown:
-        raise CodecError(f"no stage {', '.join(sorted(unknown))}; stages are {', '.join(s.name for s in STAGES)}")
-    if config is None:
-        raise CodecError("name a config: codec train --config train/configs/nano.yaml")
-    settings = read_config(config, [word for word in words if "=" in word])
+    names, overrides = [word for word in words if "=" not in word], [word for word in words if "=" in word]
+    known = [*(stage.name for stage in STAGES), STATUS]
+    root = Path(names.pop()) if config is None and names and names[-1] not in known and Path(names[-1]).is_dir() else None
+    for name in names:
+        if name not in known:
+            raise CodecError(f"no stage {name}{did_you_mean(name, known)}")
+    if config is None and root is None:
+        raise CodecError("name a config or a run's folder: codec train --config nano, codec train status runs/nano")
+    settings = read_config(config, overrides) if config is not None else read_run(root or Path(), overrides)
+    if STATUS in names:
+        from train.status import table
+
+        print(table(settings))
+        return
     chosen = [stage for stage in STAGES if not names or stage.name in names]
+    check_init(settings)
     for stage in chosen:
         stage.check(settings)
     for stage in chosen:
         stage.start(settings)
+
+
+def check_init(config: TrainConfig) -> None:
+    """Looks for the model that a run goes on from.
+
+    Raises:
+        ModelError: it is not there, or without weights.
+    """
+    if config.init and not files_of(config.init)[1].is_file():
+        raise ModelError(f"init: no model {config.init!r}: default, or a folder made by codec train export")

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from codec.errors import CodecError, first_error
+from codec.errors import CodecError, did_you_mean, first_error
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
     from yaml import SafeLoader
 
     from codec.config import Config
     from train.config import TrainConfig
+
+CONFIGS = Path(__file__).parent / "configs"
 
 
 def read_config(path: Path, overrides: list[str]) -> TrainConfig:
     """Reads a config file and applies overrides.
 
     Args:
-        path: of a YAML file. Its key ``base`` names another one, relative to its folder, whose values hold where it has none.
+        path: of a YAML file, or the name of one that comes with the package, as in ``nano``. Its key ``base`` names
+            another one, relative to its folder, whose values hold where it has none.
         overrides: ``KEY=VALUE``, nested keys with dots.
 
     Raises:
@@ -34,22 +39,92 @@ def read_config(path: Path, overrides: list[str]) -> TrainConfig:
 
     from train.config import TrainConfig
 
+    path = find_config(path)
     try:
         raw = _read(path, ())
-        for item in overrides:
-            key, _, value = item.partition("=")
-            *sections, last = key.split(".")
-            place = raw
-            for section in sections:
-                place = place.setdefault(section, {})
-            place[last] = load_yaml(value)
+        _override(raw, overrides)
         return TrainConfig.read(raw)
     except OSError as error:
         raise CodecError(f"{error.filename or path}: {error.strerror}") from error
     except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError) as error:
         raise CodecError(f"{path}: not a valid config ({error})") from error
     except ValidationError as error:
-        raise CodecError(f"{path}: {first_error(error)}") from error
+        raise CodecError(f"{path}: {first_error(error)}{_advice(error)}") from error
+
+
+def find_config(path: Path) -> Path:
+    """A file, or one of those that come with the package by its name.
+
+    Raises:
+        CodecError: a name that none of them has.
+    """
+    if path.is_file() or path.suffix or len(path.parts) > 1:
+        return path
+    known = sorted(file.stem for file in CONFIGS.glob("*.yaml") if not file.stem.startswith("diffusion"))
+    if path.name not in known:
+        raise CodecError(f"no config {path.name!r}{did_you_mean(path.name, known)}")
+    return CONFIGS / f"{path.name}.yaml"
+
+
+def read_run(root: Path, overrides: list[str]) -> TrainConfig:
+    """The config that a run was last started with, as its stages left it.
+
+    Args:
+        root: of the run, wherever it lies now.
+        overrides: ``KEY=VALUE`` over it.
+
+    Raises:
+        CodecError: no run there, or one of another version.
+    """
+    from pydantic import ValidationError
+
+    from train.config import TrainConfig
+
+    records = [*root.glob("*/config.json"), *root.glob("*.json")]
+    for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            about = json.loads(path.read_text("utf-8"))
+            raw = about["resolved"] if "resolved" in about else about["config"]
+            raw["corpus"]["sources"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a model's config, say
+        _override(raw, [*overrides, f"root={json.dumps(str(root))}"])
+        try:
+            return TrainConfig.read(raw)
+        except ValidationError as error:
+            raise CodecError(f"{path}: {first_error(error)}{_advice(error)}") from error
+    raise CodecError(f"{root}: no training run here; name a config: codec train --config nano root={root}")
+
+
+def _override(raw: dict[str, Any], overrides: list[str]) -> None:
+    for item in overrides:
+        key, _, value = item.partition("=")
+        *sections, last = key.split(".")
+        place = raw
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[last] = load_yaml(value)
+
+
+def _advice(error: ValidationError) -> str:
+    """What an unknown key may have meant."""
+    from codec.config import Config
+    from train.config import TrainConfig
+
+    first = error.errors()[0]
+    if first["type"] != "extra_forbidden":
+        return ""
+
+    def sections(annotation: Any) -> list[type[Config]]:
+        if isinstance(annotation, type) and issubclass(annotation, Config):
+            return [annotation]
+        return [kind for part in get_args(annotation) for kind in sections(part)]
+
+    kinds: list[type[Config]] = [TrainConfig]
+    *above, key = [str(part) for part in first["loc"] if not str(part).startswith("<")]
+    for part in above:
+        kinds = [inner for kind in kinds if part in kind.model_fields for inner in sections(kind.model_fields[part].annotation)]
+    return did_you_mean(key, [name for kind in kinds for name in kind.model_fields])
 
 
 def load_yaml(text: str) -> Any:

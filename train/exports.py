@@ -30,9 +30,9 @@ def export(
         return
     if overrides or output or not (onnx or hf):
         raise CodecError("name --config of a training run, or --onnx or --hf and a folder")
-    from codec.export.huggingface import write_folder
     from codec.export.write import write_onnx
     from codec.hub import load_own
+    from codec.huggingface.folder import write_folder
 
     loaded = load_own(model)
     if onnx:

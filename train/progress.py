@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from codec.data.progress import display
+from codec.data.progress import Teller, display
 from train.crops import Batch, Crops
 from train.parallel import Place
 
@@ -35,6 +35,7 @@ class Steps:
             task = bar.add_task(self._name, total=self._stop, completed=self._start, speed=0)
             if self._start >= self._stop:
                 return
+            tell = Teller(self._name, self._stop, self._place.main and bar.disable)
             last = time.monotonic()
             for step, batch in self._data.stream(self._start):
                 yield step, batch.to(self._place.device)
@@ -42,6 +43,7 @@ class Steps:
                 speed = batch.seconds * self._place.size / max(now - last, 1e-9)
                 self.speed, last = speed if not self.speed else 0.95 * self.speed + 0.05 * speed, now
                 bar.update(task, advance=1, speed=self.speed)
+                tell(step + 1, f"step {step + 1} of {self._stop}", self.speed)
                 if step + 1 >= self._stop:
                     return
 

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import pickle
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
-from codec.atomic import atomic_write
+from codec.atomic import atomic_path, atomic_write
 from codec.config import Config
 from codec.errors import CodecError
 from codec.provenance import revision
@@ -22,6 +23,8 @@ from train.records import changed, settings
 
 LOG_EVERY = 100
 """Steps between lines of metrics."""
+FREE = ("steps", "save_every")
+"""Keys of a stage that may change on a run's way: how long it goes, and how often it is written down."""
 
 
 def due(step: int, steps: int) -> bool:
@@ -89,6 +92,24 @@ class Run:
         """Path of the latest checkpoint."""
         return self.folder / "checkpoint.pt"
 
+    @property
+    def best(self) -> Path:
+        """Path of a copy of the checkpoint whose validation was best; under the other's name, a run goes on from it."""
+        return self.folder / "best.pt"
+
+    def keep_best(self, figures: Values) -> None:
+        """Copies the checkpoint that was just written, if the mean of its validation figures is the lowest so far."""
+        found = [value for key, value in figures.items() if key.startswith("valid_")]
+        if not self.main or not found:
+            return
+        score, path = sum(found) / len(found), self.folder / "best.json"
+        before = json.loads(path.read_text())["score"] if path.is_file() and self.best.is_file() else math.inf
+        if score < before:
+            with atomic_path(self.best) as copy:
+                shutil.copyfile(self.checkpoint, copy)
+            with atomic_write(path) as handle:
+                handle.write(json.dumps({"score": score, "figures": dict(figures)}, indent=1).encode())
+
     def resume(self) -> int:
         """Loads the latest checkpoint if there is one; returns the step to go on from. Metrics of later steps are dropped.
 
@@ -143,9 +164,11 @@ class Run:
         if due(step, stage.steps):
             self.log(step + 1, losses())
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
-            if found := figures():
+            found = figures()
+            if found:
                 self.log(step + 1, found)
             self.save(step + 1)
+            self.keep_best(found)
 
     def close(self) -> Path:
         """Ends TensorBoard's event file; returns the run's folder."""
@@ -166,7 +189,7 @@ def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: s
         theirs, theirs_upon = about["config"], about.get("upon", "")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodecError(f"{path}: damaged ({error}); choose another root or delete {folder}") from error
-    mine = settings(config, matters)
+    mine = {key: value for key, value in settings(config, matters).items() if key.rpartition(".")[2] not in FREE}
     differ = changed(config, mine, _at(theirs, mine))
     if differ:
         raise CodecError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +16,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from codec.atomic import atomic_write
+from codec.data.sources import check_source
+from codec.data.store import Corpus
 from codec.errors import FIRST, SOURCE_FILTER, CodecError
 from train.config import TrainConfig, architecture_of
 from train.metrics import Metrics
@@ -21,6 +25,8 @@ from train.parallel import alone, join, wait_for_all
 from train.records import refuse_another, settings, write
 
 Figures = Mapping[str, float]
+LITTLE_HOURS = 0.5
+"""Less audio is only good for a try."""
 
 
 def _nothing(config: TrainConfig) -> None:
@@ -133,7 +139,7 @@ def _exists(config: TrainConfig, file: str) -> bool:
 def _corpus(config: TrainConfig) -> Figures:
     from itertools import chain
 
-    from codec.data import Corpus, build
+    from codec.data import build
     from codec.data.perturb import perturb
     from codec.data.sources import clips_of
 
@@ -144,6 +150,7 @@ def _corpus(config: TrainConfig) -> Figures:
             found = [clips_of(source, config.folder("packages"), Path(scratch)) for source in config.corpus.sources]
             report = build(chain.from_iterable(found), folder)
         print(f"hours: {report['hours']}  left out: {report['left_out']}")
+    _warn_of_splits(Corpus(folder))
     hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded, config.corpus.disturbed)
     with atomic_write(folder / "perturbed.json") as handle:
         handle.write(json.dumps({"hours": hours, "copies": config.corpus.copies}).encode())
@@ -153,8 +160,24 @@ def _corpus(config: TrainConfig) -> Figures:
     return kept | {f"left_out/{key}": count for key, count in report["left_out"].items()} | {"hours/copies": hours}
 
 
+def _warn_of_splits(corpus: Corpus) -> None:
+    """Says which domains no figure will tell anything of, and that little audio makes a model of little."""
+    hours: defaultdict[str, float] = defaultdict(float)
+    for entry in corpus.entries:
+        hours[f"{entry.clip.domain}/{entry.split}"] += entry.seconds / 3600
+    for domain in sorted({entry.clip.domain for entry in corpus.entries if entry.split == "train"}):
+        if not hours[f"{domain}/valid"]:
+            print(f"warning: no validation clips of {domain}: their hashes chose none; add sources", file=sys.stderr)
+    if (total := sum(hours.values())) < LITTLE_HOURS:
+        print(f"warning: {60 * total:.1f} minutes of audio are enough to try this, not to train a model", file=sys.stderr)
+
+
+def _corpus_needs(config: TrainConfig) -> None:
+    for source in config.corpus.sources:
+        check_source(source)
+
+
 def _teacher(config: TrainConfig) -> Figures:
-    from codec.data import Corpus
     from train.ssl.teacher import N_COMPONENTS, WhisperTeacher, cache_features
 
     if config.ssl.objective != "distil":
@@ -302,6 +325,7 @@ STAGES = (
         _corpus,
         matters=("seed", "corpus"),
         begun="corpus/clips.jsonl",
+        needs=_corpus_needs,
     ),
     Stage(
         "teacher",

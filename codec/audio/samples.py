@@ -15,7 +15,13 @@ from codec.errors import AudioError
 from codec.limits import MAX_CHANNELS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
     from torch import Tensor
+
+    Wave: TypeAlias = Tensor | np.ndarray | Sequence[Tensor | np.ndarray | Sequence[float]]
+    """``(B, samples)``, ``(B, 1, samples)``, ``(samples,)``, or a list of clips."""
 
 LOUDEST = 32.0
 """Floating-point audio may pass full scale, ±1, but not by more than 30 dB: then it was never scaled to it."""
@@ -29,15 +35,16 @@ _FIXES = {
 
 
 def as_batch(
-    wave: Tensor | np.ndarray, lengths: Tensor | np.ndarray | list[int] | None = None, channels: int | None = None
+    wave: Wave, lengths: Tensor | np.ndarray | list[int] | None = None, channels: int | None = None
 ) -> list[np.ndarray]:
     """The clips of a batch, or the channels of a block.
 
     Args:
-        wave: ``(B, samples)`` or ``(samples,)``: floating point with full scale ±1, or int8, int16, int32 with the full scale
-            of their type. NaN and infinite samples count as 0; gradients are not followed.
+        wave: ``(B, samples)``, ``(B, 1, samples)`` or ``(samples,)``; or a list of clips ``(samples,)`` or ``(1, samples)``, of
+            any lengths. Floating point with full scale ±1, or int8, int16, int32 with the full scale of their type. NaN and
+            infinite samples count as 0; gradients are not followed.
         lengths: ``(B,)`` true lengths in samples; what lies behind them is not looked at.
-        channels: how many rows there must be; None: any number.
+        channels: how many rows there must be, of one length; None: any number, of any lengths.
 
     Returns:
         ``(samples,)`` float32 for each row.
@@ -48,12 +55,30 @@ def as_batch(
     Example:
         >>> as_batch(np.array([-16384, 8192], np.int16))[0].tolist()
         [-0.5, 0.25]
+        >>> [len(clip) for clip in as_batch([np.zeros(3), np.zeros((1, 5))])]
+        [3, 5]
     """
+    rows = _rows(wave, channels)
+    if channels is not None and len(set(map(len, rows))) > 1:
+        raise AudioError(f"channels of {', '.join(map(str, map(len, rows)))} samples; a block has as many of each")
+    counts = _check_lengths(lengths, [len(row) for row in rows])
+    return [_as_float(row[:count]) for row, count in zip(rows, counts, strict=True)]
+
+
+def _rows(wave: Wave, channels: int | None) -> list[np.ndarray]:
+    """``(samples,)`` of each clip or channel, as they are."""
+    if isinstance(wave, list | tuple) and all(np.ndim(part) for part in wave) and wave:
+        clips = [_as_array(clip) for clip in wave]
+        clips = [clip[0] if clip.ndim == 2 and len(clip) == 1 else clip for clip in clips]
+        for clip in clips:
+            if clip.ndim != 1:
+                raise AudioError(f"a list of clips, one of shape {clip.shape}: (samples,) or (1, samples) is expected of each")
+        _check_shape((len(clips), max(map(len, clips))), channels)
+        return clips
     audio = _as_array(wave)
-    audio = audio[None] if audio.ndim == 1 else audio
+    audio = audio[None] if audio.ndim == 1 else audio[:, 0] if audio.ndim == 3 and audio.shape[1] == 1 else audio
     _check_shape(audio.shape, channels)
-    counts = _check_lengths(lengths, audio.shape)
-    return [_as_float(row[:count]) for row, count in zip(audio, counts, strict=True)]
+    return list(audio)
 
 
 def _as_array(wave: Any) -> np.ndarray:
@@ -63,8 +88,8 @@ def _as_array(wave: Any) -> np.ndarray:
             wave = (wave.float() if str(wave.dtype) == "torch.bfloat16" else wave).detach().cpu().numpy()
         audio = np.asarray(wave)
     except (ValueError, TypeError, RuntimeError) as error:
-        fix = "encode clips of different lengths one by one, or pad them and give lengths="
-        raise AudioError(f"audio that is no array of numbers; {fix}") from error
+        expected = "(samples,), (batch, samples) or a list of clips is expected"
+        raise AudioError(f"audio that is no array of numbers; {expected}") from error
     if audio.dtype.kind != "f" and audio.dtype.name not in _PCM:
         fix = _FIXES.get(audio.dtype.name, "convert it")
         raise AudioError(f"audio of type {audio.dtype}: floating point within ±1, or {', '.join(_PCM)} is expected; {fix}")
@@ -73,8 +98,8 @@ def _as_array(wave: Any) -> np.ndarray:
 
 def _check_shape(shape: tuple[int, ...], channels: int | None) -> None:
     if len(shape) != 2:
-        fix = "; drop the middle axis: wave[:, 0]" if len(shape) == 3 and shape[1] == 1 else ""
-        raise AudioError(f"audio of shape {shape}: (samples,) or (batch, samples) is expected{fix}")
+        fix = f"; {shape[1]} channels are as many clips: wave.reshape(-1, wave.shape[-1])" if len(shape) == 3 else ""
+        raise AudioError(f"audio of shape {shape}: (samples,), (batch, samples) or (batch, 1, samples) is expected{fix}")
     if channels is not None and shape[0] != channels:
         fix = "; samples come last: block.T" if shape[1] == channels else ""
         raise AudioError(f"a block of shape {shape} for {channels} channels: ({channels}, samples) is expected{fix}")
@@ -82,14 +107,14 @@ def _check_shape(shape: tuple[int, ...], channels: int | None) -> None:
         raise AudioError(f"audio of shape {shape} would be {shape[0]} clips of {shape[1]} samples; samples come last: wave.T")
 
 
-def _check_lengths(lengths: Tensor | np.ndarray | list[int] | None, shape: tuple[int, ...]) -> list[int]:
+def _check_lengths(lengths: Tensor | np.ndarray | list[int] | None, found: list[int]) -> list[int]:
     if lengths is None:
-        return [shape[1]] * shape[0]
+        return found
     counts = list(lengths) if isinstance(lengths, list) else np.asarray(lengths).tolist()
     if not all(isinstance(count, int | np.integer) for count in counts):
         raise AudioError(f"lengths {counts} are not whole numbers of samples")
-    if len(counts) != shape[0] or any(not 0 <= count <= shape[1] for count in counts):
-        raise AudioError(f"lengths {counts} do not fit audio of shape {shape}")
+    if len(counts) != len(found) or any(not 0 <= count <= most for count, most in zip(counts, found, strict=True)):
+        raise AudioError(f"lengths {counts} do not fit clips of {', '.join(map(str, found)) or 'no'} samples")
     return [int(count) for count in counts]
 
 

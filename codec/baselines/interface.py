@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
+from codec.audio.samples import Wave
 from codec.tokens import Tokens
 
 
@@ -96,8 +97,8 @@ class AudioCodec(Protocol):
         """Of its weights and settings, which its tokens carry: 16 hexadecimal digits."""
         ...
 
-    def encode(self, wave: Tensor | np.ndarray, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
-        """``(B, samples)`` or ``(samples,)`` at any sample rate → tokens."""
+    def encode(self, wave: Wave, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
+        """``(B, samples)``, ``(samples,)`` or a list of clips, at any sample rate → tokens."""
         ...
 
     def decode(self, tokens: Tokens) -> Tensor:

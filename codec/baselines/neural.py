@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from codec.audio.io import resample
-from codec.audio.samples import as_batch
+from codec.audio.samples import Wave, as_batch
 from codec.baselines.weights import find_weights, require_weights
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
 from codec.provenance import sha256_of
-from codec.tokens import Tokens, check_codes, count_frames, model_samples
+from codec.tokens import Tokens, batch, check_codes, count_frames, model_samples
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 SEED = 0
@@ -133,10 +133,10 @@ class NeuralCodec:
     @property
     def bitrate(self) -> float:
         """Bits per second."""
-        return self._tokens([], [], 16_000).bitrate
+        return self._no_tokens(16_000).bitrate
 
     @torch.no_grad()
-    def encode(self, wave: Tensor | np.ndarray, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
+    def encode(self, wave: Wave, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
         """``(B, samples)`` or ``(samples,)`` → tokens; as `codec.Codec.encode` does.
 
         Raises:
@@ -144,7 +144,7 @@ class NeuralCodec:
         """
         clips, sample_rate = as_batch(wave, lengths), as_sample_rate(sample_rate)
         items = [self._encode_one(clip, sample_rate) for clip in clips]
-        return self._tokens(items, [len(clip) for clip in clips], sample_rate)
+        return batch(self._no_tokens(sample_rate), items, [len(clip) for clip in clips])
 
     def _encode_one(self, row: np.ndarray, sample_rate: int) -> Tensor:
         frames = count_frames(len(row), sample_rate, self.frame_rate, self.sample_rate)
@@ -156,14 +156,10 @@ class NeuralCodec:
             raise CodecError(f"{self.name}: the network made codes of shape {tuple(codes.shape)} for {frames} frames")
         return codes.to(torch.int64).clone()
 
-    def _tokens(self, items: list[Tensor], counts: list[int], sample_rate: int) -> Tokens:
-        longest = max((item.shape[1] for item in items), default=0)
-        codes = torch.zeros(len(items), len(self.codebook_sizes), longest, dtype=torch.int64)
-        for index, item in enumerate(items):
-            codes[index, :, : item.shape[1]] = item
+    def _no_tokens(self, sample_rate: int) -> Tokens:
         return Tokens(
-            codes=codes,
-            lengths=torch.tensor(counts, dtype=torch.int64),
+            codes=torch.zeros(0, len(self.codebook_sizes), 0, dtype=torch.int64),
+            lengths=torch.zeros(0, dtype=torch.int64),
             sample_rate=sample_rate,
             frame_rate=self.frame_rate,
             codebook_sizes=self.codebook_sizes,
@@ -182,8 +178,10 @@ class NeuralCodec:
         self.check(tokens)
         rows = []
         for index, length in enumerate(tokens.lengths.tolist()):
-            codes = tokens.item(index).codes[0]
+            found, start = tokens.in_context(index)
+            codes = torch.from_numpy(found)
             wave = self._network.decode(codes) if codes.shape[1] else torch.zeros(0)
+            wave = wave[start * self._layout.hop_length :]
             rows.append(_fit(wave, model_samples(length, tokens.sample_rate, self.sample_rate)))
         longest = max(map(len, rows), default=0)
         return torch.stack([_fit(row, longest) for row in rows]) if rows else torch.zeros(0, 0)
@@ -199,10 +197,10 @@ class NeuralCodec:
         self.check(tokens)
         width = self._network.embed(torch.zeros(len(self.codebook_sizes), 1, dtype=torch.int64)).shape[1]
         vectors = torch.zeros(len(tokens.codes), tokens.codes.shape[2], width)
-        for index in range(len(tokens.codes)):
-            codes = tokens.item(index).codes[0]
+        for row, item in zip(vectors, tokens, strict=True):
+            codes = item.codes[0]
             if codes.shape[1]:
-                vectors[index, : codes.shape[1]] = self._network.embed(codes)
+                row[: codes.shape[1]] = self._network.embed(codes)
         return vectors
 
     def check(self, tokens: Tokens) -> None:

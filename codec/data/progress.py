@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 Item = TypeVar("Item")
+TELL_EVERY = 30.0
+"""Seconds between lines where there is no terminal."""
 
 
 def display(shown: bool = True) -> Progress:
@@ -29,6 +31,54 @@ def display(shown: bool = True) -> Progress:
     )
 
 
+class Teller:
+    """Says every half minute, where no display does, how far work is and how long it will take.
+
+    Args:
+        label: of the work.
+        total: amount of it, where it is known.
+        shown: whether to say anything.
+    """
+
+    def __init__(self, label: str, total: float | None, shown: bool) -> None:
+        self._label, self._total, self._shown = label, total, shown
+        self._first: tuple[float, float] | None = None
+        self._last = time.monotonic()
+
+    def __call__(self, done: float, how_far: str, speed: float) -> None:
+        """Says it if it is time to.
+
+        Args:
+            done: amount of work.
+            how_far: the same in words.
+            speed: seconds of audio a second.
+        """
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
+        if not self._shown or now - self._last < TELL_EVERY:
+            return
+        self._last = now
+        began, before = self._first
+        left = ""
+        if self._total is not None and done > before:
+            left = f", {span((self._total - done) * (now - began) / (done - before))} left"
+        print(f"{self._label}: {how_far}, {speed:.0f} s audio/s{left}", file=sys.stderr, flush=True)
+
+
+def span(seconds: float) -> str:
+    """A time in words.
+
+    Example:
+        >>> span(59), span(600), span(7260)
+        ('59 s', '10 min', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def heard(label: str, items: Iterable[Item], seconds: Callable[[Item], float], total: float | None = None) -> Iterator[Item]:
     """Passes on items that stand for audio, and shows how far they are.
 
@@ -41,7 +91,10 @@ def heard(label: str, items: Iterable[Item], seconds: Callable[[Item], float], t
     started, done = time.monotonic(), 0.0
     with display() as bar:
         task = bar.add_task(label, total=total, speed=0)
+        tell = Teller(label, total, bar.disable)
         for item in items:
             yield item
             done += seconds(item)
-            bar.update(task, completed=done, speed=done / max(time.monotonic() - started, 1e-9))
+            speed = done / max(time.monotonic() - started, 1e-9)
+            bar.update(task, completed=done, speed=speed)
+            tell(done, f"{done / 3600:.2f} h of audio", speed)

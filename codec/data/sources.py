@@ -15,7 +15,7 @@ from codec.data.soundfont import soundfont_clips
 from codec.data.speech import kokoro_clips
 from codec.data.synthetic import synthetic_clips
 from codec.data.tones import tone_clips
-from codec.errors import CodecError
+from codec.errors import CodecError, did_you_mean
 
 MADE: dict[str, Callable[[Path, float], Iterator[Recording | LeftOut]]] = {
     "kokoro": kokoro_clips,
@@ -23,6 +23,8 @@ MADE: dict[str, Callable[[Path, float], Iterator[Recording | LeftOut]]] = {
     "tones": tone_clips,
 }
 """Sources that make so many hours."""
+WHOLE = ("debian", "debian-more", "synthetic")
+"""Sources that say all by their name."""
 
 
 def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Recording | LeftOut]:
@@ -66,3 +68,21 @@ def _hours(source: str) -> float:
     if not 0 < hours < math.inf:
         raise CodecError(f"source {source}: the hours must be a number above 0, as in {name}:15")
     return hours
+
+
+def check_source(source: str) -> None:
+    """Finds out whether a source of a config can be had, without reading it.
+
+    Raises:
+        CodecError: no such folder, or a name that is spelled like one of the sources.
+    """
+    layout, colon, path = source.partition(":")
+    if source in WHOLE:
+        return
+    if colon and layout in MADE:
+        _hours(source)
+        return
+    place = Path(path if colon and (layout == "webdataset" or layout in LAYOUTS) else source)
+    if not place.exists():
+        known = (*WHOLE, *MADE, "webdataset", *LAYOUTS)
+        raise CodecError(f"corpus.sources: no folder {place}{did_you_mean(layout, known) if layout not in known else ''}")

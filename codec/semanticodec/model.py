@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from codec.audio.samples import as_batch
+from codec.audio.samples import Wave, as_batch
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
 from codec.model import DEFAULT_VOCAB, Codec, Stream
@@ -31,7 +31,7 @@ from codec.semanticodec.frontend import (
 from codec.semanticodec.published import EXACT, PublishedFiles
 from codec.semanticodec.streaming import WholeDecoder, WholeEncoder
 from codec.streaming import WHOLE, Grid
-from codec.tokens import Tokens, check_codes, model_samples
+from codec.tokens import Tokens, batch, check_codes, model_samples
 
 MAX_BATCH = 4
 """Segments in one call of the encoder."""
@@ -128,7 +128,7 @@ class OfficialCodec(Codec):
 
     def encode(
         self,
-        wave: Tensor | np.ndarray,
+        wave: Wave,
         sample_rate: int,
         rate: int | None = None,
         vocab: int | None = None,
@@ -140,11 +140,7 @@ class OfficialCodec(Codec):
         empty = self.describe(sample_rate, rate, vocab, channels=len(clips))
         items = [self._encode(torch.from_numpy(clip), empty.sample_rate, rate, vocab) for clip in clips]
         counts = torch.tensor([item.shape[1] for item in items], dtype=torch.int64)
-        codes = torch.zeros(len(items), 2, int(counts.max()) if len(items) else 0, dtype=torch.int64)
-        for index, item in enumerate(items):
-            codes[index, :, : item.shape[1]] = item
-        samples = torch.tensor([len(clip) for clip in clips], dtype=torch.int64)
-        return replace(empty, codes=codes, lengths=samples, counts=counts)
+        return replace(batch(empty, items, [len(clip) for clip in clips]), counts=counts)
 
     @torch.no_grad()
     def decode(self, tokens: Tokens, seed: int | None = None) -> Tensor:
@@ -167,8 +163,13 @@ class OfficialCodec(Codec):
             raise CodecError("SemantiCodec needs acoustic tokens too to make sound; these are semantic only")
         if not len(tokens.codes) or int(tokens.frames.min()) < 1:
             raise CodecError("there are no tokens to decode")
-        clips = [tokens.item(index).codes[0].to(self.device) for index in range(len(tokens.codes))]
-        rows = self._decode(clips, round(tokens.rate), tokens.codebook_sizes[0], self.seed if seed is None else seed)
+        clips, starts = zip(*(tokens.in_context(index) for index in range(len(tokens))), strict=True)
+        rate = round(2 * tokens.frame_rate)
+        seed = self.seed if seed is None else seed
+        rows = self._decode([torch.from_numpy(clip).to(self.device) for clip in clips], rate, tokens.codebook_sizes[0], seed)
+        if tokens.cut is not None:
+            pair, counts = self.configs[rate].samples_per_pair, tokens.frames.tolist()
+            rows = [row[start * pair :][: count * pair] for row, start, count in zip(rows, starts, counts, strict=True)]
         if not self.compat:
             rows = [row[: model_samples(int(n), tokens.sample_rate)] for row, n in zip(rows, tokens.lengths, strict=True)]
         output = torch.zeros(len(rows), max(len(row) for row in rows))
@@ -181,18 +182,18 @@ class OfficialCodec(Codec):
 
         Raises:
             ModelError: another model made the tokens.
-            CodecError: the acoustic stream is asked for and not there.
+            CodecError: the acoustic stream is asked for and not there, or no such stream.
         """
         self.check(tokens)
+        if stream not in get_args(Stream):
+            raise CodecError(f"stream {stream!r} is not one of {', '.join(get_args(Stream))}")
         books = self._codebooks(round(2 * tokens.frame_rate), tokens.codebook_sizes[0])
-        codes, place = tokens.codes.to(books.semantic.device), tokens.codes.device
-        semantic = books.semantic[codes[:, 0]]
-        if stream == "semantic":
-            return semantic.to(place)
-        if tokens.codes.shape[1] < 2:
+        if stream != "semantic" and tokens.codes.shape[1] < 2:
             raise CodecError("these tokens have no acoustic stream")
-        acoustic = books.acoustic[codes[:, 1]]
-        return (acoustic if stream == "acoustic" else torch.cat([semantic, acoustic], dim=-1)).to(place)
+        codes = tokens.codes.to(books.semantic.device)
+        tables = {"semantic": books.semantic, "acoustic": books.acoustic}
+        parts = [table[codes[:, index]] for index, (name, table) in enumerate(tables.items()) if stream in (name, "both")]
+        return torch.cat(parts, dim=-1).to(tokens.device).masked_fill(~tokens.mask[..., None], 0)
 
     def stream_encoder(  # type: ignore[override]
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
@@ -213,7 +214,7 @@ class OfficialCodec(Codec):
             CodecError: a grid for live audio is asked for.
         """
         _refuse_live(grid)
-        like = tokens or self.describe(SAMPLE_RATE)
+        like = self.describe(SAMPLE_RATE) if tokens is None else tokens
         per_pair = self.configs[round(2 * like.frame_rate)].samples_per_pair
 
         def decode(codes: Tensor) -> Tensor:

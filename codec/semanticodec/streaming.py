@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.audio.samples import as_batch
+from codec.audio.samples import Wave, as_batch
 from codec.errors import AudioError
 from codec.streaming import appended, require_open
 
@@ -26,8 +26,8 @@ class WholeEncoder:
         self._ended = False
         self.samples = 0
 
-    def push(self, block: Tensor | np.ndarray) -> Tensor:
-        """``(channels, n)`` samples, or ``(n,)`` of one channel → no codes yet.
+    def push(self, block: Wave) -> Tensor:
+        """``(channels, n)`` samples, ``(n,)`` of one channel, or a list of channels → no codes yet.
 
         Raises:
             AudioError: not such samples; `codec.audio.samples.as_batch` says which can be.

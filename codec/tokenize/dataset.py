@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from codec.errors import CodecError
-from codec.tokenize.patterns import Layout, Pattern
+from codec.patterns import Layout, Pattern
 from codec.tokenize.run import MANIFEST
 from codec.tokenize.shard_files import SUFFIXES, read_rows
 from codec.tokenize.token_row import TokenRow
@@ -88,7 +88,7 @@ class TokenDataset(Dataset[Item]):
 
     Args:
         folder: that ``codec tokenize`` has finished.
-        layout: of ``codes``; see `codec.tokenize.patterns`.
+        layout: of ``codes``; see `codec.patterns`.
 
     An item is a dict: ``key``; ``codes``, int64 in the layout; ``row``, the `TokenRow`.
     """

@@ -59,10 +59,10 @@ class BatchEncoder:
 
     Args:
         model: with the rate and vocabulary to encode at.
-        streams: 2, or 1 for semantic tokens only.
+        streams: to keep, the semantic one first; default: all.
     """
 
-    def __init__(self, model: Codec, streams: int = 2) -> None:
+    def __init__(self, model: Codec, streams: int | None = None) -> None:
         self._model, self._streams = model, streams
         self._waiting: defaultdict[int, list[_Held]] = defaultdict(list)
         self._held = 0

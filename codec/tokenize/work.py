@@ -204,7 +204,7 @@ def _token_row(row: Row, encoded: Encoded, model: Codec, settings: Settings) -> 
     return TokenRow(
         row.key,
         encoded.codes,
-        settings.rate * len(settings.codebook_sizes) / 2,
+        model.frame_rate * len(settings.codebook_sizes),
         settings.codebook_sizes,
         encoded.sample_rate,
         encoded.samples,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,3 +103,60 @@ def test_shipped_model_is_recognisably_the_speech(shipped: Codec, speech: np.nda
     decoded = shipped.decode(shipped.encode(speech, 16_000, rate=100))
     shifted = original.roll(original.shape[1] // 2, 1)
     assert loss(decoded, original) < 0.5 * loss(shifted, original)
+
+
+@pytest.mark.parametrize("rate", [25, 50, 100])
+def test_a_slice_sounds_as_it_does_in_the_whole(shipped: Codec, rate: int) -> None:
+    """Bit for bit, at the beginning, in the middle and at the end, though phases and networks reach far beyond it."""
+    draw = torch.Generator().manual_seed(0)
+    wave = torch.randn(2, 32_000, generator=draw) * torch.linspace(0.02, 0.2, 32_000)
+    tokens = shipped.encode([wave[0], wave[1, :20_000]], 16_000, rate)
+    whole = shipped.decode(tokens)
+    step = round(16_000 / tokens.frame_rate)
+    for start, stop in ((0.0, 0.5), (0.48, 1.04), (0.96, None)):
+        first = round(start * tokens.frame_rate) * step
+        part = shipped.decode(tokens.slice(start, stop))
+        assert torch.equal(part, whole[:, first : first + part.shape[1]])
+    assert torch.equal(shipped.decode(tokens.slice(0.4).slice(0.08, 0.4)), whole[:, 7_680 : 7_680 + 5_120 + 0])
+    # Other codes in the middle are heard between the old ones.
+    middle = tokens.slice(0.48, 0.96)
+    changed = replace(middle, codes=middle.codes.flip(-1))
+    codes = tokens.codes.clone()
+    first = round(0.48 * tokens.frame_rate)
+    codes[:, :, first : first + middle.codes.shape[2]] = changed.codes
+    expected = shipped.decode(replace(tokens, codes=codes))
+    assert torch.equal(shipped.decode(changed), expected[:, 7_680 : 7_680 + 7_680])
+
+
+def test_padding_has_zero_vectors(tiny: Codec) -> None:
+    tokens = tiny.encode([torch.randn(16_000), torch.randn(4_000)], 16_000)
+    vectors = tiny.embed(tokens)
+    assert (vectors[1, 7:] == 0).all()
+    assert torch.equal(vectors[1:, :7], tiny.embed(tokens.item(1)))
+    assert torch.equal((vectors != 0).any(-1), tokens.mask)
+
+
+@pytest.mark.parametrize("layout", ["parallel", "stream-first", "time-first", "delay", "flat", "interleave", "sequential"])
+def test_tokens_of_numbers(tiny: Codec, layout: str) -> None:
+    tokens = tiny.encode([torch.randn(16_000), torch.randn(4_160)], 16_000, rate=25, vocab=64)
+    given = tokens.arrange(layout).to(torch.int32)
+    assert tiny.tokens(given, rate=25, vocab=64, layout=layout) == replace(tokens, lengths=torch.tensor([16_640, 5_120]))
+    assert tiny.tokens(given.numpy(), 25, 64, layout, lengths=tokens.lengths) == tokens
+    one = tokens.item(0).arrange(layout)[:, 0] if layout == "stream-first" else tokens.item(0).arrange(layout)[0]
+    assert torch.equal(tiny.tokens(one, rate=25, vocab=64, layout=layout).codes, tokens.item(0).codes)
+
+
+def test_numbers_that_are_no_tokens_are_refused(tiny: Codec) -> None:
+    for wrong, message in (
+        (lambda: tiny.tokens(torch.zeros(3, 10, dtype=torch.long)), "3 streams, but 50 tokens/s have 2; rate= may be 25"),
+        (lambda: tiny.tokens(torch.zeros(2, 10)), r"long\(\)"),
+        (lambda: tiny.tokens(torch.full((2, 10), 32)), "codebooks"),
+        (lambda: tiny.tokens([[-1]]), "codebooks"),
+        (lambda: tiny.tokens([1, 2, 3]), "not in the layout parallel"),
+        (lambda: tiny.tokens([[1, 2]], rate=33), "rate 33"),
+        (lambda: tiny.tokens([[1, 2]], lengths=torch.tensor([10**6])), "fewer frames"),
+    ):
+        with pytest.raises(CodecError, match=message):
+            wrong()
+    semantic = tiny.tokens([[1, 2, 3]])
+    assert tiny.decode(semantic).shape == (1, 3 * 640)

@@ -4,12 +4,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from codec.data.progress import Teller
 from codec.errors import CodecError
-from train.cli import read_config
+from train.cli import read_config, train
 from train.config import CodecStage, TrainConfig
+from train.config_file import CONFIGS, read_run
 from train.losses import MultiScaleMelLoss
 from train.records import settings
-from train.run import Average, Run, check_finite, clip_gradients, cosine
+from train.run import Average, Run, check_finite, clip_gradients, cosine, read_checkpoint
+from train.status import status
 
 
 def test_checkpoints_bring_everything_back(tmp_path: Path) -> None:
@@ -71,8 +74,9 @@ def test_metrics_reach_tensorboard_at_once(tmp_path: Path) -> None:
 def test_a_folder_of_another_config_is_refused(tmp_path: Path) -> None:
     Run(tmp_path, TrainConfig(), {}, ("codec",))
     Run(tmp_path, TrainConfig(root="elsewhere"), {}, ("codec",))
-    with pytest.raises(CodecError, match=r"another config \(codec\.steps differ\)"):
-        Run(tmp_path, TrainConfig(codec=CodecStage(steps=3)), {}, ("codec",))
+    with pytest.raises(CodecError, match=r"another config \(codec\.batch_size differ\)"):
+        Run(tmp_path, TrainConfig(codec=CodecStage(batch_size=3)), {}, ("codec",))
+    Run(tmp_path, TrainConfig(codec=CodecStage(steps=3, save_every=7)), {}, ("codec",))  # how long it goes may change
 
 
 def test_a_run_upon_other_weights_is_refused(tmp_path: Path) -> None:
@@ -180,7 +184,9 @@ def test_average_follows() -> None:
     [
         ("colour: red", [], "colour"),
         ("codec: {steps: many}", [], r"codec\.steps"),
-        ("ssl: {stepz: 1}", [], r"ssl\.stepz"),
+        ("ssl: {stepz: 1}", [], r"ssl\.stepz.*; did you mean steps"),
+        ("", ["codek.steps=1"], r"codek.*; did you mean codec"),
+        ("", ["model.decoder.dims=1"], r"model\.decoder\.dims.*; did you mean dim"),
         ("[1, 2", [], "not a valid config"),
         ("", ["codec.steps=x"], r"codec\.steps"),
         ("codec: 5", ["codec.steps=1"], "not a valid config"),
@@ -276,3 +282,57 @@ def test_mel_loss_has_finite_gradients_at_silence() -> None:
     silence = torch.zeros(1, 8_000, requires_grad=True)
     MultiScaleMelLoss()(silence, torch.randn(1, 8_000)).backward()
     assert torch.isfinite(silence.grad).all()
+
+
+def test_configs_have_names() -> None:
+    assert read_config(Path("nano"), []) == read_config(CONFIGS / "nano.yaml", [])
+    with pytest.raises(CodecError, match="no config 'nanno'; did you mean nano"):
+        read_config(Path("nanno"), [])
+
+
+def test_the_best_checkpoint_is_kept_beside_the_last(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    run, stage = Run(tmp_path, TrainConfig(), {"model": model}, ()), CodecStage(steps=3, save_every=1)
+    for step, score in enumerate((2.0, 1.0, 3.0)):
+        with torch.no_grad():
+            model.weight.fill_(score)
+        run.after(step, stage, losses=dict, figures=lambda score=score: {"valid_speech_mel": score, "other": -score})
+    assert read_checkpoint(run.best)["parts"]["model"]["weight"].eq(1).all()
+    assert read_checkpoint(run.checkpoint)["step"] == 3
+    again = Run(tmp_path, TrainConfig(), {"model": model}, ())
+    again.resume()
+    again.after(3, stage, losses=dict, figures=lambda: {"valid_speech_mel": 1.5})
+    assert read_checkpoint(again.best)["step"] == 2
+
+
+def test_a_run_tells_how_far_it_is_and_knows_its_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = read_config(Path("nano"), [f"root={tmp_path}", "codec.steps=40"])
+    run = Run(config.folder("codec"), config, {"model": torch.nn.Linear(1, 1)}, ())
+    run.log(10, {"loss": 2.5})
+    again = read_run(tmp_path, ["codec.save_every=9"])
+    assert (again.codec.steps, again.codec.save_every, again.root) == (40, 9, str(tmp_path))
+    found = {each.name: each for each in status(again)}
+    assert (found["codec"].state, found["codec"].figures) == ("step 10 of 40", "loss 2.5")
+    assert found["corpus"].state == "not begun"
+    train(["status", str(tmp_path)])
+    assert "step 10 of 40" in capsys.readouterr().out
+    with pytest.raises(CodecError, match="no training run here"):
+        read_run(tmp_path / "codec", [])
+    for words, message in (
+        (["statos", str(tmp_path)], "no stage statos; did you mean status"),
+        (["status"], "name a config or a run's folder"),
+        ([str(tmp_path), "init=nowhere"], "init: no model 'nowhere'|nowhere"),
+        ([str(tmp_path), "corpus.sources=[recordins/]"], "corpus.sources: no folder recordins"),
+        ([str(tmp_path), "corpus.sources=[debain]"], "no folder debain; did you mean debian"),
+    ):
+        with pytest.raises(CodecError, match=message):
+            train(words)
+
+
+def test_lines_tell_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter([0.0, 1.0, 20.0, 41.0, 50.0])
+    monkeypatch.setattr("codec.data.progress.time.monotonic", lambda: next(now))
+    tell = Teller("codec", 100, shown=True)
+    for step in (1, 20, 41, 50):
+        tell(step, f"step {step} of 100", 7.0)
+    assert capsys.readouterr().err == "codec: step 41 of 100, 7 s audio/s, 59 s left\n"

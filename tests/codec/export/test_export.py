@@ -17,7 +17,6 @@ import codec
 from codec.bundled import DEFAULT
 from codec.cli import main
 from codec.errors import CodecError
-from codec.export.huggingface import write_folder
 from codec.hub import export, load_own
 from codec.model import Codec
 from codec.portable import SETTINGS
@@ -188,20 +187,3 @@ def test_refusals(folder: Path, small: Codec, tiny: Codec, tmp_path: Path, monke
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(CodecError, match=r"semcodec\[onnx\]"):
         write_onnx(codec.load(folder), tmp_path / "x")
-
-
-def test_a_hugging_face_folder_is_read_by_both(tiny: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    transformers = pytest.importorskip("transformers")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    write_folder(tiny, tmp_path / "model")
-    wave = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0)) * 0.1
-    expected = tiny.encode(wave, 16_000)
-    again = codec.load(tmp_path / "model", vocab=32)
-    assert again.fingerprint == tiny.fingerprint
-    assert torch.equal(again.encode(wave, 16_000).codes, expected.codes)
-    remote = transformers.AutoModel.from_pretrained(str(tmp_path / "model"), trust_remote_code=True)
-    assert torch.equal(remote(wave, sampling_rate=16_000, vocab=32).codes, expected.codes)
-    assert torch.equal(remote.decode(expected), tiny.decode(expected))
-    assert json.loads((tmp_path / "model" / "config.json").read_text())["model_type"] == "semcodec"
-    assert tiny.fingerprint in (tmp_path / "model" / "README.md").read_text()

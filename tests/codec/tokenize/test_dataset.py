@@ -1,5 +1,7 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -8,26 +10,47 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from codec.errors import CodecError
+from codec.patterns import OTHER_NAMES, Layout, batch_of, rows_of
 from codec.tokenize import Pattern, TokenDataset, TokenStream, collate
 from tests.codec.tokenize.conftest import write_noise
 
-LAYOUTS = ("parallel", "delay", "interleave", "sequential")
+LAYOUTS = (*get_args(Layout), *OTHER_NAMES)
 
 
 @given(
     layout=st.sampled_from(LAYOUTS),
-    sizes=st.sampled_from([(16,), (16, 8), (4, 32)]),
-    steps=st.integers(1, 9),
+    sizes=st.sampled_from([(16,), (16, 8), (4, 32), (16, 8, 4, 32, 2, 9)]),
+    steps=st.lists(st.integers(0, 9), min_size=1, max_size=3),
     seed=st.integers(0, 99),
 )
-def test_patterns_can_be_undone(layout, sizes: tuple[int, ...], steps: int, seed: int) -> None:
+def test_patterns_can_be_undone(layout, sizes: tuple[int, ...], steps: list[int], seed: int) -> None:
+    """One item, a padded batch, and as text."""
     draw = torch.Generator().manual_seed(seed)
-    codes = torch.stack([torch.randint(size, (steps,), generator=draw) for size in sizes])
+    items = [torch.stack([torch.randint(size, (count,), generator=draw) for size in sizes]) for count in steps]
     pattern = Pattern(layout, sizes)
-    tokens = pattern.apply(codes)
-    assert pattern.undo(tokens).equal(codes)
-    assert int(tokens.max()) < pattern.vocabulary
-    assert tokens.shape[-1] == {"parallel": steps, "delay": steps + len(sizes) - 1}.get(layout, steps * len(sizes))
+    rows = [pattern.apply(codes) for codes in items]
+    for codes, row in zip(items, rows, strict=True):
+        assert pattern.undo(row).equal(codes)
+        assert not row.numel() or int(row.max()) < pattern.vocabulary
+        if pattern.is_flat:
+            text = f"so it goes: {pattern.text(row)}, <|audio_x|> it said"
+            assert pattern.tokens_of(text).equal(row)
+            assert set(re.findall(r"<\|audio_\d+\|>", text)) <= set(pattern.words)
+    again = rows_of(batch_of(rows, pattern), pattern)
+    assert all(a.equal(b) for a, b in zip(again, items, strict=True))
+    assert len(again) == len(items)
+
+
+def test_text_names_tokens_of_one_sequence() -> None:
+    pattern = Pattern("interleave", (16, 8))
+    assert pattern.text(torch.tensor([3, 18, 24])) == "<|audio_3|><|audio_18|>"  # 24 is the special one
+    assert pattern.words[-1] == "<|audio_23|>"
+    with pytest.raises(CodecError, match="none of the 24 tokens"):
+        pattern.tokens_of("<|audio_24|>")
+    with pytest.raises(CodecError, match="numbers below 25"):
+        pattern.text(torch.tensor([25]))
+    with pytest.raises(CodecError, match="not one sequence"):
+        Pattern("delay", (16, 8)).tokens_of("")
 
 
 def test_patterns_are_those_of_language_models() -> None:

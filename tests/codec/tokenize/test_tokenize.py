@@ -148,7 +148,7 @@ def test_real_recordings_come_back(shipped: Codec, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in ("speech", "music"):
         shutil.copy(DATA / f"{name}.flac", tmp_path / "in")
-    manifest = tokenize(Options(tmp_path / "in", tmp_path / "out", workers=0, format="webdataset"))
+    manifest = tokenize(Options(tmp_path / "in", tmp_path / "out", rate=100, workers=0, format="webdataset"))
     assert manifest["failed"] == 0
     for item in TokenDataset(tmp_path / "out"):
         wave, rate = read_audio(DATA / f"{item['key']}.flac")

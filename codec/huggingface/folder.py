@@ -1,4 +1,4 @@
-"""Writes a model as a Hugging Face folder: `codec.load` reads it, and so does ``AutoModel`` with remote code."""
+"""Writes a model as a Hugging Face folder, without transformers: `codec.load` reads it, and so does transformers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from codec.atomic import atomic_write
 from codec.errors import CodecError
 from codec.hub import export
+from codec.huggingface.names import AUTO_MAP, REMOTE_CODE
 from codec.model import Codec
+from codec.networks.source_filter_codec import SourceFilterNetworks
 
-REMOTE_CODE = Path(__file__).with_name("modeling_semcodec.py")
 CARD = """---
 license: mit
 library_name: semcodec
@@ -35,10 +36,12 @@ wave = model.decode(tokens)
 or, with semcodec and transformers installed:
 
 ```python
-from transformers import AutoModel
+from transformers import AutoFeatureExtractor, AutoModel
 
 model = AutoModel.from_pretrained("FOLDER", trust_remote_code=True)
-codes = model(wave, sampling_rate=24000).codes
+extractor = AutoFeatureExtractor.from_pretrained("FOLDER", trust_remote_code=True)
+inputs = extractor(waves, sampling_rate={sample_rate}, return_tensors="pt")
+codes = model.encode(**inputs).audio_codes
 ```
 """
 
@@ -49,19 +52,28 @@ def write_folder(model: Codec, folder: Path) -> None:
     Raises:
         CodecError: not a model of our own, or the folder cannot be written.
     """
-    if type(model) is not Codec:
-        raise CodecError(f"{model.name}: only models of our own can be exported")
+    if type(model) is not Codec or not isinstance(model.networks, SourceFilterNetworks):
+        raise CodecError(f"{model.name}: only models of our own kind and newest architecture become Hugging Face folders")
     try:
         fingerprint = export(model.networks, folder)
         config = json.loads((folder / "config.json").read_text("utf-8-sig"))
         config |= {
             "model_type": "semcodec",
             "architectures": ["SemcodecModel"],
-            "auto_map": {name: f"{REMOTE_CODE.stem}.Semcodec{name[4:]}" for name in ("AutoConfig", "AutoModel")},
+            "auto_map": AUTO_MAP,
+            "rate": model.rate,
+            "vocab": model.vocab,
         }
+        extractor = {
+            "feature_extractor_type": "SemcodecFeatureExtractor",
+            "auto_map": {"AutoFeatureExtractor": AUTO_MAP["AutoFeatureExtractor"]},
+            "sampling_rate": model.sample_rate,
+        }
+        with atomic_write(folder / "preprocessor_config.json") as handle:
+            handle.write((json.dumps(extractor, indent=1) + "\n").encode())
         with atomic_write(folder / "config.json") as handle:
             handle.write((json.dumps(config, indent=1) + "\n").encode())
-        shutil.copyfile(REMOTE_CODE, folder / REMOTE_CODE.name)
+        shutil.copyfile(Path(__file__).with_name(f"{REMOTE_CODE}.py"), folder / f"{REMOTE_CODE}.py")
         if model.folder and fingerprint == model.fingerprint and (model.folder / "entropy.safetensors").is_file():
             shutil.copyfile(model.folder / "entropy.safetensors", folder / "entropy.safetensors")
         text = CARD.format(

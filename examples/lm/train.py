@@ -1,0 +1,125 @@
+"""Trains a small transformer on audio tokens, and tells how many bits a second of audio takes it as it learns.
+
+codec tokenize recordings/ -o shards/ --rate 50
+python examples/lm/train.py shards/ -o lm/ --minutes 2
+accelerate launch --num_processes 8 examples/lm/train.py shards/ -o lm/ --minutes 60 --width 768 --layers 12
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from accelerate import Accelerator
+from sequences import Crops, Vocabulary, read
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from codec.errors import CodecError
+
+MEASURE_BATCHES = 4
+"""Of held-out crops, the same each time."""
+MEASUREMENTS = 8
+"""Over a training."""
+
+
+def build(vocabulary: Vocabulary, frames: int, width: int, layers: int) -> LlamaForCausalLM:
+    """An untrained model with room for crops of so many frames."""
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary.size,
+            hidden_size=width,
+            intermediate_size=3 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=max(1, width // 64),
+            max_position_embeddings=1 + frames * vocabulary.streams,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=None,
+            pad_token_id=vocabulary.pattern.special,
+        )
+    )
+
+
+def loss_of(model: Any, crops: Tensor, pad: int) -> Tensor:
+    """Mean nats of a token, padding left out."""
+    found: Tensor = model(input_ids=crops, attention_mask=crops != pad, labels=crops.masked_fill(crops == pad, -100)).loss
+    return found
+
+
+def main(
+    shards: Annotated[Path, typer.Argument(help="What codec tokenize wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")],
+    minutes: Annotated[float, typer.Option(help="To train.")] = 2.0,
+    streams: Annotated[int | None, typer.Option(help="Of each frame's tokens, the semantic one first; default: all.")] = None,
+    seconds: Annotated[float, typer.Option(help="Of audio in a crop.")] = 4.0,
+    batch: Annotated[int, typer.Option(help="Crops a process.")] = 8,
+    width: Annotated[int, typer.Option(help="Of the model.")] = 192,
+    layers: Annotated[int, typer.Option(help="Of the model.")] = 4,
+    learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 1e-3,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+) -> None:
+    """Train on tokens until the time is over."""
+    torch.manual_seed(seed)
+    vocabulary, training, held_out = read(shards, streams)
+    frames = max(1, round(seconds * vocabulary.frame_rate))
+    pad = vocabulary.pattern.special
+    model = build(vocabulary, frames, width, layers)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
+    loader = DataLoader(Crops(training, frames, vocabulary, 1 << 30, seed), batch)
+    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    tests = list(DataLoader(Crops(held_out, frames, vocabulary, batch * MEASURE_BATCHES, seed + 1), batch))
+    output.mkdir(parents=True, exist_ok=True)
+    curve: list[dict[str, float]] = []
+
+    @torch.no_grad()
+    def measure(step: int, share: float) -> None:
+        model.eval()
+        nats = sum(loss_of(model, crops.to(accelerator.device), pad).item() for crops in tests) / len(tests)
+        model.train()
+        point = {
+            "seconds": round(share * minutes * 60, 1),
+            "step": step,
+            "bits_per_token": round(nats / math.log(2), 3),
+            "bits_per_second": round(nats / math.log(2) * vocabulary.tokens_per_second, 1),
+        }
+        curve.append(point)
+        accelerator.print(json.dumps(point))
+
+    began, due = time.monotonic(), 0.0
+    for step, crops in enumerate(loader):
+        # The main process's clock is everybody's: all must stop at the same step.
+        share = torch.tensor((time.monotonic() - began) / (60 * minutes), device=accelerator.device)
+        passed = min(1.0, float(accelerator.reduce(share, "mean")))
+        if passed >= due:
+            measure(step, passed)
+            due = passed + 1 / MEASUREMENTS
+        if passed >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * min(1.0, (step + 1) / 20) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * passed)))
+        optimizer.zero_grad()
+        accelerator.backward(loss_of(model, crops, pad))
+        accelerator.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    if curve[-1]["step"] != step:
+        measure(step, 1.0)
+    if accelerator.is_main_process:
+        accelerator.unwrap_model(model).save_pretrained(output)
+        vocabulary.save(output)
+        (output / "curve.json").write_text(json.dumps(curve, indent=1) + "\n")
+    accelerator.print(f"{output}: {curve[0]['bits_per_second']:g} → {curve[-1]['bits_per_second']:g} bit/s of held-out audio")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except CodecError as error:
+        raise SystemExit(f"train.py: {error}") from error

@@ -1,0 +1,58 @@
+"""The example of a language model, at toy size: every step of it, by its own commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from codec.tokenize import Options, TokenDataset, tokenize
+from tests.conftest import DATA
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "lm"
+
+
+def python(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lm")
+    for kind, name in (("speech", "speech"), ("music", "music")):
+        (folder / "in" / kind).mkdir(parents=True)
+        shutil.copy(DATA / f"{name}.flac", folder / "in" / kind)
+    wave, rate = soundfile.read(DATA / "music.flac")
+    soundfile.write(folder / "in" / "music" / "reversed.wav", wave[::-1], rate)
+    tokenize(Options(folder / "in", folder / "shards", rate=100, vocab=4096, workers=0))
+    return folder / "shards"
+
+
+def test_tokens_to_sound(shards: Path, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    pytest.importorskip("transformers")
+    small = ("--minutes", 0.05, "--width", 64, "--layers", 1, "--batch", 2, "--seconds", 1, "--streams", 2)
+    done = python(EXAMPLE / "train.py", shards, "-o", tmp_path / "lm", *small)
+    assert done.returncode == 0, done.stderr
+    curve = json.loads((tmp_path / "lm" / "curve.json").read_text())
+    assert curve[-1]["step"] > 0
+    assert curve[-1]["bits_per_second"] == pytest.approx(50 * curve[-1]["bits_per_token"], rel=1e-2)
+    assert curve[-1]["bits_per_token"] < curve[0]["bits_per_token"]
+    more = ("--prompt", DATA / "speech.flac", "--keep", 0.4, "--seconds", 0.6)
+    done = python(EXAMPLE / "sample.py", tmp_path / "lm", "-o", tmp_path / "on.wav", "--class-name", "music", *more)
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(tmp_path / "on.wav").frames == 16_000
+    refused = python(EXAMPLE / "sample.py", tmp_path / "lm", "-o", tmp_path / "x.wav", "--class-name", "musik")
+    assert refused.returncode == 1
+    assert refused.stderr == "sample.py: class 'musik' is not one of 'music', 'speech'\n"
+
+
+def test_shards_of_four_streams_know_their_rate(shards: Path) -> None:
+    rows = TokenDataset(shards, layout="interleave")
+    assert {item["row"].rate for item in rows} == {100}
+    assert all(len(item["row"].tokens().codebook_sizes) == 4 for item in rows)
