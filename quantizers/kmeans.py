@@ -35,6 +35,7 @@ def kmeans(
     k: int,
     iterations: int = 25,
     *,
+    weights: np.ndarray | Tensor | None = None,
     init: Init | np.ndarray | Tensor = "random",
     tolerance: float = 0.0,
     spherical: bool = False,
@@ -48,6 +49,7 @@ def kmeans(
         points: array, memory map, tensor, list of those, or `quantizers.points.Points`; this rank's share of them.
         k: number of clusters.
         iterations: most passes.
+        weights: ``(N,)`` of the points in their order; all count alike by default. First centroids are chosen without them.
         init: how to choose first centroids, or ``(k, D)`` of them.
         tolerance: stop when a pass lowers the inertia by less than this share.
         spherical: cluster directions: points and centroids are scaled to length 1.
@@ -59,8 +61,8 @@ def kmeans(
     are worth a warning.
 
     Raises:
-        ValueError: fewer points than clusters, points that are not finite, a wrong ``init``, or a checkpoint that is
-            damaged or of another clustering.
+        ValueError: fewer points than clusters, points that are not finite, a wrong ``init``, weights that do not fit or go
+            with a checkpoint, or a checkpoint that is damaged or of another clustering.
 
     Example:
         >>> points = torch.randn(1000, 8)
@@ -68,9 +70,12 @@ def kmeans(
         torch.Size([10, 8])
     """
     source = prepared(points, spherical)
+    scales = None if weights is None else checked_weights(weights, len(source))
+    if scales is not None and checkpoint is not None:
+        raise ValueError("checkpoints do not know of weights; leave one of them out")
     found, search = _start(source, k, init, spherical, seed, checkpoint), BoundedSearch()
     while len(found.iterations) < iterations and not _settled(found.iterations, tolerance):
-        found = _pass(source, found, search)
+        found = _pass(source, found, search, scales)
         if checkpoint is not None and world()[0] == 0:
             found.save(checkpoint)
         if report:
@@ -122,11 +127,25 @@ def _warn_of_copies(source: Points, k: int) -> None:
         warnings.warn(f"{found} {what} for {k} clusters: the other {k - found} centroids are near copies", stacklevel=3)
 
 
-def _pass(source: Points, found: Clustering, search: BoundedSearch) -> Clustering:
+def checked_weights(weights: np.ndarray | Tensor, count: int) -> Tensor:
+    """Weights of points as ``(count,)`` float64.
+
+    Raises:
+        ValueError: another number of them, negative or not finite ones, or none above 0.
+    """
+    found = torch.as_tensor(weights, dtype=torch.float64).cpu()
+    if found.shape != (count,):
+        raise ValueError(f"weights of shape {tuple(found.shape)} for {count} points")
+    if not torch.isfinite(found).all() or (found < 0).any() or not (found > 0).any():
+        raise ValueError("weights must be finite numbers from 0 on, and not all of them zero")
+    return found
+
+
+def _pass(source: Points, found: Clustering, search: BoundedSearch, weights: Tensor | None = None) -> Clustering:
     """One assignment and update, over all ranks."""
     started = time.perf_counter()
     centroids, history = found.centroids, found.iterations
-    sums, sizes, inertia = _assign(source, centroids, search)
+    sums, sizes, inertia = _assign(source, centroids, search, weights)
     moved = centroids.clone()
     filled = sizes > 0
     moved[filled] = (sums[filled] / sizes[filled, None]).float()
@@ -153,17 +172,20 @@ def _pass(source: Points, found: Clustering, search: BoundedSearch) -> Clusterin
     return replace(found, centroids=moved, iterations=[*history, iteration])
 
 
-def _assign(source: Points, centroids: Tensor, search: BoundedSearch) -> tuple[Tensor, Tensor, float]:
-    """Sum and number of each cluster's points, and the sum of squared distances, over all ranks."""
+def _assign(source: Points, centroids: Tensor, search: BoundedSearch, weights: Tensor | None) -> tuple[Tensor, Tensor, float]:
+    """Sum and number (or weight) of each cluster's points, and the sum of squared distances, over all ranks."""
     k = len(centroids)
     sums = torch.zeros(k, source.dim, dtype=torch.float64)
     sizes, inertia = torch.zeros(k, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    start = 0
     for number, rows in enumerate(source.chunks()):
         sums, sizes, inertia = (part.to(rows.device) for part in (sums, sizes, inertia))
         codes, distances = search.nearest(number, rows, centroids.to(rows.device))
-        sums.index_add_(0, codes, rows.double())
-        sizes += torch.bincount(codes, minlength=k)
-        inertia += distances.double().sum()
+        scale = None if weights is None else weights[start : start + len(rows)].to(rows.device)
+        start += len(rows)
+        sums.index_add_(0, codes, rows.double() if scale is None else rows.double() * scale[:, None])
+        sizes += torch.bincount(codes, scale, minlength=k)
+        inertia += (distances.double() if scale is None else distances.double() * scale).sum()
     reduce_sum(sums, sizes, inertia)
     if not torch.isfinite(inertia):
         raise ValueError("points hold NaN or infinite values")

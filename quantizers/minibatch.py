@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from quantizers.estimator import Estimator
+from quantizers.estimator import Estimator, Weights, arrays_of
+from quantizers.kmeans import checked_weights
 from quantizers.nearest import nearest
 from quantizers.points import AnyPoints, Points, prepared
 from quantizers.seeding import Init, first_centroids
@@ -56,39 +57,44 @@ class MiniBatchKMeans(Estimator):
         self.tol, self.max_no_improvement, self.reassignment_ratio = tol, max_no_improvement, reassignment_ratio
         self.spherical, self.random_state = spherical, random_state
 
-    def fit(self, points: AnyPoints) -> Self:
+    def fit(self, points: AnyPoints, y: Any = None, sample_weight: Weights = None) -> Self:
         """Finds centres; batches are drawn without replacement from one piece of the points after the other.
 
         Args:
             points: array, memory map, tensor, list of shards, or `quantizers.points.Points`.
+            y: not looked at.
+            sample_weight: ``(N,)`` of the points; all count alike by default.
 
         Raises:
             ValueError: fewer points than clusters, or points that are not finite.
         """
+        points = arrays_of(points)
         source = prepared(points, self.spherical)
+        weights = None if sample_weight is None else checked_weights(np.asarray(sample_weight), len(source))
         self._begin(source)
         plateau = Plateau(min(1.0, 2 * self.batch_size / (len(source) + 1)), self.tol, self.max_no_improvement)
         self.n_iter_, settled = 0, False
         while self.n_iter_ < self.max_iter and not settled:
-            settled = any(plateau.reached(self._learn(rows)[1].mean().item()) for rows in self._batches(source))
+            settled = any(plateau.reached(self._learn(*batch)[1].mean().item()) for batch in self._batches(source, weights))
             self.n_iter_ += 1
-        self._keep(self._centres(), source, stream=hasattr(points, "chunks"))
+        self._keep(self._centres(), source, stream=hasattr(points, "chunks"), weights=sample_weight)
         return self
 
-    def partial_fit(self, points: np.ndarray | Tensor) -> Self:
+    def partial_fit(self, points: np.ndarray | Tensor, y: Any = None, sample_weight: Weights = None) -> Self:
         """Learns from one batch ``(N, D)``; ``labels_`` and ``inertia_`` are then the batch's, before it was learnt from.
 
         Raises:
             ValueError: a first batch smaller than ``n_clusters``, one of another width, or points that are not finite.
         """
-        source = prepared(points, self.spherical)
+        source = prepared(arrays_of(points), self.spherical)
         if not hasattr(self, "cluster_centers_"):
             self._begin(source)
             self.n_iter_ = 0
-        if source.dim != self._centres().shape[1]:
-            raise ValueError(f"points of width {source.dim} where {self._centres().shape[1]} is needed")
-        codes, distances = self._learn(torch.cat(list(source.chunks())).cpu())
-        self.labels_, self.inertia_, self.n_iter_ = codes.numpy(), distances.double().sum().item(), self.n_iter_ + 1
+        self._known(points)
+        weights = None if sample_weight is None else checked_weights(np.asarray(sample_weight), len(source))
+        codes, distances = self._learn(torch.cat(list(source.chunks())).cpu(), weights)
+        scaled = distances.double() if weights is None else distances.double() * weights
+        self.labels_, self.inertia_, self.n_iter_ = codes.numpy(), scaled.sum().item(), self.n_iter_ + 1
         return self
 
     def _begin(self, source: Points) -> None:
@@ -100,22 +106,25 @@ class MiniBatchKMeans(Estimator):
             first = torch.as_tensor(self.init).float().clone()
         if first.shape != (self.n_clusters, source.dim):
             raise ValueError(f"centroids of shape {tuple(first.shape)} where {(self.n_clusters, source.dim)} are needed")
-        self.cluster_centers_ = first.numpy()
+        self.cluster_centers_, self.n_features_in_ = first.numpy(), source.dim
 
-    def _batches(self, source: Points) -> Iterator[Tensor]:
+    def _batches(self, source: Points, weights: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+        start = 0
         for piece in source.chunks():
             order = torch.from_numpy(self._rng.permutation(len(piece)))
             for rows in torch.split(order, self.batch_size):
-                yield piece[rows.to(piece.device)].cpu()
+                yield piece[rows.to(piece.device)].cpu(), None if weights is None else weights[start + rows]
+            start += len(piece)
 
-    def _learn(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _learn(self, rows: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Moves centres for a batch; returns its points' nearest ones and squared distances before that."""
         if not torch.isfinite(rows).all():
             raise ValueError("points hold NaN or infinite values")
         centres = self._centres()  # shares its memory with cluster_centers_
         codes, distances = nearest(rows, centres)
-        added = torch.bincount(codes, minlength=self.n_clusters).double()
-        sums = torch.zeros(centres.shape, dtype=torch.float64).index_add_(0, codes, rows.double())
+        added = torch.bincount(codes, weights, minlength=self.n_clusters).double()
+        weighted = rows.double() if weights is None else rows.double() * weights[:, None]
+        sums = torch.zeros(centres.shape, dtype=torch.float64).index_add_(0, codes, weighted)
         self._sizes += added
         touched = added > 0
         step = sums[touched] - added[touched, None] * centres[touched].double()

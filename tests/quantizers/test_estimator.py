@@ -7,9 +7,13 @@ import torch
 from sklearn.base import clone
 from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.cluster import MiniBatchKMeans as SklearnMiniBatchKMeans
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 from quantizers.backends import BACKENDS
 from quantizers.estimator import Estimator, KMeans
+from quantizers.kmeans import kmeans
 from quantizers.minibatch import MiniBatchKMeans
 from quantizers.points import StreamPoints
 from tests.quantizers.test_kmeans import blobs
@@ -24,7 +28,13 @@ def test_agrees_with_scikit_learn_attribute_by_attribute() -> None:
     assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-3)
     np.testing.assert_array_equal(ours.predict(points), theirs.predict(points))
     np.testing.assert_array_equal(ours.labels_, theirs.labels_)
-    assert {name for name in vars(ours) if name.endswith("_")} == {"cluster_centers_", "labels_", "inertia_", "n_iter_"}
+    assert {name for name in vars(ours) if name.endswith("_")} == {
+        "cluster_centers_",
+        "labels_",
+        "inertia_",
+        "n_iter_",
+        "n_features_in_",
+    }
     assert set(vars(theirs)) > {name for name in vars(ours) if name.endswith("_")}
     np.testing.assert_allclose(ours.transform(points[:50]), theirs.transform(points[:50]), atol=1e-2)
 
@@ -110,3 +120,46 @@ def test_kmeans_pytorch_is_called_as_its_newer_code_wants_it_and_its_release_is_
     monkeypatch.setitem(sys.modules, "kmeans_pytorch", SimpleNamespace(kmeans=release))
     with pytest.raises(ImportError, match=r"0.3 cannot start from given centroids.*pip install git\+https"):
         KMeans(3, backend="kmeans-pytorch").fit(points)
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans])
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_own_checks(kind: type[Estimator]) -> None:
+    """All but one: first centres are drawn from points, not from their weights, so twice a point is another draw."""
+    known = {"check_sample_weight_equivalence_on_dense_data": "the draw of first centres does not look at weights"}
+    found = check_estimator(kind(3), on_fail=None, on_skip=None, expected_failed_checks=known)  # type: ignore[call-arg]
+    assert [row["check_name"] for row in found if row["status"] == "failed"] == []
+    assert sum(row["status"] == "passed" for row in found) > 30
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans])
+def test_a_step_of_a_pipeline(kind: type[Estimator]) -> None:
+    points = blobs()
+    line = Pipeline([("scale", StandardScaler()), ("clusters", kind(10))])  # type: ignore[call-arg]
+    distances = line.fit_transform(points, np.zeros(len(points)))
+    assert distances.shape == (len(points), 10)
+    np.testing.assert_array_equal(distances.argmin(1), line.predict(points))
+    scaled = StandardScaler().fit_transform(points)
+    assert line.score(points) == pytest.approx(-line["clusters"].inertia_, rel=1e-5)
+    assert line["clusters"].n_features_in_ == scaled.shape[1]
+    assert list(line["clusters"].get_feature_names_out())[:1] == [f"{kind.__name__.lower()}0"]
+
+
+def test_a_weight_of_two_is_a_point_twice() -> None:
+    points = blobs(500)
+    weights = np.random.default_rng(0).integers(0, 4, len(points))
+    first = points[:8].copy()
+    weighed = KMeans(8, init=first, max_iter=9, tol=0).fit(points, sample_weight=weights)
+    repeated = KMeans(8, init=first, max_iter=9, tol=0).fit(np.repeat(points, weights, axis=0))
+    theirs = SklearnKMeans(8, init=first, n_init=1, max_iter=9, tol=0).fit(points, sample_weight=weights)
+    np.testing.assert_allclose(weighed.cluster_centers_, repeated.cluster_centers_, atol=1e-5)
+    np.testing.assert_allclose(weighed.cluster_centers_, theirs.cluster_centers_, atol=1e-2)
+    assert weighed.inertia_ == pytest.approx(repeated.inertia_, rel=1e-6)
+    assert weighed.score(points, sample_weight=weights) == pytest.approx(-weighed.inertia_)
+    for wrong in (weights[:5], -weights, weights * 0, weights * np.nan):
+        with pytest.raises(ValueError, match="weight"):
+            KMeans(8).fit(points, sample_weight=wrong)
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        KMeans(8, backend="faiss").fit(points, sample_weight=weights)
+    with pytest.raises(ValueError, match="do not know of weights"):
+        kmeans(points, 8, weights=weights, checkpoint="c")
