@@ -84,7 +84,7 @@ def read_run(root: Path, overrides: list[str]) -> TrainConfig:
     for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
             about = json.loads(path.read_text("utf-8"))
-            raw = about["resolved"] if "resolved" in about else about["config"]
+            raw = about["resolved" if path.parent == root else "config"]
             raw["corpus"]["sources"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a model's config, say

@@ -46,6 +46,15 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
         self.vocab = (DEFAULT_VOCAB if DEFAULT_VOCAB in sizes.vocabs else sizes.vocabs[0]) if vocab is None else vocab
         self.auto_map = AUTO_MAP
         super().__init__(**{key: value for key, value in options.items() if key != "auto_map"})
+        self.check()
+
+    def check(self) -> None:
+        """Looks at the operating point, which transformers may have set after construction.
+
+        Raises:
+            CodecError: a rate or vocabulary that the model does not have.
+        """
+        points, sizes = self._points, self.sizes
         if self.rate not in points:
             raise CodecError(f"rate {self.rate!r} is not one of {', '.join(map(str, sorted(points)))} tokens/s")
         if self.vocab not in sizes.vocabs:

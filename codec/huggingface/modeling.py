@@ -113,6 +113,7 @@ class SemcodecModel(PreTrainedModel):  # type: ignore[misc]  # transformers is n
         if unknown:
             raise CodecError(f"SemcodecModel.from_pretrained does not know {', '.join(map(str, sorted(unknown)))}")
         config = found if config is None else config
+        config.check()
         networks = load_network(lambda: build(config.sizes), folder / "model.safetensors", DERIVED)
         config.fingerprint, config.name_or_path = fingerprint, str(pretrained_model_name_or_path)
         return cls(config, networks.to(device)).eval()

@@ -57,6 +57,7 @@ def main(
     shards: Annotated[Path, typer.Argument(help="What codec tokenize wrote.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")],
     minutes: Annotated[float, typer.Option(help="To train.")] = 2.0,
+    steps: Annotated[int | None, typer.Option(help="To train, however long they take.")] = None,
     streams: Annotated[int | None, typer.Option(help="Of each frame's tokens, the semantic one first; default: all.")] = None,
     seconds: Annotated[float, typer.Option(help="Of audio in a crop.")] = 4.0,
     batch: Annotated[int, typer.Option(help="Crops a process.")] = 8,
@@ -80,12 +81,12 @@ def main(
     curve: list[dict[str, float]] = []
 
     @torch.no_grad()
-    def measure(step: int, share: float) -> None:
+    def measure(step: int, seconds_so_far: float) -> None:
         model.eval()
         nats = sum(loss_of(model, crops.to(accelerator.device), pad).item() for crops in tests) / len(tests)
         model.train()
         point = {
-            "seconds": round(share * minutes * 60, 1),
+            "seconds": round(seconds_so_far, 1),
             "step": step,
             "bits_per_token": round(nats / math.log(2), 3),
             "bits_per_second": round(nats / math.log(2) * vocabulary.tokens_per_second, 1),
@@ -95,11 +96,12 @@ def main(
 
     began, due = time.monotonic(), 0.0
     for step, crops in enumerate(loader):
-        # The main process's clock is everybody's: all must stop at the same step.
-        share = torch.tensor((time.monotonic() - began) / (60 * minutes), device=accelerator.device)
-        passed = min(1.0, float(accelerator.reduce(share, "mean")))
-        if passed >= due:
-            measure(step, passed)
+        seconds_so_far = time.monotonic() - began
+        share = seconds_so_far / (60 * minutes) if steps is None else step / steps
+        # Clocks differ, and all processes must stop at the same step.
+        passed = min(1.0, float(accelerator.reduce(torch.tensor(share, device=accelerator.device), "mean")))
+        if passed >= min(due, 1.0):
+            measure(step, seconds_so_far)
             due = passed + 1 / MEASUREMENTS
         if passed >= 1:
             break
@@ -109,8 +111,6 @@ def main(
         accelerator.backward(loss_of(model, crops, pad))
         accelerator.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    if curve[-1]["step"] != step:
-        measure(step, 1.0)
     if accelerator.is_main_process:
         accelerator.unwrap_model(model).save_pretrained(output)
         vocabulary.save(output)

@@ -36,7 +36,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tokens_to_sound(shards: Path, tmp_path: Path) -> None:
     pytest.importorskip("accelerate")
     pytest.importorskip("transformers")
-    small = ("--minutes", 0.05, "--width", 64, "--layers", 1, "--batch", 2, "--seconds", 1, "--streams", 2)
+    small = ("--steps", 30, "--width", 64, "--layers", 1, "--batch", 2, "--seconds", 1, "--streams", 2)
     done = python(EXAMPLE / "train.py", shards, "-o", tmp_path / "lm", *small)
     assert done.returncode == 0, done.stderr
     curve = json.loads((tmp_path / "lm" / "curve.json").read_text())
