@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Wave: TypeAlias = Tensor | np.ndarray | Sequence[Tensor | np.ndarray | Sequence[float]]
     """``(B, samples)``, ``(B, 1, samples)``, ``(samples,)``, or a list of clips."""
+else:
+    Wave = Any
 
 LOUDEST = 32.0
 """Floating-point audio may pass full scale, ±1, but not by more than 30 dB: then it was never scaled to it."""

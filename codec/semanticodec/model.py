@@ -193,7 +193,7 @@ class OfficialCodec(Codec):
         codes = tokens.codes.to(books.semantic.device)
         tables = {"semantic": books.semantic, "acoustic": books.acoustic}
         parts = [table[codes[:, index]] for index, (name, table) in enumerate(tables.items()) if stream in (name, "both")]
-        return torch.cat(parts, dim=-1).to(tokens.device).masked_fill(~tokens.mask[..., None], 0)
+        return torch.cat(parts, dim=-1).to(tokens.codes.device).masked_fill(~tokens.mask[..., None], 0)
 
     def stream_encoder(  # type: ignore[override]
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE

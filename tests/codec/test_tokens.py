@@ -66,7 +66,7 @@ def test_what_tokens_tell_of_themselves() -> None:
     assert tokens.item(-1) == tokens.item(1)
     with pytest.raises(IndexError):
         tokens.item(2)
-    assert tokens.to("meta").device.type == "meta"
+    assert tokens.to("meta").codes.device.type == "meta"
 
 
 def test_equal_is_what_says_the_same() -> None:
@@ -98,6 +98,7 @@ def test_slices_that_meet_join_to_the_whole(
     twice = tokens.slice(*sorted(times)[:2]).slice(0.1) if len(times) > 1 else tokens.slice(0.1)
     for index in range(len(tokens)):
         codes, before = twice.in_context(index)
+        codes = torch.from_numpy(codes)
         assert torch.equal(codes, tokens.item(index).codes[0])
         assert torch.equal(codes[:, before:][:, : int(twice.frames[index])], twice.item(index).codes[0])
 
