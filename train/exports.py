@@ -37,5 +37,13 @@ def export(
     loaded = load_own(model)
     if onnx:
         write_onnx(loaded, onnx, int8)
+        _tell(onnx)
     if hf:
         write_folder(loaded, hf)
+        _tell(hf)
+
+
+def _tell(folder: Path) -> None:
+    """Prints what lies in a folder now."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    typer.echo(f"{folder}: " + ", ".join(f"{path.name} ({path.stat().st_size / 1e6:.1f} MB)" for path in files))

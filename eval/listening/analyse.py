@@ -15,13 +15,21 @@ from codec.errors import CodecError
 from eval.colours import colour_of
 from eval.listening.results import BOUNDS, Participation, Rating, Results, collect
 from eval.listening.screening import Screening, screen
-from eval.listening.statistics import ALL, Comparison, Effect, Mean, compare, means, mixed_model, prefer
+from eval.listening.statistics import ALL, Comparison, Effect, Mean, compare, means, mixed_model, prefer, told_apart
 from eval.listening.study import REFERENCE, Study, load_study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCALES = {"mushra": (0, 100, "MUSHRA score"), "ab": (0, 1, "share of preferences"), "acr": (1, 5, "opinion score (MOS)")}
+SCALES = {
+    "mushra": (0, 100, "MUSHRA score"),
+    "ab": (0, 1, "share of preferences"),
+    "acr": (1, 5, "opinion score (MOS)"),
+    "bs1116": (1, 5, "grade"),
+    "abx": (0, 1, "share of right answers"),
+}
+SHARES = ("ab", "abx")
+"""Modes whose comparisons are shares of votes, not differences of scores."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +75,28 @@ def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
     verdicts = tuple(screen(results.ratings)) if study.mode == "mushra" else ()
     left_out = {verdict.rater for verdict in verdicts if not verdict.kept}
     kept = tuple(rating for rating in results.ratings if rating.rater not in left_out)
-    wanted = chosen or list(combinations([c.name for c in study.conditions if c.kind == "codec"], 2))
-    comparisons = prefer(kept, wanted) if study.mode == "ab" else compare(kept, wanted)
+    comparisons = _compared(study, kept, chosen)
     effects: list[Effect] = []
     note = ""
-    if study.mode != "ab":
+    if study.mode not in SHARES:
         try:
             effects = mixed_model(kept, REFERENCE)
         except CodecError as error:
             note = str(error)
     table = tuple(means(kept, names, study.domains, BOUNDS[study.mode]))
     return Analysis(study, results, verdicts, kept, table, tuple(comparisons), tuple(effects), note)
+
+
+def _compared(study: Study, kept: Sequence[Rating], chosen: Sequence[tuple[str, str]]) -> list[Comparison]:
+    codecs = [c.name for c in study.conditions if c.kind == "codec"]
+    if study.mode == "abx":
+        if chosen:
+            raise CodecError("ABX compares every codec with guessing, and nothing else")
+        return told_apart(kept, codecs)
+    if study.mode == "bs1116":
+        return compare(kept, chosen or [(codec, REFERENCE) for codec in codecs], "trial")
+    pairs = chosen or list(combinations(codecs, 2))
+    return prefer(kept, pairs) if study.mode == "ab" else compare(kept, pairs)
 
 
 def write_analysis(analysis: Analysis, folder: Path, parquet: bool = False) -> list[Path]:
@@ -188,7 +207,7 @@ def report(analysis: Analysis) -> str:
         "",
         *(_figures(analysis) if analysis.kept else [_NOBODY, ""]),
     ]
-    if study.mode != "ab" and analysis.kept:
+    if study.mode not in SHARES and analysis.kept:
         out += ["## Mixed model", "", *_effects_table(analysis), ""]
     out += ["## Raters", "", *_raters_table(analysis), ""]
     notes = (*study.notes, *analysis.results.notes)
@@ -212,6 +231,8 @@ _METHODS = {
     "mushra": "MUSHRA (ITU-R BS.1534-3) with hidden reference, 3.5 kHz and 7 kHz anchors",
     "ab": "Preference of two, beside the reference",
     "acr": "Absolute category rating (ITU-T P.800)",
+    "bs1116": "Small impairments (ITU-R BS.1116-3): triple stimulus with hidden reference",
+    "abx": "ABX: is X the original (A) or the codec (B)",
 }
 
 
@@ -247,13 +268,19 @@ def p_value(p: float) -> str:
 
 
 def _comparison_table(analysis: Analysis) -> list[str]:
-    ab = analysis.study.mode == "ab"
-    head = ["first", "second", "prefer first" if ab else "difference", "pairs", "p", "p (Holm)"]
+    mode = analysis.study.mode
+    ab = mode in SHARES
+    told = {"ab": "prefer first", "abx": "right", "bs1116": "difference grade"}.get(mode, "difference")
+    head = ["first", "second", told, "pairs", "p", "p (Holm)"]
     rows = [
         [c.first, c.second, f"{c.difference:.0%}" if ab else f"{c.difference:+.2f}", str(c.n), p_value(c.p), p_value(c.p_holm)]
         for c in analysis.comparisons
     ]
-    test = "Sign test, ties left out" if ab else "Wilcoxon signed-rank test over pairs of one rater and clip"
+    test = {
+        "ab": "Sign test, ties left out",
+        "abx": "One-sided binomial test",
+        "bs1116": "Wilcoxon signed-rank test over trials, codec minus hidden reference",
+    }.get(mode, "Wilcoxon signed-rank test over pairs of one rater and clip")
     return [*_table(head, rows), "", f"{test}; p (Holm) is corrected for the {len(rows)} comparisons of this table."]
 
 

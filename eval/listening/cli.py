@@ -66,7 +66,7 @@ def make(
         str, typer.Option(help="Clips of each domain, as in speech=3,music=2; default: as in SemantiCodec's paper.")
     ] = "speech=30,music=25,sound=50",
     mode: Annotated[
-        str, typer.Option(help="mushra (0–100 beside a reference), ab (preference of two) or acr (1–5).")
+        str, typer.Option(help="mushra (0–100 beside a reference), ab (preference of two), acr (1–5), bs1116 or abx.")
     ] = "mushra",
     title: Annotated[str, typer.Option(help="Shown to raters.")] = "Listening test",
     per_rater: Annotated[int | None, typer.Option(help="Trials of one rater; default: all.")] = None,

@@ -260,6 +260,8 @@ def _through(codec: Reconstructor, excerpt: Excerpt) -> np.ndarray:
 def _trials(root: Path, sounds: Sounds, mode: Mode) -> list[Trial]:
     """What is rated of one clip: everything at once, every pair, or every sound alone."""
     rate = sounds.sample_rate
+    if mode in ("bs1116", "abx"):
+        return [_pair(root, sounds, name, mode) for name in sounds.waves if name != REFERENCE]
     rated = [
         Stimulus(_write(root, wave, rate), name) for name, wave in sounds.waves.items() if mode != "ab" or name != REFERENCE
     ]
@@ -272,6 +274,15 @@ def _trials(root: Path, sounds: Sounds, mode: Mode) -> list[Trial]:
     }
     seconds = len(sounds.waves[REFERENCE]) / rate
     return [Trial(new_id(), sounds.clip, sounds.domain, reference, group, seconds) for group in groups[mode]]
+
+
+def _pair(root: Path, sounds: Sounds, name: str, mode: Mode) -> Trial:
+    """The original and a codec's sound beside the open original; every file is new, so that names give nothing away."""
+    rate, original, coded = sounds.sample_rate, sounds.waves[REFERENCE], sounds.waves[name]
+    hidden = Stimulus(_write(root, original, rate), REFERENCE), Stimulus(_write(root, coded, rate), name)
+    other = _write(root, coded, rate) if mode == "abx" else None
+    reference = _write(root, original, rate)
+    return Trial(new_id(), sounds.clip, sounds.domain, reference, hidden, len(original) / rate, other)
 
 
 def _write(root: Path, wave: np.ndarray, sample_rate: int) -> str:

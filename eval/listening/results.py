@@ -11,12 +11,12 @@ from typing import Any, Literal
 from codec.errors import CodecError, first_error
 from eval.listening.briefing import MAX_COMMENT
 from eval.listening.store import FILE, Store
-from eval.listening.study import Study, Trial
+from eval.listening.study import REFERENCE, Stimulus, Study, Trial
 
 MAX_FILE = 10_000_000
 PLANS = 60
 """Of an exported page, which takes one of them at random."""
-BOUNDS = {"mushra": (0.0, 100.0), "ab": (0.0, 1.0), "acr": (1.0, 5.0)}
+BOUNDS = {"mushra": (0.0, 100.0), "ab": (0.0, 1.0), "acr": (1.0, 5.0), "bs1116": (1.0, 5.0), "abx": (0.0, 1.0)}
 """Of a score, by mode."""
 
 
@@ -30,7 +30,7 @@ class Rating:
         clip: which recording.
         domain: speech, music or sound.
         condition: what it was.
-        score: 0–100, 1–5, or 1, 0.5, 0 for better, no difference, worse.
+        score: 0–100, 1–5, or 1, 0.5, 0 for better, no difference, worse; of ABX 1 for a right answer, 0 for a wrong one.
         seconds: that the trial took.
     """
 
@@ -93,7 +93,7 @@ def collect(study: Study, folder: Path) -> Results:
         for rater in store.raters():
             finished, scores = store.finished(rater), store.scores(rater)
             plan = study.plan(rater.index)
-            ratings += _ratings(rater.name, plan, finished, scores)
+            ratings += _ratings(study, rater.name, plan, finished, scores)
             told = store.answers(rater), _said(plan, store.comments(rater))
             raters.append(Participation(rater.name, len(finished), len(plan), _headphones(rater.setup), *told))
         store.close()
@@ -110,7 +110,7 @@ def collect(study: Study, folder: Path) -> Results:
         seen[sheet.rater] = path.name
         name = sheet.name if sheet.name not in {r.rater for r in raters} else f"{sheet.name} ({sheet.rater[:4]})"
         plan = study.plan(sheet.plan)
-        ratings += _ratings(name, plan, sheet.finished, sheet.scores)
+        ratings += _ratings(study, name, plan, sheet.finished, sheet.scores)
         headphones = _headphones(vars(sheet.setup) if sheet.setup else None)
         told = sheet.answers, _said(plan, sheet.comments)
         raters.append(Participation(name, len(sheet.finished), len(plan), headphones, *told))
@@ -120,14 +120,23 @@ def collect(study: Study, folder: Path) -> Results:
 
 
 def _ratings(
-    rater: str, plan: tuple[Trial, ...], finished: dict[str, float], scores: dict[str, dict[str, float]]
+    study: Study, rater: str, plan: tuple[Trial, ...], finished: dict[str, float], scores: dict[str, dict[str, float]]
 ) -> list[Rating]:
     return [
-        Rating(rater, trial.id, trial.clip, trial.domain, s.condition, scores[trial.id][s.id], finished[trial.id])
+        Rating(rater, trial.id, trial.clip, trial.domain, *_meant(study, trial, s, scores[trial.id][s.id]), finished[trial.id])
         for trial in plan
         if trial.id in finished
         for s in trial.stimuli
     ]
+
+
+def _meant(study: Study, trial: Trial, stimulus: Stimulus, score: float) -> tuple[str, float]:
+    """Condition and score; an answer of ABX, 1 for "X is A", counts as right or wrong for the codec that was B."""
+    whole = study.trial(trial.id)
+    if trial.other is None or whole is None:
+        return stimulus.condition, score
+    codec = next(s.condition for s in whole.stimuli if s.condition != REFERENCE)
+    return codec, float((score == 1) == (stimulus.condition == REFERENCE))
 
 
 def _said(plan: tuple[Trial, ...], comments: dict[str, str]) -> tuple[tuple[str, str], ...]:

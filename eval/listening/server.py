@@ -105,13 +105,15 @@ def invitation_of(study: Study) -> dict[str, Any]:
 
 def without_order(trial: Trial) -> Trial:
     """Sounds sorted by their random names: the order in which they were made would give them away."""
-    return replace(trial, stimuli=tuple(sorted(trial.stimuli, key=lambda stimulus: stimulus.id)))
+    known = sorted(trial.stimuli, key=lambda stimulus: stimulus.id)
+    return replace(trial, stimuli=tuple(known[: 1 if trial.other else None]))
 
 
 def _shown(trial: Trial) -> dict[str, Any]:
     return {
         "id": trial.id,
         "reference": trial.reference,
+        "other": trial.other,
         "stimuli": [stimulus.id for stimulus in trial.stimuli],
         "seconds": trial.seconds,
     }

@@ -12,6 +12,7 @@ import numpy as np
 from codec.errors import CodecError
 from eval.listening.results import Rating
 
+GUESSING = "guessing"
 ALL = "all"
 """Over the domains."""
 
@@ -135,15 +136,15 @@ def pairs(ratings: Iterable[Rating], key: str = "clip") -> dict[tuple[str, str],
     return found
 
 
-def compare(ratings: Sequence[Rating], chosen: Sequence[tuple[str, str]]) -> list[Comparison]:
+def compare(ratings: Sequence[Rating], chosen: Sequence[tuple[str, str]], key: str = "clip") -> list[Comparison]:
     """Wilcoxon signed-rank test of these pairs of conditions, corrected by Holm.
 
-    Pairs are a rater's scores of one clip. Those of one rater are not independent of each other; the mixed model is the
-    one that knows.
+    Pairs are a rater's scores of one clip (or trial). Those of one rater are not independent of each other; the mixed model
+    is the one that knows.
     """
     from scipy import stats
 
-    together = pairs(ratings).values()
+    together = pairs(ratings, key).values()
     rows = []
     for first, second in chosen:
         differences = np.array([scores[first] - scores[second] for scores in together if first in scores and second in scores])
@@ -167,6 +168,19 @@ def prefer(ratings: Sequence[Rating], chosen: Sequence[tuple[str, str]]) -> list
             continue
         p = float(stats.binomtest(sum(s == 1 for s in decided), len(decided)).pvalue) if decided else 1.0
         rows.append((first, second, float(np.mean(scores)), p, len(scores)))
+    return _corrected(rows)
+
+
+def told_apart(ratings: Sequence[Rating], codecs: Sequence[str]) -> list[Comparison]:
+    """Share of right answers of ABX, and the one-sided binomial test against guessing; corrected by Holm."""
+    from scipy import stats
+
+    rows = []
+    for codec in codecs:
+        answers = [rating.score for rating in ratings if rating.condition == codec]
+        if answers:
+            p = float(stats.binomtest(round(sum(answers)), len(answers), alternative="greater").pvalue)
+            rows.append((codec, GUESSING, float(np.mean(answers)), p, len(answers)))
     return _corrected(rows)
 
 

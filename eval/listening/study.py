@@ -20,7 +20,7 @@ from codec.atomic import atomic_write
 from codec.errors import CodecError, first_error
 from eval.listening.briefing import Briefing
 
-Mode = Literal["mushra", "ab", "acr"]
+Mode = Literal["mushra", "ab", "acr", "bs1116", "abx"]
 Kind = Literal["reference", "anchor", "codec"]
 FORMAT = 1
 REFERENCE, LOW_ANCHOR, MID_ANCHOR = "reference", "anchor 3.5 kHz", "anchor 7 kHz"
@@ -67,6 +67,7 @@ class Trial:
         reference: id of the open reference; None where none is played (opinion scores).
         stimuli: what is rated.
         seconds: length of every sound.
+        other: id of a second open sound, B of ABX; then ``stimuli`` are what X may be, and every rater gets one of them.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Trial:
     reference: str | None
     stimuli: tuple[Stimulus, ...]
     seconds: float
+    other: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Study:
 
     Attributes:
         title: shown to raters.
-        mode: ``mushra`` (0–100, BS.1534-3), ``ab`` (preference of two) or ``acr`` (1–5, P.800).
+        mode: ``mushra`` (0–100, BS.1534-3), ``ab`` (preference of two), ``acr`` (1–5, P.800), ``bs1116`` (small impairments,
+            1.0–5.0 beside a reference, BS.1116-3) or ``abx`` (is there a difference).
         seed: of every random choice: clips, and what each rater hears in which order.
         conditions: in the order of tables and plots.
         trials: all of them; a rater gets ``per_rater``.
@@ -150,13 +153,13 @@ class Study:
 
 
 def _shuffled(trial: Trial, rng: np.random.Generator) -> Trial:
-    order = rng.permutation(len(trial.stimuli))
+    order = rng.permutation(len(trial.stimuli))[: 1 if trial.other else None]
     return Trial(**{**vars(trial), "stimuli": tuple(trial.stimuli[i] for i in order)})
 
 
 def sounds_of(trials: Iterable[Trial]) -> frozenset[str]:
     """Ids of all that is heard in these trials."""
-    return frozenset(i for t in trials for i in (t.reference, *(s.id for s in t.stimuli)) if i)
+    return frozenset(i for t in trials for i in (t.reference, t.other, *(s.id for s in t.stimuli)) if i)
 
 
 def new_id() -> str:

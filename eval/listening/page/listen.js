@@ -5,13 +5,15 @@ import { el, key, notify, show } from "./dom.js";
 import { welcome } from "./welcome.js";
 import { headphoneCheck } from "./headphones.js";
 import { Player, audioContext, decodeAll } from "./player.js";
-import { ab, acr, mushra } from "./rating.js";
+import { ab, abx, acr, bs1116, mushra } from "./rating.js";
 import { waveform } from "./waveform.js";
 
 const TASK = {
   mushra: "How close is each sound to the reference?",
   ab: "Which sound is closer to the reference?",
   acr: "How good does this sound?",
+  bs1116: "One of A and B is the reference itself: give it 5. How much does the other one differ?",
+  abx: "Is X the same as A, or the same as B?",
 };
 const player = new Player(audioContext());
 window.player = player; // for tests and for the curious
@@ -97,7 +99,7 @@ async function load(store, ids) {
 /** One screen of sounds to rate. `rated` holds what was rated before; `rate(scores)` keeps a rating; `next` goes on. */
 async function trial(session, store, shown, { heading, lead, rated, rate, label, next }) {
   screen(el("section", { class: "card narrow" }, el("h1", { text: heading }), el("p", { class: "muted", text: "Loading sounds …" })));
-  await load(store, [...new Set([shown.reference, ...shown.stimuli].filter(Boolean))]);
+  await load(store, [...new Set([shown.reference, shown.other, ...shown.stimuli].filter(Boolean))]);
   const open = shown.reference ?? shown.stimuli[0];
   const wave = waveform(player, player.buffers.get(open));
   const scores = { ...rated };
@@ -124,13 +126,15 @@ async function trial(session, store, shown, { heading, lead, rated, rate, label,
     update();
   };
   const parts = { button, listen, set, scores, shown };
-  const kind = { mushra, ab, acr }[session.mode](parts);
+  const kind = { mushra, ab, abx, acr, bs1116 }[session.mode](parts);
 
   function update() {
-    const silent = shown.stimuli.filter((id) => !heard.has(id)).length;
+    const must = shown.other ? [shown.reference, shown.other, ...shown.stimuli] : shown.stimuli;
+    const silent = must.filter((id) => !heard.has(id)).length;
     const open = shown.stimuli.filter((id) => !(id in scores)).length;
-    go.disabled = open + silent > 0;
-    left.textContent = silent ? `${silent} of ${shown.stimuli.length} sounds not heard yet` : open ? (session.mode === "mushra" ? `${open} of ${shown.stimuli.length} sounds not rated yet` : "Not rated yet") : "All rated";
+    const problem = kind.problem?.() ?? "";
+    go.disabled = open + silent > 0 || problem !== "";
+    left.textContent = silent ? `${silent} of ${must.length} sounds not heard yet` : open ? (session.mode === "mushra" ? `${open} of ${shown.stimuli.length} sounds not rated yet` : "Not rated yet") : problem || "All rated";
     toggle.textContent = player.playing ? "Pause" : "Play";
     buttons.forEach((b, id) => b.setAttribute("aria-pressed", String(player.playing && player.current === id)));
     kind.update?.();
@@ -145,12 +149,12 @@ async function trial(session, store, shown, { heading, lead, rated, rate, label,
     el("h1", { text: heading }),
     el("p", { class: "lead", text: lead }),
     wave.node,
-    el("div", { class: "row tools" }, toggle, shown.reference ? button(shown.reference, "Reference", "", "R") : null),
+    el("div", { class: "row tools" }, toggle, shown.reference && !shown.other ? button(shown.reference, "Reference", "", "R") : null),
     kind.node,
     remark ? el("div", { class: "remark" }, el("label", { for: "remark", text: "Anything to remark? (optional)" }), remark) : null,
     el("div", { class: "foot" }, left, go),
     el("details", {}, el("summary", { text: "Keys" }), el("p", {}, ...kind.keys.flatMap(([name, what]) => [key(name), ` ${what} `]),
-      key("Space"), " play, pause ", ...(shown.reference ? [key("R"), " or ", key("0"), " reference "] : []), key("["), " ", key("]"), " loop from, to here ", key("\\"), " whole sound ", key("Enter"), " go on")),
+      key("Space"), " play, pause ", ...(shown.reference && !shown.other ? [key("R"), " or ", key("0"), " reference "] : []), key("["), " ", key("]"), " loop from, to here ", key("\\"), " whole sound ", key("Enter"), " go on")),
   ));
   player.addEventListener("change", update);
   leave = () => {
@@ -161,8 +165,9 @@ async function trial(session, store, shown, { heading, lead, rated, rate, label,
     const pressed = event.key.length === 1 ? event.key.toUpperCase() : event.key;
     const index = pressed.length === 1 ? pressed.charCodeAt(0) - 65 : -1;
     if (pressed === " ") toggle.click();
+    else if (kind.sound?.(pressed)) listen(kind.sound(pressed));
     else if ((pressed === "R" || pressed === "0") && shown.reference) listen(shown.reference);
-    else if (index >= 0 && index < shown.stimuli.length) {
+    else if (!kind.sound && index >= 0 && index < shown.stimuli.length) {
       listen(shown.stimuli[index]);
       kind.focus?.(index);
     } else if (pressed === "[") player.setLoop(player.position, player.loop[1]);

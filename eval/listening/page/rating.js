@@ -5,14 +5,38 @@
 import { el } from "./dom.js";
 
 const SCALE = ["bad", "poor", "fair", "good", "excellent"];
+const IMPAIRMENT = ["very annoying", "annoying", "slightly annoying", "perceptible", "imperceptible"];
 export const letter = (index) => String.fromCharCode(65 + index);
 
 /** Sliders from 0 to 100. */
-export function mushra({ button, set, scores, shown }) {
-  const word = (value) => SCALE[Math.min(4, Math.floor(value / 20))];
-  const sliders = shown.stimuli.map((id, i) => {
+export function mushra(parts) {
+  return sliders(parts, { min: 0, max: 100, step: 1, page: 10, words: SCALE, about: "closeness to the reference", word: (value) => SCALE[Math.min(4, Math.floor(value / 20))] });
+}
+
+/** Sliders from 1.0 to 5.0; one of the two sounds is the reference, and so beyond reproach. */
+export function bs1116(parts) {
+  const made = sliders(parts, { min: 1, max: 5, step: 0.1, page: 0.5, words: IMPAIRMENT, about: "impairment", word: (value) => IMPAIRMENT[Math.round(value) - 1] });
+  const problem = () => (parts.shown.stimuli.some((id) => parts.scores[id] === 5) ? "" : "One of the two is the reference: one must be 5");
+  return { ...made, problem };
+}
+
+/** Is X the one or the other? */
+export function abx({ button, set, scores, shown }) {
+  const [x] = shown.stimuli;
+  const made = choices("X is", [["1", "A"], ["0", "B"]], x in scores ? String(scores[x]) : null, (value) => set({ [x]: Number(value) }));
+  const sounds = [["A", shown.reference], ["B", shown.other], ["X", x]];
+  return {
+    ...made,
+    node: el("div", {}, el("div", { class: "row pair" }, ...sounds.map(([name, id]) => button(id, name, " sound", name))), made.node),
+    sound: (pressed) => new Map(sounds).get(pressed),
+    keys: [["A", ""], ["B", ""], ["X", "hear a sound"], ["1 – 2", "answer"]],
+  };
+}
+
+function sliders({ button, set, scores, shown }, { min, max, step, page, words, about, word }) {
+  const made = shown.stimuli.map((id, i) => {
     const value = el("output", { class: "score" });
-    const slider = el("input", { type: "range", min: 0, max: 100, step: 1, value: scores[id] ?? 0, "aria-label": `Sound ${letter(i)}: closeness to the reference` });
+    const slider = el("input", { type: "range", min, max, step, value: scores[id] ?? min, "aria-label": `Sound ${letter(i)}: ${about}` });
     const paint = () => {
       const known = id in scores;
       value.textContent = known ? scores[id] : "–";
@@ -29,21 +53,21 @@ export function mushra({ button, set, scores, shown }) {
     slider.addEventListener("input", moved);
     for (const event of ["change", "pointerup"]) slider.addEventListener(event, settled); // pointerup: a click at 0 changes nothing
     slider.addEventListener("keydown", (event) => {
-      const step = { PageUp: 10, PageDown: -10 }[event.key];
-      if (step) {
+      const change = { PageUp: page, PageDown: -page }[event.key];
+      if (change) {
         event.preventDefault();
-        slider.value = Number(slider.value) + step;
+        slider.value = Number(slider.value) + change;
       }
-      if (step || event.key === "Home") settled();
+      if (change || event.key === "Home") settled();
     });
     paint();
     return { id, slider, value, paint };
   });
-  const rows = sliders.map(({ id, slider, value }, i) => el("div", { class: "rate" }, button(id, letter(i), " sound", letter(i)), slider, value));
+  const rows = made.map(({ id, slider, value }, i) => el("div", { class: "rate" }, button(id, letter(i), " sound", letter(i)), slider, value));
   return {
-    node: el("div", { class: "mushra" }, el("div", { class: "rate scale", "aria-hidden": "true" }, el("span"), el("div", { class: "labels" }, ...SCALE.map((text) => el("span", { text }))), el("span")), ...rows),
-    update: () => sliders.forEach(({ paint }) => paint()),
-    focus: (index) => sliders[index].slider.focus({ preventScroll: true }),
+    node: el("div", { class: "mushra" }, el("div", { class: "rate scale", "aria-hidden": "true" }, el("span"), el("div", { class: "labels" }, ...words.map((text) => el("span", { text }))), el("span")), ...rows),
+    update: () => made.forEach(({ paint }) => paint()),
+    focus: (index) => made[index].slider.focus({ preventScroll: true }),
     keys: [[`A – ${letter(shown.stimuli.length - 1)}`, "hear a sound"], ["← →", "rate it"]],
   };
 }

@@ -19,13 +19,13 @@ from eval.listening.make import Recipe, make_study
 from eval.listening.server import make_app
 from eval.listening.study import REFERENCE, load_study
 from eval.listening.ui import make_ui
-from tests.conftest import DATA
 from tests.eval.listening.conftest import CHROMIUM, FLAGS, serving, write_recordings
 from tests.eval.listening.rater import on_trial, practise, set_up, take_part, with_loudspeakers
 from tests.eval.listening.test_analysis import fill
 
 FOLDER = Path(__file__).parents[3] / "docs" / "images" / "listening"
 CODECS = ("semcodec@100", "semcodec@50", "semcodec@25")
+WIDE = {"width": 1180, "height": 900}
 DESKTOP, PHONE = {"width": 1000, "height": 760}, {"width": 390, "height": 760}
 
 
@@ -59,22 +59,30 @@ def main() -> None:
                 page.locator(".cell").nth(1).click()
                 page.wait_for_function("() => document.querySelectorAll('audio')[1].currentTime > 0.5")
                 take(page, f"demo-{name}")
-        with serving(make_ui()) as address:
-            for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
-                page = new_page(browser, size)
-                page.goto(address)
-                page.get_by_label("Choose a file").set_input_files(DATA / "speech.flac")
-                page.locator("article", has_text="semcodec@25").get_by_text("a second").wait_for()
-                page.locator("#toggle").click()
-                page.keyboard.press("3")
-                page.wait_for_function("() => player.position > 1")
-                take(page, f"ui-{name}")
+        try_codecs(browser)
         browser.close()
 
 
-def new_page(browser: Any, size: dict[str, int]) -> Any:
+def try_codecs(browser: Any) -> None:
+    """The page to try codecs on: on a desktop, on a phone at night."""
+    with serving(make_ui()) as address:
+        for name, size, scheme in (("desktop", WIDE, "light"), ("phone", PHONE, "dark")):
+            page = new_page(browser, size, scheme)
+            page.goto(address)
+            page.get_by_role("button", name="a voice").click()
+            for rate in (100, 50, 25):
+                page.get_by_role("article", name=f"semcodec@{rate}", exact=True).get_by_text("mel distance").wait_for()
+            page.locator("#toggle").click()
+            page.keyboard.press("2")
+            page.evaluate("() => player.setLoop(0.8, 2.6)")
+            page.wait_for_function("() => player.position > 1")
+            page.locator("#toggle").click()
+            take(page, f"ui-{name}", 1680)
+
+
+def new_page(browser: Any, size: dict[str, int], scheme: str = "light") -> Any:
     """A window; patient."""
-    page = browser.new_context(viewport=size).new_page()
+    page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
     page.set_default_timeout(300_000)
     return page
 
@@ -129,12 +137,12 @@ def draw_plot(root: Path, clips: list[Any], codecs: list[Any]) -> None:
     plot(analyse(root / "rated")).savefig(FOLDER / "plot.png", dpi=80)
 
 
-def take(page: Any, name: str) -> None:
+def take(page: Any, name: str, tallest: int = 1250) -> None:
     """A page, or the top of a long one, in 64 colours."""
     path = FOLDER / f"{name}.png"
     page.screenshot(path=path, full_page=True)
     image = Image.open(path).convert("RGB")
-    image.crop((0, 0, image.width, min(image.height, 1250))).quantize(64).save(path, optimize=True)
+    image.crop((0, 0, image.width, min(image.height, tallest))).quantize(64).save(path, optimize=True)
 
 
 if __name__ == "__main__":

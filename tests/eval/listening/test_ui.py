@@ -27,6 +27,7 @@ from eval.listening.demo import write_demo
 from eval.listening.workbench import Shelf, level
 from eval.reconstruction.spectral import mel_distance
 from tests.conftest import DATA
+from tests.eval.listening.axe import serious
 from tests.eval.listening.conftest import COARSE, FINE, Steps, serving
 
 OURS = {"x-codec": "ui"}
@@ -163,6 +164,7 @@ def test_demo_page(page: Any, recordings: list[Clip], tmp_path: Path) -> None:
         assert page.title() == "A <title>"
         assert page.locator("section h2").all_inner_texts() == ["Speech", "Music"]
         assert page.locator("article .label").all_text_contents()[:2] == ["original ", "fine 1.00 kbps"]
+        assert not serious(page)
         speech, music = page.locator("article").all()
         speech.locator(".cell").nth(0).click()
         page.wait_for_function("() => document.querySelector('audio').currentTime > 0.3")
@@ -176,6 +178,8 @@ def test_demo_page(page: Any, recordings: list[Clip], tmp_path: Path) -> None:
         music.locator(".cell").nth(2).click()
         playing = "() => [...document.querySelectorAll('audio')].map((a, i) => a.paused ? -1 : i).filter((i) => i >= 0).join()"
         page.wait_for_function(f"() => ({playing})() === '5'")
+        page.keyboard.press("0")  # the original, as on every page
+        page.wait_for_function(f"() => ({playing})() === '3'")
         page.keyboard.press(" ")
         page.wait_for_function(f"() => ({playing})() === ''")
 
