@@ -74,6 +74,7 @@ def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
     results = collect(study, folder)
     verdicts = tuple(screen(results.ratings)) if study.mode == "mushra" else ()
     left_out = {verdict.rater for verdict in verdicts if not verdict.kept}
+    left_out |= {person.rater for person in results.raters if not person.attentive}
     kept = tuple(rating for rating in results.ratings if rating.rater not in left_out)
     comparisons = _compared(study, kept, chosen)
     effects: list[Effect] = []
@@ -298,6 +299,8 @@ def _raters_table(analysis: Analysis) -> list[str]:
     def row(person: Participation) -> list[str]:
         verdict = verdicts.get(person.rater)
         said = "kept" if verdict is None or verdict.kept else f"left out: {verdict.reason}"
+        if not person.attentive:
+            said = f"left out: {person.checks[0]} of {person.checks[1]} checks of attention passed"
         said = said if person.finished else "finished no trial"
         return [_plain(person.rater), f"{person.finished}/{person.planned}", person.headphones or "–", said]
 

@@ -75,6 +75,7 @@ def make(
     consent: Annotated[Path | None, typer.Option(help="Markdown beside the box that raters tick.")] = None,
     questions: Annotated[Path | None, typer.Option(help="YAML: a list of id, text, kind and options.")] = None,
     comments: Annotated[bool, typer.Option("--comments", help="A field for remarks with every trial.")] = False,
+    checks: Annotated[int, typer.Option(min=0, max=20, help="Checks of attention, heard by everybody.")] = 0,
     completion: Annotated[str, typer.Option(help="Code, or https address, for who has finished (Prolific and the like).")] = "",
     seed: Seed = 0,
 ) -> None:
@@ -91,7 +92,7 @@ def make(
         raise CodecError(f"links cannot expire after {days:g} days; give a number between 0 and 36500")
     closes = datetime.now(timezone.utc) + timedelta(days=days) if days is not None else None
     briefing = read_briefing(instructions, consent, questions, comments, completion)
-    recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes, briefing)
+    recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes, briefing, checks)
     with _writing(output):
         study = make_study(output, _clips(data), _open(codecs), recipe, say=typer.echo)
     sounds = len(study.conditions)
@@ -163,8 +164,7 @@ def analyse(
         for path in write_analysis(analysis, output or study / "analysis", parquet):
             typer.echo(str(path))
     if not analysis.kept:
-        first = analysis.screening[0]
-        raise CodecError(f"{study}: screening left nobody, so there are no figures: {first.rater}: {first.reason}")
+        raise CodecError(f"{study}: screening left nobody, so there are no figures; the report says why, rater by rater")
 
 
 def parse_pair(text: str, names: list[str]) -> tuple[str, str]:

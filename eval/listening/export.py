@@ -25,7 +25,9 @@ def export_study(study_folder: Path, folder: Path) -> None:
         raise CodecError(f"{folder}: exists and is not empty")
     folder.parent.mkdir(parents=True, exist_ok=True)
     plans = [[{"trial": t.id, "stimuli": [s.id for s in t.stimuli]} for t in study.plan(index)] for index in range(PLANS)]
-    session = session_of(study, tuple(without_order(trial) for trial in sorted(study.trials, key=lambda trial: trial.id)))
+    session = session_of(
+        study, tuple(without_order(trial) for trial in sorted((*study.trials, *study.checks), key=lambda trial: trial.id))
+    )
     session |= {"invitation": invitation_of(study), "completion": study.briefing.completion}
     session |= {"study": study_id(study), "trials": {t["id"]: t for t in session["trials"]}, "plans": plans}
     with tempfile.TemporaryDirectory(prefix=".listen-", dir=folder.parent) as scratch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import combinations
 from pathlib import Path
@@ -40,6 +40,7 @@ PAPER_CLIPS = {"speech": 30, "music": 25, "sound": 50}
 """Of SemantiCodec's listening test."""
 MAX_STIMULI = 12
 """In one MUSHRA trial (BS.1534-3)."""
+CHECK, CHECK_HZ = "attention", 700.0
 _CUTOFFS = {LOW_ANCHOR: 3500.0, MID_ANCHOR: 7000.0}
 _TRIES = 3
 """Clips of one domain in a row that a codec may fail on before making stops."""
@@ -57,6 +58,7 @@ class Recipe:
         per_rater: trials of one rater; None is all of them.
         closes: when links expire.
         briefing: what raters read and are asked.
+        checks: trials of attention: the original beside what only its lowest 700 Hz leave of it.
     """
 
     clips: dict[str, int] = field(default_factory=lambda: dict(PAPER_CLIPS))
@@ -66,6 +68,7 @@ class Recipe:
     per_rater: int | None = None
     closes: datetime | None = None
     briefing: Briefing = field(default_factory=Briefing)
+    checks: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def _fill(
         say(line)
 
     trials: list[Trial] = []
+    checks: list[Trial] = []
     training: Trial | None = None
     for number, (domain, count) in enumerate(recipe.clips.items()):
         rng = np.random.default_rng([recipe.seed, 3, number])
@@ -142,12 +146,16 @@ def _fill(
                 raise CodecError(f"{count} {domain} clips asked for, only {done} usable ones found")
             say(f"{domain} {done + 1}/{count}: {sounds.clip}")
             trials += _trials(root, sounds, recipe.mode)
+            if len(checks) < recipe.checks:
+                checks.append(_attention(root, sounds, recipe.mode))
         if training is None and (spare := next(clips, None)):
             training = _trials(root, spare, recipe.mode)[0]
     if training is None:
         note("no clip to spare for training: the first one is heard twice")
         first = trials[0]
         training = Trial(new_id(), first.clip, first.domain, first.reference, first.stimuli, first.seconds)
+    if len(checks) < recipe.checks:
+        raise CodecError(f"{recipe.checks} checks of attention need as many clips; there are {len(checks)}")
     per_rater = min(recipe.per_rater or len(trials), len(trials))
     return Study(
         title=recipe.title,
@@ -162,6 +170,7 @@ def _fill(
         made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         notes=tuple(notes),
         briefing=recipe.briefing,
+        checks=tuple(checks),
     )
 
 
@@ -274,6 +283,16 @@ def _trials(root: Path, sounds: Sounds, mode: Mode) -> list[Trial]:
     }
     seconds = len(sounds.waves[REFERENCE]) / rate
     return [Trial(new_id(), sounds.clip, sounds.domain, reference, group, seconds) for group in groups[mode]]
+
+
+def _attention(root: Path, sounds: Sounds, mode: Mode) -> Trial:
+    """A trial with an answer that nobody who listens can miss."""
+    original, rate = sounds.waves[REFERENCE], sounds.sample_rate
+    dull = match_loudness({REFERENCE: original, CHECK: low_pass(original, rate, CHECK_HZ)}, rate)
+    trial = _pair(root, replace(sounds, waves=dull), CHECK, mode)
+    if mode == "acr":
+        return replace(trial, reference=None, stimuli=trial.stimuli[1:], check=True)
+    return replace(trial, check=True)
 
 
 def _pair(root: Path, sounds: Sounds, name: str, mode: Mode) -> Trial:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from codec.errors import CodecError, first_error
 from eval.listening.briefing import MAX_COMMENT
 from eval.listening.store import FILE, Store
-from eval.listening.study import REFERENCE, Stimulus, Study, Trial
+from eval.listening.study import REFERENCE, Mode, Stimulus, Study, Trial
 
 MAX_FILE = 10_000_000
 PLANS = 60
@@ -54,6 +54,7 @@ class Participation:
         headphones: what the check found, ``6/6`` for example; empty if it was not done.
         answers: to the questions before the test.
         comments: on finished trials, by clip.
+        checks: of attention: passed, and heard.
     """
 
     rater: str
@@ -62,6 +63,13 @@ class Participation:
     headphones: str = ""
     answers: dict[str, str] = field(default_factory=dict)
     comments: tuple[tuple[str, str], ...] = ()
+    checks: tuple[int, int] = (0, 0)
+
+    @property
+    def attentive(self) -> bool:
+        """Two of three checks were passed, or there were none."""
+        passed, heard = self.checks
+        return 3 * passed >= 2 * heard
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ def collect(study: Study, folder: Path) -> Results:
             finished, scores = store.finished(rater), store.scores(rater)
             plan = study.plan(rater.index)
             ratings += _ratings(study, rater.name, plan, finished, scores)
-            told = store.answers(rater), _said(plan, store.comments(rater))
+            told = store.answers(rater), _said(plan, store.comments(rater)), _checked(study, plan, finished, scores)
             raters.append(Participation(rater.name, len(finished), len(plan), _headphones(rater.setup), *told))
         store.close()
     seen: dict[str, str] = {}
@@ -112,7 +120,7 @@ def collect(study: Study, folder: Path) -> Results:
         plan = study.plan(sheet.plan)
         ratings += _ratings(study, name, plan, sheet.finished, sheet.scores)
         headphones = _headphones(vars(sheet.setup) if sheet.setup else None)
-        told = sheet.answers, _said(plan, sheet.comments)
+        told = sheet.answers, _said(plan, sheet.comments), _checked(study, plan, sheet.finished, sheet.scores)
         raters.append(Participation(name, len(sheet.finished), len(plan), headphones, *told))
     if not ratings:
         raise CodecError(f"{folder}: nobody has finished a trial yet{''.join('; ' + note for note in notes[:1])}")
@@ -125,7 +133,7 @@ def _ratings(
     return [
         Rating(rater, trial.id, trial.clip, trial.domain, *_meant(study, trial, s, scores[trial.id][s.id]), finished[trial.id])
         for trial in plan
-        if trial.id in finished
+        if trial.id in finished and not trial.check
         for s in trial.stimuli
     ]
 
@@ -137,6 +145,24 @@ def _meant(study: Study, trial: Trial, stimulus: Stimulus, score: float) -> tupl
         return stimulus.condition, score
     codec = next(s.condition for s in whole.stimuli if s.condition != REFERENCE)
     return codec, float((score == 1) == (stimulus.condition == REFERENCE))
+
+
+def _checked(
+    study: Study, plan: tuple[Trial, ...], finished: dict[str, float], scores: dict[str, dict[str, float]]
+) -> tuple[int, int]:
+    """Checks of attention that were passed, and those that were heard."""
+    heard = [trial for trial in plan if trial.check and trial.id in finished]
+    return sum(_passed(study.mode, trial, scores[trial.id]) for trial in heard), len(heard)
+
+
+def _passed(mode: Mode, trial: Trial, scores: dict[str, float]) -> bool:
+    said = {s.condition: scores[s.id] for s in trial.stimuli}
+    dull = next((score for condition, score in said.items() if condition != REFERENCE), 0.0)
+    if mode == "abx":
+        return said.get(REFERENCE) == 1 or (REFERENCE not in said and dull == 0)
+    if mode == "acr":
+        return dull <= 3
+    return said[REFERENCE] - dull >= {"mushra": 20, "ab": 1, "bs1116": 1}[mode]
 
 
 def _said(plan: tuple[Trial, ...], comments: dict[str, str]) -> tuple[tuple[str, str], ...]:

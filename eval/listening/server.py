@@ -174,7 +174,7 @@ def make_app(folder: Path) -> "FastAPI":
         own = {"name": rater.name, "setup": rater.setup, "stamp": store.stamp(rater)}
         finished = store.finished(rater)
         done = {"finished": finished, "scores": store.scores(rater)}
-        own["completion"] = study.briefing.completion if len(finished) == study.per_rater else ""
+        own["completion"] = study.briefing.completion if len(finished) == len(study.plan(rater.index)) else ""
         return {**session_of(study, study.plan(rater.index)), **own, **done}
 
     def setup(body: Setup, rater: me) -> None:

@@ -68,6 +68,7 @@ class Trial:
         stimuli: what is rated.
         seconds: length of every sound.
         other: id of a second open sound, B of ABX; then ``stimuli`` are what X may be, and every rater gets one of them.
+        check: of attention; everybody gets it, and it says nothing about codecs.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Trial:
     stimuli: tuple[Stimulus, ...]
     seconds: float
     other: str | None = None
+    check: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Study:
         made: when, ISO 8601.
         notes: clips that were cut or left out, and why.
         briefing: what raters read and are asked.
+        checks: trials of attention, heard by everybody.
     """
 
     title: str
@@ -112,6 +115,7 @@ class Study:
     notes: tuple[str, ...] = ()
     format: int = FORMAT
     briefing: Briefing = field(default_factory=Briefing)
+    checks: tuple[Trial, ...] = ()
 
     def condition(self, name: str) -> Condition:
         """By its name."""
@@ -119,7 +123,7 @@ class Study:
 
     def trial(self, trial_id: str) -> Trial | None:
         """By its id; None if there is none."""
-        return next((t for t in self.trials if t.id == trial_id), None)
+        return next((t for t in (*self.trials, *self.checks) if t.id == trial_id), None)
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -129,7 +133,7 @@ class Study:
     @property
     def audio_ids(self) -> frozenset[str]:
         """Of every sound."""
-        return sounds_of((*self.trials, self.training))
+        return sounds_of((*self.trials, *self.checks, self.training))
 
     def is_closed(self, now: datetime | None = None) -> bool:
         """Whether its links have expired."""
@@ -139,7 +143,7 @@ class Study:
         """Trials of the ``rater``-th rater (from 0), sounds in the order they are shown.
 
         Consecutive raters take consecutive stretches of one shuffled round of all trials, so that every trial is heard
-        equally often, give or take one.
+        equally often, give or take one. Checks of attention lie anywhere among them.
 
         Example:
             >>> study = Study("t", "acr", 0, (), tuple(Trial(c, c, "sound", None, (), 1.0) for c in "abcd"), None, 3, "")
@@ -148,6 +152,7 @@ class Study:
         """
         round_ = np.random.default_rng([self.seed, 1]).permutation(len(self.trials))
         mine = [self.trials[round_[(rater * self.per_rater + k) % len(round_)]] for k in range(self.per_rater)]
+        mine += self.checks
         rng = np.random.default_rng([self.seed, 2, rater])
         return tuple(_shuffled(mine[i], rng) for i in rng.permutation(len(mine)))
 

@@ -20,7 +20,7 @@ def progress_of(study: Study, store: Store) -> dict[str, Any]:
             {
                 "name": rater.name,
                 "finished": len(finished),
-                "planned": study.per_rater,
+                "planned": len(study.plan(rater.index)),
                 "setup": rater.setup is not None,
                 "seconds": sum(finished.values()) / len(finished) if finished else None,
                 "last": store.last_sign(rater),

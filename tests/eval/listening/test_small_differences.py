@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from codec.data.testsets import Clip
 from codec.errors import CodecError
 from eval.listening.analyse import analyse, plot, report
-from eval.listening.make import Recipe, make_study
+from eval.listening.make import CHECK, Recipe, make_study
 from eval.listening.server import make_app
 from eval.listening.store import Store
 from eval.listening.study import REFERENCE, Study, load_study
@@ -119,3 +119,29 @@ def test_in_a_browser(page: Any, folder: Path) -> None:
         page.get_by_text("All rated").wait_for()
         start.click()
         page.get_by_role("heading", name="Trial 1 of 6").wait_for()
+
+
+@pytest.mark.parametrize("mode", ["mushra", "ab", "acr", "bs1116", "abx"])
+def test_checks_of_attention(recordings: list[Clip], tmp_path: Path, mode: Any) -> None:
+    """One listens, one says the opposite of what is right; both are fair to the codecs."""
+    recipe = Recipe({"speech": 2, "music": 1}, mode, "Checked", per_rater=2, checks=3)
+    study = make_study(tmp_path / "study", recordings, [FINE, COARSE], recipe)
+    assert {c.name for c in study.conditions}.isdisjoint({CHECK})
+    best = {"mushra": 100.0, "ab": 1.0, "acr": 5.0, "bs1116": 5.0, "abx": 1.0}[mode]
+    worst = {"mushra": 0.0, "ab": 0.0, "acr": 1.0, "bs1116": 1.0, "abx": 0.0}[mode]
+    store = Store(tmp_path / "study")
+    for number, careless in enumerate((False, True)):
+        rater = store.join(f"r{number}", f"{number:032x}")
+        plan = study.plan(rater.index)
+        assert (len(plan), sum(trial.check for trial in plan)) == (5, 3)
+        for trial in plan:
+            right = {s.id: best if s.condition == REFERENCE else worst for s in trial.stimuli}
+            given = {i: best + worst - score for i, score in right.items()} if careless and trial.check else right
+            store.rate(rater, trial.id, given, 1)
+            assert store.finish(rater, trial.id, set(given), 5)
+    store.close()
+    analysis = analyse(tmp_path / "study")
+    assert [person.checks for person in analysis.results.raters] == [(3, 3), (0, 3)]
+    assert {rating.rater for rating in analysis.kept} == {"r0"}
+    assert {rating.condition for rating in analysis.results.ratings}.isdisjoint({CHECK})
+    assert "left out: 0 of 3 checks of attention passed" in report(analysis)
