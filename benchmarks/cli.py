@@ -190,6 +190,7 @@ def exam(
     asr: Annotated[
         str, typer.Option(help="Recogniser: pocketsphinx, or faster-whisper: or transformers: and a name or folder.")
     ] = "pocketsphinx",
+    also: Annotated[str, typer.Option(help="Metrics whose weights you have: utmosv2, scoreq, audiobox_pq …")] = "",
     per_domain: Annotated[int | None, typer.Option(min=1, help="At most so many of your clips of each domain.")] = None,
     language: Annotated[
         str | None, typer.Option(help="Corpus or folder whose tokens a small transformer learns: bits/s, perplexity.")
@@ -223,6 +224,7 @@ def exam(
         clips=clips,
         per_domain=per_domain,
         asr=asr,
+        also=tuple(filter(None, also.split(","))),
         quick=quick,
         language=language,
         cost=cost,

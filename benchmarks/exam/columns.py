@@ -30,12 +30,22 @@ class Column:
     about: str = ""
 
 
+AUDIOBOX = (
+    Column("audiobox_pq", "Audiobox PQ", "higher", "", "production quality"),
+    Column("audiobox_ce", "Audiobox CE", "higher", "", "content enjoyment"),
+    Column("audiobox_cu", "Audiobox CU", "higher", "", "content usefulness"),
+    Column("audiobox_pc", "Audiobox PC", "original", "", "production complexity"),
+)
 SPEECH = (
     Column("dwer", "dWER", "lower", "%", "words against those that the same recogniser hears in the original"),
     Column("wer", "WER", "lower", "%", "words against the transcript"),
     Column("speaker_similarity", "similarity", "higher", "", "cosine of speaker embeddings: GE2E by Resemblyzer"),
     Column("distillmos", "DistillMOS", "higher"),
     Column("dnsmos", "DNSMOS", "higher"),
+    Column("utmosv2", "UTMOSv2", "higher"),
+    Column("scoreq", "SCOREQ", "higher"),
+    Column("scoreq_distance", "SCOREQ distance", "lower", "", "from the original"),
+    *AUDIOBOX,
     Column("pesq_wb", "PESQ-WB", "higher"),
     Column("pesq_nb", "PESQ-NB", "higher"),
     Column("stoi", "STOI", "higher"),
@@ -51,6 +61,7 @@ ANY = (
     Column("visqol", "ViSQOL", "higher", "", "of music and sound in its audio mode at 48 kHz"),
     Column("mel_distance", "mel distance", "lower"),
     Column("stft_distance", "STFT distance", "lower"),
+    *AUDIOBOX,
 )
 TONES = (
     Column("tones_kept", "kept", "higher", "%", "level within 6 dB and frequency within 1 %"),

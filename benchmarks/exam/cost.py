@@ -145,9 +145,14 @@ def _faults_of_programs() -> int:
 
 
 def _peak_memory() -> float:
-    import resource
+    """In MB. What Linux keeps for `resource` begins with the memory of whoever started this process; its status does not."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+    except (OSError, StopIteration):
+        import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def main(name: str, commands: str = "{}", began: str = "") -> None:

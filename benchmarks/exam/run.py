@@ -25,6 +25,7 @@ from codec.provenance import code_version
 from eval.reconstruction import robustness
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.command import check_folder, data_name, recogniser_name
+from eval.reconstruction.registry import ELSEWHERE
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.runner import run
 from eval.reconstruction.show import problems
@@ -48,6 +49,7 @@ class Exam:
         clips: as for `codec.data.testsets.clips_of`; None: the small set.
         per_domain: at most so many of them of each domain.
         asr: recogniser of the words.
+        also: metrics of packages that are not ours to bring, by name.
         quick: fewer clips and metrics.
         language: as ``clips``, or a built corpus, whose tokens a small transformer learns; None: no such rows.
         cost: whether multiply-adds, memory and the like are measured.
@@ -61,6 +63,7 @@ class Exam:
     clips: str | None
     per_domain: int | None
     asr: str
+    also: tuple[str, ...]
     quick: bool
     language: str | None
     cost: bool
@@ -88,7 +91,7 @@ def main(exam: Exam) -> int:
     chosen = material(exam.clips, exam.output / "clips", exam.quick, exam.per_domain)
     counted = ", ".join(f"{len(clips)} {group}" for group, clips in chosen.groups.items())
     _tell(f"2 of 4: metrics and codecs on {counted}; what was measured before is remembered")
-    names = _metric_names(exam.quick)
+    names = _metric_names(exam.quick, exam.also)
     _, missing = opened(names, exam.asr)
     results = _run(exam, chosen, names)
     _tell("3 of 4: cost, each codec in a process of its own" if exam.cost else "3 of 4: no cost asked for")
@@ -112,8 +115,10 @@ def _tell(line: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"exam, {line}")
 
 
-def _metric_names(quick: bool) -> tuple[str, ...]:
-    return tuple(name for name in MEASURED if not (quick and name in SLOW))
+def _metric_names(quick: bool, also: tuple[str, ...]) -> tuple[str, ...]:
+    if strange := [name for name in also if name not in ELSEWHERE]:
+        raise CodecError(f"no metric {strange[0]} to ask for besides; there are {', '.join(ELSEWHERE)}")
+    return tuple(name for name in MEASURED if name in also or not (name in ELSEWHERE or (quick and name in SLOW)))
 
 
 def _run(exam: Exam, chosen: Material, names: tuple[str, ...]) -> Results:

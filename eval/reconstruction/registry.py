@@ -20,10 +20,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "words": ("wer", "cer", "dwer"),
     "tones": ("tone_level", "tone_change", "tone_frequency", "tones_kept", "added_lines"),
     "delay": ("delay",),
+    "utmos": ("utmosv2",),
+    "scoreq": ("scoreq", "scoreq_distance"),
+    "audiobox": ("audiobox_pq", "audiobox_ce", "audiobox_cu", "audiobox_pc"),
 }
 """Modules of this package and the metrics that each offers."""
 NAMES = tuple(name for names in FAMILIES.values() for name in names)
-ASKED_FOR = ("speaker_similarity", "fine_cents", "gross_pitch_error", "dwer", *FAMILIES["tones"])
+ELSEWHERE = (*FAMILIES["utmos"], *FAMILIES["scoreq"], *FAMILIES["audiobox"])
+"""Metrics whose packages and weights no extra of ours brings."""
+ASKED_FOR = ("speaker_similarity", "fine_cents", "gross_pitch_error", "dwer", *FAMILIES["tones"], *ELSEWHERE)
 """Metrics of one question each, and one whose package wants a command of its own: only by name."""
 DEFAULT = tuple(name for name in NAMES if name not in ASKED_FOR)
 """All others, with what ``semcodec[eval]`` installs."""

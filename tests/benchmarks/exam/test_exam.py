@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> tuple[Path, 
     """A quick exam of cheap metrics, written to a folder, and its exit code."""
     output = tmp_path_factory.mktemp("card")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exam_run, "_metric_names", lambda quick: CHEAP)
+        patch.setattr(exam_run, "_metric_names", lambda quick, also: CHEAP)
         code = main(exam(output, folder))
     return output, code
 
@@ -60,6 +60,7 @@ def exam(output: Path, folder: Path | None, **changes: object) -> Exam:
         clips=str(folder) if folder else None,
         per_domain=None,
         asr="pocketsphinx",
+        also=(),
         quick=True,
         language=None,
         cost=False,
@@ -108,7 +109,7 @@ def test_tokens_are_those_of_codecs_that_have_some(made: tuple[Path, int]) -> No
 def test_the_same_card_twice_is_the_same(
     made: tuple[Path, int], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exam_run, "_metric_names", lambda quick: CHEAP)
+    monkeypatch.setattr(exam_run, "_metric_names", lambda quick, also: CHEAP)
     assert main(exam(tmp_path, folder)) == 0
     first, again = (read_card(path / "card.json") for path in (made[0], tmp_path))
     assert replace(again, provenance=replace(again.provenance, date=first.provenance.date)) == first
@@ -196,6 +197,8 @@ def test_programs_have_names_and_codecs_stand_once() -> None:
         Opener().named(" ", "dec")
     assert with_beside(["opus@6"], None, quick=True) == ("opus@6", "codec2@1300")
     assert with_beside(["opus@6"], "", quick=True) == ("opus@6",)
+    with pytest.raises(CodecError, match="no metric stoi to ask for besides; there are utmosv2"):
+        exam_run._metric_names(True, ("stoi",))
     with pytest.raises(CodecError, match="no codecs: name one"):
         exam(Path(), None, codecs=())
 
@@ -203,7 +206,7 @@ def test_programs_have_names_and_codecs_stand_once() -> None:
 def test_random_weights_and_unknown_codecs_are_refused_and_told(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(exam_run, "_metric_names", lambda quick: ("stoi",))
+    monkeypatch.setattr(exam_run, "_metric_names", lambda quick, also: ("stoi",))
     assert main(exam(tmp_path, folder, codecs=("no-such@1",))) == 1
     card = read_card(tmp_path / "card.json")
     assert [codec.name for codec in card.codecs] == ["original", "noise"]
