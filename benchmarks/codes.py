@@ -17,7 +17,6 @@ from codec.atomic import atomic_write
 from codec.data import Corpus
 from codec.data.store import Entry
 from codec.model import Codec
-from codec.networks.networks import first_architecture
 from eval.reconstruction.usage import StreamUsage, usage
 from quantizers.threads import each_in_thread
 
@@ -28,7 +27,7 @@ class Codebook:
 
     Attributes:
         rate: tokens per second.
-        stream: semantic or acoustic.
+        stream: semantic or acoustic; acoustic 1, 2, … where there are several.
         usage: counts over the audio.
     """
 
@@ -46,29 +45,30 @@ def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[C
     order = np.random.default_rng(seed).permutation(len(entries))
     lengths = np.cumsum([entries[i].samples for i in order])
     chosen = [entries[i] for i in order[: int(np.searchsorted(lengths, hours * 3600 * model.sample_rate)) + 1]]
-    networks, sizes = first_architecture(model.networks, "codec bench codes"), [*model.vocabs, model.codebook_sizes[1]]
-    unit = networks.config.hop_length * max(networks.config.stacks)
-    rates = sorted(model.rates)
+    networks, rates = model.networks, sorted(model.rates)
+    unit = networks.frame_length * max(point.frames_per_token for point in networks.points.values())
 
     @torch.inference_mode()
     def encode(entry: Entry) -> list[np.ndarray]:
-        wave = corpus.wave(entry)
-        mel = networks.mel(torch.from_numpy(np.pad(wave, (0, -len(wave) % unit)))[None])
-        features = networks.semantic(mel)
+        clip = corpus.wave(entry)
+        wave = torch.from_numpy(np.pad(clip, (networks.edge, -len(clip) % unit + networks.edge)))[None]
+        features = networks.semantic(networks.mel(wave, padded=True))
         codes = []
         for rate in rates:
-            stack = model.stack_of(rate)
-            codebook = networks.codebook(stack)
-            semantic = codebook.encode_all(rearrange(features, "b (n k) d -> b n (k d)", k=stack))
-            acoustic = networks.mel_to_acoustic(mel, codebook.decode(semantic[-1], model.vocabs[-1]), stack).codes
+            stack, streams = model.point_of(rate)
+            semantic = networks.codebook(stack).encode_all(rearrange(features, "b (n k) d -> b n (k d)", k=stack))
+            acoustic = networks.wave_to_codes(wave, stack, model.vocabs[-1])[0, 1:streams]
             codes.append(torch.cat([semantic[:, 0], acoustic]).numpy())
         return codes
 
     clips = track(each_in_thread(encode, chosen), "encoding", total=len(chosen), transient=True)
     rows = []
     for rate, *found in zip(rates, *clips, strict=True):
-        streams = usage([np.concatenate(found, axis=1)], sizes)
-        rows += [Codebook(rate, "semantic", stream) for stream in streams[:-1]] + [Codebook(rate, "acoustic", streams[-1])]
+        acoustic = networks.codebook_sizes(model.vocabs[-1])[1 : model.point_of(rate).n_streams]
+        numbers = [f" {number + 1}" for number in range(len(acoustic))] if len(acoustic) > 1 else [""]
+        names = ["semantic"] * len(model.vocabs) + [f"acoustic{number}" for number in numbers]
+        streams = usage([np.concatenate(found, axis=1)], [*model.vocabs, *acoustic])
+        rows += [Codebook(rate, name, stream) for name, stream in zip(names, streams, strict=True)]
     return rows
 
 
@@ -82,7 +82,9 @@ def main(model: Codec, corpus: str, hours: float, output: Path | None) -> None:
         table.add_row(str(row.rate), row.stream, str(size), *cells)
     Console().print(table)
     if output:
-        heard = round(rows[0].usage.tokens / (rows[0].rate / 2) / 3600, 2)  # a corpus may hold less than was asked for
+        heard = round(
+            rows[0].usage.tokens / model.describe(model.sample_rate, rows[0].rate).frame_rate / 3600, 2
+        )  # a corpus may hold less than was asked for
         report = {"model": model.fingerprint, "hours": heard, "codebooks": [asdict(row) for row in rows]}
         with atomic_write(output) as handle:
             handle.write((json.dumps(report, indent=1) + "\n").encode())

@@ -20,7 +20,6 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (
     ROOT / "README.md",
-    ROOT / "codec" / "weights" / "semcodec-1" / "README.md",
     ROOT / "docs" / "export.md",
     ROOT / "docs" / "semantic-encoder.md",
 )

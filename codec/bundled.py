@@ -8,11 +8,18 @@ from pathlib import Path
 from codec.errors import ModelError
 from codec.limits import check_file
 
-BUNDLED = {name: Path(__file__).parent / "weights" / name for name in ("semcodec-2", "semcodec-1")}
+BUNDLED = {name: Path(__file__).parent / "weights" / name for name in ("semcodec-2",)}
 """Folders of the models that come with the package, the newest one first."""
 DEFAULT = BUNDLED["semcodec-2"]
 """The folder of the one that ``default`` means."""
+FORMER = {"2ffe5140a0825bf9": "semcodec-1"}
+"""By fingerprint, names of models that came with earlier versions and that this one cannot run."""
 MAX_CONFIG_BYTES = 1 << 20
+
+
+def former(name: str) -> str:
+    """What to say of a model that this version cannot run."""
+    return f"{name} is of the first architecture, which is no longer here: use the default model, and encode anew"
 
 
 def folder_of(name: str | Path | None) -> Path:

@@ -17,11 +17,12 @@ from codec.limits import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 Width = Annotated[int, Field(ge=1, le=4096)]
 Window = Annotated[int, Field(ge=2, le=1 << 14)]
 Dilations = Annotated[tuple[Annotated[int, Field(ge=1, le=256)], ...], Field(min_length=1, max_length=64)]
-Stacks = Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1, max_length=8)]
 Vocabs = Annotated[tuple[Annotated[int, Field(ge=2, le=1 << 18)], ...], Field(min_length=1, max_length=16)]
 Levels = Annotated[tuple[Annotated[int, Field(ge=3, le=64)], ...], Field(min_length=1, max_length=8)]
 MAX_PERIOD = 64
 """Hops in a window of a decoder's head, at most."""
+LOWEST_MODEL_RATE = 8_000
+"""In Hz."""
 MAX_CODEBOOK = 1 << 24
 """Of the acoustic quantiser: what a container can hold."""
 Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)]
@@ -64,91 +65,18 @@ class SemanticConfig(Config):
     n_features: Width = 96
 
 
-class AcousticConfig(Config):
-    """The acoustic encoder and its quantiser; the product of ``levels`` is the codebook size."""
-
-    dim: Width = 256
-    hidden_dim: Width = 768
-    dilations: Dilations = (1, 2, 1, 2, 1, 1)
-    levels: Levels = (8, 8, 8, 4, 4)
-
-    @model_validator(mode="after")
-    def _check_size(self) -> AcousticConfig:
-        if math.prod(self.levels) > MAX_CODEBOOK:
-            raise ValueError(f"levels: their product must be at most {MAX_CODEBOOK}")
-        return self
-
-
-class DecoderConfig(Config):
-    """The decoder and its inverse-STFT head."""
-
-    dim: Width = 384
-    hidden_dim: Width = 1152
-    dilations: Dilations = (1, 2, 4, 1, 2, 4, 1, 1)
-    n_fft: Window = 1280
-
-
 class DiffusionDecoderConfig(Config):
     """The second decoder.
 
     Attributes:
         dim, hidden_dim, dilations: of the denoiser.
-        vocoder_dim, vocoder_hidden_dim, vocoder_dilations: of the network that turns log-mel into sound.
-        n_fft: of the vocoder's inverse-STFT head.
         noise_steps: levels of noise that it is trained on.
     """
 
     dim: Width = 256
     hidden_dim: Width = 768
     dilations: Dilations = (1, 2, 4, 1, 2, 4, 1, 1)
-    vocoder_dim: Width = 256
-    vocoder_hidden_dim: Width = 768
-    vocoder_dilations: Dilations = (1, 2, 1, 2, 1, 1)
-    n_fft: Window = 1280
     noise_steps: Annotated[int, Field(ge=2, le=1 << 14)] = 1000
-
-
-class ModelConfig(Config):
-    """A whole codec.
-
-    Attributes:
-        sample_rate: in Hz.
-        hop_length: samples per frame of the networks (20 ms at 16 kHz: 50 Hz).
-        stacks: how many frames one token covers; 1, 2, 4 give 100, 50, 25 tokens/s.
-        vocabs: semantic vocabularies, each a refinement of the one before.
-        semantic_dims: width of the clustered space for each stack.
-    """
-
-    sample_rate: Annotated[int, Field(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)] = 16_000
-    hop_length: Window = 320
-    stacks: Stacks = (1, 2, 4)
-    vocabs: Vocabs = (4096, 8192, 16384, 32768)
-    semantic_dims: Widths = (64, 80, 96)
-    mel: MelConfig = MelConfig()
-    semantic: SemanticConfig = SemanticConfig()
-    acoustic: AcousticConfig = AcousticConfig()
-    decoder: DecoderConfig = DecoderConfig()
-
-    @model_validator(mode="after")
-    def _check_lengths(self) -> ModelConfig:
-        """What the code takes for granted of lengths that belong together."""
-        mel, base = self.mel, 2 * self.sample_rate // self.hop_length
-        if self.sample_rate % self.hop_length or any(base % stack for stack in self.stacks):
-            raise ValueError("a second must hold a whole number of tokens of every rate")
-        if any(stack & (stack - 1) for stack in self.stacks) or len(set(self.stacks)) < len(self.stacks):
-            raise ValueError("stacks must be different powers of two")
-        check_vocabs(self.vocabs)
-        if len(self.semantic_dims) != len(self.stacks):
-            raise ValueError(f"semantic_dims needs a width for each of the {len(self.stacks)} stacks")
-        if self.hop_length != 2 * mel.hop_length or mel.n_fft < mel.hop_length or (mel.n_fft - mel.hop_length) % 2:
-            raise ValueError("a frame must hold two hops of the log-mel, each centred in its window")
-        check_head(self.decoder.n_fft, self.hop_length)
-        return self
-
-    @property
-    def frame_length(self) -> int:
-        """Samples in a frame of 50 Hz."""
-        return self.hop_length
 
 
 def check_vocabs(vocabs: Sequence[int]) -> None:
@@ -248,7 +176,7 @@ class VocoderConfig(Config):
     dilations: Dilations = (1, 2, 1, 2)
 
 
-class SourceFilterConfig(Config):
+class ModelConfig(Config):
     """A codec whose decoder has a voice's sources, and whose acoustic tokens come in groups.
 
     Attributes:
@@ -279,7 +207,9 @@ class SourceFilterConfig(Config):
     vocoder: VocoderConfig = VocoderConfig()
 
     @model_validator(mode="after")
-    def _check_lengths(self) -> SourceFilterConfig:
+    def _check_lengths(self) -> ModelConfig:
+        if self.sample_rate < LOWEST_MODEL_RATE:
+            raise ValueError(f"sample_rate must be {LOWEST_MODEL_RATE} or more: so high are voices' harmonics listened to")
         frame_rate = self.sample_rate // (2 * self.hop_length)
         if self.sample_rate % (2 * self.hop_length) or any(
             frame_rate * (1 + rate.n_acoustic) % rate.frames_per_token for rate in self.rates

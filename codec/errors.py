@@ -29,17 +29,10 @@ class ModelError(CodecError):
     """A model that is missing, damaged, or not the one that made the tokens."""
 
 
-FIRST, SOURCE_FILTER = "<first>", "<source-filter>"
-"""Tags of architectures where a config takes either; no part of a key."""
-
-
 def first_error(error: ValidationError) -> str:
     """What is wrong with data that a schema refused, in a line: the key, unless the fault lies between several, and why."""
     first = error.errors()[0]
-    key, reason = (
-        ".".join(str(part) for part in first["loc"] if part not in (FIRST, SOURCE_FILTER)),
-        first["msg"].removeprefix("Value error, "),
-    )
+    key, reason = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
     return f"{key}: {reason}" if key else reason
 
 

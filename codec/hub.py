@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from codec.arrays import has_torch
 from codec.atomic import atomic_path, atomic_write
-from codec.bundled import BUNDLED, files_of, fingerprint_of
+from codec.bundled import BUNDLED, DEFAULT, FORMER, files_of, fingerprint_of, former
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
 from codec.portable import OnnxEngine
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import torch
 
     from codec.baselines.interface import AudioCodec
-    from codec.config import ModelConfig, SourceFilterConfig
+    from codec.config import ModelConfig
     from codec.networks.interface import CodecNetworks
+    from codec.networks.source_filter_codec import SourceFilterNetworks
 
 Way = Literal["fast", "diffusion"]
 OwnName = Literal["default", "semcodec-2", "haoheliu/SemantiCodec"]
@@ -54,8 +55,11 @@ class ModelEntry:
 def models() -> list[ModelEntry]:
     """Models known by name: our own, then published codecs of tokens."""
     about = "speech, music and sound, 16 kHz; 25, 50, 100 tokens/s; semantic vocabularies 4096 … 32768"
-    notes = {"semcodec-2": " (the default)", "semcodec-1": "; the first architecture: ONNX, entropy coding, diffusion decoder"}
-    own = [ModelEntry(name, about + notes[name], (folder / "model.safetensors").is_file()) for name, folder in BUNDLED.items()]
+    notes = {DEFAULT.name: " (the default)"}
+    own = [
+        ModelEntry(name, about + notes.get(name, ""), (folder / "model.safetensors").is_file())
+        for name, folder in BUNDLED.items()
+    ]
     if not has_torch():
         return own
     from codec.baselines.registry import known_codecs
@@ -143,8 +147,8 @@ def load_codec(
     """Loads a model of our own, or the published SemantiCodec.
 
     Args:
-        name: ``None`` or ``"default"`` for the newest bundled model, ``"semcodec-1"`` for the one before, a folder, or a
-            ``.safetensors`` file beside its ``config.json``;
+        name: ``None`` or ``"default"`` for the bundled model, its name, a folder, or a ``.safetensors`` file beside its
+            ``config.json``;
             ``"haoheliu/SemantiCodec"``, or a folder with its files, for the published SemantiCodec.
         rate: default tokens per second of the returned codec; 50 if left out and the model has it, else the next one to that.
         vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
@@ -183,17 +187,15 @@ def load_codec(
     label = str(name or "default")
     if decoder == "fast":
         return Codec(networks.to(device), label, fingerprint, rate, vocab, folder)
-    from codec.diffusion import DiffusionCodec
     from codec.networks.diffusion.files import load_diffusion
-    from codec.networks.networks import first_architecture
 
-    first = first_architecture(networks, "the diffusion decoder")
-    diffusion = load_diffusion(folder, first, fingerprint).to(device)
-    return DiffusionCodec(diffusion, first.to(device), label, fingerprint, rate, vocab, folder)
+    return Codec(load_diffusion(folder, networks, fingerprint).to(device), label, fingerprint, rate, vocab, folder)
 
 
 def _files_of(name: str | Path | None) -> tuple[Path, Path]:
     folder, weights = files_of(name)
+    if name in FORMER.values():
+        raise ModelError(former(str(name)))
     if not folder.is_dir():
         more = "" if has_torch() else f"; codecs of others need torch: {WITH_TORCH}"
         known = ", ".join(model.name for model in models())
@@ -258,13 +260,11 @@ def load_own(
     return load_codec(name, rate, vocab, device)
 
 
-def build(config: ModelConfig | SourceFilterConfig) -> CodecNetworks:
-    """Untrained networks of a config's architecture."""
-    from codec.config import ModelConfig
-    from codec.networks.networks import Networks
+def build(config: ModelConfig) -> SourceFilterNetworks:
+    """Untrained networks of a config's sizes."""
     from codec.networks.source_filter_codec import SourceFilterNetworks
 
-    return Networks(config) if isinstance(config, ModelConfig) else SourceFilterNetworks(config)
+    return SourceFilterNetworks(config)
 
 
 def export(networks: CodecNetworks, folder: str | Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from codec.arrays import as_codes, given
 from codec.audio.samples import as_batch
-from codec.bundled import bundled
+from codec.bundled import FORMER, bundled, former
 from codec.container.entropy import EntropyModel, load_entropy
 from codec.engine import Engine, Point
 from codec.errors import CodecError, ModelError
@@ -340,6 +340,8 @@ class Codec:
             ModelError: another model made them.
             CodecError: unknown rate or vocabulary, too few frames, or codes outside their codebooks.
         """
+        if tokens.model in FORMER:
+            raise ModelError(former(f"these tokens were made by {FORMER[tokens.model]}, which"))
         if tokens.model != self.fingerprint:
             raise ModelError(
                 f"these tokens were made by model {tokens.model or 'unknown'}, not by {self.fingerprint} ({self.name}); "

@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from codec.bundled import MAX_CONFIG_BYTES, as_fingerprint
-from codec.config import ModelConfig, SourceFilterConfig
+from codec.bundled import FORMER, MAX_CONFIG_BYTES, as_fingerprint, former
+from codec.config import ModelConfig
 from codec.errors import ModelError, first_error
 from codec.limits import check_file
 
@@ -51,7 +51,7 @@ def read_config(path: Path, parse: Callable[[Any], Config]) -> Config:
         raise ModelError(f"{path}: not a model's config ({type(error).__name__}: {error})") from error
 
 
-def read_model_config(folder: Path) -> tuple[ModelConfig | SourceFilterConfig, str]:
+def read_model_config(folder: Path) -> tuple[ModelConfig, str]:
     """Sizes of a model of our own, and its fingerprint.
 
     Raises:
@@ -59,20 +59,13 @@ def read_model_config(folder: Path) -> tuple[ModelConfig | SourceFilterConfig, s
     """
     path = folder / "config.json"
 
-    def parse(raw: Any) -> tuple[ModelConfig | SourceFilterConfig, str]:
-        return config_of(raw["model"]), as_fingerprint(raw["fingerprint"])
+    def parse(raw: Any) -> tuple[ModelConfig, str]:
+        fingerprint = as_fingerprint(raw["fingerprint"])
+        if isinstance(raw["model"], dict) and "architecture" not in raw["model"]:
+            raise ModelError(former(f"{path}: {FORMER.get(fingerprint, 'this model')}"))
+        return ModelConfig.read(raw["model"]), fingerprint
 
     return read_config(path, parse)
-
-
-def config_of(raw: Any) -> ModelConfig | SourceFilterConfig:
-    """The config of one of our architectures, as JSON has it; the first one has no name.
-
-    Raises:
-        pydantic.ValidationError: an unknown key, a wrong type or value.
-    """
-    kind = SourceFilterConfig if isinstance(raw, dict) and "architecture" in raw else ModelConfig
-    return kind.read(raw)
 
 
 def load_network(build: Callable[[], Network], path: Path, derived: str | None = None) -> Network:

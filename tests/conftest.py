@@ -12,10 +12,18 @@ import torch
 from hypothesis import settings
 
 from codec.audio.io import read_audio
-from codec.config import AcousticConfig, DecoderConfig, ModelConfig, SemanticConfig
+from codec.config import (
+    ModelConfig,
+    PitchConfig,
+    RateConfig,
+    SemanticConfig,
+    TokenDecoderConfig,
+    TokenEncoderConfig,
+    VocoderConfig,
+)
 from codec.hub import export, load
 from codec.model import Codec
-from codec.networks.networks import Networks
+from codec.networks.source_filter_codec import SourceFilterNetworks
 
 DATA = Path(__file__).parent / "data"
 
@@ -24,20 +32,27 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 TINY = ModelConfig(
+    rates=tuple(RateConfig(frames_per_token=frames, n_acoustic=1, semantic_dim=8) for frames in (1, 2, 4)),
     vocabs=(16, 32, 64, 128),
-    semantic_dims=(8, 8, 8),
     semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=12),
-    acoustic=AcousticConfig(dim=16, hidden_dim=32, dilations=(1, 2)),
-    decoder=DecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2)),
+    pitch=PitchConfig(dim=8, hidden_dim=16, dilations=(1,)),
+    encoder=TokenEncoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), token_dilations=(1,), levels=((16, 8),)),
+    decoder=TokenDecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), fine_dim=16, fine_hidden_dim=32, fine_dilations=(1,)),
+    vocoder=VocoderConfig(dim=16, hidden_dim=32, dilations=(1,)),
 )
+"""Two streams at every rate."""
 
 
-def random_networks(seed: int = 0, config: ModelConfig = TINY) -> Networks:
-    """Tiny networks whose codebooks lie where their random features do."""
+def random_networks(seed: int = 0, config: ModelConfig = TINY) -> SourceFilterNetworks:
+    """Tiny networks whose codebooks lie where their random features do, and with nothing that is 0 before training."""
     torch.manual_seed(seed)
-    networks = Networks(config).eval()
+    networks = SourceFilterNetworks(config).eval()
     for codebook in networks.codebooks:
         codebook.leaves.normal_(std=0.3)
+    for module in (networks.encoder, networks.decoder):
+        for parameter in module.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.1)
     return networks
 
 
@@ -75,12 +90,6 @@ def tiny(tiny_folder: Path) -> Codec:
 @pytest.fixture(scope="session")
 def shipped() -> Codec:
     return load()
-
-
-@pytest.fixture(scope="session")
-def first_model() -> Codec:
-    """The bundled model of the first architecture, for what takes no other."""
-    return load("semcodec-1")
 
 
 @pytest.fixture(scope="session")

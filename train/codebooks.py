@@ -15,14 +15,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from codec.atomic import atomic_path, atomic_write
-from codec.config import SourceFilterConfig
+from codec.config import ModelConfig
 from codec.data.progress import display, heard
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import build, load_own
-from codec.networks.interface import CodecNetworks
-from codec.networks.networks import Networks, first_architecture
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from quantizers import checkpoints
@@ -261,7 +259,7 @@ def _usage(quantizer: NestedKMeansQuantizer, points: np.ndarray, vocab: int) -> 
     return {"used": (counts > 0).double().mean().item(), "entropy_bits": entropy_of(counts), "unexplained": unexplained}
 
 
-def assemble(config: TrainConfig) -> CodecNetworks:
+def assemble(config: TrainConfig) -> SourceFilterNetworks:
     """Networks with trained semantic encoder and codebooks; the rest fresh, or of ``config.init``.
 
     Raises:
@@ -280,53 +278,45 @@ def assemble(config: TrainConfig) -> CodecNetworks:
         before = [networks.codebook(stack).basis.clone() for stack in config.model.stacks]
         networks.codebooks.load_state_dict(load_file(path))
         if config.kmeans.refit:
-            _follow(first_architecture(networks, "kmeans.refit"), before)
+            _follow(networks, before)
     return networks
 
 
-def assemble_first(config: TrainConfig) -> Networks:
-    """As `assemble`, of the first architecture.
-
-    Raises:
-        CodecError: the config is of another architecture, or as `assemble`.
-    """
-    return first_architecture(assemble(config), "this stage")
-
-
 @torch.no_grad()
-def _follow(networks: Networks, before: Sequence[Tensor]) -> None:
+def _follow(networks: SourceFilterNetworks, before: Sequence[Tensor]) -> None:
     """What reads codewords reads the same of them, though their space has been stretched."""
-    for index, (stack, old) in enumerate(zip(networks.config.stacks, before, strict=True)):
+    for stack, old in zip(networks.config.stacks, before, strict=True):
         back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ networks.codebook(stack).basis.double()).T
-        for reader in (networks.acoustic.semantic[index], networks.decoder.semantic[index]):
+        halves = networks.encoder, networks.decoder
+        for reader in (*(half.semantic[str(stack)] for half in halves), networks.transform(stack).predict):
             assert isinstance(reader, nn.Linear)
-            reader.weight.copy_(reader.weight.double() @ back)
+            codewords = reader.weight.double().unflatten(1, (-1, len(back)))  # the transform reads three at a time
+            reader.weight.copy_((codewords @ back).flatten(1))
 
 
-def given_networks(config: TrainConfig) -> CodecNetworks:
-    """The networks of ``config.init``, to be trained further.
-
-    Of a model of the first architecture the second one takes the semantic half.
+def given_networks(config: TrainConfig) -> SourceFilterNetworks:
+    """The networks of ``config.init``, to be trained further, or fresh ones with its semantic half.
 
     Raises:
         CodecError: no such model, or it has other sizes than ``config.model``.
     """
     given = load_own(str(config.init)).networks
-    if isinstance(given, Networks) and isinstance(config.model, SourceFilterConfig):
+    assert isinstance(given, SourceFilterNetworks)
+    if not config.goes_on:
         return _with_semantics_of(given, config.model, str(config.init))
     if given.config != config.model:
         raise CodecError(f"init: model {config.init} has other sizes than the config's model section")
     return given.requires_grad_(True).train()
 
 
-def _with_semantics_of(given: Networks, model: SourceFilterConfig, name: str) -> SourceFilterNetworks:
+def _with_semantics_of(given: SourceFilterNetworks, model: ModelConfig, name: str) -> SourceFilterNetworks:
     """Fresh networks but for the semantic encoder and the codebooks."""
     theirs = given.config
     dims = dict(zip(theirs.stacks, theirs.semantic_dims, strict=True))
     same = (theirs.mel, theirs.semantic, theirs.vocabs) == (model.mel, model.semantic, model.vocabs)
     if not same or any(dims.get(stack) != dim for stack, dim in zip(model.stacks, model.semantic_dims, strict=True)):
         raise CodecError(f"init: the semantic half of {name} has other sizes than the config's model section")
-    networks = SourceFilterNetworks(model)
+    networks = build(model)
     networks.semantic.load_state_dict(given.semantic.state_dict())
     for stack in model.stacks:
         networks.codebook(stack).load_state_dict(given.codebook(stack).state_dict())

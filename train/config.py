@@ -7,22 +7,15 @@ Folders below ``root``: ``packages``, ``corpus``, ``teacher``, ``ssl``, ``featur
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
-from codec.bundled import files_of
-from codec.config import Config, ModelConfig, SourceFilterConfig
+from codec.config import Config, ModelConfig
 from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE
-from codec.errors import FIRST, SOURCE_FILTER
-from codec.stored import read_model_config
 from train.crops import FRAME
 
-FIRST_LOSSES = ("meaning", "similarity", "intelligibility", "evenness")
-"""Of the codec stage of the first architecture."""
-SHORTEST_SEGMENT = 24
-"""Frames of 20 ms that `train.intelligibility` needs."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -32,15 +25,18 @@ Weights = Annotated[dict[Domain, NotNegative], Field(min_length=1)]
 """Share of each domain among crops; a domain without one is left out."""
 
 
-def architecture_of(model: Any) -> str:
-    """Which of the two a model section is of: the first one has no name."""
-    named = isinstance(model, SourceFilterConfig) or (isinstance(model, dict) and "architecture" in model)
-    return SOURCE_FILTER if named else FIRST
+class RunConfig(Config):
+    """A training, in a folder of its own.
 
+    Attributes:
+        root: the folder.
+    """
 
-AnyModel = Annotated[
-    Annotated[ModelConfig, Tag(FIRST)] | Annotated[SourceFilterConfig, Tag(SOURCE_FILTER)], Discriminator(architecture_of)
-]
+    root: str
+
+    def folder(self, name: str) -> Path:
+        """Of a stage, below ``root``."""
+        return Path(self.root) / name
 
 
 class CorpusConfig(Config):
@@ -92,6 +88,11 @@ class SemanticStage(Config):
     mask_span: Count = 10
     refit: bool = False
     save_every: Count = 500
+
+    @property
+    def average_decay(self) -> float:
+        """Of the averaged encoder."""
+        return 0.999
 
     @property
     def teachers(self) -> tuple[str, ...]:
@@ -166,22 +167,16 @@ class CodecStage(CropStage):
         stack_shares: chance of each rate, in the order of the model's ``stacks``.
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
         meaning: weight of the distance between the semantic encoder's features of output and original.
-        similarity: weight of one minus the neurogram similarity of output and original.
-        intelligibility: weight of one minus the short-time objective intelligibility of output beside original.
-        evenness: weight of the bits by which acoustic codes fall short of being used evenly.
-        first_only: of an architecture with several acoustic tokens: chance that only the first one arrives.
-        told_pitch: likewise, chance that an item's sound is made with the true pitch rather than the decoded one.
+        first_only: chance that only the first of several acoustic tokens arrives.
+        told_pitch: chance that an item's sound is made with the true pitch rather than the decoded one.
     """
 
     weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
     steps: Count = 14_000
     learning_rate: Positive = 1e-3
-    stack_shares: tuple[NotNegative, ...] = (0.5, 0.3, 0.2)
+    stack_shares: tuple[NotNegative, ...] = (0.7, 0.3)
     drop_acoustic: Share = 0.08
     meaning: NotNegative = 0.0
-    similarity: NotNegative = 0.0
-    intelligibility: NotNegative = 0.0
-    evenness: NotNegative = 0.0
     first_only: Share = 0.3
     told_pitch: Share = 0.4
 
@@ -223,7 +218,7 @@ class EntropyStage(Config):
     hours: Positive = 1.0
 
 
-class TrainConfig(Config):
+class TrainConfig(RunConfig):
     """Everything.
 
     Attributes:
@@ -231,14 +226,17 @@ class TrainConfig(Config):
         init: a trained model (``default`` or a folder). Its semantic encoder and codebooks stay as they are (but for
             ``ssl.refit`` and ``kmeans.refit``), so the stages that make them are left out; its acoustic half is where
             the codec stage starts.
+        init_parts: what of it is taken: ``all``, or the ``semantic`` half alone, so that the acoustic one is trained anew and
+            may have other sizes.
         precision: ``bf16`` runs networks in bfloat16 under autocast, where the processor gains from it.
     """
 
     root: str = "runs/nano"
     init: str | None = None
+    init_parts: Literal["all", "semantic"] = "all"
     seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["bf16", "fp32"] = "bf16"
-    model: AnyModel = ModelConfig()
+    model: ModelConfig = ModelConfig()
     corpus: CorpusConfig = CorpusConfig()
     ssl: SemanticStage = SemanticStage()
     kmeans: KMeansStage = KMeansStage()
@@ -268,14 +266,6 @@ class TrainConfig(Config):
         for name in ("ssl", "codec"):
             if not any(getattr(self, name).weights.values()):
                 raise ValueError(f"{name}.weights must not all be 0")
-        if self.codec.intelligibility and self.codec.crop_frames < SHORTEST_SEGMENT:
-            raise ValueError(
-                f"codec.intelligibility needs codec.crop_frames of {SHORTEST_SEGMENT} or more: it hears 0.4 s at a time"
-            )
-        foreign = [f"codec.{name}" for name in FIRST_LOSSES if getattr(self.codec, name)]
-        foreign += ["adversarial.steps"] if self.adversarial.steps else []
-        if self.voiced and foreign:
-            raise ValueError(f"{', '.join(foreign)}: source-filter models are not trained with these; set them to 0")
         largest = max(self.model.stacks)
         for name in ("codec", "adversarial"):
             if getattr(self, name).crop_frames % largest:
@@ -285,25 +275,13 @@ class TrainConfig(Config):
     @property
     def given(self) -> tuple[str, ...]:
         """Stages that are left out, since ``init`` brings what they would make."""
-        if not self.init or self.ssl.refit:
+        if not self.init:
             return ()
-        semantic = ("teacher", "ssl") if self.kmeans.refit else ("teacher", "ssl", "kmeans")
-        return (*semantic, "tracker", "vocoder") if self.goes_on else semantic
+        encoder = () if self.ssl.refit else ("teacher", "ssl")
+        codebooks = () if self.kmeans.refit else ("kmeans",)
+        return (*encoder, *codebooks, *(("tracker", "vocoder") if self.goes_on else ()))
 
     @property
     def goes_on(self) -> bool:
-        """Whether ``init`` is a source-filter model: its tracker, vocoder and transforms come with it.
-
-        Raises:
-            ModelError: there is no such model.
-        """
-        return bool(self.init) and isinstance(read_model_config(files_of(self.init)[0])[0], SourceFilterConfig)
-
-    @property
-    def voiced(self) -> bool:
-        """Whether the model is of the architecture whose decoder has a voice's sources."""
-        return isinstance(self.model, SourceFilterConfig)
-
-    def folder(self, name: str) -> Path:
-        """A stage's folder below ``root``."""
-        return Path(self.root) / name
+        """Whether ``init`` brings more than the semantic half: pitch tracker, vocoder, transforms and the acoustic half."""
+        return bool(self.init) and self.init_parts == "all"

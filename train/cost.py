@@ -15,10 +15,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from codec.hub import build
-from codec.networks.networks import first_architecture
-from train.config import TrainConfig
+from codec.networks.pitch import Pitch
+from train.config import CropStage, SemanticStage, TrainConfig
 from train.crops import FRAME
-from train.discriminator import MultiResolutionDiscriminator, adversarial_loss
 
 GPU_FLOPS = 312e12
 """An A100's peak in bfloat16."""
@@ -62,37 +61,49 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
         config: of a training.
         corpus_hours: of audio, which the teacher and the finished encoder pass over once.
     """
-    networks = first_architecture(build(config.model), "counting the cost")
-    wave = torch.randn(1, COUNTED_FRAMES * FRAME)
-    mel = networks.mel(wave)
-    seconds = COUNTED_FRAMES / FRAMES_PER_SECOND
-    stack = config.model.stacks[0]
-    semantic = torch.randn(1, COUNTED_FRAMES // stack, config.model.semantic_dims[0])
-    values = torch.randn(1, COUNTED_FRAMES // stack, networks.acoustic_quantizer.dim)
-    judge = MultiResolutionDiscriminator(config.adversarial.n_ffts, config.adversarial.channels)
+    networks = build(config.model)
+    wave, seconds = torch.randn(1, COUNTED_FRAMES * FRAME), COUNTED_FRAMES / FRAMES_PER_SECOND
+    mel, heard = networks.mel(wave), networks.front_end(wave)
+    stack, tokens = config.model.stacks[0], COUNTED_FRAMES // config.model.stacks[0]
+    semantic = torch.randn(1, tokens, config.model.semantic_dims[0])
+    values = torch.rand(1, tokens, 1 + sum(networks.quantizer.dims)) * 2 - 1
+    pitch, there = Pitch(torch.full(heard.mel.shape[:2], 100.0), torch.ones(heard.mel.shape[:2])), torch.tensor([9])
 
-    def meaning() -> Tensor:
-        features: Tensor = networks.semantic(mel.detach().requires_grad_())
-        return features
+    def encoded() -> Tensor:
+        latents: Tensor = networks.encoder(heard, pitch, semantic, stack, networks.transform(stack))
+        return latents
 
-    encoder = count(meaning)
-    decoder = count(lambda: networks.decoder(semantic, values, stack))
-    critic = count(lambda: adversarial_loss(judge(wave.repeat(1, 4).requires_grad_())), convolutions=True) / 4
-    codec = decoder + count(lambda: networks.acoustic(mel, semantic, stack)) + (encoder if config.codec.meaning else 0)
-    ssl, polish = config.ssl, config.adversarial
-    corpus_frames = round(corpus_hours * 3600 * FRAMES_PER_SECOND)
+    def decoded() -> Tensor:
+        frames = networks.values_to_frames(semantic, values, there, stack)
+        return sounded(frames.mel, frames.hidden)
+
+    def sounded(envelope: Tensor, hidden: Tensor | None = None) -> Tensor:
+        shaped: Tensor = networks.vocoder.head.envelopes(networks.vocoder(envelope, pitch, hidden))
+        return shaped
+
+    def tracked() -> Tensor:
+        return torch.cat([part.flatten() for part in networks.pitch.logits(heard.mel, heard.correlogram)])
+
+    encoder = count(lambda: networks.semantic(mel.detach().requires_grad_()))
+    ssl, corpus_frames = config.ssl, round(corpus_hours * 3600 * FRAMES_PER_SECOND)
     teacher = sum(map(of_teacher, ssl.teachers)) * COUNTED_FRAMES if ssl.objective == "distil" else 0.0
     plans = (
         ("teacher", corpus_frames, teacher),
         ("features", corpus_frames, encoder / 3),  # without gradients
-        ("ssl", ssl.steps * ssl.batch_size * ssl.crop_frames, encoder),
-        ("codec", config.codec.steps * config.codec.batch_size * config.codec.crop_frames, codec),
-        ("adversarial", polish.steps * polish.batch_size * polish.crop_frames, decoder + 3 * critic),
+        ("ssl", _frames(ssl), encoder),
+        ("tracker", _frames(config.tracker), count(tracked)),
+        ("vocoder", _frames(config.vocoder), count(lambda: sounded(heard.mel))),
+        ("codec", _frames(config.codec), count(encoded) + count(decoded) + (encoder if config.codec.meaning else 0)),
     )
     return [
         Cost(stage, frames / FRAMES_PER_SECOND / 3600, frames / FRAMES_PER_SECOND * operations / seconds)
         for stage, frames, operations in plans
     ]
+
+
+def _frames(stage: CropStage | SemanticStage) -> int:
+    """Of all crops together, repetitions counted."""
+    return stage.steps * stage.batch_size * stage.crop_frames
 
 
 def of_teacher(name: str) -> float:

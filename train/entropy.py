@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from codec.container.entropy import FILE, EntropyModel, RateTables, save_entropy
+from codec.container.entropy import FILE, EntropyModel, RateTables, contexts, save_entropy
 from codec.container.header import CHUNK_SECONDS
 from codec.data.domains import DOMAINS
 from codec.data.progress import heard
 from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.hub import load_own
 from codec.model import Codec
-from codec.networks.networks import first_architecture
 from quantizers import ans
 from quantizers.kmeans import means_of
 from quantizers.nearest import nearest
@@ -22,6 +21,8 @@ from quantizers.threads import each_in_thread
 from train.config import TrainConfig
 
 CLASSES = 128
+MAX_TABLE = 1 << 14
+"""Frequencies of a digit, at most: contexts that need more are left out."""
 STRENGTH = 8.0
 """How many observations the coarser context's distribution counts as."""
 
@@ -33,14 +34,13 @@ def make_tables(config: TrainConfig) -> EntropyModel:
     corpus = Corpus(config.folder("corpus"))
     rng = np.random.default_rng(config.seed)
     entries = [entry for domain in DOMAINS for entry in _draw(corpus, domain, config.entropy.hours, rng)]
-    codes = encode_all(model, corpus, entries, rng)
-    networks = first_architecture(model.networks, "codec train entropy")
+    codes = encode_all(model, corpus, entries)
     rates = {}
-    for stack in networks.config.stacks:
-        rate = networks.config.sample_rate / networks.config.hop_length / stack
-        codewords = networks.codebook(stack).table(model.vocabs[0]).numpy()
-        chunk = round(CHUNK_SECONDS * rate)
-        rates[round(rate * 1000)] = fit(codes[stack], codewords, model.vocabs[-1], networks.config.acoustic.levels, chunk)
+    for rate, found in codes.items():
+        frame_rate = model.describe(model.sample_rate, rate).frame_rate
+        codewords = model.networks.codebook(model.stack_of(rate)).table(model.vocabs[0]).numpy()
+        levels = model.networks.levels[: len(found[0]) - 1]
+        rates[round(frame_rate * 1000)] = fit(found, codewords, model.vocabs[-1], levels, round(CHUNK_SECONDS * frame_rate))
     return save_entropy(rates, model.fingerprint, folder / FILE)
 
 
@@ -52,43 +52,34 @@ def _draw(corpus: Corpus, domain: str, hours: float, rng: np.random.Generator) -
     return chosen[: int(np.searchsorted(ends, hours * 3600 * SAMPLE_RATE)) + 1]
 
 
-def encode_all(model: Codec, corpus: Corpus, entries: Sequence[Entry], rng: np.random.Generator) -> dict[int, list[np.ndarray]]:
-    """Codes ``(2, N)`` of every clip at every stack: semantic of the largest vocabulary, acoustic beside a random one."""
-    networks = first_architecture(model.networks, "codec train entropy")
-    hop = networks.config.hop_length * max(networks.config.stacks)
-    piece = hop * 256
+def encode_all(model: Codec, corpus: Corpus, entries: Sequence[Entry]) -> dict[int, list[np.ndarray]]:
+    """Codes ``(S, N)`` of every clip at the largest vocabulary, by the rate of most streams among those of one frame rate."""
+    rates = list({model.stack_of(rate): rate for rate in sorted(model.rates)}.values())
 
-    @torch.inference_mode()
-    def encode(item: tuple[Entry, int]) -> list[tuple[int, np.ndarray]]:
-        entry, vocab = item
-        wave, codes = corpus.wave(entry), []
-        for start in range(0, len(wave), piece):
-            part = wave[start : start + piece]
-            mel = networks.mel(torch.from_numpy(np.pad(part, (0, -len(part) % hop))).unsqueeze(0))
-            feats = networks.semantic(mel)
-            for stack in networks.config.stacks:
-                fine = networks.feats_to_semantic(feats, stack, model.vocabs[-1]).codes
-                values = networks.codebook(stack).decode(fine // (model.vocabs[-1] // vocab), vocab)
-                codes.append((stack, torch.cat([fine, networks.mel_to_acoustic(mel, values, stack).codes]).numpy()))
-        return codes
+    def encode(entry: Entry) -> list[np.ndarray]:
+        wave = corpus.wave(entry)
+        return [model.encode(wave, model.sample_rate, rate, model.vocabs[-1]).codes[0].numpy() for rate in rates]
 
-    items = zip(entries, rng.choice(model.vocabs, len(entries)).tolist(), strict=True)
-    done, total = zip(entries, each_in_thread(encode, items), strict=True), sum(entry.seconds for entry in entries)
-    clips = heard("entropy tables", done, lambda pair: pair[0].seconds, total)
-    found = [pair for _, codes in clips for pair in codes]
-    return {stack: [codes for at, codes in found if at == stack] for stack in networks.config.stacks}
+    done, total = zip(entries, each_in_thread(encode, entries), strict=True), sum(entry.seconds for entry in entries)
+    clips = [codes for _, codes in heard("entropy tables", done, lambda pair: pair[0].seconds, total)]
+    return {rate: [codes[index] for codes in clips] for index, rate in enumerate(rates)}
 
 
 def fit(
-    codes: Sequence[np.ndarray], codewords: np.ndarray, vocab: int, levels: Sequence[int], chunk: int, classes: int = CLASSES
+    codes: Sequence[np.ndarray],
+    codewords: np.ndarray,
+    vocab: int,
+    levels: Sequence[Sequence[int]],
+    chunk: int,
+    classes: int = CLASSES,
 ) -> RateTables:
     """Tables of one rate.
 
     Args:
-        codes: ``(2, N)`` of each clip, semantic codes of the largest vocabulary.
+        codes: ``(S, N)`` of each clip, semantic codes of the largest vocabulary.
         codewords: ``(V, D)`` of the coarse vocabulary.
         vocab: the largest vocabulary.
-        levels: of the acoustic quantiser.
+        levels: of the digits of every acoustic stream's codes.
         chunk: frames after which contexts begin anew, as in a container.
         classes: groups of coarse codes.
     """
@@ -114,20 +105,23 @@ def fit(
         follows=to_frequencies(_smooth([context[new]], group[coarse[new]], (total + 1,), total)),
         members=members,
         children=to_frequencies(children + 0.5),
-        digits=_digits(pieces, levels),
+        digits=tuple(_digits([piece[1 + stream] for piece in pieces], own) for stream, own in enumerate(levels)),
     )
 
 
 def _digits(pieces: Sequence[np.ndarray], levels: Sequence[int]) -> tuple[np.ndarray, ...]:
+    """Tables of one acoustic stream, from its codes in chunks."""
     tables = []
-    stride, left, lefts = 1, np.zeros(sum(piece.shape[1] for piece in pieces), np.int64), 1
+    stride, left, lefts = 1, np.zeros(sum(map(len, pieces)), np.int64), 1
     for level in levels:
-        digits = [piece[1] // stride % level for piece in pieces]
-        last = np.concatenate([np.concatenate([[level], digit[:-1]]) for digit in digits])
-        older = np.concatenate([np.concatenate([[level, level], digit[:-2]])[: len(digit)] for digit in digits])
+        digits = [piece // stride % level for piece in pieces]
+        last, older = (np.concatenate(parts) for parts in zip(*(contexts(digit, level) for digit in digits), strict=True))
         symbol = np.concatenate(digits)
-        shape = (level + 1, lefts, level + 1)
-        smooth = _smooth([last, left, older], symbol, shape, level).reshape(*shape, level)
+        olders = level + 1 if (level + 1) ** 2 * level <= MAX_TABLE else 1
+        lefts = lefts if (level + 1) * olders * lefts * level <= MAX_TABLE else 1
+        shape = (level + 1, lefts, olders)
+        where = [last, left if lefts > 1 else 0 * left, older if olders > 1 else 0 * older]
+        smooth = _smooth(where, symbol, shape, level).reshape(*shape, level)
         tables.append(to_frequencies(smooth.transpose(0, 2, 1, 3)))
         stride, left, lefts = stride * level, symbol, level
     return tuple(tables)

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from train.config import CropStage, TrainConfig
+from train.config import RunConfig
 from train.crops import Batch, Crops
 from train.parallel import Place, average_gradients, mean_over_processes
 from train.progress import Steps
-from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
+from train.run import Average, Plan, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
 
 Losses = Mapping[str, Tensor]
 BETAS, WEIGHT_DECAY = (0.9, 0.98), 0.01
 """Of AdamW."""
+
+
+class StagePlan(Plan, Protocol):
+    """What a stage's config says of its training."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def average_decay(self) -> float: ...
+
+
+def no_figures(model: nn.Module) -> Mapping[str, float]:
+    """Of a training that is not validated."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -26,11 +42,17 @@ class Training:
 
     Attributes:
         name: of the stage.
-        model: all of it is saved and averaged; parameters that need no gradient stay.
+        model: all of it is saved; parameters that need no gradient stay.
         losses: of a step and its batch, by name. ``loss`` is what is minimised, the others are logged.
-        validate: figures of the averaged model.
+        validate: figures of the averaged model; none where no clips are held out.
         matters: sections of the config that a run cannot change on its way.
         upon: digest of the weights that the run stands on and leaves as they are.
+        averaged: part of the model that is exported; default: all of it.
+        optimizer: default: AdamW.
+        rate: learning rate of a step; default: `train.run.cosine`.
+        after_step: called when weights have moved.
+        most: norm that gradients are clipped to.
+        minutes: after which it ends even before all steps.
     """
 
     name: str
@@ -39,9 +61,15 @@ class Training:
     validate: Callable[[nn.Module], Mapping[str, float]]
     matters: Sequence[str]
     upon: str = ""
+    averaged: nn.Module | None = None
+    optimizer: torch.optim.Optimizer | None = None
+    rate: Callable[[int], float] | None = None
+    after_step: Callable[[int], None] | None = None
+    most: float = 1.0
+    minutes: float = float("inf")
 
 
-def train(config: TrainConfig, stage: CropStage, data: Crops, place: Place, training: Training) -> Path:
+def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, training: Training) -> Path:
     """Trains to the end, or goes on from the last checkpoint.
 
     Args:
@@ -57,24 +85,29 @@ def train(config: TrainConfig, stage: CropStage, data: Crops, place: Place, trai
     Raises:
         CodecError: a loss or a gradient is no longer a number, or the folder holds another run.
     """
-    model = training.model
-    average = Average(model, stage.average_decay)
+    model, averaged = training.model, training.averaged or training.model
+    average = Average(averaged, stage.average_decay)
+    rate = training.rate or partial(cosine, steps=stage.steps, peak=stage.learning_rate)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
+    optimizer = training.optimizer or torch.optim.AdamW(
+        parameters, lr=stage.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY
+    )
     parts: dict[str, Stateful] = {"model": model, "average": average, "optimizer": optimizer}
     run = Run(config.folder(training.name), config, parts, tuple(training.matters), main=place.main, upon=training.upon)
     recent: dict[str, float] = {}
     steps = Steps(training.name, data, run.resume(), stage.steps, place)
-    for step, batch in steps:
-        set_rate(optimizer, cosine(step, stage.steps, stage.learning_rate))
+    for step, batch in steps if run.seconds_before < 60 * training.minutes else ():
+        set_rate(optimizer, rate(step))
         losses = training.losses(model, step, batch)
         check_finite(losses["loss"], step, run)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
         average_gradients(parameters)
-        clip_gradients(parameters, step, run)
+        clip_gradients(parameters, step, run, training.most)
         optimizer.step()
-        average.update(model, step)
+        average.update(averaged, step)
+        if training.after_step:
+            training.after_step(step)
         recent.update({name: mean_over_processes(value) for name, value in losses.items()})
         run.after(
             step,
@@ -82,4 +115,7 @@ def train(config: TrainConfig, stage: CropStage, data: Crops, place: Place, trai
             losses=lambda: recent | {"speed": steps.speed},
             figures=lambda: training.validate(average.module),
         )
+        if run.seconds >= 60 * training.minutes:
+            run.save(step + 1)
+            break
     return run.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from codec.networks.networks import Networks
+from codec.networks.interface import CodecNetworks
 from train.progress import autocast
 
 
@@ -17,7 +17,7 @@ class MeaningLoss(nn.Module):
         precision: of the encoder.
     """
 
-    def __init__(self, networks: Networks, precision: str) -> None:
+    def __init__(self, networks: CodecNetworks, precision: str) -> None:
         super().__init__()
         self.mel, self.encoder, self.precision = networks.mel, networks.semantic.requires_grad_(False), precision
 

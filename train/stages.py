@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from codec.atomic import atomic_write
 from codec.data.sources import check_source
 from codec.data.store import Corpus
-from codec.errors import FIRST, SOURCE_FILTER, CodecError
-from train.config import TrainConfig, architecture_of
+from codec.errors import CodecError
+from train.config import TrainConfig
 from train.metrics import Metrics
 from train.parallel import alone, join, wait_for_all
 from train.records import refuse_another, settings, write
@@ -47,7 +47,6 @@ class Stage:
         begun: file below ``root`` that an interrupted stage goes on from.
         needs: raises `CodecError` where something is missing that no earlier stage makes.
         shared: whether several processes share the work; otherwise one does it and the others wait.
-        architectures: that the stage is for.
     """
 
     name: str
@@ -58,7 +57,6 @@ class Stage:
     begun: str = ""
     needs: Callable[[TrainConfig], None] = _nothing
     shared: bool = False
-    architectures: tuple[str, ...] = (FIRST, SOURCE_FILTER)
 
     def done(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do."""
@@ -72,7 +70,7 @@ class Stage:
         """
         if find_spec("tensorboard") is None:
             raise CodecError("training needs tensorboard: pip install semcodec[train]")
-        if self.name in config.given or not self._concerns(config):
+        if self.name in config.given:
             return
         if self.done(config) or _exists(config, self.begun):
             refuse_another(self._record(config), config, self._settings(config), Path(config.root) / Path(self.product).parent)
@@ -85,10 +83,7 @@ class Stage:
         Raises:
             CodecError: it cannot be done.
         """
-        if not self._concerns(config):
-            if join().main:
-                print(f"{self.name}: not for models of this architecture")
-        elif self.name in config.given:
+        if self.name in config.given:
             if join().main:
                 print(f"{self.name}: comes with {config.init}")
         elif self.shared:
@@ -96,9 +91,6 @@ class Stage:
             wait_for_all()
         else:
             alone(partial(self._start, config))
-
-    def _concerns(self, config: TrainConfig) -> bool:
-        return architecture_of(config.model) in self.architectures
 
     def _start(self, config: TrainConfig) -> None:
         if self.done(config):
@@ -240,22 +232,9 @@ def _vocoder(config: TrainConfig) -> None:
 
 
 def _codec(config: TrainConfig) -> None:
-    from train import autoencoder
-    from train.codebooks import assemble_first
     from train.voice import codec, data
 
-    if config.voiced:
-        codec.run(config, data.assemble(config, "tracker", "vocoder"))
-    else:
-        autoencoder.train(config, assemble_first(config))
-
-
-def _adversarial(config: TrainConfig) -> None:
-    from train.adversarial import train
-    from train.codebooks import assemble_first
-
-    if config.adversarial.steps:
-        train(config, assemble_first(config))
+    codec.run(config, data.assemble(config, "tracker", "vocoder"))
 
 
 def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
@@ -272,31 +251,11 @@ def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
         CodecError: nothing trained yet, or stages that do not belong together.
     """
     from codec.hub import export
-    from train import adversarial, autoencoder
-    from train.codebooks import assemble_first
-    from train.lineage import digest_of
-    from train.run import check_origin
     from train.voice.export import averaged
 
-    if config.voiced:
-        trained, steps = averaged(config)
-        folder = folder or config.folder("model")
-        print(f"{folder}: model {export(trained, folder)}, codec after {steps} of {config.codec.steps} steps")
-        return {"steps": steps}
-    networks = assemble_first(config)
-    stages = (
-        ("codec", autoencoder.MATTERS, (networks.semantic, networks.codebooks)),
-        ("adversarial", adversarial.MATTERS, (networks,)),
-    )
-    exported, steps = "", 0
-    for name, matters, standing in stages:
-        if (config.folder(name) / "checkpoint.pt").exists() and getattr(config, name).steps:
-            check_origin(config.folder(name), config, matters, digest_of(*standing))
-            exported, steps = name, autoencoder.load_stage(config, networks, name)
-    if not exported:
-        raise CodecError(f"{config.folder('codec')}: no trained codec; run codec train codec first")
-    folder, planned = folder or config.folder("model"), getattr(config, exported).steps
-    print(f"{folder}: model {export(networks, folder)}, {exported} after {steps} of {planned} steps")
+    trained, steps = averaged(config)
+    folder = folder or config.folder("model")
+    print(f"{folder}: model {export(trained, folder)}, codec after {steps} of {config.codec.steps} steps")
     return {"steps": steps}
 
 
@@ -315,7 +274,7 @@ def _teacher_needs(config: TrainConfig) -> None:
 
 
 _ENCODER = ("init", "seed", "model.sample_rate", "model.mel", "model.semantic")
-_MODEL = ("init", "seed", "precision", "model", "codec", "adversarial")
+_MODEL = ("init", "init_parts", "seed", "precision", "model", "codec")
 
 STAGES = (
     Stage(
@@ -358,19 +317,16 @@ STAGES = (
         _pitch,
         matters=("seed",),
         needs=_pitch_needs,
-        architectures=(SOURCE_FILTER,),
     ),
-    Stage("tracker", "train the pitch tracker", "", _tracker, shared=True, architectures=(SOURCE_FILTER,)),
+    Stage("tracker", "train the pitch tracker", "", _tracker, shared=True),
     Stage(
         "vocoder",
         "train the vocoder on the envelopes, pitches and tones of recordings",
         "",
         _vocoder,
         shared=True,
-        architectures=(SOURCE_FILTER,),
     ),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec, shared=True),
-    Stage("adversarial", "polish the decoder against a discriminator", "", _adversarial, shared=True, architectures=(FIRST,)),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(
         "entropy",
@@ -378,6 +334,5 @@ STAGES = (
         "",
         _entropy,
         matters=("entropy", "seed"),
-        architectures=(FIRST,),
     ),
 )

@@ -14,10 +14,12 @@ from codec.audio.io import resample
 from codec.baselines.interface import Encoded, Reconstructor
 from codec.baselines.names import CodecName, parse
 from codec.baselines.programs import fit
+from codec.engine import Point
 from codec.errors import ModelError
 from codec.hub import load_own
 from codec.model import Codec
-from codec.networks.networks import Networks
+from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.tones import N_TONES
 from eval.reconstruction.original import open_any
 
 
@@ -69,34 +71,41 @@ class Oracle:
     def decode(self, encoded: Encoded) -> np.ndarray:
         """Through the networks in one piece."""
         model, wave = self._model, np.asarray(encoded.payload, np.float32)
-        assert isinstance(model.networks, Networks)
-        output = reconstruct(model.networks, wave, self._mode, model.stack_of(model.rate), model.vocab)
+        assert isinstance(model.networks, SourceFilterNetworks)
+        output = reconstruct(model.networks, wave, self._mode, model.point_of(model.rate), model.vocab)
         return fit(resample(output[None].clip(-1, 1), self.sample_rate, encoded.sample_rate)[0], encoded.samples)
 
 
 @torch.inference_mode()
-def reconstruct(networks: Networks, wave: np.ndarray, mode: Mode, stack: int, vocab: int) -> np.ndarray:
+def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, point: Point, vocab: int) -> np.ndarray:
     """A clip through the networks in one piece.
 
     Args:
         networks: of a model of ours.
         wave: ``(samples,)``.
         mode: what is left unquantised or out.
-        stack: 50 Hz frames per token.
+        point: frames of 50 Hz per token, and streams.
         vocab: semantic vocabulary.
 
     Returns:
         ``(samples,)``.
     """
-    unit = networks.config.hop_length * max(networks.config.stacks)
-    mel = networks.mel(F.pad(torch.from_numpy(wave), (0, -len(wave) % unit))[None])
-    features, codebook = networks.semantic(mel), networks.codebook(stack)
+    unit, stack = networks.frame_length * max(networks.config.stacks), point.frames_per_token
+    padded = F.pad(torch.from_numpy(wave), (networks.edge, -len(wave) % unit + networks.edge))[None]
+    features, codebook = networks.semantic(networks.mel(padded, padded=True)), networks.codebook(stack)
     coded = networks.feats_to_semantic(features, stack, vocab).values
     exact = codebook.project(rearrange(features, "b (n k) d -> b n (k d)", k=stack))
     semantic = coded if mode.semantic == "coded" else exact
-    latents, quantizer = networks.acoustic(mel, semantic, stack), networks.acoustic_quantizer
-    acoustic = {"coded": quantizer(latents).values, "exact": quantizer.bound(latents), "none": None}[mode.acoustic]
-    output: np.ndarray = networks.decoder(semantic, acoustic, stack)[0, : len(wave)].numpy()
+    heard = networks.front_end(padded, padded=True)
+    pitch = networks.pitch(heard.mel, heard.correlogram)
+    latents = networks.encoder(heard, pitch, semantic, stack, networks.transform(stack))
+    values = networks.quantizer.bound(latents) if mode.acoustic == "exact" else networks.quantizer(latents).values
+    is_tone, tones = networks.tones_of(heard.tones, pitch, stack)
+    acoustic = networks.with_pitch(networks.index_of(pitch, stack), values, is_tone)
+    there = torch.tensor([0 if mode.acoustic == "none" else point.n_streams - 1])
+    frames = networks.values_to_frames(semantic, acoustic, there, stack)
+    tracks = networks.tracks_of(is_tone & (there > N_TONES)[:, None], tones, stack)
+    output: np.ndarray = networks.sound(networks.frames_to_drawing(frames, tracks))[0][0, : len(wave)].numpy()
     return output
 
 

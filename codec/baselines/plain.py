@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from codec.config import SourceFilterConfig
+from codec.config import ModelConfig
 from codec.errors import ModelError
 from codec.networks.convnext import ConvNeXt
 from codec.networks.frontend import MEL_CENTRE, AcousticFeatures, AcousticFrontEnd
@@ -57,9 +57,9 @@ class PlainNetworks(nn.Module):
         config: sizes.
     """
 
-    def __init__(self, streams: int, config: SourceFilterConfig | None = None) -> None:
+    def __init__(self, streams: int, config: ModelConfig | None = None) -> None:
         super().__init__()
-        config = config or SourceFilterConfig()
+        config = config or ModelConfig()
         encoder, decoder, mel = config.encoder, config.decoder, config.mel
         self.n_mels, self.sample_rate = mel.n_mels, config.sample_rate
         self.hop_length = STACK * FRAMES_PER_TOKEN_FRAME * config.hop_length

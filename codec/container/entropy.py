@@ -5,8 +5,8 @@ What is predicted, and from what (``t`` is the frame, within one channel of one 
 1. whether the coarse semantic code repeats that of ``t − 1``, from the class of that code;
 2. if not: its class, from the class of the code before; then its place among the members of the class;
 3. for larger vocabularies: which child of the coarse code, from that code;
-4. every digit of the acoustic code (finite scalar quantisation), from the same digit of ``t − 1`` and ``t − 2`` and from
-   the digit before it in this frame.
+4. every digit of every acoustic code (the pitch, then finite scalar quantisation), from the same digit of ``t − 1``, and
+   where tables stay small from that of ``t − 2`` and from the digit before it in this code.
 
 Chunks know nothing of each other, so any one can be read, or lost, alone. No floating point number takes part.
 """
@@ -18,7 +18,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -48,8 +50,9 @@ class RateTables:
         follows: ``(K + 1, K)`` next class.
         members: ``(V,)`` of each code within its class; adds up over the class.
         children: ``(V, B)`` of each code of the largest vocabulary under its coarse code.
-        digits: for each digit ``(L + 1, L + 1, M, L)``: the frame before, the one before that, the digit before (``M``
-            values; 1 for the first digit).
+        digits: of every acoustic stream, for each digit of its codes, least significant first, ``(L + 1, A, B, L)``: the same
+            digit of the frame before; of the one before that, unless ``A`` is 1; the digit before of ``B`` values, unless
+            that is 1.
     """
 
     classes: np.ndarray
@@ -57,33 +60,30 @@ class RateTables:
     follows: np.ndarray
     members: np.ndarray
     children: np.ndarray
-    digits: tuple[np.ndarray, ...]
+    digits: tuple[tuple[np.ndarray, ...], ...]
 
     def __post_init__(self) -> None:
         count = len(self.repeats) - 1
         fine = self.repeats.shape == (count + 1, 2) and self.follows.shape == (count + 1, count)
         fine = fine and self.classes.shape == self.members.shape == self.children.shape[:1] and self.children.ndim == 2
         fine = fine and bool(self.classes.size) and 0 <= int(self.classes.min()) <= int(self.classes.max()) < count
-        before = 1
-        for table in self.digits:
-            levels = table.shape[-1]
-            fine = fine and table.shape == (levels + 1, levels + 1, before, levels)
-            before = levels
+        for stream in self.digits:
+            before = 1
+            for table in stream:
+                levels = table.shape[-1]
+                fine = fine and table.ndim == 4 and table.shape[0] == levels + 1
+                fine = fine and table.shape[1] in (1, levels + 1) and table.shape[2] in (1, before)
+                before = levels
         if not fine:
             raise ValueError("entropy tables of impossible shapes")
         if count * int(np.bincount(self.classes).max()) > MAX_MEMBERS:
             raise ValueError("entropy tables of too many members")
         within = np.bincount(self.classes, self.members, count)[np.unique(self.classes)]
-        tables = (self.repeats, self.follows, self.children, *self.digits)
+        tables = (self.repeats, self.follows, self.children, *chain(*self.digits))
         if not all((table > 0).all() and (table.sum(-1) == ans.TOTAL).all() for table in tables):
             raise ValueError("entropy tables that do not add up")
         if (self.members <= 0).any() or (within != ans.TOTAL).any():
             raise ValueError("entropy tables of members that do not add up")
-
-    @property
-    def levels(self) -> tuple[int, ...]:
-        """Values that each digit of an acoustic code takes."""
-        return tuple(table.shape[-1] for table in self.digits)
 
     @cached_property
     def member_table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -116,7 +116,7 @@ class RateTables:
     @lru_cache(maxsize=8)  # noqa: B019 - tables live as long as their model
     def lists(self, vocab: int) -> tuple[list[list[int]], ...]:
         """Cumulative frequencies as lists, which decoding reads one at a time: faster than arrays."""
-        tables = (self.repeats, self.follows, self.member_table[0], self.child_table(vocab), *self.digits)
+        tables = (self.repeats, self.follows, self.member_table[0], self.child_table(vocab), *chain(*self.digits))
         return tuple(_cumulative(table.reshape(-1, table.shape[-1])).tolist() for table in tables)
 
     __hash__ = object.__hash__
@@ -222,7 +222,7 @@ def load_entropy(folder: Path, model: str) -> EntropyModel:
             arrays = {name: handle.get_tensor(name) for name in sorted(handle.keys())}
         rates = {rate: _rate_tables(arrays, rate) for rate in {int(name.partition(".")[0]) for name in arrays}}
     except FileNotFoundError as error:
-        raise ModelError(f"{folder}: this model has no entropy tables (semcodec-1 has); {_HOW}") from error
+        raise ModelError(f"{folder}: this model has no entropy tables; {_HOW}") from error
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from error
     except (SafetensorError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
@@ -245,7 +245,10 @@ def save_entropy(rates: dict[int, RateTables], model: str, path: Path) -> Entrop
 def _stored(tables: RateTables) -> dict[str, np.ndarray]:
     """Frequencies lie in 1 … 65536; less one they fit into 16 bits."""
     named = {name: getattr(tables, name) - 1 for name in ("repeats", "follows", "members", "children")}
-    named |= {f"digit{index}": table - 1 for index, table in enumerate(tables.digits)} | {"classes": tables.classes}
+    named |= {
+        f"stream{stream}.digit{index}": table - 1 for stream, own in enumerate(tables.digits) for index, table in enumerate(own)
+    }
+    named["classes"] = tables.classes
     return {name: np.ascontiguousarray(array, "<u2") for name, array in named.items()}
 
 
@@ -254,8 +257,12 @@ def _rate_tables(arrays: dict[str, np.ndarray], rate: int) -> RateTables:
     if any(array.dtype != np.uint16 for array in own.values()):
         raise ValueError("not 16-bit integers")
     wide = {name: array.astype(np.int64) + (name != "classes") for name, array in own.items()}
-    digits = tuple(wide.pop(f"digit{index}") for index in range(sum(name.startswith("digit") for name in own)))
-    return RateTables(**wide, digits=digits)
+    digits: list[tuple[np.ndarray, ...]] = []
+    while f"stream{len(digits)}.digit0" in wide:
+        prefix = f"stream{len(digits)}.digit"
+        count = sum(name.startswith(prefix) for name in wide)
+        digits.append(tuple(wide.pop(f"{prefix}{index}") for index in range(count)))
+    return RateTables(**wide, digits=tuple(digits))
 
 
 def _identity(arrays: dict[str, np.ndarray]) -> bytes:
@@ -281,8 +288,8 @@ def _intervals(codes: np.ndarray, tables: RateTables, vocab: int) -> tuple[np.nd
         (frequencies, group, place[coarse], ~repeats),
         (tables.child_table(vocab), coarse, child, None),
     ]
-    if len(codes) == 2:
-        columns += _digit_columns(codes[1], tables)
+    for stream, own in zip(codes[1:], _of_streams(tables, len(codes)), strict=True):
+        columns += _digit_columns(stream, own)
     starts = np.zeros((codes.shape[1], len(columns)), np.int64)
     sizes = np.zeros_like(starts)
     for column, (table, where, symbol, present) in enumerate(columns):
@@ -295,26 +302,53 @@ def _intervals(codes: np.ndarray, tables: RateTables, vocab: int) -> tuple[np.nd
     return starts[coded], sizes[coded]
 
 
-def _digit_columns(codes: np.ndarray, tables: RateTables) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, None]]:
+def _of_streams(tables: RateTables, count: int) -> tuple[tuple[np.ndarray, ...], ...]:
+    """Tables of the acoustic ones of so many streams; at a lower rate the last ones are not there."""
+    if count - 1 > len(tables.digits):
+        raise ValueError(f"entropy tables of {1 + len(tables.digits)} streams, not of {count}")
+    return tables.digits[: count - 1]
+
+
+def _digit_columns(codes: np.ndarray, tables: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, None]]:
     columns: list[tuple[np.ndarray, np.ndarray, np.ndarray, None]] = []
     rest, left = codes, np.zeros_like(codes)
-    for table, levels in zip(tables.digits, tables.levels, strict=True):
+    for table in tables:
+        levels = table.shape[-1]
         rest, digit = np.divmod(rest, levels)
-        padded = np.concatenate([[levels, levels], digit])[: len(digit) + 2]
-        context = np.ravel_multi_index((padded[1:-1], padded[:-2], left), table.shape[:3])
-        columns.append((table.reshape(-1, levels), context, digit, None))
+        last, older = contexts(digit, levels)
+        where = (last, older if table.shape[1] > 1 else 0 * older, left if table.shape[2] > 1 else 0 * left)
+        columns.append((table.reshape(-1, levels), np.ravel_multi_index(where, table.shape[:3]), digit, None))
         left = digit
     return columns
 
 
+def contexts(digit: np.ndarray, levels: int) -> tuple[np.ndarray, np.ndarray]:
+    """``(n,)`` digits → those of the frame before and of the one before that; ``levels`` where there is none."""
+    padded = np.concatenate([[levels, levels], digit])
+    return padded[1:-1], padded[:-2]
+
+
+class _Digit(NamedTuple):
+    """How a digit is read: cumulative frequencies in rows, and by what each context moves on among them."""
+
+    rows: list[list[int]]
+    levels: int
+    last: int
+    older: int
+    left: int
+
+
 def _read(decoder: ans.Decoder, tables: RateTables, output: np.ndarray, vocab: int) -> None:
     """Fills one channel ``(S, frames)``, frame by frame."""
-    repeats, follows, members, children, *digits = tables.lists(vocab)
+    repeats, follows, members, children, *rows = tables.lists(vocab)
     member_codes = tables.member_codes
     branches, single = vocab // len(tables.classes), vocab == len(tables.classes)
-    steps = [(table, levels, full.shape[2]) for table, levels, full in zip(digits, tables.levels, tables.digits, strict=True)]
+    left_rows, streams = iter(rows), []
+    for own in _of_streams(tables, len(output)):
+        digits = [_digit(next(left_rows), table) for table in own]
+        none = [digit.levels for digit in digits]
+        streams.append((digits, none, none))
     context, code = len(repeats) - 1, 0
-    last, older = list(tables.levels), list(tables.levels)
     for frame in range(output.shape[1]):
         if not decoder.symbol(repeats[context]):
             context = decoder.symbol(follows[context])
@@ -322,15 +356,20 @@ def _read(decoder: ans.Decoder, tables: RateTables, output: np.ndarray, vocab: i
         elif not frame:
             raise ValueError("the first frame repeats another")
         output[0, frame] = code if single else code * branches + decoder.symbol(children[code])
-        if len(output) == 2:
-            left, value, stride = 0, 0, 1
-            now = []
-            for index, (table, levels, lefts) in enumerate(steps):
-                left = decoder.symbol(table[(last[index] * (levels + 1) + older[index]) * lefts + left])
-                value, stride = value + left * stride, stride * levels
+        for stream, (digits, last, older) in enumerate(streams):
+            left, value, stride, now = 0, 0, 1, []
+            for index, digit in enumerate(digits):
+                row = last[index] * digit.last + older[index] * digit.older + left * digit.left
+                left = decoder.symbol(digit.rows[row])
+                value, stride = value + left * stride, stride * digit.levels
                 now.append(left)
-            last, older = now, last
-            output[1, frame] = value
+            streams[stream] = (digits, now, last)
+            output[1 + stream, frame] = value
+
+
+def _digit(rows: list[list[int]], table: np.ndarray) -> _Digit:
+    _, older, left, levels = table.shape
+    return _Digit(rows, levels, older * left, left if older > 1 else 0, 1 if left > 1 else 0)
 
 
 def _cumulative(table: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
-from codec.config import SourceFilterConfig
+from codec.config import ModelConfig
 from codec.errors import CodecError
 from codec.huggingface.names import AUTO_MAP
 
@@ -18,7 +18,7 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
     """Sizes of the networks, and the operating point at which the model works.
 
     Args:
-        model: `codec.config.SourceFilterConfig` as JSON; default: that of semcodec-2.
+        model: `codec.config.ModelConfig` as JSON; default: that of semcodec-2.
         fingerprint: of config and weights, which tokens and containers carry.
         rate: tokens per second; default 50 if the model has it, else the next one to that.
         vocab: semantic vocabulary; default 8192 if the model has it, else its smallest.
@@ -38,7 +38,7 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
         vocab: int | None = None,
         **options: Any,
     ) -> None:
-        self.model = SourceFilterConfig().model_dump(mode="json") if model is None else model
+        self.model = ModelConfig().model_dump(mode="json") if model is None else model
         self.fingerprint = fingerprint
         sizes = self.sizes
         points = self._points
@@ -61,7 +61,7 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
             raise CodecError(f"vocabulary {self.vocab!r} is not one of {', '.join(map(str, sizes.vocabs))}")
 
     @property
-    def sizes(self) -> SourceFilterConfig:
+    def sizes(self) -> ModelConfig:
         """Of the networks.
 
         Raises:
@@ -69,7 +69,7 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
         """
         if "architecture" not in self.model:
             raise CodecError("this config is not of a model whose architecture transformers can load: source-filter")
-        return SourceFilterConfig.read(self.model)
+        return ModelConfig.read(self.model)
 
     @property
     def _points(self) -> dict[int, tuple[int, int]]:

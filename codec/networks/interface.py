@@ -39,6 +39,11 @@ class CodecNetworks(nn.Module, ABC):
 
     @property
     @abstractmethod
+    def levels(self) -> tuple[tuple[int, ...], ...]:
+        """Values that the digits of every acoustic stream's codes take, least significant first."""
+
+    @property
+    @abstractmethod
     def frame_length(self) -> int:
         """Samples in a frame of 50 Hz."""
 

@@ -11,7 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from codec.config import SourceFilterConfig
+from codec.config import ModelConfig
 from codec.engine import Point
 from codec.features import LogMel
 from codec.networks.frontend import AcousticFrontEnd
@@ -62,7 +62,7 @@ class SourceFilterNetworks(CodecNetworks):
         config: sizes.
     """
 
-    def __init__(self, config: SourceFilterConfig) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         mel = config.mel
@@ -100,6 +100,12 @@ class SourceFilterNetworks(CodecNetworks):
         """Of all streams; the first acoustic token tells the pitch, too."""
         first, *others = self.quantizer.codebook_sizes
         return vocab, self.config.encoder.pitch_levels * first, *others
+
+    @property
+    def levels(self) -> tuple[tuple[int, ...], ...]:
+        """Values that the digits of every acoustic stream's codes take; the pitch comes first."""
+        first, *others = self.config.encoder.levels
+        return (self.config.encoder.pitch_levels, *first), *others
 
     @property
     def frame_length(self) -> int:
@@ -184,8 +190,9 @@ class SourceFilterNetworks(CodecNetworks):
 
     def tones_of(self, tones: Tones, pitch: Pitch, frames_per_token: int) -> tuple[Tensor, Tensor]:
         """Which tokens ``(B, N)`` are tones and nothing else, and their codes ``(B, N_TONES, N)``."""
-        size = self.quantizer.codebook_sizes[1]
-        return tone_codes(tones, pitch.voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token, size)
+        block, size = FRAMES_PER_TOKEN_FRAME * frames_per_token, self.quantizer.codebook_sizes[-1]
+        is_tone, codes = tone_codes(tones, pitch.voiced, block, size)
+        return is_tone & self.tells_tones, codes
 
     def with_pitch(self, index: Tensor, values: Tensor, is_tone: Tensor) -> Tensor:
         """What acoustic tokens tell the decoder.
@@ -238,16 +245,23 @@ class SourceFilterNetworks(CodecNetworks):
         frames: Frames = self.decoder(semantic, acoustic, n_acoustic, frames_per_token, self.transform(frames_per_token))
         return frames
 
-    def codes_to_drawing(self, codes: Tensor, frames_per_token: int, vocab: int) -> Tensor:
-        """Codes ``(B, S, N)`` → what the head draws from, a `Drawing` packed into one tensor."""
-        codes = codes.to(self.codebook(frames_per_token).leaves.device)
+    def codes_to_frames(self, codes: Tensor, frames_per_token: int, vocab: int, n_acoustic: Tensor | None = None) -> Frames:
+        """Codes ``(B, S, N)``, of whose acoustic ones ``(B,)`` are looked at, by default all → what they say."""
         semantic, acoustic = self.codes_to_values(codes, frames_per_token, vocab)
         if acoustic is None:
             acoustic = semantic.new_zeros(*semantic.shape[:2], 1 + sum(self.quantizer.dims))
-        there = torch.full((len(codes),), codes.shape[1] - 1, device=semantic.device)
-        frames = self.values_to_frames(semantic, acoustic, there, frames_per_token)
-        x = self.vocoder(frames.mel, frames.pitch, frames.hidden)
-        return Drawing(x, frames.pitch, self.codes_to_tones(codes, frames_per_token)).packed()
+        if n_acoustic is None:
+            n_acoustic = torch.full((len(codes),), codes.shape[1] - 1, device=semantic.device)
+        return self.values_to_frames(semantic, acoustic, n_acoustic, frames_per_token)
+
+    def codes_to_drawing(self, codes: Tensor, frames_per_token: int, vocab: int) -> Tensor:
+        """Codes ``(B, S, N)`` → what the head draws from, a `Drawing` packed into one tensor."""
+        frames = self.codes_to_frames(codes, frames_per_token, vocab)
+        return self.frames_to_drawing(frames, self.codes_to_tones(codes.to(frames.mel.device), frames_per_token))
+
+    def frames_to_drawing(self, frames: Frames, tones: Tones) -> Tensor:
+        """What tokens say → what the head draws from, a `Drawing` packed into one tensor."""
+        return Drawing(self.vocoder(frames.mel, frames.pitch, frames.hidden), frames.pitch, tones).packed()
 
     def sound(
         self, drawing: Tensor, state: Phases | None = None, left: int = 0, start: int = 0, stop: int | None = None

@@ -123,7 +123,7 @@ def tone_tracks(is_tone: Tensor, codes: Tensor, frames: int, codebook_size: int)
     """
     steps = codebook_size // N_LEVELS
     codes = torch.where(is_tone[:, None], codes, 0).transpose(1, 2)
-    height = (codes // N_LEVELS) * (math.log(HIGHEST_HZ / LOWEST_HZ) / (steps - 1)) + math.log(LOWEST_HZ)
+    height = (codes // N_LEVELS) * (math.log(HIGHEST_HZ / LOWEST_HZ) / max(1, steps - 1)) + math.log(LOWEST_HZ)
     level = codes % N_LEVELS
     amplitude = torch.where(level > 0, 10 ** ((level - N_LEVELS + 1) * (LEVEL_STEP_DB / 20)), 0.0) * is_tone[..., None]
     together = is_tone & _shifted(is_tone, 1)

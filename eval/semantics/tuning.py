@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from codec.errors import CodecError
 from codec.hub import export, load_own
-from codec.networks.networks import Networks, first_architecture
+from codec.networks.interface import CodecNetworks
 from eval.semantics.clips import read_clips
 from eval.semantics.xares.tasks import card_of
 
@@ -81,11 +81,11 @@ class Tuner(nn.Module):
         classes: of each task.
     """
 
-    def __init__(self, networks: Networks, classes: Sequence[int]) -> None:
+    def __init__(self, networks: CodecNetworks, classes: Sequence[int]) -> None:
         super().__init__()
         width = networks.config.semantic.n_features
         self.mel, self.encoder = networks.mel, networks.semantic
-        self.hop = networks.config.hop_length
+        self.hop = networks.frame_length
         self.heads = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, count)) for count in classes)
 
     def forward(self, task: int, waves: Tensor, frames: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ def tune(
     Raises:
         CodecError: a task that cannot be trained on.
     """
-    networks = copy.deepcopy(first_architecture(load_own(model).networks, "codec probe tune"))
+    networks = copy.deepcopy(load_own(model).networks)
     rate = networks.config.sample_rate
     train = [read_labelled(folder, "train", rate) for folder in tasks]
     valid = [read_labelled(folder, "valid", rate) for folder in tasks]

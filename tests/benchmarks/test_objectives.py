@@ -19,7 +19,7 @@ from codec.errors import CodecError
 from tests.codec.data.sentence import sentence_corpus
 from tests.conftest import TINY
 from tests.eval.semantics.folders import tone_task
-from train.config import SemanticStage, TrainConfig
+from train.config import CodecStage, SemanticStage, TrainConfig
 
 MODEL = TINY.model_copy(update={"semantic": SemanticConfig(dim=32, hidden_dim=64, dilations=(1, 2), n_features=12)})
 SSL = SemanticStage(teacher_components=8, spectrum_components=4, batch_size=4, crop_frames=32, mask_span=4, save_every=5)
@@ -56,7 +56,8 @@ def _few_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def config(root: Path, corpus: Path) -> TrainConfig:
     (domain,) = {entry.clip.domain for entry in Corpus(corpus).entries}
     ssl = SSL.model_copy(update={"weights": {domain: 1.0}})
-    return TrainConfig(root=str(root), precision="fp32", model=MODEL, ssl=ssl)
+    codec = CodecStage(stack_shares=(1, 1, 1))
+    return TrainConfig(root=str(root), precision="fp32", model=MODEL, ssl=ssl, codec=codec)
 
 
 def test_all_are_trained_for_their_time_and_probed_and_not_again(

@@ -15,7 +15,16 @@ from pydantic import ValidationError
 import codec
 from codec.audio.io import read_audio
 from codec.cli import main
-from codec.config import AcousticConfig, DecoderConfig, MelConfig, ModelConfig, SemanticConfig
+from codec.config import (
+    MelConfig,
+    ModelConfig,
+    PitchConfig,
+    RateConfig,
+    SemanticConfig,
+    TokenDecoderConfig,
+    TokenEncoderConfig,
+    VocoderConfig,
+)
 from codec.engine import Point
 from codec.hub import export
 from codec.model import Codec
@@ -27,18 +36,30 @@ REAL = [(8_000, 160), (16_000, 320), (22_050, 490), (24_000, 320), (24_000, 480)
 """Sample rates and hops that somebody may want."""
 
 
-def sized(sample_rate: int, hop: int, stacks: tuple[int, ...], period: int, mel_n_fft: int) -> ModelConfig:
-    """A tiny model of these lengths."""
+def sized(sample_rate: int, hop: int, stacks: tuple[int, ...], period: int, more: int = 0) -> ModelConfig:
+    """A tiny model of these lengths.
+
+    Args:
+        sample_rate: in Hz.
+        hop: samples in a frame of 50 Hz.
+        stacks: frames per token, of each rate.
+        period: hops in a window of the head.
+        more: pairs of samples by which the log-mel's windows are longer.
+    """
+    n_fft = period * hop // 2
     return ModelConfig(
         sample_rate=sample_rate,
-        hop_length=hop,
-        stacks=stacks,
+        hop_length=hop // 2,
+        n_fft=n_fft,
+        n_lags=4,
+        rates=tuple(RateConfig(frames_per_token=stack, n_acoustic=1, semantic_dim=4) for stack in stacks),
         vocabs=VOCABS,
-        semantic_dims=(4,) * len(stacks),
-        mel=MelConfig(n_fft=mel_n_fft, hop_length=hop // 2, n_mels=8),
+        mel=MelConfig(n_fft=n_fft + 2 * more, hop_length=hop // 2, n_mels=8),
         semantic=SemanticConfig(dim=8, hidden_dim=8, dilations=(1, 2), n_features=6),
-        acoustic=AcousticConfig(dim=8, hidden_dim=8, dilations=(2,), levels=(4, 4)),
-        decoder=DecoderConfig(dim=8, hidden_dim=8, dilations=(1, 3), n_fft=period * hop),
+        pitch=PitchConfig(dim=8, hidden_dim=8, dilations=(1,)),
+        encoder=TokenEncoderConfig(dim=8, hidden_dim=8, dilations=(2,), token_dilations=(1,), pitch_levels=4, levels=((4, 4),)),
+        decoder=TokenDecoderConfig(dim=8, hidden_dim=8, dilations=(1, 3), fine_dim=8, fine_hidden_dim=8, fine_dilations=(1,)),
+        vocoder=VocoderConfig(dim=8, hidden_dim=8, dilations=(1,)),
     )
 
 
@@ -46,37 +67,28 @@ def sized(sample_rate: int, hop: int, stacks: tuple[int, ...], period: int, mel_
 def configs(draw: st.DrawFn) -> ModelConfig:
     """Any lengths that belong together: real ones, and short hops at low rates, where windows are many and cheap."""
     stacks = draw(st.lists(st.sampled_from([1, 2, 4, 8, 16]), min_size=1, max_size=3, unique=True))
-    if draw(st.booleans()):
-        sample_rate, hop = draw(st.sampled_from(REAL))
-        stacks = [stack for stack in stacks if 2 * sample_rate // hop % stack == 0] or [1]
-    else:
-        hop = 2 * draw(st.integers(2, 12))
-        tokens = max(max(stacks) // 2, 1)
-        sample_rate = hop * tokens * draw(st.integers(-(-1000 // (hop * tokens)), 1 + 4000 // (hop * tokens)))
-    mel_n_fft = hop // 2 + 2 * draw(st.integers(0, 2 * hop))
-    period = draw(st.sampled_from([period for period in (2, 3, 4, 5, 6, 7, 9, 64) if period * hop <= 1 << 14]))
-    return sized(sample_rate, hop, tuple(stacks), period, mel_n_fft)
+    sample_rate, hop = draw(st.sampled_from([*REAL, (8_000, 32), (8_000, 40)]))
+    stacks = [stack for stack in stacks if 2 * sample_rate // hop % stack == 0] or [1]
+    period = draw(st.sampled_from([3, 4, 5, 6, 9] if hop // 2 % 2 == 0 else [3, 5, 9]))
+    return sized(sample_rate, hop, tuple(stacks), period, draw(st.integers(0, 2 * hop)))
 
 
 def model_of(config: ModelConfig, seed: int = 0) -> Codec:
-    networks = random_networks(seed, config)
-    with torch.no_grad():  # quiet enough that nothing is clipped, which would hide differences
-        networks.decoder.head.project.bias[: config.decoder.n_fft // 2 + 1] -= 4
-    return Codec(networks, "sized", "0123456789abcdef")
+    return Codec(random_networks(seed, config), "sized", "0123456789abcdef")
 
 
 def noise(samples: int, rows: int = 1, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((rows, samples)).astype(np.float32) * 0.1
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(configs(), st.data())
 def test_stream_is_whole_is_batch(config: ModelConfig, data: st.DataObject) -> None:
     """Exactly, and with the lengths that are declared, for every config that is accepted."""
     model = model_of(config)
     rate = data.draw(st.sampled_from(model.rates), "rate")
     # Up to two and a half windows where a frame is cheap.
-    longest = 2_600 * config.hop_length if config.hop_length < 32 else 40 * config.hop_length
+    longest = 2_600 * config.frame_length if config.frame_length < 32 else 40 * config.frame_length
     source_rate = data.draw(st.sampled_from([config.sample_rate, 16_000, 44_100, 11_025]), "sample rate of the audio")
     counts = data.draw(st.lists(st.integers(0, longest * source_rate // config.sample_rate), min_size=1, max_size=3), "lengths")
     wave = noise(max(counts), len(counts))
@@ -97,42 +109,44 @@ def test_stream_is_whole_is_batch(config: ModelConfig, data: st.DataObject) -> N
     assert decoded.shape[1] == -(-max(counts) * config.sample_rate // source_rate)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(configs(), st.sampled_from([Grid(core=64), Grid(core=10), WHOLE]), st.data())
 def test_windows_are_one_pass(config: ModelConfig, grid: Grid, data: st.DataObject) -> None:
     """What every window gives is what the networks give that see everything, also in the windows after the first."""
-    networks = model_of(config).networks
+    model = model_of(config)
+    networks = model.networks
     stack = data.draw(st.sampled_from(config.stacks), "stack")
     frames = -(-400 // stack) * stack
     codes = torch.randint(0, 4, (1, 2, frames // stack), generator=torch.Generator().manual_seed(0))
-    wave = noise(frames * config.hop_length)
-    found = networks.mel_to_codes(networks.mel(torch.from_numpy(wave)), stack, 8)
-    encoder = StreamEncoder(networks, config.sample_rate, 1, Point(stack, 2), 8, grid)
+    wave = noise(frames * config.frame_length)
+    padded = torch.nn.functional.pad(torch.from_numpy(wave), (networks.edge, networks.edge))
+    found = networks.wave_to_codes(padded, stack, 8)
+    encoder = StreamEncoder(model.engine, config.sample_rate, 1, Point(stack, 2), 8, grid)
     streamed = torch.cat([encoder.push(wave), encoder.flush()], dim=2)
     assert (streamed != found).sum() <= 2, "a rounding may flip one code in thousands"
-    exact = networks.double()
-    decoder = StreamDecoder(exact, stack, 8, grid)
+    decoder = StreamDecoder(model.engine, stack, 8, grid)
     windows = torch.cat([decoder.push(codes), decoder.flush()], dim=1)
-    once = exact.codes_to_wave(codes, stack, 8)
+    once = networks.codes_to_wave(codes, stack, 8)
     assert once.abs().max() < 1
-    torch.testing.assert_close(windows, once, rtol=0, atol=1e-9 * once.abs().max().item())
+    # A rounding of the pitch grows with its phase: see the test of networks.
+    torch.testing.assert_close(windows, once, rtol=0, atol=5e-3 * once.abs().max().item())
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(configs(), st.data())
 def test_low_latency_has_every_sample(config: ModelConfig, data: st.DataObject) -> None:
     """Live windows keep lengths, whole tokens and the head's phases; inside a window they are near what a whole file gives."""
     model = model_of(config)
     rate = data.draw(st.sampled_from(model.rates), "rate")
     stack = model.stack_of(rate)
-    wave = noise(120 * config.hop_length)
+    wave = noise(120 * config.frame_length)
     tokens = model.encode(wave, config.sample_rate, rate)
     encoder = model.stream_encoder(config.sample_rate, 1, rate, grid=LOW_LATENCY)
     decoder = model.stream_decoder(tokens, LOW_LATENCY)
     codes = torch.cat([encoder.push(wave), encoder.flush()], dim=2)
     assert codes.shape == tokens.codes.shape
     live = torch.cat([decoder.push(tokens.codes), decoder.flush()], dim=1)
-    assert live.shape[1] == tokens.codes.shape[2] * stack * config.hop_length
+    assert live.shape[1] == tokens.codes.shape[2] * stack * config.frame_length
     # With all the look-ahead that the decoder wants, windows as short as these are exact, too.
     seeing = Grid(core=LOW_LATENCY.core, ahead=model.networks.decoder_context)
     decoder = model.stream_decoder(tokens, seeing)
@@ -140,7 +154,7 @@ def test_low_latency_has_every_sample(config: ModelConfig, data: st.DataObject) 
     torch.testing.assert_close(sound, model.decode(tokens), rtol=0, atol=2e-5)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(configs(), st.integers(1, 30_000))
 def test_containers_keep_tokens_of_any_model(
     tmp_path_factory: pytest.TempPathFactory, config: ModelConfig, samples: int
@@ -162,7 +176,7 @@ def test_containers_keep_tokens_of_any_model(
 def test_ten_seconds_at_24_khz(rate: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """750 codes were encoded where 752 were declared, and could not be decoded."""
     folder, name = tmp_path / "model", str(tmp_path / "model")
-    export(random_networks(0, sized(24_000, 320, (1, 2), 4, 1024)), folder)
+    export(random_networks(0, sized(24_000, 320, (1, 2), 4, 192)), folder)
     model = codec.load(folder)
     assert (model.rate, sorted(model.rates)) == (75, [75, 150])
     tokens = model.encode(noise(240_000), 24_000, rate)
@@ -188,20 +202,21 @@ def test_tokens_of_another_model_rate_are_refused(tiny: Codec) -> None:
         tiny.decode(wrong)
 
 
-@pytest.mark.parametrize("n_fft", [160, 320, 480, 1000, 1281])
+@pytest.mark.parametrize("n_fft", [80, 160, 200, 500, 641])
 def test_heads_that_do_not_add_up_are_refused(n_fft: int) -> None:
     with pytest.raises(ValidationError, match=f"n_fft {n_fft} of the decoder"):
-        ModelConfig(decoder=DecoderConfig(n_fft=n_fft))
-    with pytest.raises(ValidationError, match="n_fft 1040 of the decoder"):
-        sized(16_000, 16, (1,), 65, 16)
+        ModelConfig(n_fft=n_fft, mel=MelConfig(n_fft=n_fft + 1000, hop_length=160))
+    with pytest.raises(ValidationError, match="n_fft 520 of the decoder"):
+        sized(16_000, 16, (1,), 65)
 
 
-@pytest.mark.parametrize("n_fft", [640, 960, 1280, 1600, 2240])
+@pytest.mark.parametrize("n_fft", [320, 480, 640, 800, 960])
 def test_heads_of_every_period_are_accepted(n_fft: int) -> None:
-    assert ModelConfig(decoder=DecoderConfig(n_fft=n_fft)).decoder.n_fft == n_fft
+    assert ModelConfig(n_fft=n_fft).n_fft == n_fft
 
 
 def test_codebooks_that_no_container_holds_are_refused() -> None:
     with pytest.raises(ValidationError, match="product"):
-        AcousticConfig(levels=(64,) * 5)
-    assert math.prod(AcousticConfig(levels=(64,) * 4).levels) == 1 << 24
+        TokenEncoderConfig(levels=((64,) * 4,))
+    sizes = TokenEncoderConfig(pitch_levels=64, levels=((64,) * 3,))
+    assert sizes.pitch_levels * math.prod(sizes.levels[0]) == 1 << 24

@@ -14,10 +14,9 @@ import codec
 from codec.cli import main
 from codec.config import DiffusionDecoderConfig
 from codec.device import find_device
-from codec.diffusion import DiffusionCodec
 from codec.errors import CodecError
 from codec.model import Codec
-from codec.networks.diffusion.files import build
+from codec.networks.diffusion.files import with_diffusion
 from codec.networks.samplers import Sampling
 from codec.semanticodec.model import OfficialCodec, load_published
 from codec.streaming import LOW_LATENCY
@@ -146,17 +145,15 @@ def test_a_cpu_takes_one_at_a_time(tiny_folder: Path) -> None:
 
 
 def test_the_diffusion_decoder(tiny: Codec, place: torch.device) -> None:
-    sizes = DiffusionDecoderConfig(
-        dim=8, hidden_dim=8, dilations=(1,), vocoder_dim=8, vocoder_hidden_dim=8, vocoder_dilations=(1,), noise_steps=10
-    )
+    sizes = DiffusionDecoderConfig(dim=8, hidden_dim=8, dilations=(1,), noise_steps=10)
     tokens = tiny.encode(noise(2, RATE), RATE)
     waves = []
     for device in ("cpu", place):
         networks = random_networks()
         torch.manual_seed(1)
-        diffusion = build(sizes, networks).to(device)
-        model = DiffusionCodec(diffusion, networks.to(device), "both", tiny.fingerprint, vocab=32)
-        model.sampling = Sampling("dpm", steps=2)
+        both = with_diffusion(networks, sizes)
+        both.sampling = Sampling("dpm", steps=2)
+        model = Codec(both.to(device), "both", tiny.fingerprint, vocab=32)
         waves.append(model.decode(tokens))
     assert_alike(waves[1], waves[0])
 
@@ -183,7 +180,7 @@ def test_the_published_model(published: Path, place: torch.device, monkeypatch: 
 
 
 def test_a_quantiser_that_trains_moves_along(place: torch.device) -> None:
-    quantizer, latents = random_networks().acoustic_quantizer, noise(1, 9, 5)
+    quantizer, latents = random_networks().quantizer, noise(1, 9, 2)
     here = quantizer(latents.requires_grad_())
     there = quantizer.to(place)(latents.detach().to(place).requires_grad_())
     assert_alike(there.codes.cpu(), here.codes)

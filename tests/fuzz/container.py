@@ -20,16 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from codec.bundled import BUNDLED
+from codec.bundled import DEFAULT
 from codec.container.bitstream import ContainerReader, ContainerWriter
 from codec.container.entropy import EntropyModel, load_entropy_of
 from codec.container.header import Header
 from codec.errors import CodecError
 from codec.files import decode_file
 from codec.model import Codec
-from codec.networks.networks import Networks
 from codec.tokens import Tokens
-from tests.conftest import TINY
+from tests.conftest import TINY, random_networks
 
 MAX_SECONDS = 2.0
 MAX_BYTES = 200e6
@@ -40,18 +39,16 @@ SILENCE = torch.tensor([3, 4])
 
 @lru_cache(maxsize=1)
 def tables() -> EntropyModel:
-    """Those of the first bundled model."""
-    return load_entropy_of("semcodec-1")
+    """Those of the default model."""
+    return load_entropy_of("default")
 
 
 @lru_cache(maxsize=1)
 def model() -> Codec:
     """Tiny random networks that take the bundled model for themselves, so that its containers reach them."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    return Codec(
-        Networks(TINY.model_copy(update={"vocabs": (4096, 8192)})), "tiny", tables().model, folder=BUNDLED["semcodec-1"]
-    )
+    networks = random_networks(0, TINY.model_copy(update={"vocabs": (4096, 8192)}))
+    return Codec(networks, "tiny", tables().model, folder=DEFAULT)
 
 
 def check(data: bytes) -> str:

@@ -16,14 +16,14 @@ from train import progress
 
 Run = tuple[Path, dict[str, set[torch.dtype]]]
 """Its folder, and the types that the layers of each stage gave."""
-STAGES = ("ssl", "features", "kmeans", "codec", "adversarial", "export")
-STEPS = ("ssl.steps=40", "codec.steps=60", "adversarial.steps=6", "kmeans.iterations=2")
+STAGES = ("ssl", "features", "kmeans", "vocoder", "codec", "export")
+STEPS = ("ssl.steps=40", "vocoder.steps=30", "codec.steps=60", "kmeans.iterations=2")
 
 
 @pytest.fixture(scope="module")
 def in_bfloat16(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     root, seen = tmp_path_factory.mktemp("bfloat16"), {stage: set[torch.dtype]() for stage in STAGES}
-    link_stages(trained, root, "ssl", "features", "codebooks", "codec")
+    link_stages(trained, root, "ssl", "features", "codebooks", "vocoder", "codec")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress, "gains_from_bfloat16", lambda device: True)
         for stage in STAGES:
@@ -40,13 +40,13 @@ def in_bfloat16(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return root, seen
 
 
-@pytest.mark.parametrize("stage", ["ssl", "features", "codec", "adversarial"])
+@pytest.mark.parametrize("stage", ["ssl", "features", "vocoder", "codec"])
 def test_layers_run_in_bfloat16(in_bfloat16: Run, stage: str) -> None:
     assert torch.bfloat16 in in_bfloat16[1][stage]
 
 
 def test_losses_fall_as_they_do_in_single_precision(trained: Path, in_bfloat16: Run) -> None:
-    for stage, figure in (("ssl", "valid_teacher"), ("codec", "valid_speech_100")):
+    for stage, figure in (("ssl", "valid_teacher"), ("codec", "valid_speech_mel_100")):
         half, single = (
             {row["step"]: row[figure] for row in metrics(folder / stage) if figure in row}
             for folder in (in_bfloat16[0], trained / "run")
@@ -58,7 +58,7 @@ def test_losses_fall_as_they_do_in_single_precision(trained: Path, in_bfloat16: 
 
 
 def test_weights_stay_in_single_precision(in_bfloat16: Run) -> None:
-    for stage in ("ssl", "codec", "adversarial"):
+    for stage in ("ssl", "vocoder", "codec"):
         parts = torch.load(in_bfloat16[0] / stage / "checkpoint.pt", weights_only=True)["parts"]
         assert {value.dtype for value in parts["model"].values() if value.is_floating_point()} == {torch.float32}, stage
 

@@ -15,21 +15,15 @@ from codec.cli import main
 from tests.faults import codec as command
 from tests.faults import in_small_folder, kill_when
 from tests.integration.training import link_stages, run
-from train.codebooks import assemble
 
 
-@pytest.mark.parametrize(("stage", "step"), [("ssl", 33), ("codec", 70), ("adversarial", 8)])
+@pytest.mark.parametrize(("stage", "step"), [("ssl", 33), ("codec", 70), ("tracker", 40)])
 def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, stage: str, step: int) -> None:
     """Stopped after a checkpoint and started again: the same weights, bit for bit."""
-    from train.cli import read_config
-
-    module = importlib.import_module(
-        {"ssl": "train.ssl.pretrain", "codec": "train.autoencoder"}.get(stage, "train.adversarial")
-    )
+    module = importlib.import_module("train.ssl.pretrain" if stage == "ssl" else "train.loop")
     other = tmp_path / "run"
     other.mkdir()
     link_stages(trained, other, stage)
-    config = read_config(trained / "config.yaml", [f"root={other}"])
     real = module.check_finite
 
     class KilledError(Exception):
@@ -40,28 +34,25 @@ def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, s
             raise KilledError
         real(loss, at, run)
 
-    def start() -> None:
-        module.train(config) if stage == "ssl" else module.train(config, assemble(config))
-
     module.check_finite = killing  # type: ignore[attr-defined]
     try:
         with pytest.raises(KilledError):
-            start()
+            main(["train", stage, "--config", str(trained / "config.yaml"), f"root={other}"])
     finally:
         module.check_finite = real  # type: ignore[attr-defined]
-    start()
+    run(stage, trained, f"root={other}")
     states = [torch.load(root / stage / "checkpoint.pt", weights_only=True) for root in (trained / "run", other)]
     for part in ("model", "average"):
         for key, value in states[0]["parts"][part].items():
             assert torch.equal(value, states[1]["parts"][part][key]), key
 
 
-@pytest.mark.parametrize("stage", ["ssl", "codec", "adversarial"])
+@pytest.mark.parametrize("stage", ["ssl", "codec"])
 def test_a_gradient_that_is_no_number_reaches_no_weight(
     trained: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loss is finite; the gradient of one weight is not, from step 3 on."""
-    modules = {"ssl": "train.ssl.pretrain", "codec": "train.autoencoder", "adversarial": "train.adversarial"}
+    modules = {"ssl": "train.ssl.pretrain", "codec": "train.loop"}
     link_stages(trained, tmp_path, stage)
     calls = []
 
@@ -74,7 +65,7 @@ def test_a_gradient_that_is_no_number_reaches_no_weight(
     with pytest.raises(SystemExit):
         main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path}", f"{stage}.save_every=1"])
     state = torch.load(tmp_path / stage / "checkpoint.pt", weights_only=True)
-    assert state["step"] in (2, 3)  # the discriminator's gradients count, too
+    assert state["step"] == 3
     for part in ("model", "average"):
         assert all(value.isfinite().all() for value in state["parts"][part].values())
 
@@ -83,8 +74,7 @@ def test_training_killed_outright_goes_on(trained: Path, tmp_path: Path) -> None
     """SIGKILL to the command, then the same command again: the weights of the unbroken run, nothing half written."""
     other = tmp_path / "run"
     other.mkdir()
-    for name in ("corpus", "teacher", "ssl", "features", "codebooks"):
-        (other / name).symlink_to(trained / "run" / name)
+    link_stages(trained, other, "codec")
     checkpoint = other / "codec" / "checkpoint.pt"
     kill_when(command("train", "codec", "--config", trained / "config.yaml", f"root={other}"), checkpoint.is_file)
     assert torch.load(checkpoint, weights_only=True)["step"] == 50
@@ -182,7 +172,7 @@ def test_stages_out_of_order_say_what_is_missing(trained: Path, tmp_path: Path, 
 
 
 def test_parts_that_do_not_belong_together_are_named(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An encoder made anew after its features, a decoder trained on after it was polished, an export with another config."""
+    """An encoder made anew after its features, an export with another config or of a decoder upon another encoder."""
     given = ["--config", str(trained / "config.yaml"), f"root={tmp_path}"]
 
     def refused(*words: str) -> str:
@@ -202,13 +192,12 @@ def test_parts_that_do_not_belong_together_are_named(trained: Path, tmp_path: Pa
     (tmp_path / "codebooks").unlink()
     assert "features: made from another encoder" in refused("kmeans")
 
-    for name in ("ssl", "codec"):
-        (tmp_path / name).unlink()
-    for name in ("ssl", "codebooks", "adversarial"):
+    (tmp_path / "ssl").unlink()
+    for name in ("ssl", "codebooks"):
         (tmp_path / name).symlink_to(trained / "run" / name)
-    shutil.copytree(trained / "run" / "codec", tmp_path / "codec")
     assert "codec: holds a run with another config (codec.steps differ)" in refused("export", "codec.steps=5")
-    state = torch.load(tmp_path / "codec" / "checkpoint.pt", weights_only=True)
-    state["parts"]["average"]["module.decoder.head.project.weight"] += 1
-    torch.save(state, tmp_path / "codec" / "checkpoint.pt")
-    assert "adversarial: holds a run upon the weights of other stages" in refused("export")
+    (tmp_path / "codec").unlink()
+    shutil.copytree(trained / "run" / "codec", tmp_path / "codec")
+    about = json.loads((tmp_path / "codec" / "config.json").read_text())
+    (tmp_path / "codec" / "config.json").write_text(json.dumps(about | {"upon": "another"}))
+    assert "codec: holds a run upon the weights of other stages" in refused("export")

@@ -30,6 +30,9 @@ def cut_clips(folder: Path) -> None:
             soundfile.write(folder / domain / f"{index}.wav", mono[start : start + 9_600], 16_000)
 
 
+SHORT = {"batch_size": 4, "crop_frames": 32, "learning_rate": 0.01}
+
+
 def small_config(root: Path, audio: Path) -> dict[str, Any]:
     """Of a training that takes seconds."""
     return {
@@ -46,17 +49,9 @@ def small_config(root: Path, audio: Path) -> dict[str, Any]:
             "save_every": 20,
         },
         "kmeans": {"iterations": 4},
-        "adversarial": {
-            "batch_size": 4,
-            "crop_frames": 16,
-            "steps": 12,
-            "n_ffts": [512, 256],
-            "channels": 4,
-            "save_every": 6,
-            "discriminator_rate": 0.01,
-            "learning_rate": 0.01,
-        },
-        "codec": {"batch_size": 4, "crop_frames": 32, "steps": 100, "learning_rate": 0.01, "save_every": 50},
+        "tracker": {**SHORT, "steps": 60, "save_every": 30, "weights": {"speech": 1.0}},
+        "vocoder": {**SHORT, "steps": 60, "save_every": 30, "weights": {"speech": 0.5, "music": 0.5}},
+        "codec": {**SHORT, "steps": 100, "save_every": 50, "stack_shares": [0.5, 0.3, 0.2]},
     }
 
 
@@ -87,7 +82,7 @@ def metrics(folder: Path) -> list[dict[str, float]]:
 
 def link_stages(trained: Path, root: Path, *without: str) -> None:
     """What stages left, but for some, for another root."""
-    for name in {"corpus", "teacher", "ssl", "features", "codebooks", "codec"} - {*without}:
+    for name in {"corpus", "teacher", "ssl", "features", "codebooks", "pitch", "tracker", "vocoder", "codec"} - {*without}:
         (root / name).symlink_to(trained / "run" / name)
 
 

@@ -58,6 +58,7 @@ def config_of(root: Path, **kmeans: object) -> TrainConfig:
             "model": model.model_dump(),
             "ssl": {"teacher_components": 8, "spectrum_components": 4},
             "kmeans": settings,
+            "codec": {"stack_shares": (1, 1, 1)},
         }
     )
 

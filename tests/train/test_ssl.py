@@ -8,7 +8,7 @@ from codec.config import SemanticConfig
 from codec.features import LogMel
 from codec.networks.semantic import SemanticEncoder
 from tests.conftest import TINY
-from train.config import SemanticStage, TrainConfig
+from train.config import CodecStage, SemanticStage, TrainConfig
 from train.crops import Batch
 from train.ssl.distil import Distillation, spectrum, turned_basis
 from train.ssl.jepa import JointEmbedding
@@ -57,7 +57,8 @@ def fit(config: TrainConfig, name: str) -> tuple[list[float], dict[str, float]]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return TrainConfig(root=str(tmp_path), model=MODEL, ssl=SemanticStage(teacher_components=8, spectrum_components=4))
+    ssl = SemanticStage(teacher_components=8, spectrum_components=4)
+    return TrainConfig(root=str(tmp_path), model=MODEL, ssl=ssl, codec=CodecStage(stack_shares=(1, 1, 1)))
 
 
 @pytest.mark.parametrize("name", ["mae", "jepa", "distil"])

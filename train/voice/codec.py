@@ -138,5 +138,5 @@ def fit_transforms(networks: SourceFilterNetworks, data: Crops) -> None:
             semantic.append(codewords)
             blocks.append(block_features(targets.features.mel, targets.pitch))
         shares = networks.transform(stack).fit(torch.cat(semantic), torch.cat(blocks))
-        explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, 3, -1]])
+        explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, min(3, len(shares) - 1), -1]])
         print(f"transform of {stack} frames: 1, 4, all coefficients explain {explained} of what the semantic token does not")

@@ -62,7 +62,6 @@ def assemble(config: TrainConfig, *finished: str) -> SourceFilterNetworks:
         CodecError: an earlier stage has not run, or a model that was given has other sizes than the config's.
     """
     networks = codebooks.assemble(config)
-    assert isinstance(networks, SourceFilterNetworks)
     for name in finished:
         if name not in config.given:
             load_stage(config, name, networks.pitch if name == "tracker" else networks.vocoder)

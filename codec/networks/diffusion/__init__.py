@@ -1,5 +1,5 @@
-"""A second decoder for our own tokens: diffusion of the log-mel under the tokens, then a vocoder. Slower, and it can be guided.
+"""A second decoder for our own tokens: diffusion of the envelope under what they say, then the vocoder. Slower; can be guided.
 
-``decoder.py`` has the networks, ``files.py`` finds and keeps their weights, ``train.diffusion`` makes them; users see
-`codec.diffusion`.
+``decoder.py`` has the denoiser, ``networks.py`` puts it into the codec, ``files.py`` finds and keeps its weights,
+``train.diffusion`` makes them.
 """

@@ -13,19 +13,22 @@ from codec.atomic import atomic_path, atomic_write
 from codec.config import DiffusionDecoderConfig
 from codec.errors import ModelError
 from codec.networks.diffusion.decoder import DiffusionDecoder
-from codec.networks.networks import Networks
+from codec.networks.diffusion.networks import DiffusionNetworks
+from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.stored import load_network, read_config
 
 CONFIG, WEIGHTS = "diffusion.json", "diffusion.safetensors"
 
 
-def build(config: DiffusionDecoderConfig, networks: Networks) -> DiffusionDecoder:
-    """A decoder for the tokens of ``networks``, untrained."""
-    return DiffusionDecoder(config, networks.config, networks.acoustic_quantizer.dim)
+def with_diffusion(networks: SourceFilterNetworks, decoder: DiffusionDecoderConfig) -> DiffusionNetworks:
+    """A codec with a second decoder, untrained."""
+    both = DiffusionNetworks(networks.config, decoder)
+    both.load_state_dict(networks.state_dict(), strict=False)
+    return both
 
 
-def load_diffusion(folder: Path, networks: Networks, fingerprint: str) -> DiffusionDecoder:
-    """The decoder beside a model.
+def load_diffusion(folder: Path, networks: SourceFilterNetworks, fingerprint: str) -> DiffusionNetworks:
+    """A model with the decoder that lies beside it.
 
     Raises:
         ModelError: there is none, it is damaged, or it decodes another model's tokens.
@@ -42,8 +45,11 @@ def load_diffusion(folder: Path, networks: Networks, fingerprint: str) -> Diffus
             raise ModelError(f"{path}: decodes tokens of model {raw['decodes']}, but {fingerprint} lies beside it")
         return DiffusionDecoderConfig.read(raw["decoder"])
 
-    config = read_config(path, parse)
-    return load_network(lambda: build(config, networks), folder / WEIGHTS)
+    config, sizes = read_config(path, parse), networks.config
+    decoder = load_network(lambda: DiffusionDecoder(config, sizes.mel.n_mels, sizes.decoder.fine_dim), folder / WEIGHTS)
+    both = with_diffusion(networks, config)
+    both.diffusion.load_state_dict(decoder.state_dict())
+    return both
 
 
 def export_diffusion(decoder: DiffusionDecoder, model: Path, fingerprint: str, folder: Path) -> None:

@@ -144,13 +144,12 @@ def test_settings_do_not_mix(
 
 
 def test_entropy_coding_does_not_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the first model, which has tables."""
     from codec.cli import main
 
     record(tmp_path / "in" / "a.wav")
     for words, expected in (([], 0), (["--entropy"], 2), (["--entropy", "--overwrite"], 0), ([], 2), (["--entropy"], 0)):
         with pytest.raises(SystemExit) as caught:
-            main(["encode", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "-m", "semcodec-1", *words])
+            main(["encode", str(tmp_path / "in"), "-o", str(tmp_path / "out"), *words])
         assert int(caught.value.code or 0) == expected
     error = capsys.readouterr().err
     assert "without entropy coding" in error

@@ -22,7 +22,8 @@ from quantizers import ans
 from train.entropy import fit, to_frequencies
 
 MODEL = "0123456789abcdef"
-LEVELS = (4, 3)
+LEVELS = ((4, 3), (40, 16))
+SIZES = (12, 640)
 
 
 def sticky(rng: np.random.Generator, frames: int, size: int) -> np.ndarray:
@@ -33,7 +34,7 @@ def sticky(rng: np.random.Generator, frames: int, size: int) -> np.ndarray:
 
 def clips(seed: int, count: int = 6, frames: int = 400) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
-    return [np.stack([sticky(rng, frames, 64), sticky(rng, frames, 12)]) for _ in range(count)]
+    return [np.stack([sticky(rng, frames, size) for size in (64, *SIZES)]) for _ in range(count)]
 
 
 def tables_for(seed: int = 0) -> RateTables:
@@ -51,7 +52,7 @@ def entropy(tmp_path_factory: pytest.TempPathFactory) -> EntropyModel:
 def make_tokens(codes: np.ndarray, vocab: int = 64) -> Tokens:
     """``(channels, S, n)`` codes as tokens at 25 frames/s."""
     lengths = torch.full((len(codes),), codes.shape[2] * 640)
-    return Tokens(torch.from_numpy(codes), lengths, 16_000, 25.0, (vocab, 12)[: codes.shape[1]], MODEL)
+    return Tokens(torch.from_numpy(codes), lengths, 16_000, 25.0, (vocab, *SIZES)[: codes.shape[1]], MODEL)
 
 
 def to_bytes(tokens: Tokens, entropy: EntropyModel | None) -> bytes:
@@ -106,14 +107,14 @@ def test_ans_refuses_or_reads_arbitrary_bytes(data: bytes) -> None:
 @given(
     frames=st.integers(0, 700),
     channels=st.integers(1, 3),
-    streams=st.integers(1, 2),
+    streams=st.integers(1, 3),
     vocab=st.sampled_from([16, 32, 64]),
     seed=st.integers(0, 9),
 )
 def test_round_trip(entropy: EntropyModel, frames: int, channels: int, streams: int, vocab: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     make = sticky if seed % 2 else lambda rng, frames, size: rng.integers(size, size=frames)
-    codes = np.stack([np.stack([make(rng, frames, size) for size in (vocab, 12)[:streams]]) for _ in range(channels)])
+    codes = np.stack([np.stack([make(rng, frames, size) for size in (vocab, *SIZES)[:streams]]) for _ in range(channels)])
     tokens = make_tokens(codes, vocab)
     damaged, chunks = from_bytes(to_bytes(tokens, entropy), entropy)
     assert not damaged
@@ -123,7 +124,7 @@ def test_round_trip(entropy: EntropyModel, frames: int, channels: int, streams: 
 def test_smaller_where_there_is_something_to_predict_and_never_much_larger(entropy: EntropyModel) -> None:
     predictable = make_tokens(np.stack(clips(seed=7)[:2]))
     assert len(to_bytes(predictable, entropy)) < 0.8 * len(to_bytes(predictable, None))
-    noise = make_tokens(np.random.default_rng(0).integers(12, size=(2, 2, 400)))
+    noise = make_tokens(np.random.default_rng(0).integers(12, size=(2, 3, 400)))
     assert len(to_bytes(noise, entropy)) <= len(to_bytes(noise, None)) + 8 + 2 * 2
 
 
@@ -139,14 +140,14 @@ def test_any_flipped_byte_is_noticed_and_only_its_chunk_is_lost(entropy: Entropy
         from_bytes(bytes(whole), entropy)
     if not head <= position < len(whole) - 14:
         return
-    reader = ContainerReader(io.BytesIO(bytes(whole)), torch.tensor([3, 4]), entropy)
+    reader = ContainerReader(io.BytesIO(bytes(whole)), torch.tensor([3, 4, 5]), entropy)
     codes = torch.cat(list(reader.chunks()), 2)
     assert codes.shape == tokens.codes.shape
     [lost] = reader.damaged
     kept = torch.ones(codes.shape[2], dtype=torch.bool)
     kept[lost * 256 : (lost + 1) * 256] = False
     assert torch.equal(codes[:, :, kept], tokens.codes[:, :, kept])
-    assert (codes[0, :, ~kept] == torch.tensor([[3], [4]])).all()
+    assert (codes[0, :, ~kept] == torch.tensor([[3], [4], [5]])).all()
 
 
 @settings(max_examples=50)
@@ -160,7 +161,7 @@ def test_any_truncation_is_noticed(entropy: EntropyModel, cut: int) -> None:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_cut_at_every_byte_everything_before_comes_back(entropy: EntropyModel, channels: int) -> None:
     """Frames whose words are there; a channel that has not begun is concealed."""
-    stand_in = torch.tensor([60, 11])
+    stand_in = torch.tensor([60, 11, 19])
     tokens = make_tokens(np.stack(clips(0)[:channels])[:, :, :100])
     whole, head, before = to_bytes(tokens, entropy), len(Header.of(tokens, entropy.id).pack()), -1
     for cut in range(head, len(whole)):
@@ -169,7 +170,7 @@ def test_cut_at_every_byte_everything_before_comes_back(entropy: EntropyModel, c
             chunks += reader.chunks()
         codes = torch.cat(chunks, dim=2)
         right = int((codes == tokens.codes[:, :, : codes.shape[2]]).all(1).sum())
-        given = int((codes != stand_in.view(1, 2, 1)).any(1).sum())
+        given = int((codes != stand_in.view(1, 3, 1)).any(1).sum())
         assert before <= given <= right  # more with every byte, all of it as it was
         before = given
     assert before == 100 * channels
@@ -201,19 +202,21 @@ def test_tables_cannot_give_codes_that_the_header_does_not_know(entropy: Entropy
     assert np.array_equal(entropy.unpack(payload, 64, 1, 25.0, (64, 12)), codes)
     with pytest.raises(ValueError, match="codes outside 0 … 10"):
         entropy.unpack(payload, 64, 1, 25.0, (64, 11))
+    with pytest.raises(ValueError, match="of 3 streams, not of 4"):
+        entropy.unpack(payload, 64, 1, 25.0, (64, *SIZES, 12))
 
 
 def test_layout_is_the_documented_one(entropy: EntropyModel) -> None:
     """Byte for byte as in docs/container.md, written here a second time: one arithmetic step after the other."""
     tables = entropy.tables(25)
-    frames = [(5, 7), (5, 7), (63, 0)]
+    frames = [(5, 7, 321), (5, 7, 45), (63, 0, 45)]
     intervals = []
-    before, digits = None, [(4, 3), (4, 3)]  # the frame before and the one before that: none yet
+    before, digits, thirds = None, [(4, 3), (4, 3)], [(40, 16), (40, 16)]  # the frame before and the one before that: none yet
 
     def take(frequencies: np.ndarray, symbol: int) -> None:
         intervals.append((int(frequencies[:symbol].sum()), int(frequencies[symbol])))
 
-    for semantic, acoustic in frames:
+    for semantic, acoustic, third in frames:
         coarse, child = divmod(semantic, 4)
         context = 5 if before is None else tables.classes[before]
         context = len(tables.follows) - 1 if before is None else context
@@ -225,9 +228,12 @@ def test_layout_is_the_documented_one(entropy: EntropyModel) -> None:
             take(tables.members[mates], list(mates).index(coarse))
         take(tables.children[coarse], child)
         now = (acoustic % 4, acoustic // 4)
-        take(tables.digits[0][digits[0][0], digits[1][0], 0], now[0])
-        take(tables.digits[1][digits[0][1], digits[1][1], now[0]], now[1])
-        before, digits = coarse, [now, digits[0]]
+        take(tables.digits[0][0][digits[0][0], digits[1][0], 0], now[0])
+        take(tables.digits[0][1][digits[0][1], digits[1][1], now[0]], now[1])
+        then = (third % 40, third // 40)
+        take(tables.digits[1][0][thirds[0][0], 0, 0], then[0])  # two more contexts would need too large a table
+        take(tables.digits[1][1][thirds[0][1], thirds[1][1], 0], then[1])
+        before, digits, thirds = coarse, [now, digits[0]], [then, thirds[0]]
     state, words = 1 << 16, []
     for start, frequency in reversed(intervals):
         if state >= frequency << 16:
@@ -236,17 +242,17 @@ def test_layout_is_the_documented_one(entropy: EntropyModel) -> None:
         state = (state // frequency << 16) + state % frequency + start
     payload = struct.pack(f"<{len(words) + 2}H", state >> 16, state & 0xFFFF, *words)
     codes = np.array(frames).T[None]
-    assert entropy.pack(codes, 25.0, (64, 12)) == payload
+    assert entropy.pack(codes, 25.0, (64, *SIZES)) == payload
     tokens = make_tokens(np.concatenate([codes] * 4, axis=2))
     data = to_bytes(tokens, entropy)
     assert data[5] == 1
-    assert data[34:42] == entropy.id
-    (crc,) = struct.unpack_from("<I", data, 42)
-    assert crc == zlib.crc32(data[:42])
-    count, crc, length = struct.unpack_from("<HIH", data, 46)
+    assert data[38:46] == entropy.id
+    (crc,) = struct.unpack_from("<I", data, 46)
+    assert crc == zlib.crc32(data[:46])
+    count, crc, length = struct.unpack_from("<HIH", data, 50)
     assert count == 12
-    assert crc == zlib.crc32(data[46:48] + data[52 : 54 + length])
-    assert len(data) == 54 + length + 14
+    assert crc == zlib.crc32(data[50:52] + data[56 : 58 + length])
+    assert len(data) == 58 + length + 14
 
 
 def test_other_tables_are_named(entropy: EntropyModel, tmp_path) -> None:
@@ -300,14 +306,14 @@ def test_damaged_table_files_never_do_more_than_raise(table_file: Path, data: st
         load_entropy(folder, MODEL)
 
 
-def test_the_first_model_saves_bits_on_real_audio(first_model: Codec, speech: np.ndarray, music: np.ndarray, tmp_path) -> None:
+def test_the_default_model_saves_bits_on_real_audio(shipped: Codec, speech: np.ndarray, music: np.ndarray, tmp_path) -> None:
     """Some 36 s in all, where headers weigh more than in files of usual length."""
     sizes = {"fixed": 0, "coded": 0}
     for wave, sample_rate in ((speech, 16_000), (music[:1], 44_100)):
         for rate in (25, 50, 100):
-            tokens = first_model.encode(wave, sample_rate, rate, vocab=32768)
+            tokens = shipped.encode(wave, sample_rate, rate, vocab=32768)
             save(tokens, tmp_path / "fixed.sct")
-            save(tokens, tmp_path / "coded.sct", first_model.entropy)
+            save(tokens, tmp_path / "coded.sct", shipped.entropy)
             assert torch.equal(read(tmp_path / "coded.sct").codes, tokens.codes)
             for name in sizes:
                 sizes[name] += (tmp_path / f"{name}.sct").stat().st_size

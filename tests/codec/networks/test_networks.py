@@ -1,9 +1,10 @@
+import math
+
 import pytest
 import torch
 
 from codec.features import LogMel
 from codec.networks.convnext import ConvNeXt
-from codec.networks.decoder import ISTFTHead
 from tests.conftest import TINY, random_networks
 
 
@@ -20,76 +21,27 @@ def test_reach_is_exact() -> None:
 
 
 @pytest.mark.parametrize("stack", TINY.stacks)
-def test_windows_with_context_equal_one_pass(stack: int) -> None:
-    """Receptive fields are handled exactly, in float64 where rounding cannot hide a mistake."""
-    networks = random_networks().double()
-    frames, hop, edge = 256, TINY.hop_length, networks.mel.edge
-    wave = torch.randn(1, frames * hop, dtype=torch.float64) * 0.1
-    codes = networks.mel_to_codes(networks.mel(wave), stack, 128)
-    decoded = networks.codes_to_wave(codes, stack, 128)
-    padded = torch.nn.functional.pad(wave, (edge, edge))
-    start, stop = 96, 160
-    left, right = start - networks.encoder_context, stop + networks.encoder_context
-    part = padded[:, left * hop : right * hop + 2 * edge]
-    window = networks.mel_to_codes(networks.mel(part, padded=True), stack, 128)
-    at = networks.encoder_context // stack
-    assert torch.equal(window[:, :, at : at + (stop - start) // stack], codes[:, :, start // stack : stop // stack])
-    left, right = start - networks.decoder_context, stop + networks.decoder_context
-    around = networks.codes_to_wave(codes[:, :, left // stack : right // stack], stack, 128)
-    inside = around[:, networks.decoder_context * hop :][:, : (stop - start) * hop]
-    torch.testing.assert_close(inside, decoded[:, start * hop : stop * hop], rtol=1e-9, atol=1e-9)
-
-
-def test_decoder_context_is_needed() -> None:
-    """The test above could not tell if contexts were simply huge: one frame fewer must show."""
-    networks = random_networks().double()
-    for block in networks.decoder.backbone.blocks:
-        torch.nn.init.normal_(block.project.weight)
-        block.scale.data.fill_(1.0)
-    reach, hop = networks.decoder.receptive_field, TINY.hop_length
-    codes = torch.randint(0, 128, (1, 2, 200))
-    whole = networks.codes_to_wave(codes, 1, 128)
-    for context, same in ((reach, True), (reach - 1, False)):
-        at = 100 + context  # windows begin at a multiple of the head's period
-        part = networks.codes_to_wave(codes[:, :, 100 : at + 1 + context], 1, 128)
-        inside = part[:, context * hop : (context + 1) * hop]
-        assert torch.allclose(inside, whole[:, at * hop : (at + 1) * hop], rtol=1e-9, atol=1e-9) == same
-
-
-@pytest.mark.parametrize("stack", TINY.stacks)
 @pytest.mark.parametrize("vocab", TINY.vocabs)
 def test_shapes_and_ranges(stack: int, vocab: int) -> None:
     networks = random_networks()
-    codes = networks.mel_to_codes(networks.mel(torch.randn(2, 16 * 320)), stack, vocab)
+    codes = networks.wave_to_codes(torch.randn(2, 16 * 320 + 2 * networks.edge), stack, vocab)
     assert codes.shape == (2, 2, 16 // stack)
-    assert codes[:, 0].max() < vocab
+    for stream, size in zip(codes.unbind(1), networks.codebook_sizes(vocab), strict=True):
+        assert 0 <= stream.min() <= stream.max() < size
     assert networks.codes_to_wave(codes, stack, vocab).shape == (2, 16 * 320)
     assert networks.codes_to_wave(codes[:, :1], stack, vocab).shape == (2, 16 * 320)
 
 
-def test_istft_head_inverts_an_stft() -> None:
-    head = ISTFTHead(4, 1280, 320)
-    wave = torch.randn(1, 320 * 50)
-    edge = (1280 - 320) // 2
-    frames = torch.nn.functional.pad(wave, (edge, edge)).unfold(1, 1280, 320) * head.window
-    spectrum = torch.fft.rfft(frames)
-    head.project = torch.nn.Identity()
-    turns = head.turns.repeat(13, 1)[:50]
-    back = head(torch.cat([spectrum.abs().clamp_min(1e-9).log(), spectrum.angle() - turns], dim=-1))
-    torch.testing.assert_close(back, wave, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("frequency", [200.0, 212.5, 225.0, 237.5, 3_987.5])
-def test_constant_phases_are_a_steady_tone_at_every_bin(frequency: float) -> None:
-    head = ISTFTHead(4, 1280, 320)
-    head.project = torch.nn.Identity()
-    log_magnitude = torch.full((1, 40, 641), -30.0)
-    log_magnitude[..., round(frequency / 12.5)] = 5.0
-    wave = head(torch.cat([log_magnitude, torch.zeros_like(log_magnitude)], dim=-1))[0, 3_200:-3_200]
-    envelope = wave.unfold(0, 320, 320).square().mean(1).sqrt()
-    assert envelope.std() < 0.02 * envelope.mean()
-    spectrum = torch.fft.rfft(wave[:6_400] * torch.hann_window(6_400)).abs()
-    assert spectrum.argmax() * 2.5 == frequency
+@pytest.mark.parametrize("stack", TINY.stacks)
+def test_digits_are_those_of_the_streams(stack: int) -> None:
+    """What entropy coding factors codes into: the pitch, then every dimension of the quantiser."""
+    networks = random_networks()
+    assert [math.prod(levels) for levels in networks.levels] == list(networks.codebook_sizes(16)[1:])
+    codes = networks.wave_to_codes(torch.randn(1, 16 * 320 + 2 * networks.edge), stack, 16)
+    pitch, rest = codes[:, 1] % networks.levels[0][0], codes[:, 1:2] // networks.levels[0][0]
+    values = networks.quantizer.decode(rest)[..., 0]
+    assert torch.equal((values * 8 + 8).round().long(), rest[:, 0] % networks.levels[0][1])
+    assert pitch.max() < TINY.encoder.pitch_levels
 
 
 def test_log_mel_agrees_with_librosa_style_reference() -> None:
