@@ -25,8 +25,8 @@ def train(
         typer.Argument(
             metavar="[STAGE]... [ROOT] [KEY=VALUE]...",
             help="Stages: corpus, teacher, ssl, features, kmeans, pitch, tracker, vocoder, codec, export, entropy; default: "
-            "all, in this order. 'status' tells how far they are. ROOT, in place of --config, is a run's folder: its own config. "
-            "KEY=VALUE overrides the config, e.g. codec.steps=100.",
+            "all, in this order. 'status' tells how far they are. ROOT, in place of --config, is a run's folder: its own "
+            "config. KEY=VALUE overrides the config, e.g. codec.steps=100.",
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, or one that comes along: nano.")] = None,

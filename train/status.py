@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.config import TrainConfig, architecture_of
+from train.config import TrainConfig
 from train.stages import STAGES, Stage
 
 SHOWN_FIGURES = 4
@@ -31,10 +31,9 @@ class StageStatus:
 
 
 def status(config: TrainConfig) -> Iterator[StageStatus]:
-    """Of the stages that concern a run's model, in their order."""
+    """Of all stages, in their order."""
     for stage in STAGES:
-        if architecture_of(config.model) in stage.architectures:
-            yield _status(stage, config)
+        yield _status(stage, config)
 
 
 def table(config: TrainConfig) -> str:
