@@ -181,31 +181,28 @@ class CodecStage(CropStage):
     told_pitch: Share = 0.4
 
 
-class AdversarialStage(Config):
-    """Polishing the decoder against a discriminator, from the codec stage's averaged weights.
+class AdversarialStage(CropStage):
+    """Polishing the decoder against discriminators, from the codec stage's averaged weights; its losses go on beside.
 
     Attributes:
         steps: 0 leaves the stage out.
-        mel, adversarial, feature, meaning: shares of the gradient that each loss sends into the wave; 0 leaves
-            ``meaning`` out.
-        crop_frames: short crops suffice, since encoders and codebooks stand still.
-        discriminator_every: generator steps per discriminator step.
+        discriminator_rate: learning rate of the discriminators.
+        adversarial, feature: weights beside the codec stage's losses.
+        discriminator_every: the decoder's steps per step of the discriminators.
+        n_ffts: window lengths in samples of the spectrograms that discriminators see, beside the envelope.
+        channels: of the discriminators.
     """
 
+    weights: Weights = {"speech": 0.7, "music": 0.18, "sound": 0.12}
     steps: Annotated[int, Field(ge=0)] = 0
-    crop_frames: Count = 48
-    batch_size: Count = 12
+    crop_frames: Count = 64
     learning_rate: Positive = 2e-4
-    discriminator_rate: Positive = 4e-4
-    mel: NotNegative = 4.0
-    adversarial: NotNegative = 1.0
-    feature: NotNegative = 2.0
-    meaning: NotNegative = 0.0
-    discriminator_every: Count = 2
-    n_ffts: Annotated[tuple[Count, ...], Field(min_length=1)] = (2048, 1024, 512)
+    discriminator_rate: Positive = 3e-4
+    adversarial: NotNegative = 0.05
+    feature: NotNegative = 0.1
+    discriminator_every: Count = 1
+    n_ffts: Annotated[tuple[Count, ...], Field(min_length=1)] = (512,)
     channels: Count = 16
-    average_decay: Decay = 0.999
-    save_every: Count = 500
 
 
 class EntropyStage(Config):

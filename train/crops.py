@@ -21,6 +21,8 @@ from codec.errors import CodecError
 FRAME = 320
 LEVELS_DBFS = (-40.0, -6.0)
 """Range of root-mean-square levels that crops are brought to."""
+DRIVEN, DRIVEN_DBFS = 0.06, (-14.0, -1.0)
+"""Share of crops that are driven to such levels and clipped."""
 
 
 @dataclass(frozen=True)
@@ -217,5 +219,8 @@ def open_features(folder: Path) -> np.ndarray:
 def level(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Scales a wave to a random level without clipping it."""
     rms = float(np.sqrt(np.mean(wave**2))) + 1e-6
+    if rng.random() < DRIVEN:  # as loud as a careless recording, and clipped like one
+        loud = 10 ** (rng.uniform(*DRIVEN_DBFS) / 20) / rms
+        return np.clip(wave * np.float32(min(loud, 300.0)), -1, 1)
     gain = 10 ** (rng.uniform(*LEVELS_DBFS) / 20) / rms
     return wave * np.float32(min(gain, 0.99 / (np.abs(wave).max() + 1e-6), 100.0))

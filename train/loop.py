@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -53,6 +53,7 @@ class Training:
         after_step: called when weights have moved.
         most: norm that gradients are clipped to.
         minutes: after which it ends even before all steps.
+        beside: what else learns, inside of ``losses``, and is saved with the model.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Training:
     after_step: Callable[[int], None] | None = None
     most: float = 1.0
     minutes: float = float("inf")
+    beside: Mapping[str, Stateful] = field(default_factory=dict)
 
 
 def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, training: Training) -> Path:
@@ -90,9 +92,9 @@ def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, traini
     rate = training.rate or partial(cosine, steps=stage.steps, peak=stage.learning_rate)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = training.optimizer or torch.optim.AdamW(
-        parameters, lr=stage.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY
+        parameters, lr=stage.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY, fused=True
     )
-    parts: dict[str, Stateful] = {"model": model, "average": average, "optimizer": optimizer}
+    parts: dict[str, Stateful] = {"model": model, "average": average, "optimizer": optimizer, **training.beside}
     run = Run(config.folder(training.name), config, parts, tuple(training.matters), main=place.main, upon=training.upon)
     recent: dict[str, float] = {}
     steps = Steps(training.name, data, run.resume(), stage.steps, place)

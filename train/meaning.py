@@ -10,7 +10,7 @@ from train.progress import autocast
 
 
 class MeaningLoss(nn.Module):
-    """Mean Euclidean distance between the frozen encoder's features of two waves, over frames.
+    """Mean Euclidean distance between the frozen encoder's features of a wave and those of its original, over frames.
 
     Args:
         networks: front end and semantic encoder are used; the encoder's weights get no gradient.
@@ -21,10 +21,8 @@ class MeaningLoss(nn.Module):
         super().__init__()
         self.mel, self.encoder, self.precision = networks.mel, networks.semantic.requires_grad_(False), precision
 
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        """``(B, samples)`` twice → scalar."""
-        with torch.no_grad():
-            wanted = self._features(target)
+    def forward(self, output: Tensor, wanted: Tensor) -> Tensor:
+        """``(B, samples)`` and the original's features ``(B, T, D)`` → scalar."""
         return (self._features(output) - wanted).square().sum(-1).add(1e-6).sqrt().mean()
 
     def _features(self, wave: Tensor) -> Tensor:

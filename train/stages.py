@@ -237,6 +237,14 @@ def _codec(config: TrainConfig) -> None:
     codec.run(config, data.assemble(config, "tracker", "vocoder"))
 
 
+def _adversarial(config: TrainConfig) -> None:
+    from train.voice import adversarial
+    from train.voice.export import trained_codec
+
+    if config.adversarial.steps:
+        adversarial.run(config, trained_codec(config)[0])
+
+
 def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     """Exports the averaged weights of the last stage that ran; they may be those of a run that is not at its end.
 
@@ -253,9 +261,9 @@ def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     from codec.hub import export
     from train.voice.export import averaged
 
-    trained, steps = averaged(config)
-    folder = folder or config.folder("model")
-    print(f"{folder}: model {export(trained, folder)}, codec after {steps} of {config.codec.steps} steps")
+    trained, name, steps = averaged(config)
+    folder, planned = folder or config.folder("model"), getattr(config, name).steps
+    print(f"{folder}: model {export(trained, folder)}, {name} after {steps} of {planned} steps")
     return {"steps": steps}
 
 
@@ -327,6 +335,7 @@ STAGES = (
         shared=True,
     ),
     Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec, shared=True),
+    Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, shared=True),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(
         "entropy",

@@ -1,0 +1,118 @@
+"""What the codec is trained to do: sound as the original does, say what its frames say, and mean what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from codec.networks.source_filter_codec import SourceFilterNetworks
+from train.config import CodecStage, TrainConfig
+from train.crops import Batch
+from train.draws import step_generator
+from train.losses import MultiScaleMelLoss, ReconstructionLoss
+from train.meaning import MeaningLoss
+from train.parallel import Place
+from train.progress import autocast
+from train.voice.pitch import labelled
+from train.voice.targets import Targets, targets_of
+
+FRAME_WEIGHTS = {
+    "envelope_loss": 1.0,
+    "envelope_delta_loss": 0.5,
+    "pitch_loss": 0.3,
+    "voicing_loss": 0.3,
+}
+"""Of what frames say, beside the loss on sound."""
+
+
+class Objective:
+    """Losses and figures of batches; every batch draws a token rate and a vocabulary, every item how many tokens arrive.
+
+    Args:
+        config: of the training; the codec's section says what arrives how often.
+        networks: that are trained.
+        place: of this process.
+        batch_size: of all processes.
+    """
+
+    def __init__(self, config: TrainConfig, networks: SourceFilterNetworks, place: Place, batch_size: int) -> None:
+        rate = networks.config.sample_rate
+        self.config, self.networks, self.place = config, networks, place
+        self.batch_size, self.share = batch_size, place.share(batch_size)
+        self.criterion = ReconstructionLoss(rate).to(place.device)
+        self.measure = MultiScaleMelLoss(rate).to(place.device)
+        self.meaning = MeaningLoss(networks, config.precision).to(place.device) if config.codec.meaning else None
+
+    def decoded(self, model: nn.Module, step: int, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What becomes of a batch, and its losses; their weighted sum is called ``loss``."""
+        stack, vocab, n_acoustic, told = draw(self.config, self.networks, step, self.batch_size)
+        n_acoustic, told = n_acoustic[self.share].to(self.place.device), told[self.share].to(self.place.device)
+        targets, semantic = prepared(self.networks, batch, stack, vocab)
+        with autocast(self.place.device, self.config.precision):
+            wave, found = model(self.networks, targets, semantic, stack, n_acoustic, told)
+        losses = {f"sound_loss_{stack}": self.criterion(wave, batch.wave), **found}
+        total = losses[f"sound_loss_{stack}"]
+        total = total + torch.stack([weight * found[name] for name, weight in FRAME_WEIGHTS.items()]).sum()
+        if self.meaning is not None:
+            assert batch.features is not None
+            losses["meaning_loss"] = self.meaning(wave, batch.features)
+            total = total + self.config.codec.meaning * losses["meaning_loss"]
+        return wave, {"loss": total, **losses}
+
+    @torch.no_grad()
+    def figures(self, model: nn.Module, held_out: Mapping[str, Batch]) -> dict[str, float]:
+        """Distances from the originals at every rate, by domain."""
+        figures: dict[str, float] = {}
+        for domain, held in held_out.items():
+            batch = held.to(self.place.device)
+            nobody = torch.zeros(len(batch.wave), dtype=torch.bool, device=self.place.device)
+            for rate, point in self.networks.points.items():
+                stack = point.frames_per_token
+                targets, semantic = prepared(self.networks, batch, stack, self.networks.config.vocabs[-1])
+                arrive = torch.full_like(nobody, point.n_streams - 1, dtype=torch.long)
+                wave, found = model(self.networks, targets, semantic, stack, arrive, nobody)
+                figures[f"valid_{domain}_mel_{rate}"] = self.measure(wave, batch.wave).item()
+                figures[f"valid_{domain}_gross_pitch_{rate}"] = found["gross_pitch_error"].item()
+                figures[f"valid_{domain}_voicing_{rate}"] = found["voicing_error"].item()
+        return figures
+
+
+@torch.no_grad()
+def prepared(networks: SourceFilterNetworks, batch: Batch, stack: int, vocab: int) -> tuple[Targets, Tensor]:
+    """What a batch should become, and its codewords.
+
+    The encoder is told the labelled pitch in training and the tracker's afterwards: that one was taught to say the same.
+    """
+    assert batch.features is not None
+    assert batch.labels is not None
+    semantic = networks.feats_to_semantic(batch.features, stack, vocab).values
+    return targets_of(networks.front_end, batch.wave, labelled(batch.labels)), semantic
+
+
+def draw(config: TrainConfig, networks: SourceFilterNetworks, step: int, count: int) -> tuple[int, int, Tensor, Tensor]:
+    """Frames per token and vocabulary of a step; acoustic tokens that arrive and whether the true pitch is told, by item."""
+    generator, stage = step_generator(config.seed, step), config.codec
+    stacks, vocabs = networks.config.stacks, networks.config.vocabs
+    stack = stacks[int(torch.multinomial(torch.tensor(stage.stack_shares), 1, generator=generator))]
+    vocab = vocabs[int(torch.randint(len(vocabs), (1,), generator=generator))]
+    shares = torch.tensor(arrival_shares(stage, len(networks.quantizer.dims), step))
+    arrive = torch.multinomial(shares, count, replacement=True, generator=generator)
+    return stack, vocab, arrive, torch.rand(count, generator=generator) < stage.told_pitch
+
+
+def arrival_shares(stage: CodecStage, groups: int, step: int) -> list[float]:
+    """Chances that 0, 1, … all acoustic tokens arrive; nearly all do in the first part of the training.
+
+    Example:
+        >>> arrival_shares(CodecStage(drop_acoustic=0.1, first_only=0.3, steps=100), 3, 99)
+        [0.1, 0.3, 0.12, 0.48]
+    """
+    early = 0.25 if step < 0.4 * stage.steps else 1.0
+    none, first = early * stage.drop_acoustic, early * stage.first_only
+    rest = 1 - none - first
+    if groups == 1:
+        return [none, 1 - none]
+    between = [0.2 * rest / (groups - 2)] * (groups - 2) if groups > 2 else []
+    return [round(share, 6) for share in (none, first, *between, rest - sum(between))]
