@@ -114,7 +114,7 @@ def discriminator_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> 
 
 def adversarial_loss(fake: Sequence[Judgement]) -> Tensor:
     """What the decoder pays for not being taken for real."""
-    return torch.stack([-f.logits.mean() for f in fake]).mean()
+    return torch.stack([F.relu(1 - f.logits).mean() for f in fake]).mean()
 
 
 def feature_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
