@@ -30,6 +30,10 @@ FAINTEST_SECOND_DB = 20.0
 """Of the second tone below the first."""
 SHARE, VOICED_SHARE = 0.9, 0.99
 """Of a frame's energy that its tones must have; the second where the pitch tracker hears a voice."""
+BEEP_SHARE, CLEAR_SHARE = 0.75, 0.95
+"""Of a frame's energy that one line has where it sounds over something else, and where nothing else is worth a tone."""
+HIGHEST_VOICE_HZ = 450.0
+"""Above it, a single line that strong is no harmonic of a voice, whatever the pitch tracker hears beside it."""
 QUIETEST = 10**-3.0
 """Amplitude of a tone that is worth a token."""
 CLOSE = 1.06
@@ -94,9 +98,7 @@ def tone_codes(tones: Tones, voiced: Tensor, frames: int, codebook_size: int) ->
     Returns:
         ``(B, N)`` bool, and ``(B, N_TONES, N)`` int64 codes.
     """
-    wanted = SHARE + (VOICED_SHARE - SHARE) * voiced
-    pure = (tones.share >= wanted) & (tones.amplitude.amax(-1) >= QUIETEST)
-    pure, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in (pure, tones.frequency, tones.amplitude))
+    pure, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in _pure(tones, voiced))
     count = pure.sum(-1)
     weight = pure[..., None] / count.clamp(min=1)[..., None, None]
     height = (weight * frequency.clamp(LOWEST_HZ, HIGHEST_HZ).log()).sum(2)
@@ -107,6 +109,20 @@ def tone_codes(tones: Tones, voiced: Tensor, frames: int, codebook_size: int) ->
     level = (decibels / LEVEL_STEP_DB).round().clamp(1 - N_LEVELS, 0) + N_LEVELS - 1
     codes = (place * N_LEVELS + level).long().transpose(1, 2)
     return 4 * count >= 3 * frames, codes
+
+
+def _pure(tones: Tones, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Frames that are nothing but tones, or one beep above all else; and the frequencies and amplitudes that count in them."""
+    strongest = tones.amplitude.argmax(-1, keepdim=True)
+    power = tones.amplitude.square()
+    alone = tones.share * (power.gather(-1, strongest) / power.sum(-1, keepdim=True).clamp_min(1e-20))[..., 0]
+    tonal = tones.share >= SHARE + (VOICED_SHARE - SHARE) * voiced
+    beep = (alone >= BEEP_SHARE) & (tones.frequency.gather(-1, strongest)[..., 0] > HIGHEST_VOICE_HZ)
+    single = (beep & (~tonal | (alone >= CLEAR_SHARE)))[..., None]
+    frequency = torch.where(single, tones.frequency.gather(-1, strongest), tones.frequency)
+    first = torch.arange(N_TONES, device=power.device) == 0
+    amplitude = torch.where(single, tones.amplitude.amax(-1, keepdim=True) * first, tones.amplitude)
+    return (tonal | beep) & (amplitude.amax(-1) >= QUIETEST), frequency, amplitude
 
 
 def tone_tracks(is_tone: Tensor, codes: Tensor, frames: int, codebook_size: int) -> Tones:

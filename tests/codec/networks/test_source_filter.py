@@ -105,6 +105,19 @@ def test_pairs_of_telephone_tones_arrive(pair: tuple[float, float]) -> None:
     assert ((20 * (tones.amplitude[0, 20] / 0.2).log10()).abs() < 3).all()
 
 
+@pytest.mark.parametrize("frequency", [500, 1000, 2500])
+def test_a_beep_over_a_voice_is_a_tone(frequency: int) -> None:
+    """One line that strong is no harmonic of a voice, though the pitch tracker hears one; the voice is left out."""
+    time = np.arange(RATE) / RATE
+    voice = sum(0.05 / n * np.sin(2 * np.pi * 120 * n * time + n) for n in range(1, 20))
+    is_tone, tones = told(voice + 0.25 * np.sin(2 * np.pi * frequency * time), voiced=1.0)
+    assert is_tone[0, 1:-1].all()
+    assert tones.frequency[0, 20].tolist() == pytest.approx([frequency] * 2, rel=0.01)
+    assert abs(20 * np.log10(tones.amplitude[0, 20, 0].item() / 0.25)) < 3
+    assert tones.amplitude[0, 20, 1] == 0
+    assert not told(voice, voiced=1.0)[0].any()
+
+
 def test_what_is_no_tone_is_told_otherwise() -> None:
     rng, time = np.random.default_rng(0), np.arange(16_000) / RATE
     voice = sum(np.sin(2 * np.pi * 140 * n * time) / n for n in range(1, 20))
