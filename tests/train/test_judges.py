@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import torch
 
-from train.voice.judges import Judges, adversarial_loss, discriminator_loss, feature_loss
+from train.discriminator import adversarial_loss, discriminator_loss, feature_loss
+from train.voice.judges import Judges
 
 
 def judges() -> Judges:
@@ -35,8 +38,8 @@ def test_losses_at_their_ends() -> None:
     judge, wave = judges(), 0.1 * torch.randn(1, 8_000)
     same = judge(wave)
     assert feature_loss(same, same).item() == 0
-    sure = [judgement._replace(logits=torch.full_like(judgement.logits, 3.0)) for judgement in same]
-    never = [judgement._replace(logits=torch.full_like(judgement.logits, -3.0)) for judgement in same]
+    sure = [replace(judgement, logits=torch.full_like(judgement.logits, 3.0)) for judgement in same]
+    never = [replace(judgement, logits=torch.full_like(judgement.logits, -3.0)) for judgement in same]
     assert discriminator_loss(sure, never).item() == 0
     assert discriminator_loss(never, sure).item() == 8
     assert adversarial_loss(sure).item() == 0

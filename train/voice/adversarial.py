@@ -11,13 +11,14 @@ from codec.data.store import Corpus
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from train.config import AdversarialStage, TrainConfig
 from train.crops import Batch
+from train.discriminator import adversarial_loss, discriminator_loss, feature_loss
 from train.draws import ADVERSARIAL_CROPS
 from train.lineage import digest_of
 from train.loop import Training, train
 from train.parallel import Place, average_gradients, join
 from train.progress import autocast
 from train.voice.data import crops_of, held_out
-from train.voice.judges import Judges, adversarial_loss, discriminator_loss, feature_loss
+from train.voice.judges import Judges
 from train.voice.networks import VoiceCodec
 from train.voice.objective import Objective
 

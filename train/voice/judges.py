@@ -8,7 +8,6 @@ with a pulse train from a throat, whatever it says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,22 +15,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from codec.networks.frontend import MAGNITUDE_FLOOR, MEL_CENTRE, EnvelopeMel
-from train.parallel import shared_mean
+from train.discriminator import Judgement
 
 SLOPE = 0.2
 """Of leaky rectifiers."""
-
-
-class Judgement(NamedTuple):
-    """What a discriminator thinks of a wave.
-
-    Attributes:
-        logits: ``(B, 1, T', F')``; positive means real.
-        maps: activations of every layer, for feature matching.
-    """
-
-    logits: Tensor
-    maps: list[Tensor]
 
 
 class Bins(nn.Module):
@@ -104,24 +91,3 @@ class Judges(nn.Module):
     def forward(self, wave: Tensor) -> list[Judgement]:
         """``(B, samples)`` → a judgement of each."""
         return [judge(wave) for judge in self.judges]
-
-
-def discriminator_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
-    """Hinge loss: real above 1, fake below −1."""
-    losses = [F.relu(1 - r.logits).mean() + F.relu(1 + f.logits).mean() for r, f in zip(real, fake, strict=True)]
-    return torch.stack(losses).mean()
-
-
-def adversarial_loss(fake: Sequence[Judgement]) -> Tensor:
-    """What the decoder pays for not being taken for real."""
-    return torch.stack([F.relu(1 - f.logits).mean() for f in fake]).mean()
-
-
-def feature_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
-    """L1 between activations, relative to their size on real sound (that of all processes)."""
-    losses = [
-        (ours - theirs.detach()).abs().mean() / shared_mean(theirs.abs().mean()).clamp_min(1e-5)
-        for r, f in zip(real, fake, strict=True)
-        for theirs, ours in zip(r.maps, f.maps, strict=True)
-    ]
-    return torch.stack(losses).mean()
