@@ -34,15 +34,30 @@ def files_of(name: str | Path | None) -> tuple[Path, Path]:
 
 
 def fingerprint_of(folder: Path) -> str:
-    """The fingerprint that a model's config tells.
+    """The fingerprint of its tokens that a model's config tells.
 
     Raises:
         ModelError: not there, or not of such a model.
     """
+    return _told(folder, "fingerprint")
+
+
+def decoder_of(folder: Path) -> str:
+    """The fingerprint of its decoder that a model's config tells; empty for models from before there was one.
+
+    Raises:
+        ModelError: not there, or not of such a model.
+    """
+    return _told(folder, "decoder", "")
+
+
+def _told(folder: Path, key: str, default: str | None = None) -> str:
+    """One of the fingerprints in a model's config."""
     path = folder / "config.json"
     try:
         check_file(path, MAX_CONFIG_BYTES)
-        return as_fingerprint(json.loads(path.read_text("utf-8-sig"))["fingerprint"])
+        raw = json.loads(path.read_text("utf-8-sig"))
+        return default if default is not None and key not in raw else as_fingerprint(raw[key])
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -18,6 +18,7 @@ from codec.portable import OnnxEngine
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from codec.baselines.interface import AudioCodec
     from codec.config import ModelConfig
@@ -31,6 +32,8 @@ know that it gives an `AudioCodec`, which published codecs are.
 """
 Backend = Literal["torch", "onnx"]
 WITH_TORCH = "pip install 'semcodec[torch]'"
+DECODER = ("decoder", "vocoder")
+"""Sections of a config, and of its networks, that make sound of tokens and nothing else."""
 DERIVED = "mel."
 """Filter banks and windows follow from the config."""
 
@@ -271,7 +274,8 @@ def export(networks: CodecNetworks, folder: str | Path) -> str:
     """Writes a folder that `load` takes, weights in float16.
 
     Returns:
-        The model's fingerprint: a hash of its config and weights.
+        The fingerprint of its tokens: a hash of config and weights of all that makes them. The decoder has one of its own: a
+        better one decodes older tokens.
     """
     from safetensors.torch import save_file
 
@@ -280,18 +284,30 @@ def export(networks: CodecNetworks, folder: str | Path) -> str:
     state = {key: value.detach().half().contiguous() for key, value in networks.state_dict().items()}
     state = {key: value for key, value in state.items() if not key.startswith(DERIVED)}
     config = networks.config.model_dump(mode="json")
-    fingerprint = hash_of(config, state)
+    tokens = hash_of(config, state)
     with atomic_path(folder / "model.safetensors") as path:
         save_file(state, path)
     with atomic_write(folder / "config.json") as handle:
-        handle.write((json.dumps({"fingerprint": fingerprint, "model": config}, indent=1) + "\n").encode())
-    return fingerprint
+        about = {"fingerprint": tokens, "decoder": hash_of(config, state, decoder=True), "model": config}
+        handle.write((json.dumps(about, indent=1) + "\n").encode())
+    return tokens
 
 
-def hash_of(config: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> str:
-    """A model's fingerprint: a hash of its config and of its weights in float16, without those that follow from the config."""
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for key in sorted(state):
+def hash_of(config: Mapping[str, Any], state: Mapping[str, Tensor], decoder: bool = False) -> str:
+    """The fingerprint of a model's tokens: a hash of its config and of its weights in float16, without those that follow from it.
+
+    Args:
+        config: of the model.
+        state: its weights.
+        decoder: of what makes sound of tokens, rather than of what makes tokens.
+    """
+
+    def concerned(key: str) -> bool:
+        return not key.startswith(DERIVED) and (key.partition(".")[0] in DECODER) == decoder
+
+    sizes = {key: value for key, value in config.items() if concerned(key)}
+    digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
+    for key in sorted(filter(concerned, state)):
         digest.update(key.encode())
         digest.update(state[key].detach().half().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]

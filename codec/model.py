@@ -12,7 +12,7 @@ import numpy as np
 
 from codec.arrays import as_codes, given
 from codec.audio.samples import as_batch
-from codec.bundled import FORMER, bundled, former
+from codec.bundled import FORMER, bundled, decoder_of, former
 from codec.container.entropy import EntropyModel, load_entropy
 from codec.engine import Engine, Point
 from codec.errors import CodecError, ModelError
@@ -37,7 +37,7 @@ class Codec:
     Args:
         networks: trained weights, or an engine that has them.
         name: how it was loaded.
-        fingerprint: of config and weights; tokens carry it, and only the same model decodes them.
+        fingerprint: of all that makes tokens; they carry it, and only models with the same one decode them.
         rate: default tokens per second; 50 if the model has it, else the next one to that.
         vocab: default semantic vocabulary; 8192 if the model has it, else its smallest.
         folder: that it was loaded from.
@@ -89,6 +89,12 @@ class Codec:
         if self.folder is None:
             raise ModelError(f"{self.name} comes without entropy tables")
         return load_entropy(self.folder, self.fingerprint)
+
+    @property
+    def version(self) -> str:
+        """Fingerprints of tokens and of the decoder: what a result with sound in it depends on."""
+        decoder = decoder_of(self.folder) if self.folder is not None and (self.folder / "config.json").is_file() else ""
+        return f"{self.fingerprint}-{decoder}" if decoder else self.fingerprint
 
     @property
     def sample_rate(self) -> int:

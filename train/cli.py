@@ -24,18 +24,26 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[STAGE]... [ROOT] [KEY=VALUE]...",
-            help="Stages: corpus, teacher, ssl, features, kmeans, pitch, tracker, vocoder, codec, export, entropy; default: "
-            "all, in this order. 'status' tells how far they are. ROOT, in place of --config, is a run's folder: its own "
-            "config. KEY=VALUE overrides the config, e.g. codec.steps=100.",
+            help="Stages: corpus, teacher, ssl, features, kmeans, pitch, tracker, vocoder, codec, adversarial, export, entropy; "
+            "default: all, in this order. 'status' tells how far they are. ROOT, in place of --config, is a run's folder: its own "
+            "config. KEY=VALUE overrides the config, e.g. codec.steps=100. 'decoder FOLDER' teaches a model's decoder the sounds "
+            "of a folder.",
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, or one that comes along: nano.")] = None,
+    init: Annotated[str, typer.Option(help="With decoder: the model.")] = "default",
+    output: Annotated[Path, typer.Option("--output", "-o", help="With decoder: its folder.")] = Path("runs/decoder"),
 ) -> None:
     """Train a codec from audio files. What is done already is skipped, what was interrupted goes on."""
     from train.stages import STAGES
 
     words = words or []
     names, overrides = [word for word in words if "=" not in word], [word for word in words if "=" in word]
+    if names[:1] == ["decoder"]:
+        from train.voice.finetune import finetune
+
+        finetune(names[1:], init, output, overrides)
+        return
     known = [*(stage.name for stage in STAGES), STATUS]
     root = Path(names.pop()) if config is None and names and names[-1] not in known and Path(names[-1]).is_dir() else None
     for name in names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from codec.networks.interface import CodecNetworks
@@ -23,10 +22,11 @@ class MeaningLoss(nn.Module):
 
     def forward(self, output: Tensor, wanted: Tensor) -> Tensor:
         """``(B, samples)`` and the original's features ``(B, T, D)`` → scalar."""
-        return (self._features(output) - wanted).square().sum(-1).add(1e-6).sqrt().mean()
+        return (self.features(output) - wanted).square().sum(-1).add(1e-6).sqrt().mean()
 
-    def _features(self, wave: Tensor) -> Tensor:
+    def features(self, wave: Tensor) -> Tensor:
+        """``(B, samples)`` → ``(B, T, D)`` of the frozen encoder."""
         mel = self.mel(wave)
         with autocast(wave.device, self.precision):
-            features: Tensor = self.encoder(mel)
-        return features.float()
+            found: Tensor = self.encoder(mel)
+        return found.float()

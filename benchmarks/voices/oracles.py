@@ -59,7 +59,7 @@ class Oracle:
     delay: float | None = 0.0
 
     def __init__(self, name: str, model: Codec, mode: Mode) -> None:
-        self.name, self.version = name, model.fingerprint
+        self.name, self.version = name, model.version
         self.sample_rate, self.bitrate = model.sample_rate, model.bitrate
         self._model, self._mode = model, mode
 

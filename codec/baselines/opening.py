@@ -38,4 +38,4 @@ def _open_semcodec(name: CodecName, load: Callable[..., Codec]) -> TokenReconstr
         raise name.refuse("write semcodec@ and 25, 50 or 100, then ,vocab=32768 or ,semantic as needed")
     vocab = name.integer("vocab", 0, 2, 1 << 24) if "vocab" in name.options else None
     model = load(name.folder, int(words[0]), vocab)
-    return TokenReconstructor(name.text, model, model.fingerprint, True, semantic_only)
+    return TokenReconstructor(name.text, model, model.version, True, semantic_only)

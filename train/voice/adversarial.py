@@ -95,5 +95,5 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
         return objective.figures(model, valid)
 
     beside = {"judges": opponent.judges, "judges_optimizer": opponent.optimizer}
-    training = Training("adversarial", model, losses, validate, MATTERS, upon, beside)
+    training = Training("adversarial", model, losses, validate, MATTERS, upon, beside=beside)
     return train(config, stage, data, place, training)

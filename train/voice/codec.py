@@ -1,4 +1,4 @@
-"""The codec stage: acoustic encoder, quantiser and both halves of the decoder, trained together on frozen semantic codewords."""
+"""The codec stage: acoustic encoder, quantiser and both halves of the decoder learn together, upon frozen codewords."""
 
 from __future__ import annotations
 

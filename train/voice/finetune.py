@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from codec.bundled import files_of
 from codec.errors import CodecError
-from codec.stored import files_of, read_model_config
+from codec.stored import read_model_config
 from train.config import TrainConfig
 from train.config_file import read_config
 from train.stages import STAGES
@@ -43,7 +45,12 @@ def config_of(folders: Sequence[str], init: str, root: Path, overrides: Sequence
     for folder in folders:
         if not Path(folder).is_dir():
             raise CodecError(f"{folder}: not a folder of recordings")
-    config = read_config(CONFIG, list(overrides))
-    corpus = config.corpus.model_copy(update={"sources": tuple(folders)})
     model = read_model_config(files_of(init)[0])[0]
-    return TrainConfig.model_validate(config.model_dump() | {"init": init, "root": str(root), "corpus": corpus, "model": model})
+    given = {
+        "init": init,
+        "root": str(root),
+        "model": model.model_dump(mode="json"),
+        "codec.stack_shares": [1] * len(model.stacks),
+        "corpus.sources": list(folders),
+    }
+    return read_config(CONFIG, [*(f"{key}={json.dumps(value)}" for key, value in given.items()), *overrides])
