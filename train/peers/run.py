@@ -25,7 +25,7 @@ from train.peers.judges import Judges, judges_of
 from train.peers.networks import Heard, Peer, peer
 from train.progress import Steps
 from train.run import Run, Stateful, check_finite, clip_gradients
-from train.voice.codec import FRAME_WEIGHTS
+from train.voice.objective import FRAME_WEIGHTS
 
 COMMITMENT = 0.25
 

@@ -17,6 +17,7 @@ from train.lineage import digest_of
 from train.loop import Training, train
 from train.parallel import Place, average_gradients, join
 from train.progress import autocast
+from train.run import Stateful
 from train.voice.data import crops_of, held_out
 from train.voice.judges import Judges
 from train.voice.networks import VoiceCodec
@@ -94,6 +95,6 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     def validate(model: nn.Module) -> dict[str, float]:
         return objective.figures(model, valid)
 
-    beside = {"judges": opponent.judges, "judges_optimizer": opponent.optimizer}
+    beside: dict[str, Stateful] = {"judges": opponent.judges, "judges_optimizer": opponent.optimizer}
     training = Training("adversarial", model, losses, validate, MATTERS, upon, beside=beside)
     return train(config, stage, data, place, training)
