@@ -294,7 +294,7 @@ def export(networks: CodecNetworks, folder: str | Path) -> str:
 
 
 def hash_of(config: Mapping[str, Any], state: Mapping[str, Tensor], decoder: bool = False) -> str:
-    """The fingerprint of a model's tokens: a hash of its config and of its weights in float16, without those that follow from it.
+    """The fingerprint of a model's tokens: a hash of its config and of its weights in float16, without what follows from it.
 
     Args:
         config: of the model.
