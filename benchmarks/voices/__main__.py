@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.voices.material import PER_VOICE, Material, prepare
+from benchmarks.voices.material import PER_VOICE, Material, prepare, write_manifests
 from benchmarks.voices.oracles import open_system
 from benchmarks.voices.report import figures, table, tone_table
 from codec.atomic import atomic_write
@@ -74,6 +74,7 @@ def main(
             raise CodecError(f"no group {', '.join(unknown)}; known are {', '.join(METRICS)}")
         print("preparing clips", file=sys.stderr, flush=True)
         material = prepare(output / "clips", packages, corpus, per_voice)
+        write_manifests(material, output / "clips")
         _report(material, wanted, chosen, asr, cache or default_cache(), workers, output)
     except CodecError as error:
         print(f"benchmarks.voices: {' '.join(str(error).split())}", file=sys.stderr)

@@ -19,7 +19,7 @@ from codec.data.speech.clips import clip_of
 from codec.data.speech.plan import Line, lines
 from codec.data.speech.voices import HELD_OUT_VOICES, language_of
 from codec.data.synthetic import UNHEARD, sentences, speak
-from codec.data.testsets import clips_of
+from codec.data.testsets import clips_of, write_manifest
 from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
 
@@ -82,6 +82,14 @@ def prepare(folder: Path, packages: Path, corpus: Path | None, per_voice: int = 
     held_out = clips_of(str(corpus), "test", max(MUSIC, SOUND)) if corpus else []
     music, sound = ([clip for clip in held_out if clip.domain == domain] for domain in ("music", "sound"))
     return Material(kept, rooms, tone_clips(folder, voices[:: 3 * PER_VOICE]), music[:MUSIC], sound[:SOUND])
+
+
+def write_manifests(material: Material, folder: Path) -> None:
+    """Lets other commands hear the same: ``exam.jsonl`` has voices, music and sound, ``rooms.jsonl`` voices in rooms."""
+    for name, clips in (("exam", [*material.voices, *material.music, *material.sound]), ("rooms", material.rooms)):
+        whole = [replace(clip, path=str(Path(clip.path).resolve())) for clip in clips]
+        if whole:
+            write_manifest(whole, folder / f"{name}.jsonl")
 
 
 def _kokoro(folder: Path, packages: Path) -> Iterator[Clip]:

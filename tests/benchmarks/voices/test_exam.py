@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from benchmarks.voices.report import figures, table, tone_table
 from benchmarks.voices.tones import SAMPLE_RATE, tone_clips
 from codec.audio.io import read_audio
 from codec.data.speech.plan import Line
+from codec.data.testsets import clips_of
 from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
 from eval.reconstruction.provenance import Provenance
@@ -134,3 +136,15 @@ def test_what_is_missing_is_one_line(
         exam.main(["original"], "pocketsphinx", tmp_path, None, tmp_path, groups, 0, 4, None)
     assert stopped.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"benchmarks.voices: {message}")
+
+
+def test_what_was_prepared_can_be_heard_by_other_commands(
+    tmp_path: Path, spoken: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = replace(spoken, path=Path(spoken.path).name)  # as seen from the current folder
+    (tmp_path / "clips").mkdir()
+    material.write_manifests(Material([here], [replace(here, name="room/0")], [], [], []), tmp_path / "clips")
+    voices, rooms = (clips_of(str(tmp_path / "clips" / f"{name}.jsonl")) for name in ("exam", "rooms"))
+    assert [clip.name for clip in (*voices, *rooms)] == ["someone/0", "room/0"]
+    assert np.array_equal(voices[0].load()[0], spoken.load()[0])
