@@ -102,6 +102,8 @@ def test_in_a_browser(page: Any, folder: Path) -> None:
         take_part(page, "Ada")
         with_loudspeakers(page)
         page.get_by_role("heading", name="Practice").wait_for()
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("() => document.documentElement.scrollWidth") == 390
         page.get_by_role("button", name="Play", exact=True).wait_for()
         start = page.get_by_role("button", name="Start the test")
         if study.mode == "abx":
