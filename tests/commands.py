@@ -173,6 +173,8 @@ def _parsed(command: Any, words: list[str], whole: bool) -> dict[str, Any]:
 def _check_training(config: Path | None, words: list[str]) -> None:
     """Stages and keys."""
     names = [word for word in words if "=" not in word]
+    if names[:1] == ["decoder"]:  # and folders of recordings
+        names, config = [], Path("decoder")
     if config is None and names and ("/" in names[-1] or names[-1] == "ROOT"):  # a run's folder, with its own config
         names.pop()
         config = Path("nano")
