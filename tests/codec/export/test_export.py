@@ -146,6 +146,11 @@ tokens = model.encode(np.zeros((2, 5000), np.float32), 16000)
 assert type(tokens.codes) is np.ndarray and model.decode(tokens).shape == (2, 5000)
 codec.save(tokens, sys.argv[2])
 assert (codec.read(sys.argv[2]).codes == tokens.codes).all()
+part = tokens.slice(0.08, 0.24)
+assert (model.decode(part) == model.decode(tokens)[:, 1280:3840]).all() and "2 clips" in repr(part)
+assert codec.Tokens.cat([tokens.slice(0, 0.08), part, tokens.slice(0.24)], dim=2) == tokens
+for layout in ("[B, T, n_q]", "[n_q, B, T]", "delayed", "interleaved"):
+    assert (model.tokens(tokens.arrange(layout), layout=layout).codes == tokens.codes).all()
 for wrong in (lambda: model.embed(tokens), lambda: codec.load(backend="torch"), lambda: codec.load("encodec_24khz@1.5")):
     try:
         wrong()
