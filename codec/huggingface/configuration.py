@@ -19,7 +19,8 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
 
     Args:
         model: `codec.config.ModelConfig` as JSON; default: that of semcodec-2.
-        fingerprint: of config and weights, which tokens and containers carry.
+        fingerprint: of config and weights that make tokens, which tokens and containers carry.
+        decoder: likewise, of what makes sound of tokens.
         rate: tokens per second; default 50 if the model has it, else the next one to that.
         vocab: semantic vocabulary; default 8192 if the model has it, else its smallest.
         options: of every transformers config.
@@ -34,12 +35,13 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
         self,
         model: dict[str, Any] | None = None,
         fingerprint: str = "",
+        decoder: str = "",
         rate: int | None = None,
         vocab: int | None = None,
         **options: Any,
     ) -> None:
         self.model = ModelConfig().model_dump(mode="json") if model is None else model
-        self.fingerprint = fingerprint
+        self.fingerprint, self.decoder = fingerprint, decoder
         sizes = self.sizes
         points = self._points
         self.rate = min(points, key=lambda each: abs(each - DEFAULT_RATE)) if rate is None else rate

@@ -126,7 +126,9 @@ class SemcodecModel(PreTrainedModel):  # type: ignore[misc]  # transformers is n
         given = options.pop("state_dict", None) or self.state_dict()
         state = {key.removeprefix("networks."): value for key, value in given.items()}
         state = {key: value for key, value in state.items() if not key.startswith(DERIVED)}
-        self.config.fingerprint = hash_of(self.config.model, state)
+        sizes = self.networks.config.model_dump(mode="json")
+        self.config.model = sizes
+        self.config.fingerprint, self.config.decoder = hash_of(sizes, state), hash_of(sizes, state, decoder=True)
         options["max_shard_size"] = "1TB"  # one file, which is what codec.load reads
         super().save_pretrained(save_directory, *arguments, state_dict=state, **options)
 
