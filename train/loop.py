@@ -47,12 +47,9 @@ class Training:
         validate: figures of the averaged model; none where no clips are held out.
         matters: sections of the config that a run cannot change on its way.
         upon: digest of the weights that the run stands on and leaves as they are.
-        averaged: part of the model that is exported; default: all of it.
         optimizer: default: AdamW.
         rate: learning rate of a step; default: `train.run.cosine`.
-        after_step: called when weights have moved.
         most: norm that gradients are clipped to.
-        minutes: after which it ends even before all steps.
         beside: what else learns, inside of ``losses``, and is saved with the model.
     """
 
@@ -62,12 +59,9 @@ class Training:
     validate: Callable[[nn.Module], Mapping[str, float]]
     matters: Sequence[str]
     upon: str = ""
-    averaged: nn.Module | None = None
     optimizer: torch.optim.Optimizer | None = None
     rate: Callable[[int], float] | None = None
-    after_step: Callable[[int], None] | None = None
     most: float = 1.0
-    minutes: float = float("inf")
     beside: Mapping[str, Stateful] = field(default_factory=dict)
 
 
@@ -87,8 +81,8 @@ def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, traini
     Raises:
         CodecError: a loss or a gradient is no longer a number, or the folder holds another run.
     """
-    model, averaged = training.model, training.averaged or training.model
-    average = Average(averaged, stage.average_decay)
+    model = training.model
+    average = Average(model, stage.average_decay)
     rate = training.rate or partial(cosine, steps=stage.steps, peak=stage.learning_rate)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = training.optimizer or torch.optim.AdamW(
@@ -98,7 +92,7 @@ def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, traini
     run = Run(config.folder(training.name), config, parts, tuple(training.matters), main=place.main, upon=training.upon)
     recent: dict[str, float] = {}
     steps = Steps(training.name, data, run.resume(), stage.steps, place)
-    for step, batch in steps if run.seconds_before < 60 * training.minutes else ():
+    for step, batch in steps:
         set_rate(optimizer, rate(step))
         losses = training.losses(model, step, batch)
         check_finite(losses["loss"], step, run)
@@ -107,9 +101,7 @@ def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, traini
         average_gradients(parameters)
         clip_gradients(parameters, step, run, training.most)
         optimizer.step()
-        average.update(averaged, step)
-        if training.after_step:
-            training.after_step(step)
+        average.update(model, step)
         recent.update({name: mean_over_processes(value) for name, value in losses.items()})
         run.after(
             step,
@@ -117,7 +109,4 @@ def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, traini
             losses=lambda: recent | {"speed": steps.speed},
             figures=lambda: training.validate(average.module),
         )
-        if run.seconds >= 60 * training.minutes:
-            run.save(step + 1)
-            break
     return run.close()
