@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -47,9 +46,6 @@ class Training:
         validate: figures of the averaged model; none where no clips are held out.
         matters: sections of the config that a run cannot change on its way.
         upon: digest of the weights that the run stands on and leaves as they are.
-        optimizer: default: AdamW.
-        rate: learning rate of a step; default: `train.run.cosine`.
-        most: norm that gradients are clipped to.
         beside: what else learns, inside of ``losses``, and is saved with the model.
     """
 
@@ -59,9 +55,6 @@ class Training:
     validate: Callable[[nn.Module], Mapping[str, float]]
     matters: Sequence[str]
     upon: str = ""
-    optimizer: torch.optim.Optimizer | None = None
-    rate: Callable[[int], float] | None = None
-    most: float = 1.0
     beside: Mapping[str, Stateful] = field(default_factory=dict)
 
 
@@ -83,23 +76,20 @@ def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, traini
     """
     model = training.model
     average = Average(model, stage.average_decay)
-    rate = training.rate or partial(cosine, steps=stage.steps, peak=stage.learning_rate)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = training.optimizer or torch.optim.AdamW(
-        parameters, lr=stage.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY, fused=True
-    )
+    optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY, fused=True)
     parts: dict[str, Stateful] = {"model": model, "average": average, "optimizer": optimizer, **training.beside}
     run = Run(config.folder(training.name), config, parts, tuple(training.matters), main=place.main, upon=training.upon)
     recent: dict[str, float] = {}
     steps = Steps(training.name, data, run.resume(), stage.steps, place)
     for step, batch in steps:
-        set_rate(optimizer, rate(step))
+        set_rate(optimizer, cosine(step, stage.steps, stage.learning_rate))
         losses = training.losses(model, step, batch)
         check_finite(losses["loss"], step, run)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
         average_gradients(parameters)
-        clip_gradients(parameters, step, run, training.most)
+        clip_gradients(parameters, step, run)
         optimizer.step()
         average.update(model, step)
         recent.update({name: mean_over_processes(value) for name, value in losses.items()})

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from codec.config import Vocabs
+from codec.config import Config, Vocabs
 from codec.semanticodec.config import VOCABS
-from train.config import RunConfig, Weights
+from train.config import Weights
 
 
-class DiffusionConfig(RunConfig):
+class DiffusionConfig(Config):
     """A whole run.
 
     Attributes:
+        root: folder of the run.
         corpus: folder made by ``codec train corpus``.
         checkpoint: folder with the published files, whose AudioMAE, autoencoder and centroids stay frozen.
         rate: tokens per second.
@@ -32,6 +32,7 @@ class DiffusionConfig(RunConfig):
         seed: of everything random.
     """
 
+    root: str
     corpus: str
     checkpoint: str
     rate: Literal[25, 50, 100] = 100
@@ -46,7 +47,3 @@ class DiffusionConfig(RunConfig):
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     save_every: Annotated[int, Field(ge=1)] = 5_000
     seed: int = 0
-
-    def folder(self, name: str) -> Path:
-        """There is one stage, so that its folder is the root."""
-        return Path(self.root)
