@@ -22,7 +22,7 @@ FEATURES := semcodec:features
 VARIANTS ?= $(FEATURES) $(FEATURES)|silence $(FEATURES)|silence,dc $(FEATURES)|silence,dc,level $(FEATURES)|padded \
 	$(FEATURES)|padded-dropped logmel $(FEATURES)+logmel $(ENCODER) $(if $(WHISPER),$(FEATURES)+$(ENCODER)) tuned:$(TUNED)
 
-.PHONY: demo demo-page test lint integ docs probe peers exam exam-published sweep clean
+.PHONY: web demo demo-page test lint integ docs probe peers exam exam-published sweep clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
@@ -110,6 +110,11 @@ demo-page: $(VENV)/.dev $(CORPUS)/clips.jsonl
 %/corpus/clips.jsonl: | $(VENV)/.eval
 	$(BIN)/codec train corpus --config train/configs/nano.yaml root=$*
 
+# A page that codes in the browser, as a folder for any static host: web/dist.
+web: $(VENV)/.onnx $(NODE_MODULES)
+	$(BIN)/codec export --onnx web/model --int8
+	npm --prefix web run --silent page -- model
+
 $(NODE_MODULES): web/package-lock.json
 	npm ci --prefix web --no-audit --no-fund
 	touch $@
@@ -121,6 +126,10 @@ $(BIN)/python:
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e ".[plot]"
 	touch $@
+
+$(VENV)/.onnx: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e ".[onnx]"
+	touch $@ $(VENV)/.demo
 
 $(VENV)/.eval: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e ".[eval,asr,train]"

@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import codec
 from codec.arrays import as_array
-from codec.container.bitstream import save
+from codec.container.bitstream import read, save
 from codec.model import Codec
+from tests.conftest import DATA
+from tests.eval.listening.conftest import browser, page
 
+__all__ = ["browser", "page"]  # fixtures
 WEB = Path(__file__).parents[2] / "web"
 
 
@@ -40,11 +48,71 @@ def expected(shipped: Codec, speech: np.ndarray, tmp_path_factory: pytest.TempPa
     return folder
 
 
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None or not (WEB / "node_modules").is_dir(), reason="needs node, and npm ci in web/"
+)
+
+
+@needs_node
 @pytest.mark.slow
 def test_the_package_gives_what_python_gives(expected: Path) -> None:
-    if shutil.which("node") is None or not (WEB / "node_modules").is_dir():
-        pytest.skip("needs node, and npm ci in web/")
     run("npm", "run", "--silent", "build")
     told = run("node", "--test", "test/", SEMCODEC_EXPECTED=str(expected))
     assert "# fail 0" in told
     assert "# skipped 0" in told
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing of it."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(expected: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a built page is served."""
+    folder = tmp_path_factory.mktemp("site") / "dist"
+    run("npm", "run", "--silent", "page", "--", str(expected), str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+@needs_node
+@pytest.mark.slow
+def test_the_page_codes_in_the_browser_and_without_a_network(site: str, expected: Path, page: Any, tmp_path: Path) -> None:
+    def downloaded(link: str) -> Path:
+        with page.expect_download() as waiting:
+            page.click(link)
+        waiting.value.save_as(tmp_path / link[1:])
+        return tmp_path / link[1:]
+
+    page.set_default_timeout(200_000)  # of a busy machine; an idle one needs 2 % of it
+    page.goto(site)
+    page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
+    page.set_input_files("#file", DATA / "speech.flac")
+    page.wait_for_selector("#status:text-is('Done.')")
+    found, wanted = read(downloaded("#sct")), read(expected / "speech_50.sct")
+    assert (found.codes != wanted.codes).sum() <= 1, "a rounding may flip one code in thousands"
+    assert found.lengths.tolist() == wanted.lengths.tolist()
+    assert downloaded("#wav").stat().st_size == 44 + 2 * int(wanted.lengths[0])
+    page.click("#play")
+    page.check("input[value=original]")
+    assert page.get_attribute("#play", "aria-pressed") == "true"
+    link = page.get_attribute("#share", "href")
+    page.set_input_files("#file", {"name": "x.sct", "mimeType": "", "buffer": (expected / "speech_50.sct").read_bytes()[:-9]})
+    page.wait_for_selector("#status.failed")
+    assert "truncated" in page.inner_text("#status")
+    assert page.is_visible("#result"), "what was there is still there"
+    # The link is the sound, and the page needs no network any more.
+    page.context.set_offline(True)
+    page.goto("about:blank")
+    page.goto(site + link)
+    page.wait_for_selector("#status:text-is('Done.')")
+    assert page.is_disabled("input[value=original]")
+    before = (tmp_path / "sct").read_bytes()
+    assert downloaded("#sct").read_bytes() == before

@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { Codec, CodecError, read, write } from "../dist/index.js";
-import { resample } from "../dist/resample.js";
+import { Codec, CodecError, read, write } from "../lib/index.js";
+import { resample } from "../lib/resample.js";
 
 const folder = process.env.SEMCODEC_EXPECTED;
 const file = (name) => new Uint8Array(readFileSync(`${folder}/${name}`));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ContainerError, bitrate, countFrames, read, semanticOnly, write } from "../dist/index.js";
+import { ContainerError, bitrate, countFrames, read, semanticOnly, write } from "../lib/index.js";
 
 const random = (seed) => () => (seed = (seed * 1103515245 + 12345) % 2 ** 31) / 2 ** 31;
 

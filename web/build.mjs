@@ -1,0 +1,38 @@
+/** The page as a folder that any static host serves: `node build.mjs MODEL [TARGET]`, where codec export --onnx MODEL --int8 made MODEL. */
+
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { build } from "esbuild";
+
+const [model, target = "dist"] = process.argv.slice(2);
+const runtime = "node_modules/onnxruntime-web/dist";
+const options = {
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  outdir: target,
+  alias: { "onnxruntime-web": "onnxruntime-web/wasm" },
+  logLevel: "warning",
+};
+
+if (!model) throw new Error("name the folder that codec export --onnx FOLDER --int8 made");
+rmSync(target, { recursive: true, force: true });
+for (const folder of ["", "ort", "model"]) mkdirSync(join(target, folder), { recursive: true });
+for (const name of ["index.html", "style.css"]) cpSync(join("page", name), join(target, name));
+for (const name of ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]) cpSync(join(runtime, name), join(target, "ort", name));
+for (const name of ["onnx.json", "encoder.onnx", "decoder.onnx", "weights.bin"]) cpSync(join(model, name), join(target, "model", name));
+await build({ ...options, entryPoints: ["page/main.ts", "page/worker.ts"] });
+const files = readdirSync(target, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => join(entry.parentPath, entry.name).slice(target.length + 1))
+  .sort();
+const digest = createHash("sha256");
+for (const name of files) digest.update(name).update(readFileSync(join(target, name)));
+await build({
+  ...options,
+  entryPoints: ["page/service.ts"],
+  define: { FILES: JSON.stringify(["./", ...files]), VERSION: JSON.stringify(digest.digest("hex").slice(0, 16)) },
+});
