@@ -19,8 +19,11 @@ from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME
 from codec.networks.token_encoder import VOICING_SCALE
 from codec.networks.tones import (
+    BEEP_SHARE,
+    CLEAR_SHARE,
     FAINTEST_SECOND_DB,
     HIGHEST_HZ,
+    HIGHEST_VOICE_HZ,
     LEVEL_STEP_DB,
     LOWEST_HZ,
     N_LEVELS,
@@ -216,19 +219,33 @@ class _Encoder(Layers):
 
     def _tone_codes(self, frequency: Value, amplitude: Value, share: Value, voiced: Value, frames: int) -> tuple[Value, Value]:
         """`codec.networks.tones.tone_codes`: whether ``(N,)`` tokens are tones, and their codes ``(N, 2)``."""
-        pure = (share >= voiced * (VOICED_SHARE - SHARE) + SHARE) & (amplitude.max(1) >= QUIETEST)
+        pure, frequency, amplitude = self._pure(frequency, amplitude, share, voiced)
         pure = pure.cast("float32").reshape(-1, frames)
         frequency, amplitude = frequency.reshape(-1, frames, 2), amplitude.reshape(-1, frames, 2)
         count = pure.sum(1)
         weight = (pure / count.clip(low=1.0).unsqueeze(1)).unsqueeze(2)
         height = (weight * frequency.clip(LOWEST_HZ, HIGHEST_HZ).log()).sum(1)
         loudness = (weight * amplitude.square()).sum(1).sqrt()
-        steps = self.networks.quantizer.codebook_sizes[1] // N_LEVELS
+        steps = self.networks.quantizer.codebook_sizes[-1] // N_LEVELS
         scale = (steps - 1) / math.log(HIGHEST_HZ / LOWEST_HZ)
         place = ((height - math.log(LOWEST_HZ)) * scale).round().clip(0.0, steps - 1.0)
         decibels = _log10(loudness.clip(low=1e-9)) * 20.0
         level = (decibels / LEVEL_STEP_DB).round().clip(1.0 - N_LEVELS, 0.0) + (N_LEVELS - 1.0)
         return count * 4.0 >= 3.0 * frames, (place * float(N_LEVELS) + level).cast("int64")
+
+    def _pure(self, frequency: Value, amplitude: Value, share: Value, voiced: Value) -> tuple[Value, Value, Value]:
+        """`codec.networks.tones._pure`: frames ``(T,)`` that are tones, and the frequencies and amplitudes that count in them."""
+        graph = self.graph
+        (f1, f2), (a1, a2) = ([both.part(0, 1, 1), both.part(1, 2, 1)] for both in (frequency, amplitude))
+        strongest, loudest = graph.where(a2 > a1, f2, f1), amplitude.max(1).unsqueeze(1)
+        power = amplitude.square().sum(1, keepdims=True).clip(low=1e-20)
+        alone = share.unsqueeze(1) * (loudest.square() / power)
+        tonal = (share >= voiced * (VOICED_SHARE - SHARE) + SHARE).unsqueeze(1)
+        beep = (alone >= BEEP_SHARE) & (strongest > HIGHEST_VOICE_HZ)
+        single = beep & (~tonal | (alone >= CLEAR_SHARE))
+        amplitude = graph.where(single, loudest * np.array([[1, 0]], np.float32), amplitude)
+        pure = (tonal | beep).squeeze(1) & (amplitude.max(1) >= QUIETEST)
+        return pure, graph.where(single, strongest, frequency), amplitude
 
 
 def hertz(octave: Value) -> Value:

@@ -64,6 +64,7 @@ def test_every_rate_and_vocabulary_gives_the_tokens_of_torch(pair: tuple[Codec, 
     assert with_torch.rates == without.rates
     wave = sound(16_000 * 3)
     wave[16_000:32_000] = 0.3 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    wave[40_000:] += 0.6 * np.sin(2 * np.pi * 1000 * np.arange(8_000) / 16_000)  # a beep over a voice
     for rate in with_torch.rates:
         for vocab in with_torch.vocabs:
             ours, theirs = (model.encode(wave, 16_000, rate, vocab) for model in pair)
