@@ -234,7 +234,7 @@ class _Encoder(Layers):
         return count * 4.0 >= 3.0 * frames, (place * float(N_LEVELS) + level).cast("int64")
 
     def _pure(self, frequency: Value, amplitude: Value, share: Value, voiced: Value) -> tuple[Value, Value, Value]:
-        """`codec.networks.tones._pure`: frames ``(T,)`` that are tones, and the frequencies and amplitudes that count in them."""
+        """Frames ``(T,)`` that are tones or one beep above all else, and the frequencies and amplitudes that count in them."""
         graph = self.graph
         (f1, f2), (a1, a2) = ([both.part(0, 1, 1), both.part(1, 2, 1)] for both in (frequency, amplitude))
         strongest, loudest = graph.where(a2 > a1, f2, f1), amplitude.max(1).unsqueeze(1)
