@@ -55,7 +55,8 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Any:
     words = ["download", "--quiet", "--no-deps", "--no-binary", "transformers", f"transformers=={transformers.__version__}"]
     subprocess.run([sys.executable, "-m", "pip", *words], cwd=folder, check=True)
     package = folder / "transformers_common"
-    (package / "__init__.py").parent.mkdir()
+    package.mkdir()
+    (package / "__init__.py").touch()
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
         for member in archive:
             path = Path(member.name)
@@ -66,6 +67,7 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Any:
         (package / name).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
+        patch.setattr(pytest.mark, "_config", None)  # its markers are not ours
         yield lambda name: importlib.import_module(f"transformers_common.{name}")
 
 
