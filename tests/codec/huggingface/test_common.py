@@ -40,8 +40,8 @@ APPLY = (
     "test_save_load",
     "test_torch_save_load",
 )
-"""Others ask for hidden states, loading reports, the meta device, or take ``config.model`` for a config of its own; what those on
-batches, tuples and saving mean is asked in `tests.codec.huggingface.test_huggingface`.
+"""Others ask for hidden states, loading reports, the meta device, or take ``config.model`` for a config of its own;
+what those on batches, tuples and saving mean is asked in `tests.codec.huggingface.test_huggingface`.
 """
 
 
