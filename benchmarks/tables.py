@@ -144,7 +144,7 @@ def objectives() -> str:
 
 
 def _name(name: str) -> str:
-    short = name.replace(VOCAB, "").replace("semcodec:semcodec-1", "semcodec-1")
+    short = name.replace(VOCAB, "")
     return f"**{short}**" if name.startswith("semcodec") else short
 
 

@@ -20,12 +20,6 @@ SEMCODEC = {
     "f0_cents": _PITCH,
     "f0_hz": _PITCH,
 }
-FIRST_SEMCODEC = {
-    "mel_distance": _MEL,
-    "visqol": "the similarity that ViSQOL is made of is one of its losses",
-    "stoi": "a form of STOI is one of its losses",
-    "estoi": "a form of STOI is one of its losses",
-}
 WORDS = ("wer", "cer", "dwer")
 DISTANCES = {"mel_distance": _MEL}
 OTHERS = {
@@ -57,8 +51,7 @@ def trained_with(codec: str, asr: str = "") -> dict[str, str]:
         return SEMCODEC
     if name.family != "semcodec":
         return OTHERS.get(name.family, {})
-    losses = FIRST_SEMCODEC if name.folder == "semcodec-1" else SEMCODEC
-    return {**losses, **(dict.fromkeys(WORDS, _TEACHER) if "whisper" in asr.lower() else {})}
+    return {**SEMCODEC, **(dict.fromkeys(WORDS, _TEACHER) if "whisper" in asr.lower() else {})}
 
 
 def mark_of(codec: str, metric: str, asr: str = "") -> str:
