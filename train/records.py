@@ -63,14 +63,15 @@ def changed(config: Config, values: dict[str, Any], theirs: dict[str, Any]) -> l
         values: from `settings`.
         theirs: what was written down earlier, with the same dotted keys.
     """
-    return [key for key, value in values.items() if theirs.get(key, _default(config, key)) != value]
+    return [key for key, value in values.items() if (theirs[key] if key in theirs else _default(config, key)) != value]
 
 
 def _default(config: Config, key: str) -> Any:
     *sections, last = key.split(".")
     for name in sections:
         config = getattr(config, name)
-    return json.loads(json.dumps(type(config).model_fields[last].get_default(call_default_factory=True), default=_as_json))
+    field = type(config).model_fields.get(last)  # what follows from fields has no default of its own
+    return None if field is None else json.loads(json.dumps(field.get_default(call_default_factory=True), default=_as_json))
 
 
 def _as_json(value: Any) -> Any:

@@ -17,7 +17,7 @@ from train import progress
 Run = tuple[Path, dict[str, set[torch.dtype]]]
 """Its folder, and the types that the layers of each stage gave."""
 STAGES = ("ssl", "features", "kmeans", "vocoder", "codec", "export")
-STEPS = ("ssl.steps=40", "vocoder.steps=30", "codec.steps=60", "kmeans.iterations=2")
+STEPS = ("ssl.steps=40", "codec.steps=60", "kmeans.iterations=2")
 
 
 @pytest.fixture(scope="module")

@@ -195,7 +195,7 @@ def test_parts_that_do_not_belong_together_are_named(trained: Path, tmp_path: Pa
     (tmp_path / "ssl").unlink()
     for name in ("ssl", "codebooks"):
         (tmp_path / name).symlink_to(trained / "run" / name)
-    assert "codec: holds a run with another config (codec.steps differ)" in refused("export", "codec.steps=5")
+    assert "codec: holds a run with another config (codec.drop_acoustic differ)" in refused("export", "codec.drop_acoustic=0.5")
     (tmp_path / "codec").unlink()
     shutil.copytree(trained / "run" / "codec", tmp_path / "codec")
     about = json.loads((tmp_path / "codec" / "config.json").read_text())

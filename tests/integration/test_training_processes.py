@@ -59,7 +59,8 @@ def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stag
         torch.cat([(a[key] - b[key]).flatten() for key in fresh]).norm().item() for a, b in ((one, fresh), (two, one))
     )
     assert moved > 0
-    assert apart < 0.08 * moved  # Adam turns rounding of tiny gradients into steps
+    # Adam turns rounding of tiny gradients into steps; of the pitch each process has its own voiced frames.
+    assert apart < (0.3 if stage == "tracker" else 0.08) * moved
 
 
 def test_a_stage_waits_for_what_the_one_before_wrote(trained: Path, tmp_path: Path) -> None:
