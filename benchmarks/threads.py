@@ -74,7 +74,7 @@ def measure(codec: Codec, seconds: int, times: int, way: str, threads: int, busy
     wave, before = synthetic(seconds, codec.sample_rate), torch.get_num_threads()
     load = os.getloadavg()[0]
     torch.set_num_threads(1 if way == WAYS[0] else threads)
-    inside = patch("codec.streaming.side_by_side", lambda function, items: [function(item) for item in items])
+    inside = patch("codec.networks.engine.side_by_side", lambda function, items: [function(item) for item in items])
     try:
         with inside if way == WAYS[1] else contextlib.nullcontext():
             tokens = codec.encode(wave, codec.sample_rate)

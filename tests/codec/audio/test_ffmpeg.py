@@ -24,7 +24,7 @@ from codec.data.recordings.places import FilePlace
 from codec.data.store import build
 from codec.data.testsets.clip import Clip
 from codec.errors import AudioError, CodecError
-from eval.listening.ui import read_sound
+from eval.listening.workbench import Shelf, read_sound
 from eval.semantics.clips import read_clips
 from tests.conftest import DATA
 from tests.fuzz.audio import lists
@@ -96,7 +96,7 @@ def test_every_reader_refuses_them(
     with pytest.raises(CodecError, match="no usable audio"):
         build([Recording(str(path), "x", "speech", "x")], tmp_path / "corpus", workers=1)
     with pytest.raises(CodecError):
-        read_sound(data)
+        read_sound(data, "x", Shelf())
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         for name, content in (("a.m4a", data), ("a.json", json.dumps({"label": 1}).encode())):
             member = tarfile.TarInfo(name)
