@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from codec.model import Codec
 from codec.streaming import LOW_LATENCY, WHOLE, Grid
+from train.losses import MultiScaleMelLoss
 
 
 def noise(seconds: float, rate: int, channels: int = 1, seed: int = 0) -> np.ndarray:
