@@ -127,7 +127,7 @@ def test_windows_are_one_pass(config: ModelConfig, grid: Grid, data: st.DataObje
     decoder = StreamDecoder(model.engine, stack, 8, grid)
     windows = torch.cat([decoder.push(codes), decoder.flush()], dim=1)
     once = networks.codes_to_wave(codes, stack, 8)
-    assert once.abs().max() < 1
+    assert once.isfinite().all()
     # A rounding of the pitch grows with its phase: see the test of networks.
     torch.testing.assert_close(windows, once, rtol=0, atol=5e-3 * once.abs().max().item())
 

@@ -107,7 +107,7 @@ def test_queue_keeps_what_is_done_and_goes_on_after_a_failure(page: Any, short: 
         bench.mended = True
         frail.get_by_role("button", name="Try again").click()
         panel(page, "frail").wait_for()
-        assert page.locator("#queue").is_hidden()
+        page.locator("#queue").wait_for(state="hidden")
         assert bench.calls == ["first", "slow", "frail", "more", "frail"]
 
 
