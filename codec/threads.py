@@ -37,14 +37,10 @@ def at_once() -> int:
 def one_each() -> Iterator[None]:
     """One thread for each operation: whoever asks for it has others that work beside it, or windows too short to share out."""
     if has_torch():
-        import torch
+        from quantizers.threads import one_thread
 
-        usual = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_thread():
             yield
-        finally:
-            torch.set_num_threads(usual)
         return
     before, _here.is_worker = getattr(_here, "is_worker", False), True
     try:

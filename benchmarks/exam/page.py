@@ -12,8 +12,7 @@ from benchmarks.exam.card import Card, best, value_of
 from benchmarks.exam.markdown import ARROWS, cell, examined_names, kbps, lead, notes, title
 from benchmarks.exam.profile import LABEL, ROW, TOP, WIDTH, bands
 from benchmarks.sweep.listening import Example
-from benchmarks.sweep.report import shown
-from codec.errors import CodecError
+from benchmarks.sweep.report import shown, template_of
 
 HERE = Path(__file__).parent
 SHARED = HERE.parent / "sweep"
@@ -55,20 +54,10 @@ def render(card: Card, examples: Sequence[Example]) -> str:
     Raises:
         CodecError: jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise CodecError("the card's page needs jinja2: pip install semcodec[plot]") from error
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([HERE, SHARED]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    template = template_of("card.html.j2", HERE)
     style = (SHARED / "report.css").read_text("utf-8") + (HERE / "card.css").read_text("utf-8")
     script = (SHARED / "report.js").read_text("utf-8")
-    return environment.get_template("card.html.j2").render(
+    return template.render(
         card=card,
         names=examined_names(card),
         lead=lead(card).replace("**", ""),

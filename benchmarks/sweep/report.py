@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.sweep.listening import Example, as_flac, strip
 from benchmarks.sweep.paper import CITATION
@@ -15,6 +16,9 @@ from benchmarks.sweep.tables import Table
 from codec.errors import CodecError
 from eval.reconstruction.results import Results
 from eval.reconstruction.show import problems
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 HERE = Path(__file__).parent
 
@@ -82,19 +86,9 @@ def render(
     Raises:
         CodecError: jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise CodecError("the report needs jinja2: pip install semcodec[plot]") from error
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    template = template_of("report.html.j2")
     style, script = (HERE / "report.css").read_text("utf-8"), (HERE / "report.js").read_text("utf-8")
-    return environment.get_template("report.html.j2").render(
+    return template.render(
         results=results,
         provenance=results.provenance,
         overview=overview and _svg(overview),
@@ -110,6 +104,26 @@ def render(
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
+
+
+def template_of(name: str, *folders: Path) -> Template:
+    """A template in one of these folders or in this one; what is filled in is escaped, and must be there.
+
+    Raises:
+        CodecError: jinja2 is not installed.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise CodecError("reports need jinja2: pip install semcodec[plot]") from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, HERE]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
 
 
 def shown(example: Example) -> ShownExample:
