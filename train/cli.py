@@ -31,8 +31,10 @@ def train(
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, or one that comes along: nano.")] = None,
-    init: Annotated[str, typer.Option(help="With decoder: the model.")] = "default",
-    output: Annotated[Path, typer.Option("--output", "-o", help="With decoder: its folder.")] = Path("runs/decoder"),
+    init: Annotated[str | None, typer.Option(help="With decoder: the model; default: the default model.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="With decoder: its folder; default: runs/decoder.")
+    ] = None,
 ) -> None:
     """Train a codec from audio files. What is done already is skipped, what was interrupted goes on."""
     from train.stages import STAGES
@@ -42,8 +44,12 @@ def train(
     if names[:1] == ["decoder"]:
         from train.voice.finetune import finetune
 
-        finetune(names[1:], init, output, overrides)
+        if config is not None:
+            raise CodecError("codec train decoder has a config of its own: override its keys, adversarial.steps=100")
+        finetune(names[1:], init or "default", output or Path("runs/decoder"), overrides)
         return
+    if init is not None or output is not None:
+        raise CodecError("--init and --output go with codec train decoder; elsewhere: init=MODEL root=FOLDER")
     known = [*(stage.name for stage in STAGES), STATUS]
     root = Path(names.pop()) if config is None and names and names[-1] not in known and Path(names[-1]).is_dir() else None
     for name in names:

@@ -188,7 +188,6 @@ class AdversarialStage(CropStage):
         steps: 0 leaves the stage out.
         discriminator_rate: learning rate of the discriminators.
         adversarial, feature: weights beside the codec stage's losses.
-        discriminator_every: the decoder's steps per step of the discriminators.
         n_ffts: window lengths in samples of the spectrograms that discriminators see, beside the envelope.
         channels: of the discriminators.
     """
@@ -196,11 +195,10 @@ class AdversarialStage(CropStage):
     weights: Weights = {"speech": 0.7, "music": 0.18, "sound": 0.12}
     steps: Annotated[int, Field(ge=0)] = 0
     crop_frames: Count = 64
-    learning_rate: Positive = 2e-4
-    discriminator_rate: Positive = 3e-4
-    adversarial: NotNegative = 0.05
-    feature: NotNegative = 0.1
-    discriminator_every: Count = 1
+    learning_rate: Positive = 1.5e-4
+    discriminator_rate: Positive = 6e-4
+    adversarial: NotNegative = 0.1
+    feature: NotNegative = 0.4
     n_ffts: Annotated[tuple[Count, ...], Field(min_length=1)] = (512,)
     channels: Count = 16
 

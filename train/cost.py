@@ -18,6 +18,8 @@ from codec.hub import build
 from codec.networks.pitch import Pitch
 from train.config import CropStage, SemanticStage, TrainConfig
 from train.crops import FRAME
+from train.discriminator import adversarial_loss
+from train.voice.judges import Judges
 
 GPU_FLOPS = 312e12
 """An A100's peak in bfloat16."""
@@ -87,14 +89,20 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
     encoder = count(lambda: networks.semantic(mel.detach().requires_grad_()))
     ssl, corpus_frames = config.ssl, round(corpus_hours * 3600 * FRAMES_PER_SECOND)
     teacher = sum(map(of_teacher, ssl.teachers)) * COUNTED_FRAMES if ssl.objective == "distil" else 0.0
-    plans = (
+    meaning, polish = encoder if config.codec.meaning else 0.0, config.adversarial
+    plans = [
         ("teacher", corpus_frames, teacher),
         ("features", corpus_frames, encoder / 3),  # without gradients
         ("ssl", _frames(ssl), encoder),
         ("tracker", _frames(config.tracker), count(tracked)),
         ("vocoder", _frames(config.vocoder), count(lambda: sounded(heard.mel))),
-        ("codec", _frames(config.codec), count(encoded) + count(decoded) + (encoder if config.codec.meaning else 0)),
-    )
+        ("codec", _frames(config.codec), count(encoded) + count(decoded) + meaning),
+    ]
+    if polish.steps:
+        judges = Judges(config.model.sample_rate, polish.n_ffts, polish.channels)
+        judged = count(lambda: adversarial_loss(judges(wave.repeat(1, 4).requires_grad_())), convolutions=True) / 4
+        # Real and decoded sound, for the discriminators' step; half as much for the decoder's, which leaves them as they are.
+        plans.append(("adversarial", _frames(polish), count(decoded) + meaning + 3 * judged))
     return [
         Cost(stage, frames / FRAMES_PER_SECOND / 3600, frames / FRAMES_PER_SECOND * operations / seconds)
         for stage, frames, operations in plans

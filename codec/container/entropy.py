@@ -14,6 +14,7 @@ Chunks know nothing of each other, so any one can be read, or lost, alone. No fl
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -202,6 +203,12 @@ def load_entropy_of(name: str | Path) -> EntropyModel:
     """
     folder = folder_of(name)
     return load_entropy(folder, fingerprint_of(folder))
+
+
+def share_entropy(source: Path, target: Path) -> None:
+    """Gives a model the tables of another one with the same tokens; there may be none."""
+    if (source / FILE).is_file() and fingerprint_of(source) == fingerprint_of(target):
+        shutil.copyfile(source / FILE, target / FILE)
 
 
 def load_entropy(folder: Path, model: str) -> EntropyModel:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from codec.atomic import atomic_write
+from codec.container.entropy import share_entropy
 from codec.errors import CodecError
 from codec.hub import export
 from codec.huggingface.names import AUTO_MAP, REMOTE_CODE
@@ -74,8 +75,8 @@ def write_folder(model: Codec, folder: Path) -> None:
         with atomic_write(folder / "config.json") as handle:
             handle.write((json.dumps(config, indent=1) + "\n").encode())
         shutil.copyfile(Path(__file__).with_name(f"{REMOTE_CODE}.py"), folder / f"{REMOTE_CODE}.py")
-        if model.folder and fingerprint == model.fingerprint and (model.folder / "entropy.safetensors").is_file():
-            shutil.copyfile(model.folder / "entropy.safetensors", folder / "entropy.safetensors")
+        if model.folder:
+            share_entropy(model.folder, folder)
         text = CARD.format(
             rates=", ".join(map(str, sorted(model.rates))),
             vocabs=", ".join(map(str, model.vocabs)),

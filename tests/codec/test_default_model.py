@@ -53,8 +53,8 @@ def test_silence_stays_silent(shipped: Codec, rate: int) -> None:
     assert level_db(through(shipped, np.zeros(RATE), rate)) < -70
 
 
-@pytest.mark.parametrize("level", [-50.0, -30.0, -20.0])
-@pytest.mark.parametrize("rate", [25, 100])
+@pytest.mark.parametrize("level", [-50.0, -30.0, -20.0, -12.0])
+@pytest.mark.parametrize("rate", [25, 50, 100])
 def test_steady_noise_keeps_its_level(shipped: Codec, level: float, rate: int) -> None:
     wave = 10 ** (level / 20) * np.random.default_rng(0).standard_normal(2 * RATE)
     assert level_db(through(shipped, wave, rate)[MIDDLE]) == pytest.approx(level, abs=3)
@@ -72,13 +72,13 @@ def test_steady_noise_keeps_its_level(shipped: Codec, level: float, rate: int) -
 )
 @pytest.mark.parametrize("rate", [25, 100])
 def test_extremes_stay_in_bounds(shipped: Codec, wave: np.ndarray, rate: int) -> None:
-    """Louder than anything in training: they come back quieter (see the model card), and nothing runs away."""
+    """As loud as hardly anything in training: they come back quieter (see the model card), and nothing runs away."""
     output = through(shipped, wave, rate)
     assert np.isfinite(output).all()
     assert np.abs(output).max() <= 1
     assert level_db(output) < level_db(wave) + 3
     if level_db(wave) > -7 and loudest_hz(wave) > 50:  # what lies below 50 Hz is not kept
-        assert level_db(output) > level_db(wave) - 15
+        assert level_db(output) > level_db(wave) - 11
 
 
 def test_noise_gets_no_pitch(shipped: Codec) -> None:

@@ -50,6 +50,7 @@ def test_discriminators_learn_and_the_decoder_alone_moves(polished: Path) -> Non
 
 def test_a_decoder_learns_a_folder_and_still_reads_older_tokens(polished: Path, trained: Path, tmp_path: Path) -> None:
     given = polished / "model"
+    run("entropy", trained, f"root={polished}", "codec.steps=20", "codec.save_every=20", "entropy.hours=0.001", *GIVEN)
     words = ["train", "decoder", str(trained / "audio"), "--init", str(given), "-o", str(tmp_path / "voice"), *GIVEN[:1]]
     with pytest.raises(SystemExit) as caught:
         main([*words, "precision=fp32"])
@@ -63,11 +64,18 @@ def test_a_decoder_learns_a_folder_and_still_reads_older_tokens(polished: Path, 
     assert told[0]["fingerprint"] == told[1]["fingerprint"]
     assert told[0]["decoder"] != told[1]["decoder"]
     assert old.version != new.version
+    codec.save(tokens, tmp_path / "small.sct", entropy=old.entropy)
+    assert codec.read(tmp_path / "small.sct", entropy=new.entropy).codes.equal(tokens.codes)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["decoder"], "name a folder of recordings"), (["decoder", "nowhere"], "nowhere: not a folder of recordings")],
+    [
+        (["decoder"], "name a folder of recordings"),
+        (["decoder", "nowhere"], "nowhere: not a folder of recordings"),
+        (["decoder", "nowhere", "--config", "nano"], "has a config of its own"),
+        (["codec", "--config", "nano", "--init", "default"], "go with codec train decoder"),
+    ],
 )
 def test_what_a_decoder_cannot_learn_from(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -1,4 +1,5 @@
-"""Training of the second architecture: pitch tracker, vocoder, then both halves of the codec together.
+"""Training of the acoustic half: pitch tracker, vocoder, both halves of the codec together, then the decoder alone.
 
-``pitch.py`` labels → ``tracker.py``; ``vocoder.py`` → ``codec.py``, whose losses are in ``targets.py``.
+``pitch.py`` labels → ``tracker.py``; ``vocoder.py`` → ``codec.py`` → ``adversarial.py``, whose losses are in ``objective.py``;
+``finetune.py`` gives the last one a folder of somebody's recordings.
 """

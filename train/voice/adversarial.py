@@ -39,10 +39,9 @@ class Opponent:
     """
 
     def __init__(self, stage: AdversarialStage, precision: str, place: Place, sample_rate: int) -> None:
-        self.stage, self.precision, self.place = stage, precision, place
+        self.precision, self.place = precision, place
         self.judges = Judges(sample_rate, stage.n_ffts, stage.channels).to(place.device)
-        rate = stage.discriminator_rate
-        self.optimizer = torch.optim.AdamW(self.judges.parameters(), rate, BETAS, fused=True)
+        self.optimizer = torch.optim.AdamW(self.judges.parameters(), stage.discriminator_rate, BETAS, fused=True)
 
     def learn(self, real: Tensor, fake: Tensor) -> Tensor:
         """One step of telling ``(B, samples)`` real from decoded ones; returns the loss before it."""
@@ -82,15 +81,13 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     opponent = Opponent(stage, config.precision, place, networks.config.sample_rate)
     model = VoiceCodec(networks)
     model.encoder.requires_grad_(False)
-    told = {"discriminator_loss": torch.zeros((), device=place.device)}
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
         wave, found = objective.decoded(model, step, batch)
-        if step % stage.discriminator_every == 0:
-            told["discriminator_loss"] = opponent.learn(batch.wave, wave)
+        found["discriminator_loss"] = opponent.learn(batch.wave, wave)
         found.update(opponent.losses(batch.wave, wave))
         total = found["loss"] + stage.adversarial * found["adversarial_loss"] + stage.feature * found["feature_loss"]
-        return {**found, "loss": total, **told}
+        return {**found, "loss": total}
 
     def validate(model: nn.Module) -> dict[str, float]:
         return objective.figures(model, valid)

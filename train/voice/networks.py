@@ -1,4 +1,4 @@
-"""The part of the second architecture that the codec stage trains."""
+"""The part of the networks that the codec and adversarial stages train."""
 
 from __future__ import annotations
 
