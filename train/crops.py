@@ -44,6 +44,11 @@ class Batch:
         """Of audio."""
         return self.wave.numel() / SAMPLE_RATE
 
+    def first(self, count: int) -> Batch:
+        """The first crops."""
+        features, labels = (None if part is None else part[:count] for part in (self.features, self.labels))
+        return Batch(self.wave[:count], features, labels)
+
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
         features, labels = (None if part is None else part.to(device) for part in (self.features, self.labels))

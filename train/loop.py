@@ -15,6 +15,7 @@ from train.crops import Batch, Crops
 from train.parallel import Place, average_gradients, mean_over_processes
 from train.progress import Steps
 from train.run import Average, Plan, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
+from train.specimens import Specimens
 
 Losses = Mapping[str, Tensor]
 BETAS, WEIGHT_DECAY = (0.9, 0.98), 0.01
@@ -47,6 +48,7 @@ class Training:
         matters: sections of the config that a run cannot change on its way.
         upon: digest of the weights that the run stands on and leaves as they are.
         beside: what else learns, inside of ``losses``, and is saved with the model.
+        specimens: what the averaged model makes of a few held-out clips, to be heard beside the figures.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Training:
     matters: Sequence[str]
     upon: str = ""
     beside: Mapping[str, Stateful] = field(default_factory=dict)
+    specimens: Callable[[nn.Module], Specimens] | None = None
 
 
 def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, training: Training) -> Path:
@@ -98,5 +101,6 @@ def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, traini
             stage,
             losses=lambda: recent | {"speed": steps.speed},
             figures=lambda: training.validate(average.module),
+            specimens=(lambda: training.specimens(average.module)) if training.specimens else Specimens,
         )
     return run.close()

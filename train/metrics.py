@@ -1,4 +1,4 @@
-"""Figures of a stage: a line of JSON each time, and TensorBoard's events beside them."""
+"""Figures of a stage: a line of JSON each time, and TensorBoard's events beside them, with clips to be heard."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codec.atomic import atomic_write
+from codec.data.store import SAMPLE_RATE
+from train.specimens import picture
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Values = Mapping[str, float]
 
@@ -23,6 +28,7 @@ class Metrics:
 
     def __init__(self, folder: Path, start: int = 0) -> None:
         self.folder, self._start = folder, start
+        self._heard: set[tuple[str, str]] = set()
         if self.path.exists():
             rows = [line for line in self.path.read_text().splitlines() if start and _step(line) <= start]
             with atomic_write(self.path) as handle:
@@ -48,6 +54,22 @@ class Metrics:
         with self.path.open("a") as handle:
             handle.write(json.dumps(row) + "\n")
         print(" ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
+
+    def show(self, step: int, clips: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Clips as TensorBoard's audio and pictures; originals, which stay the same, are heard once in a run.
+
+        Args:
+            step: that the model has got to.
+            clips: by domain, as `Specimens` has them; a picture has the versions of a clip from above in their order.
+        """
+        for domain, versions in clips.items():
+            for name, wave in versions.items():
+                if (domain, name) not in self._heard:
+                    self._board.add_audio(f"{domain}/{name}", wave.detach().float().cpu().clamp(-1, 1), step, SAMPLE_RATE)
+            self._heard |= {(domain, "original")}
+            drawn = picture(list(versions.values()), SAMPLE_RATE)
+            self._board.add_image(f"{domain}/{', '.join(versions)}", drawn, step, dataformats="HWC")
+        self._board.flush()
 
     def close(self) -> None:
         """Ends TensorBoard's event file."""

@@ -20,6 +20,7 @@ from codec.errors import CodecError
 from codec.provenance import revision
 from train.metrics import Metrics, Values
 from train.records import changed, settings
+from train.specimens import Specimens
 
 LOG_EVERY = 100
 """Steps between lines of metrics."""
@@ -152,7 +153,23 @@ class Run:
             self._metrics = self._metrics or Metrics(self.folder)
             self._metrics.log(step, self.seconds, values)
 
-    def after(self, step: int, stage: Plan, losses: Callable[[], Values], figures: Callable[[], Values]) -> None:
+    def show(self, step: int, specimens: Callable[[], Specimens]) -> None:
+        """Clips for TensorBoard, to be heard and seen."""
+        if self.main:
+            self._metrics = self._metrics or Metrics(self.folder)
+            shown = specimens()
+            self._metrics.show(step, shown.clips)
+            if shown.usage:
+                self._metrics.log(step, self.seconds, shown.usage)
+
+    def after(
+        self,
+        step: int,
+        stage: Plan,
+        losses: Callable[[], Values],
+        figures: Callable[[], Values],
+        specimens: Callable[[], Specimens] = Specimens,
+    ) -> None:
         """Logs and saves what is due when a step is done.
 
         Args:
@@ -160,6 +177,7 @@ class Run:
             stage: says how many steps there are and how often to save.
             losses: of recent steps; asked for in all processes.
             figures: of validation, before each checkpoint; empty without held-out clips.
+            specimens: what can be heard of it then; asked for where they are written.
         """
         if due(step, stage.steps):
             self.log(step + 1, losses())
@@ -167,6 +185,7 @@ class Run:
             found = figures()
             if found:
                 self.log(step + 1, found)
+                self.show(step + 1, specimens)
             self.save(step + 1)
             self.keep_best(found)
 

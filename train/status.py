@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.data.progress import span
 from train.config import TrainConfig
 from train.stages import STAGES, Stage
 
 SHOWN_FIGURES = 4
+LATELY = 10
+"""Lines of figures that the speed is taken from."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,16 @@ class StageStatus:
         name: of the stage.
         state: ``done``, ``step 100 of 4000``, ``begun``, ``not begun``, or why it is left out.
         seconds: that it took so far; None where nobody wrote it down.
+        speed: steps a second, lately; None of a stage that takes no steps, or only one so far.
+        left: seconds that it will take at that speed; None where it is done or has not begun.
         figures: last ones of a stage that takes steps.
     """
 
     name: str
     state: str
     seconds: float | None = None
+    speed: float | None = None
+    left: float | None = None
     figures: str = ""
 
 
@@ -38,10 +45,16 @@ def status(config: TrainConfig) -> Iterator[StageStatus]:
 
 def table(config: TrainConfig) -> str:
     """The same as lines."""
-    rows = [(each.name, each.state, _time(each.seconds), each.figures) for each in status(config)]
+    rows = [("stage", "state", "took", "speed", "left", "last figures"), *map(_cells, status(config))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([str(config.root), *lines])
+
+
+def _cells(stage: StageStatus) -> tuple[str, ...]:
+    took, left = ("" if seconds is None else span(seconds) for seconds in (stage.seconds, stage.left))
+    speed = "" if stage.speed is None else f"{stage.speed:.3g} steps/s"
+    return stage.name, stage.state, took, speed, left, stage.figures
 
 
 def _status(stage: Stage, config: TrainConfig) -> StageStatus:
@@ -61,8 +74,17 @@ def _status(stage: Stage, config: TrainConfig) -> StageStatus:
     for row in rows:
         figures.update({key: value for key, value in row.items() if key not in ("step", "seconds")})
     shown = " ".join(f"{key} {value:g}" for key, value in list(figures.items())[:SHOWN_FIGURES])
-    state = "done" if last["step"] == steps else f"step {last['step']:g} of {steps}"
-    return StageStatus(stage.name, state, last["seconds"], shown)
+    speed, done = _speed(rows), last["step"] == steps
+    state = "done" if done else f"step {last['step']:g} of {steps}"
+    left = None if done or not speed or steps is None else (steps - last["step"]) / speed
+    return StageStatus(stage.name, state, last["seconds"], speed, left, shown)
+
+
+def _speed(rows: list[dict[str, float]]) -> float | None:
+    """Steps a second between the last lines of figures, what they were validated in included."""
+    first, last = rows[-LATELY:][0], rows[-1]
+    steps, seconds = last["step"] - first["step"], last["seconds"] - first["seconds"]
+    return steps / seconds if steps > 0 and seconds > 0 else None
 
 
 def _read(path: Path) -> dict[str, float]:
@@ -82,7 +104,3 @@ def _rows(path: Path) -> list[dict[str, float]]:
         except ValueError:
             continue
     return rows
-
-
-def _time(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -302,14 +303,22 @@ def test_the_best_checkpoint_is_kept_beside_the_last(tmp_path: Path) -> None:
 def test_a_run_tells_how_far_it_is_and_knows_its_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = read_config(Path("nano"), [f"root={tmp_path}", "codec.steps=40"])
     run = Run(config.folder("codec"), config, {"model": torch.nn.Linear(1, 1)}, ())
-    run.log(10, {"loss": 2.5})
+    run.seconds_before = 0.0
+    run.log(10, {"loss": 3.5})
+    run.seconds_before = 5.0
+    run.log(20, {"loss": 2.5})
     again = read_run(tmp_path, ["codec.save_every=9"])
     assert (again.codec.steps, again.codec.save_every, again.root) == (40, 9, str(tmp_path))
     found = {each.name: each for each in status(again)}
-    assert (found["codec"].state, found["codec"].figures) == ("step 10 of 40", "loss 2.5")
+    assert (found["codec"].state, found["codec"].figures) == ("step 20 of 40", "loss 2.5")
+    assert found["codec"].speed == pytest.approx(2, rel=0.1)
+    assert found["codec"].left == pytest.approx(10, rel=0.1)
+    assert (found["ssl"].speed, found["ssl"].left) == (None, None)
     assert found["corpus"].state == "not begun"
     train(["status", str(tmp_path)])
-    assert "step 10 of 40" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "step 20 of 40" in told
+    assert re.search(r"(2|1\.9\d|2\.0\d) steps/s +10 s +loss 2\.5", told)
     with pytest.raises(CodecError, match="no training run here"):
         read_run(tmp_path / "codec", [])
     for words, message in (

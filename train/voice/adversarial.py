@@ -18,6 +18,7 @@ from train.loop import Training, train
 from train.parallel import Place, average_gradients, join
 from train.progress import autocast
 from train.run import Stateful
+from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
 from train.voice.judges import Judges
 from train.voice.networks import VoiceCodec
@@ -92,6 +93,9 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     def validate(model: nn.Module) -> dict[str, float]:
         return objective.figures(model, valid)
 
+    def specimens(model: nn.Module) -> Specimens:
+        return objective.specimens(model, valid)
+
     beside: dict[str, Stateful] = {"judges": opponent.judges, "judges_optimizer": opponent.optimizer}
-    training = Training("adversarial", model, losses, validate, MATTERS, upon, beside=beside)
+    training = Training("adversarial", model, losses, validate, MATTERS, upon, beside, specimens)
     return train(config, stage, data, place, training)

@@ -15,8 +15,10 @@ from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import Place
 from train.progress import autocast
+from train.specimens import Specimens
 from train.voice.pitch import labelled
 from train.voice.targets import Targets, targets_of
+from train.voice.usage import CodesGiven
 
 FRAME_WEIGHTS = {
     "envelope_loss": 1.0,
@@ -25,6 +27,8 @@ FRAME_WEIGHTS = {
     "voicing_loss": 0.3,
 }
 """Of what frames say, beside the loss on sound."""
+CLIPS_COUNTED = 8
+"""Of each domain, whose codes tell how codebooks are used."""
 
 
 class Objective:
@@ -67,16 +71,36 @@ class Objective:
         figures: dict[str, float] = {}
         for domain, held in held_out.items():
             batch = held.to(self.place.device)
-            nobody = torch.zeros(len(batch.wave), dtype=torch.bool, device=self.place.device)
-            for rate, point in self.networks.points.items():
-                stack = point.frames_per_token
-                targets, semantic = prepared(self.networks, batch, stack, self.networks.config.vocabs[-1])
-                arrive = torch.full_like(nobody, point.n_streams - 1, dtype=torch.long)
-                wave, found = model(self.networks, targets, semantic, stack, arrive, nobody)
+            for rate in self.networks.points:
+                wave, found = self._at(rate, model, batch)
                 figures[f"valid_{domain}_mel_{rate}"] = self.measure(wave, batch.wave).item()
                 figures[f"valid_{domain}_gross_pitch_{rate}"] = found["gross_pitch_error"].item()
                 figures[f"valid_{domain}_voicing_{rate}"] = found["voicing_error"].item()
         return figures
+
+    @torch.no_grad()
+    def specimens(self, model: nn.Module, held_out: Mapping[str, Batch]) -> Specimens:
+        """The first clip of every domain, what becomes of it at every rate, and the use of the acoustic codebooks meanwhile."""
+        clips: dict[str, dict[str, Tensor]] = {}
+        with CodesGiven(self.networks.quantizer, self.networks.quantizer.codebook_sizes) as codes:
+            for domain, held in held_out.items():
+                batch = held.first(CLIPS_COUNTED).to(self.place.device)
+                clips[domain] = {"original": batch.wave[0]}
+                for rate in self.networks.points:
+                    codes.rate = rate
+                    clips[domain][f"{rate} tokens a second"] = self._at(rate, model, batch)[0][0]
+        return Specimens(clips, codes.figures())
+
+    def _at(self, rate: int, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What becomes of a batch when all tokens of a rate arrive, and what is wrong with its frames."""
+        point = self.networks.points[rate]
+        targets, semantic = prepared(self.networks, batch, point.frames_per_token, self.networks.config.vocabs[-1])
+        nobody = torch.zeros(len(batch.wave), dtype=torch.bool, device=self.place.device)
+        arrive = torch.full_like(nobody, point.n_streams - 1, dtype=torch.long)
+        found: tuple[Tensor, dict[str, Tensor]] = model(
+            self.networks, targets, semantic, point.frames_per_token, arrive, nobody
+        )
+        return found
 
 
 @torch.no_grad()

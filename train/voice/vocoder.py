@@ -19,6 +19,7 @@ from train.loop import Training, train
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.parallel import join
 from train.progress import autocast
+from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
 from train.voice.pitch import labelled
 from train.voice.targets import targets_of
@@ -54,7 +55,13 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
         batches = {domain: batch.to(place.device) for domain, batch in valid.items()}
         return {f"valid_{domain}_mel": measure(sounded(model, b), b.wave).item() for domain, b in batches.items()}
 
-    return train(config, stage, data, place, Training("vocoder", vocoder, losses, validate, MATTERS))
+    @torch.no_grad()
+    def specimens(model: nn.Module) -> Specimens:
+        firsts = {domain: batch.first(1).to(place.device) for domain, batch in valid.items()}
+        return Specimens({domain: {"original": b.wave[0], "copy": sounded(model, b)[0]} for domain, b in firsts.items()})
+
+    training = Training("vocoder", vocoder, losses, validate, MATTERS, specimens=specimens)
+    return train(config, stage, data, place, training)
 
 
 def copy_synthesis(vocoder: Vocoder, front_end: AcousticFrontEnd, wave: Tensor, labels: Tensor) -> Tensor:
