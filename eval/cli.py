@@ -44,7 +44,7 @@ def root() -> None:
 def reconstruct(
     codecs: Codecs,
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.parquet and results.json.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.parquet, results.json and tables.txt.")],
     metrics: Metrics = None,
     asr: Asr = "pocketsphinx",
     clips: Clips = None,

@@ -21,22 +21,10 @@ from eval.colours import colour_of, marker_of
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary
+from eval.reconstruction.titles import TITLES
 
 HEADLINES: tuple[tuple[Domain, str], ...] = (("speech", "visqol"), ("speech", "wer"), ("music", "visqol"), ("sound", "visqol"))
 """Panels of the overview, of those that there are."""
-TITLES = {
-    "visqol": "ViSQOL",
-    "wer": "Word error rate",
-    "cer": "Character error rate",
-    "stoi": "STOI",
-    "estoi": "ESTOI",
-    "pesq_wb": "PESQ wide band",
-    "pesq_nb": "PESQ narrow band",
-    "mel_distance": "Mel distance",
-    "stft_distance": "STFT distance",
-    "si_sdr": "SI-SDR",
-    "speaker_similarity": "Speaker similarity",
-}
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.sweep.compact import print_compact, print_problems
 from benchmarks.sweep.points import suits
 from benchmarks.sweep.write import write_sweep
 from codec.data.testsets.clip import Clip
 from eval.reconstruction.command import Options, check_folder, measure
+from eval.reconstruction.compact import print_compact, print_problems
 from eval.reconstruction.original import open_any
 from eval.reconstruction.summary import summarise
 

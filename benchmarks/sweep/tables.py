@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.sweep.plots import TITLES
 from benchmarks.sweep.points import OURS
 from codec.data.domains import Domain
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.show import number, token_cells
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
+from eval.reconstruction.titles import TITLES
 from eval.reconstruction.trained import mark_of
 
 HEADER = ("codec", "kbps")

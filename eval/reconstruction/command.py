@@ -9,15 +9,17 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from codec.atomic import atomic_write
 from codec.data.testsets import clips_of
 from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
 from eval.reconstruction.cache import Cache, cache_key
+from eval.reconstruction.compact import print_compact
 from eval.reconstruction.original import open_any
 from eval.reconstruction.registry import metrics, score
 from eval.reconstruction.results import Results
 from eval.reconstruction.runner import run
-from eval.reconstruction.show import complain, show
+from eval.reconstruction.show import as_text, complain
 from eval.reconstruction.summary import summarise
 from eval.reconstruction.worker import Setup
 
@@ -121,7 +123,7 @@ def check_folder(folder: Path) -> None:
 
 
 def main(options: Options, output: Path, as_json: bool) -> int:
-    """Measures, writes, prints.
+    """Measures, writes, prints one table that fits the terminal; all figures are in ``tables.txt`` beside the results.
 
     Args:
         options: of the command line.
@@ -138,10 +140,14 @@ def main(options: Options, output: Path, as_json: bool) -> int:
     results, _ = measure(options)
     results.write(output)
     summaries = summarise(results, options.reference)
+    tables = output / "tables.txt"
+    with atomic_write(tables) as handle:
+        handle.write(as_text(results, summaries, options.reference).encode())
     if as_json:
         for summary in summaries:
             print(json.dumps(asdict(summary)))
     else:
-        show(results, summaries, options.reference)
+        print_compact(results, summaries)
+        print(f"all figures, with intervals: {tables}")
     complain(results)
     return 0 if results.complete else 1

@@ -1,7 +1,8 @@
-"""Results on a terminal."""
+"""All figures of results as plain text, and what failed."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -13,14 +14,18 @@ from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
 from eval.reconstruction.usage import StreamUsage
 
-CODEC_WIDTH, CELL_WIDTH, PIPE_WIDTH = 58, 18, 200
+CODEC_WIDTH, CELL_WIDTH, WIDTH = 58, 18, 200
 
 
-def show(results: Results, summaries: Sequence[Summary], reference: str | None = None) -> None:
-    """Prints the figures of every domain, and with a reference the paired differences from it."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH)
+def as_text(results: Results, summaries: Sequence[Summary], reference: str | None = None) -> str:
+    """The figures of every domain with their intervals, with a reference the paired differences from it, and what failed."""
+    text = io.StringIO()
+    _show(results, summaries, reference, Console(file=text, width=WIDTH))
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    return "\n".join([*lines, *problems(results), ""])
+
+
+def _show(results: Results, summaries: Sequence[Summary], reference: str | None, console: Console) -> None:
     at_once = max(1, (console.width - CODEC_WIDTH) // CELL_WIDTH)
     for domain in results.domains:
         infos = [results.metric(name) for name in metric_names(results, domain)]

@@ -16,7 +16,6 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from benchmarks.sweep.compact import print_compact
 from benchmarks.sweep.labels import Label, place
 from benchmarks.sweep.paper import TABLE_II
 from benchmarks.sweep.points import at_rates, lines, point_label, suits
@@ -24,6 +23,7 @@ from benchmarks.sweep.tables import build_tables, markdown
 from benchmarks.sweep.write import write_sweep
 from eval.colours import FAMILIES, colour_of, marker_of
 from eval.reconstruction.cache import Cache
+from eval.reconstruction.compact import print_compact
 from eval.reconstruction.names import split_codecs
 from eval.reconstruction.results import Results
 from eval.reconstruction.runner import run

@@ -15,7 +15,7 @@ from eval.reconstruction.command import recogniser_name
 from eval.reconstruction.original import Original
 from eval.reconstruction.results import read_results
 from eval.reconstruction.runner import run
-from eval.reconstruction.show import number, show
+from eval.reconstruction.show import as_text, number
 from eval.reconstruction.summary import summarise
 from tests.eval.reconstruction.doubles import SETUP, Tone
 
@@ -145,6 +145,16 @@ def test_all_codecs_refused_is_told(folder: Path, capsys: pytest.CaptureFixture[
     assert read_results(folder.parent / "out").rows == ()
 
 
+def test_a_terminal_gets_one_table_and_a_file_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = options(folder, "--metrics", "mel_distance,stoi,si_sdr", "--workers", "1", "--reference", "original")
+    assert call("eval", "reconstruct", "--codecs", "original,semcodec@50,semcodec@25", *chosen) == 0
+    lines = capsys.readouterr().out.rstrip().splitlines()
+    path = folder.parent / "out" / "tables.txt"
+    assert len(lines) < 12, "a line a codec"
+    assert "".join(lines).endswith(f"all figures, with intervals: {path}")
+    assert "codec minus original on the same clips" in path.read_text()
+
+
 def test_versa(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--codec", "semcodec@25", "--data", str(folder), "-o", str(folder.parent / "versa")]
     assert call("eval", "versa", *arguments) == 0
@@ -170,11 +180,10 @@ def test_recogniser_names_hold_no_path(tmp_path: Path) -> None:
     assert [recogniser_name(n) for n in ("pocketsphinx", "transformers:a/b")] == ["pocketsphinx", "transformers:a/b"]
 
 
-def test_tables_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_tables_as_text(tmp_path: Path) -> None:
     clips = [Tone("clip0", text="x"), Tone("clip1"), Tone("drum", "sound")]
     results = run(["bits@4", "bits@8", "tokens"], clips, SETUP, Cache(tmp_path), workers=0)
-    show(results, summarise(results, "bits@8"), "bits@8")
-    out = capsys.readouterr().out
+    out = as_text(results, summarise(results, "bits@8"), "bits@8")
     shown = (
         "speech, 2 clips",
         "sound, 1 clips",

@@ -1,4 +1,4 @@
-"""A sweep on a terminal: one table that fits its width, a line a codec; all the rest is in files."""
+"""Results on a terminal: one table that fits its width, a line a codec; all the rest is in files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.sweep.plots import TITLES
 from codec.data.domains import Domain
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.show import number, problems
 from eval.reconstruction.summary import Summary, metric_names
+from eval.reconstruction.titles import TITLES
 
 CELL_WIDTH = 10
 PIPE_WIDTH = 120
