@@ -36,6 +36,11 @@ def no_figures(model: nn.Module) -> Mapping[str, float]:
     return {}
 
 
+def no_specimens(model: nn.Module) -> Specimens:
+    """Of a training that makes no sound."""
+    return Specimens()
+
+
 @dataclass(frozen=True)
 class Training:
     """What is trained, and how.
@@ -58,7 +63,7 @@ class Training:
     matters: Sequence[str]
     upon: str = ""
     beside: Mapping[str, Stateful] = field(default_factory=dict)
-    specimens: Callable[[nn.Module], Specimens] | None = None
+    specimens: Callable[[nn.Module], Specimens] = no_specimens
 
 
 def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, training: Training) -> Path:
@@ -101,6 +106,6 @@ def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, traini
             stage,
             losses=lambda: recent | {"speed": steps.speed},
             figures=lambda: training.validate(average.module),
-            specimens=(lambda: training.specimens(average.module)) if training.specimens else Specimens,
+            specimens=lambda: training.specimens(average.module),
         )
     return run.close()
