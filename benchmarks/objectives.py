@@ -188,7 +188,7 @@ def train_for(name: Objective, config: TrainConfig, minutes: float, teacher_minu
         work.update(step, loss, cosine(step, round(step / share), stage.learning_rate), run)
         done = step + 1
         if done % LOG_EVERY == 0:
-            run.log(done, {"loss": loss.item(), "speed": steps.speed})
+            run.log(done, {"train/loss": loss.item(), "train/speed": steps.speed})
         if done % stage.save_every == 0:
             run.save(done)
     spent = clock.seconds / 60

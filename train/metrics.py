@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 Values = Mapping[str, float]
 
 
+def grouped(group: str, values: Values) -> dict[str, float]:
+    """Figures under names that TensorBoard folds: ``train/loss/pitch``, ``valid/mel/speech/100``.
+
+    Example:
+        >>> grouped("valid", {"mel/speech": 1.5})
+        {'valid/mel/speech': 1.5}
+    """
+    return {f"{group}/{name}": value for name, value in values.items()}
+
+
 class Metrics:
     """``metrics.jsonl`` and an event file in a folder.
 

@@ -18,7 +18,7 @@ from codec.atomic import atomic_path, atomic_write
 from codec.config import Config
 from codec.errors import CodecError
 from codec.provenance import revision
-from train.metrics import Metrics, Values
+from train.metrics import Metrics, Values, grouped
 from train.records import changed, settings
 from train.specimens import Specimens
 
@@ -100,10 +100,9 @@ class Run:
 
     def keep_best(self, figures: Values) -> None:
         """Copies the checkpoint that was just written, if the mean of its validation figures is the lowest so far."""
-        found = [value for key, value in figures.items() if key.startswith("valid_")]
-        if not self.main or not found:
+        if not self.main or not figures:
             return
-        score, path = sum(found) / len(found), self.folder / "best.json"
+        score, path = sum(figures.values()) / len(figures), self.folder / "best.json"
         before = json.loads(path.read_text())["score"] if path.is_file() and self.best.is_file() else math.inf
         if score < before:
             with atomic_path(self.best) as copy:
@@ -175,14 +174,14 @@ class Run:
         Args:
             step: number of the step.
             stage: says how many steps there are and how often to save.
-            losses: of recent steps; asked for in all processes.
-            figures: of validation, before each checkpoint; empty without held-out clips.
+            losses: of recent steps, logged below ``train/``; asked for in all processes.
+            figures: of validation, before each checkpoint, logged below ``valid/``; empty without held-out clips.
             specimens: what can be heard of it then; asked for where they are written.
         """
         if due(step, stage.steps):
-            self.log(step + 1, losses())
+            self.log(step + 1, grouped("train", losses()))
         if (step + 1) % stage.save_every == 0 or step + 1 == stage.steps:
-            found = figures()
+            found = grouped("valid", figures())
             if found:
                 self.log(step + 1, found)
                 self.show(step + 1, specimens)

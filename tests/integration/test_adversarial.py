@@ -43,9 +43,9 @@ def test_discriminators_learn_and_the_decoder_alone_moves(polished: Path) -> Non
     }
     assert moved == {"decoder", "vocoder"}
     assert after["judges"]
-    rows = [row for row in metrics(polished / "adversarial") if "discriminator_loss" in row]
-    assert {"adversarial_loss", "feature_loss", "meaning_loss"} <= set(rows[-1])
-    assert rows[-1]["discriminator_loss"] < rows[0]["discriminator_loss"]
+    rows = [row for row in metrics(polished / "adversarial") if "train/loss/discriminator" in row]
+    assert {"train/loss/adversarial", "train/loss/feature", "train/loss/meaning"} <= set(rows[-1])
+    assert rows[-1]["train/loss/discriminator"] < rows[0]["train/loss/discriminator"]
 
 
 def test_a_decoder_learns_a_folder_and_still_reads_older_tokens(polished: Path, trained: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_layers_run_in_bfloat16(in_bfloat16: Run, stage: str) -> None:
 
 
 def test_losses_fall_as_they_do_in_single_precision(trained: Path, in_bfloat16: Run) -> None:
-    for stage, figure in (("ssl", "valid_teacher"), ("codec", "valid_speech_mel_100")):
+    for stage, figure in (("ssl", "valid/unexplained/teacher"), ("codec", "valid/mel/speech/100")):
         half, single = (
             {row["step"]: row[figure] for row in metrics(folder / stage) if figure in row}
             for folder in (in_bfloat16[0], trained / "run")

@@ -18,6 +18,8 @@ from tests.integration.training import link_stages, metrics, run
 from train.codebooks import assemble
 from train.config import TrainConfig
 
+MEL = "valid/mel/speech/100"
+
 
 def test_every_stage_leaves_its_config_and_metrics(trained: Path) -> None:
     for stage in ("ssl", "tracker", "vocoder", "codec"):
@@ -65,12 +67,12 @@ def test_the_codec_stage_learns(trained: Path) -> None:
 
 
 def test_every_stage_learns(trained: Path) -> None:
-    figures = (("tracker", "pitch_loss", 0.95), ("vocoder", "loss", 0.9), ("codec", "valid_speech_mel_100", 0.95))
+    figures = (("tracker", "train/loss/pitch", 0.95), ("vocoder", "train/loss", 0.9), ("codec", MEL, 0.95))
     for stage, figure, share in figures:
         rows = [row for row in metrics(trained / "run" / stage) if figure in row]
         assert rows[-1][figure] < share * rows[0][figure], stage
     last = metrics(trained / "run" / "codec")[-1]
-    assert {"valid_speech_mel_50", "valid_speech_mel_25", "valid_speech_gross_pitch_100", "valid_music_mel_100"} <= set(last)
+    assert {f"valid/{name}" for name in ("mel/speech/25", "error/gross_pitch/speech/100", "mel/music/100")} <= set(last)
 
 
 def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,8 +86,8 @@ def test_training_goes_on_from_a_trained_model(trained: Path, tmp_path: Path, ca
     before, after = (codec.load(folder / "model") for folder in (trained / "run", tmp_path))
     wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])
     assert before.encode(wave, 16_000).codes[:, 0].equal(after.encode(wave, 16_000).codes[:, 0])
-    first = next(row for row in metrics(tmp_path / "codec") if "valid_speech_mel_100" in row)
-    assert first["valid_speech_mel_100"] < 1.1 * metrics(trained / "run" / "codec")[-1]["valid_speech_mel_100"]
+    first = next(row for row in metrics(tmp_path / "codec") if MEL in row)
+    assert first[MEL] < 1.1 * metrics(trained / "run" / "codec")[-1][MEL]
     for part in ("pitch", "transforms", "semantic"):
         mine, theirs = (model.networks.get_submodule(part).state_dict() for model in (before, after))
         assert all(torch.equal(value, theirs[key]) for key, value in mine.items()), part
@@ -109,8 +111,8 @@ def test_codewords_are_refitted_in_the_space_of_a_trained_model(trained: Path, t
     assert before.semantic.head.weight.equal(after.semantic.head.weight)
     with pytest.raises(ValueError, match=r"kmeans\.refit needs init"):
         TrainConfig.model_validate({"kmeans": {"refit": True}})
-    first = next(row for row in metrics(tmp_path / "codec") if "valid_speech_mel_100" in row)
-    assert first["valid_speech_mel_100"] < 1.3 * metrics(trained / "run" / "codec")[-1]["valid_speech_mel_100"]
+    first = next(row for row in metrics(tmp_path / "codec") if MEL in row)
+    assert first[MEL] < 1.3 * metrics(trained / "run" / "codec")[-1][MEL]
 
 
 def test_a_space_that_is_stretched_reads_the_same(trained: Path, tmp_path: Path) -> None:
@@ -153,7 +155,8 @@ def test_a_trained_encoder_is_trained_on_in_the_space_it_has(trained: Path, tmp_
     for stage in ("ssl", "features", "kmeans", "codec", "export"):
         run(stage, trained, *given, "codec.steps=20", "codec.learning_rate=0.001", "kmeans.iterations=2")
     before, after = metrics(trained / "run" / "ssl"), metrics(tmp_path / "ssl")
-    assert after[-1]["valid_teacher"] < after[0]["valid_teacher"] < before[0]["valid_teacher"]
+    heard = "valid/unexplained/teacher"
+    assert after[-1][heard] < after[0][heard] < before[0][heard]
     assert after[0]["step"] == 0
     old, new = (codec.load(folder / "model") for folder in (trained / "run", tmp_path))
     wave = torch.from_numpy(read_audio(DATA / "speech.flac")[0])

@@ -13,7 +13,7 @@ from codec.errors import CodecError
 from tests.integration.training import ACCELERATE, TORCHRUN, launch, link_stages, metrics, run
 from train.parallel import Place
 
-NO_LOSSES = ("step", "seconds", "speed")
+NO_LOSSES = ("step", "seconds", "train/speed")
 
 
 def test_features_and_codebooks_of_two_processes_are_those_of_one(
@@ -50,7 +50,7 @@ def test_two_processes_take_the_steps_of_one(trained: Path, tmp_path: Path, stag
     losses = [{k: v for k, v in row.items() if k not in NO_LOSSES} for row in first]
     assert losses[0]
     # Of pitch it is the mean of the processes that counts, each over its own voiced frames.
-    assert losses[1]["loss"] == pytest.approx(losses[0]["loss"], rel=0.1 if stage in ("tracker", "codec") else 1e-5)
+    assert losses[1]["train/loss"] == pytest.approx(losses[0]["train/loss"], rel=0.1 if stage in ("tracker", "codec") else 1e-5)
     one, two = (
         torch.load(tmp_path / name / stage / "checkpoint.pt", weights_only=True)["parts"]["model"] for name in ("one", "two")
     )

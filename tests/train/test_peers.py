@@ -165,8 +165,8 @@ def test_every_period_is_judged_by_its_own_samples() -> None:
 def test_discriminators_come_in_when_they_should(corpus: Path, tmp_path: Path) -> None:
     train(config("dac_16khz", 2), corpus, tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert ["adversarial" in row for row in rows] == [False, True]
-    assert rows[1]["discriminator"] > 0
+    assert ["train/loss/adversarial" in row for row in rows] == [False, True]
+    assert rows[1]["train/loss/discriminator"] > 0
 
 
 def test_what_is_no_peer(tmp_path: Path) -> None:

@@ -46,16 +46,16 @@ def test_a_resumed_run_repeats_no_metrics(tmp_path: Path) -> None:
     for _ in range(2):  # the second time it had been killed before its first checkpoint
         run = Run(tmp_path, TrainConfig(), {}, ())
         assert run.resume() == 0
-        run.log(0, {"loss": 3.0})
-        run.log(100, {"loss": 2.0})
+        run.log(0, {"train/loss": 3.0})
+        run.log(100, {"train/loss": 2.0})
     run.save(100)
-    run.log(200, {"loss": 1.0})
+    run.log(200, {"train/loss": 1.0})
     with (tmp_path / "metrics.jsonl").open("a") as handle:
         handle.write('{"step": 3')
     again = Run(tmp_path, TrainConfig(), {}, ())
     assert again.resume() == 100
     assert rows() == [0, 100]
-    again.log(200, {"loss": 1.5})
+    again.log(200, {"train/loss": 1.5})
     assert again.close() == tmp_path
     assert rows() == [0, 100, 200]
 
@@ -65,10 +65,10 @@ def test_metrics_reach_tensorboard_at_once(tmp_path: Path) -> None:
 
     run = Run(tmp_path, TrainConfig(), {}, ())
     for step, loss in ((1, 3.0), (100, 2.0)):
-        run.log(step, {"loss": loss})
+        run.log(step, {"train/loss": loss})
     events = EventAccumulator(str(tmp_path))
     events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 3.0), (100, 2.0)]
+    assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(1, 3.0), (100, 2.0)]
     run.close()
 
 
@@ -291,12 +291,12 @@ def test_the_best_checkpoint_is_kept_beside_the_last(tmp_path: Path) -> None:
     for step, score in enumerate((2.0, 1.0, 3.0)):
         with torch.no_grad():
             model.weight.fill_(score)
-        run.after(step, stage, losses=dict, figures=lambda score=score: {"valid_speech_mel": score, "other": -score})
+        run.after(step, stage, losses=dict, figures=lambda score=score: {"mel/speech": score})
     assert read_checkpoint(run.best)["parts"]["model"]["weight"].eq(1).all()
     assert read_checkpoint(run.checkpoint)["step"] == 3
     again = Run(tmp_path, TrainConfig(), {"model": model}, ())
     again.resume()
-    again.after(3, stage, losses=dict, figures=lambda: {"valid_speech_mel": 1.5})
+    again.after(3, stage, losses=dict, figures=lambda: {"mel/speech": 1.5})
     assert read_checkpoint(again.best)["step"] == 2
 
 
@@ -304,13 +304,13 @@ def test_a_run_tells_how_far_it_is_and_knows_its_config(tmp_path: Path, capsys: 
     config = read_config(Path("nano"), [f"root={tmp_path}", "codec.steps=40"])
     run = Run(config.folder("codec"), config, {"model": torch.nn.Linear(1, 1)}, ())
     run.seconds_before = 0.0
-    run.log(10, {"loss": 3.5})
+    run.log(10, {"train/loss": 3.5})
     run.seconds_before = 5.0
-    run.log(20, {"loss": 2.5})
+    run.log(20, {"train/loss": 2.5})
     again = read_run(tmp_path, ["codec.save_every=9"])
     assert (again.codec.steps, again.codec.save_every, again.root) == (40, 9, str(tmp_path))
     found = {each.name: each for each in status(again)}
-    assert (found["codec"].state, found["codec"].figures) == ("step 20 of 40", "loss 2.5")
+    assert (found["codec"].state, found["codec"].figures) == ("step 20 of 40", "train/loss 2.5")
     assert found["codec"].speed == pytest.approx(2, rel=0.1)
     assert found["codec"].left == pytest.approx(10, rel=0.1)
     assert (found["ssl"].speed, found["ssl"].left) == (None, None)
@@ -318,7 +318,7 @@ def test_a_run_tells_how_far_it_is_and_knows_its_config(tmp_path: Path, capsys: 
     train(["status", str(tmp_path)])
     told = capsys.readouterr().out
     assert "step 20 of 40" in told
-    assert re.search(r"(2|1\.9\d|2\.0\d) steps/s +10 s +loss 2\.5", told)
+    assert re.search(r"(2|1\.9\d|2\.0\d) steps/s +10 s +train/loss 2\.5", told)
     with pytest.raises(CodecError, match="no training run here"):
         read_run(tmp_path / "codec", [])
     for words, message in (

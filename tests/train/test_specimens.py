@@ -33,7 +33,7 @@ def test_checkpoints_come_with_sounds_and_pictures(tmp_path: Path) -> None:
     run = Run(tmp_path, TrainConfig(), {}, ())
     for step in range(4):
         shown = Specimens({"music": {"original": tone(440), "50 tokens a second": tone(440, 0.1 * (1 + step))}}, {"used": 0.5})
-        run.after(step, stage, lambda: {"loss": 1.0}, lambda: {"valid_mel": 1.0}, lambda shown=shown: shown)
+        run.after(step, stage, lambda: {"loss": 1.0}, lambda: {"mel": 1.0}, lambda shown=shown: shown)
     run.close()
     events = EventAccumulator(str(tmp_path), {"audio": 0, "images": 0}).Reload()
     assert [sound.step for sound in events.Audio("music/original")] == [2], "it stays the same"

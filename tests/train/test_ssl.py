@@ -69,7 +69,7 @@ def test_every_objective_learns(config: TrainConfig, name: str) -> None:
 
 
 def test_jepa_features_do_not_collapse(config: TrainConfig) -> None:
-    assert fit(config, "jepa")[1]["valid_spread"] > 0.05
+    assert fit(config, "jepa")[1]["spread"] > 0.05
 
 
 def test_jepa_target_gets_no_gradient_and_follows(config: TrainConfig) -> None:

@@ -127,8 +127,8 @@ class Trainer:
             torch.stack([apart, *(weights[name] * value for name, value in losses.items())]).sum().backward()
         clip_gradients(self.model.parameters(), step, run)
         self.optimizer.step()
-        told = {name: value.item() for name, value in {**losses, **heard.frames, "commitment": heard.commitment}.items()}
-        return {**told, **figures}
+        told = {f"loss/{name}": value.item() for name, value in {**losses, "commitment": heard.commitment}.items()}
+        return {**told, **{name: value.item() for name, value in heard.frames.items()}, **figures}
 
     def _judge(self, step: int, output: Tensor, target: Tensor, run: Run) -> dict[str, float]:
         if step % self.config.judge_every or self.judges is None:
@@ -139,7 +139,7 @@ class Trainer:
         loss.backward()
         clip_gradients(self.judges.parameters(), step, run, most=float("inf"))
         self.critic.step()
-        return {"discriminator": loss.item()}
+        return {"loss/discriminator": loss.item()}
 
     def _losses(self, output: Tensor, target: Tensor, judged: bool) -> dict[str, Tensor]:
         found = {"mel": self.criterion(output, target)}

@@ -70,7 +70,7 @@ class Distillation:
         target, output = self._targets(mel, batch), encoder(mel).float()
         groups = {"teacher": slice(0, self.n_teacher), "spectrum": slice(self.n_teacher, None)}
         return {
-            f"valid_{name}": ((output - target)[..., part].pow(2).mean() / target[..., part].var((0, 1)).mean()).item()
+            f"unexplained/{name}": ((output - target)[..., part].pow(2).mean() / target[..., part].var((0, 1)).mean()).item()
             for name, part in groups.items()
         }
 

@@ -54,7 +54,7 @@ class JointEmbedding:
         """Latent error, and the spread of features over time: 0 would mean that they have collapsed."""
         features = encoder(mel).float()
         error = F.mse_loss(self.module["predictor"](features).float(), self._targets(mel))
-        return {"valid_latent": error.item(), "valid_spread": features.std((0, 1)).mean().item()}
+        return {"error/latent": error.item(), "spread": features.std((0, 1)).mean().item()}
 
     @torch.no_grad()
     def _targets(self, mel: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class MaskedAutoencoding:
     def validate(self, encoder: SemanticEncoder, mel: Tensor, batch: Batch) -> dict[str, float]:
         """Unexplained share of the spectrum with nothing hidden."""
         wanted = self._targets(mel)
-        return {"valid_spectrum": F.mse_loss(self.module(encoder(mel)).float(), wanted).item()}
+        return {"unexplained/spectrum": F.mse_loss(self.module(encoder(mel)).float(), wanted).item()}
 
     def _targets(self, mel: Tensor) -> Tensor:
         frames = rearrange(mel, "b (t two) m -> b t (two m)", two=2)

@@ -17,6 +17,7 @@ from train.codebooks import given_networks
 from train.config import TrainConfig
 from train.crops import Batch, Crops, open_features, usable
 from train.lineage import digest_of_corpus, require_origin
+from train.metrics import grouped
 from train.parallel import Place, average_gradients, join, mean_over_processes
 from train.progress import Steps, autocast
 from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
@@ -137,7 +138,7 @@ def train(config: TrainConfig) -> Path:
         work.encoder.compile()
     start = run.resume()
     if valid is not None and not start:
-        run.log(0, work.validate(valid))
+        run.log(0, grouped("valid", work.validate(valid)))
     steps = Steps("ssl", data, start, stage.steps, place)
     for step, batch in steps:
         loss = work.loss(step, batch)

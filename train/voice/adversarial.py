@@ -62,7 +62,7 @@ class Opponent:
                 wanted = self.judges(real)
             given = self.judges(fake)
         self.judges.requires_grad_(True)
-        return {"adversarial_loss": adversarial_loss(given).float(), "feature_loss": feature_loss(wanted, given).float()}
+        return {"loss/adversarial": adversarial_loss(given).float(), "loss/feature": feature_loss(wanted, given).float()}
 
 
 def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
@@ -85,9 +85,9 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
         wave, found = objective.decoded(model, step, batch)
-        found["discriminator_loss"] = opponent.learn(batch.wave, wave)
+        found["loss/discriminator"] = opponent.learn(batch.wave, wave)
         found.update(opponent.losses(batch.wave, wave))
-        total = found["loss"] + stage.adversarial * found["adversarial_loss"] + stage.feature * found["feature_loss"]
+        total = found["loss"] + stage.adversarial * found["loss/adversarial"] + stage.feature * found["loss/feature"]
         return {**found, "loss": total}
 
     def validate(model: nn.Module) -> dict[str, float]:

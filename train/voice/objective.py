@@ -21,10 +21,10 @@ from train.voice.targets import Targets, targets_of
 from train.voice.usage import CodesGiven
 
 FRAME_WEIGHTS = {
-    "envelope_loss": 1.0,
-    "envelope_delta_loss": 0.5,
-    "pitch_loss": 0.3,
-    "voicing_loss": 0.3,
+    "loss/envelope": 1.0,
+    "loss/envelope_delta": 0.5,
+    "loss/pitch": 0.3,
+    "loss/voicing": 0.3,
 }
 """Of what frames say, beside the loss on sound."""
 CLIPS_COUNTED = 8
@@ -56,13 +56,13 @@ class Objective:
         targets, semantic = prepared(self.networks, batch, stack, vocab)
         with autocast(self.place.device, self.config.precision):
             wave, found = model(self.networks, targets, semantic, stack, n_acoustic, told)
-        losses = {f"sound_loss_{stack}": self.criterion(wave, batch.wave), **found}
-        total = losses[f"sound_loss_{stack}"]
+        losses = {f"loss/sound/{stack}": self.criterion(wave, batch.wave), **found}
+        total = losses[f"loss/sound/{stack}"]
         total = total + torch.stack([weight * found[name] for name, weight in FRAME_WEIGHTS.items()]).sum()
         if self.meaning is not None:
             assert batch.features is not None
-            losses["meaning_loss"] = self.meaning(wave, batch.features)
-            total = total + self.config.codec.meaning * losses["meaning_loss"]
+            losses["loss/meaning"] = self.meaning(wave, batch.features)
+            total = total + self.config.codec.meaning * losses["loss/meaning"]
         return wave, {"loss": total, **losses}
 
     @torch.no_grad()
@@ -73,9 +73,9 @@ class Objective:
             batch = held.to(self.place.device)
             for rate in self.networks.points:
                 wave, found = self._at(rate, model, batch)
-                figures[f"valid_{domain}_mel_{rate}"] = self.measure(wave, batch.wave).item()
-                figures[f"valid_{domain}_gross_pitch_{rate}"] = found["gross_pitch_error"].item()
-                figures[f"valid_{domain}_voicing_{rate}"] = found["voicing_error"].item()
+                figures[f"mel/{domain}/{rate}"] = self.measure(wave, batch.wave).item()
+                figures[f"error/gross_pitch/{domain}/{rate}"] = found["error/gross_pitch"].item()
+                figures[f"error/voicing/{domain}/{rate}"] = found["error/voicing"].item()
         return figures
 
     @torch.no_grad()

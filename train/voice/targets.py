@@ -42,8 +42,8 @@ def frame_losses(frames: Frames, targets: Targets) -> dict[str, Tensor]:
     """Distances of frames from what they should say, and two rates of errors that are only logged.
 
     Returns:
-        ``envelope_loss`` and ``envelope_delta_loss`` in log10 units, ``pitch_loss`` in units of a tenth of an octave,
-        ``voicing_loss`` in nats; ``gross_pitch_error`` and ``voicing_error`` as shares of voiced and of all frames.
+        ``loss/envelope`` and ``loss/envelope_delta`` in log10 units, ``loss/pitch`` in units of a tenth of an octave,
+        ``loss/voicing`` in nats; ``error/gross_pitch`` and ``error/voicing`` as shares of voiced and of all frames.
     """
     top = targets.features.mel.amax((1, 2), keepdim=True)
     said, meant = _floored(frames.mel, top), _floored(targets.features.mel, top)
@@ -51,12 +51,12 @@ def frame_losses(frames: Frames, targets: Targets) -> dict[str, Tensor]:
     wrong = frames.octave - octaves(targets.pitch.f0)
     pitch = F.huber_loss(wrong, torch.zeros_like(wrong), reduction="none", delta=PITCH_ERROR_OCTAVES) / PITCH_ERROR_OCTAVES
     return {
-        "envelope_loss": (said - meant).abs().mean(),
-        "envelope_delta_loss": (said.diff(dim=1) - meant.diff(dim=1)).abs().mean(),
-        "pitch_loss": (pitch * voiced).sum() / count,
-        "voicing_loss": F.binary_cross_entropy_with_logits(frames.voicing, voiced),
-        "gross_pitch_error": ((wrong.detach().abs() > GROSS_ERROR_OCTAVES) * voiced).sum() / count,
-        "voicing_error": ((frames.voicing.detach() > 0) != (voiced > 0)).float().mean(),
+        "loss/envelope": (said - meant).abs().mean(),
+        "loss/envelope_delta": (said.diff(dim=1) - meant.diff(dim=1)).abs().mean(),
+        "loss/pitch": (pitch * voiced).sum() / count,
+        "loss/voicing": F.binary_cross_entropy_with_logits(frames.voicing, voiced),
+        "error/gross_pitch": ((wrong.detach().abs() > GROSS_ERROR_OCTAVES) * voiced).sum() / count,
+        "error/voicing": ((frames.voicing.detach() > 0) != (voiced > 0)).float().mean(),
     }
 
 

@@ -49,7 +49,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
             for domain, batch in valid.items():
                 assert batch.labels is not None
                 found = tracker_losses(model, front_end, batch.wave.to(place.device), labelled(batch.labels.to(place.device)))
-                figures |= {f"valid_{domain}_{name}": value.item() for name, value in found.items() if name != "loss"}
+                figures |= {f"{name}/{domain}": value.item() for name, value in found.items() if name != "loss"}
         return figures
 
     return train(config, stage, data, place, Training("tracker", networks.pitch, losses, validate, MATTERS))
@@ -69,10 +69,10 @@ def tracker_losses(model: PitchTracker, front_end: AcousticFrontEnd, wave: Tenso
     wrong = (classes.detach().argmax(-1) - to_bins(pitch.f0)).abs() / BINS_PER_OCTAVE
     return {
         "loss": 0.5 * pitch_loss + voicing_loss,
-        "pitch_loss": pitch_loss,
-        "voicing_loss": voicing_loss,
-        "gross_pitch_error": ((wrong > GROSS_ERROR_OCTAVES) * voiced).sum() / count,
-        "voicing_error": ((voicing.detach() > 0) != (voiced > 0)).float().mean(),
+        "loss/pitch": pitch_loss,
+        "loss/voicing": voicing_loss,
+        "error/gross_pitch": ((wrong > GROSS_ERROR_OCTAVES) * voiced).sum() / count,
+        "error/voicing": ((voicing.detach() > 0) != (voiced > 0)).float().mean(),
     }
 
 

@@ -53,7 +53,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     @torch.no_grad()
     def validate(model: nn.Module) -> dict[str, float]:
         batches = {domain: batch.to(place.device) for domain, batch in valid.items()}
-        return {f"valid_{domain}_mel": measure(sounded(model, b), b.wave).item() for domain, b in batches.items()}
+        return {f"mel/{domain}": measure(sounded(model, b), b.wave).item() for domain, b in batches.items()}
 
     @torch.no_grad()
     def specimens(model: nn.Module) -> Specimens:

@@ -86,7 +86,7 @@ def test_a_tiny_run_learns_and_resumes(corpus: Path, tmp_path: Path, monkeypatch
         seconds=0.64, steps=30, batch_size=4, learning_rate=2e-3, warmup=5, save_every=10,
     )  # fmt: skip
     folder = train(config, frozen(), SIZES)
-    losses = [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    losses = [json.loads(line)["train/loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert len(losses) == 30
     assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:4])
     train(config.model_copy(update={"steps": 31}), frozen(), SIZES)

@@ -66,7 +66,7 @@ def noise(frames: int) -> torch.Tensor:
 def test_losses_fall_and_a_run_resumes(run: Path) -> None:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(1, 102))
-    values = [row["loss"] for row in rows]
+    values = [row["train/loss"] for row in rows]
     assert np.mean(values[-20:]) < 0.8 * np.mean(values[:5])
 
 
