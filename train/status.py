@@ -73,7 +73,8 @@ def _status(stage: Stage, config: TrainConfig) -> StageStatus:
     last, figures = rows[-1], {}
     for row in rows:
         figures.update({key: value for key, value in row.items() if key not in ("step", "seconds")})
-    shown = " ".join(f"{key} {value:g}" for key, value in list(figures.items())[:SHOWN_FIGURES])
+    foremost = sorted(figures, key=lambda name: (name != "train/loss", not name.startswith("valid/")))
+    shown = " ".join(f"{name} {figures[name]:g}" for name in foremost[:SHOWN_FIGURES])
     speed, done = _speed(rows), last["step"] == steps
     state = "done" if done else f"step {last['step']:g} of {steps}"
     left = None if done or not speed or steps is None else (steps - last["step"]) / speed
