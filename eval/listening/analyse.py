@@ -14,7 +14,7 @@ from codec.atomic import atomic_path, atomic_write
 from codec.errors import CodecError
 from eval.colours import colour_of
 from eval.listening.results import BOUNDS, Participation, Rating, Results, collect
-from eval.listening.screening import Screening, screen
+from eval.listening.screening import Expertise, Screening, screen, screen_experts
 from eval.listening.statistics import ALL, Comparison, Effect, Mean, compare, means, mixed_model, prefer, told_apart
 from eval.listening.study import REFERENCE, Study, load_study
 
@@ -49,7 +49,7 @@ class Analysis:
 
     study: Study
     results: Results
-    screening: tuple[Screening, ...]
+    screening: tuple[Screening | Expertise, ...]
     kept: tuple[Rating, ...]
     means: tuple[Mean, ...]
     comparisons: tuple[Comparison, ...]
@@ -72,7 +72,7 @@ def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
     for name in (name for pair in chosen for name in pair if name not in names):
         raise CodecError(f"no condition {name!r} in this study; it has {', '.join(names)}")
     results = collect(study, folder)
-    verdicts = tuple(screen(results.ratings)) if study.mode == "mushra" else ()
+    verdicts = _screened(study, results.ratings)
     left_out = {verdict.rater for verdict in verdicts if not verdict.kept}
     left_out |= {person.rater for person in results.raters if not person.attentive}
     kept = tuple(rating for rating in results.ratings if rating.rater not in left_out)
@@ -86,6 +86,12 @@ def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
             note = str(error)
     table = tuple(means(kept, names, study.domains, BOUNDS[study.mode]))
     return Analysis(study, results, verdicts, kept, table, tuple(comparisons), tuple(effects), note)
+
+
+def _screened(study: Study, ratings: Sequence[Rating]) -> tuple[Screening | Expertise, ...]:
+    if study.mode == "mushra":
+        return tuple(screen(ratings))
+    return tuple(screen_experts(ratings)) if study.mode == "bs1116" else ()
 
 
 def _compared(study: Study, kept: Sequence[Rating], chosen: Sequence[tuple[str, str]]) -> list[Comparison]:
@@ -237,6 +243,12 @@ _METHODS = {
 }
 
 
+_RULES = {
+    "mushra": "Left out by BS.1534-3: hidden reference below 90, or 7 kHz anchor above 90, in more than 15 % of the trials.",
+    "bs1116": "Left out by BS.1116-3: difference grades not significantly below 0 (one-sided t-test over the trials, 5 %).",
+}
+
+
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
@@ -304,11 +316,7 @@ def _raters_table(analysis: Analysis) -> list[str]:
         said = said if person.finished else "finished no trial"
         return [_plain(person.rater), f"{person.finished}/{person.planned}", person.headphones or "–", said]
 
-    rule = (
-        "Left out by BS.1534-3: hidden reference below 90, or 7 kHz anchor above 90, in more than 15 % of the trials."
-        if analysis.study.mode == "mushra"
-        else "No screening: this kind of test has no hidden reference beside the sounds."
-    )
+    rule = _RULES.get(analysis.study.mode, "No screening: this kind of test has no hidden reference beside the sounds.")
     rows = [row(person) for person in analysis.results.raters]
     return [*_table(["rater", "trials", "headphones", "screening"], rows), "", rule]
 

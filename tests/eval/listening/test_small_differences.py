@@ -13,9 +13,12 @@ from codec.data.testsets import Clip
 from codec.errors import CodecError
 from eval.listening.analyse import analyse, plot, report
 from eval.listening.make import CHECK, Recipe, make_study
+from eval.listening.results import Rating
+from eval.listening.screening import screen_experts
 from eval.listening.server import make_app
 from eval.listening.store import Store
 from eval.listening.study import REFERENCE, Study, load_study
+from tests.eval.listening.axe import serious
 from tests.eval.listening.conftest import COARSE, FINE, serving
 from tests.eval.listening.rater import take_part, with_loudspeakers
 
@@ -55,6 +58,35 @@ def test_difference_grades(folder: Path) -> None:
     assert found["fine"].n == 6 * 3
     assert "difference grade" in report(analysis)
     assert plot(analysis).axes
+
+
+@pytest.mark.parametrize("folder", ["bs1116"], indirect=True)
+def test_who_hears_no_difference_is_left_out(folder: Path) -> None:
+    """One rater takes codec and reference for each other as often as not; another one says 5 to everything."""
+    study, store = load_study(folder), Store(folder)
+    for number, name in enumerate(("expert", "guesser", "bored")):
+        rater = store.join(name, f"{number:032x}")
+        for turn, trial in enumerate(study.plan(rater.index)):
+            right = name == "expert" or (name == "guesser" and turn % 2 == 0)
+            for stimulus in trial.stimuli:
+                worse = name != "bored" and right == (stimulus.condition != REFERENCE)
+                store.rate(rater, trial.id, {stimulus.id: 3.0 + 0.1 * (turn % 3) if worse else 5.0}, 1)
+            assert store.finish(rater, trial.id, {s.id for s in trial.stimuli}, 5)
+    store.close()
+    analysis = analyse(folder)
+    verdicts = {verdict.rater: verdict for verdict in analysis.screening}
+    assert {name: verdict.kept for name, verdict in verdicts.items()} == {"expert": True, "guesser": False, "bored": False}
+    assert {rating.rater for rating in analysis.kept} == {"expert"}
+    said = report(analysis)
+    assert "not significantly below 0 (p = 1.00)" in said
+    assert "Left out by BS.1116-3" in said
+
+
+def test_one_trial_tells_nothing_of_expertise() -> None:
+    grades = [Rating("a", "t", "c", "sound", condition, score, 1) for condition, score in ((REFERENCE, 5), ("coarse", 1))]
+    [verdict] = screen_experts(grades)
+    assert not verdict.kept
+    assert "one trial" in verdict.reason
 
 
 @pytest.mark.parametrize("folder", ["abx"], indirect=True)
@@ -102,6 +134,7 @@ def test_in_a_browser(page: Any, folder: Path) -> None:
         take_part(page, "Ada")
         with_loudspeakers(page)
         page.get_by_role("heading", name="Practice").wait_for()
+        assert not serious(page)
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("() => document.documentElement.scrollWidth") == 390
         page.get_by_role("button", name="Play", exact=True).wait_for()
