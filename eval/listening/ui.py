@@ -1,10 +1,11 @@
 """``codec ui``: a local page to try codecs on one's own sounds."""
 
+import asyncio
 import io
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from eval.listening.web import PAGE, Guard, add_page, new_app
 from eval.listening.workbench import Output, Shelf, Sound, container, distances, read_sound, run
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
 
 PAGE_FILES = (
     *("ui.js", "queue.js", "opening.js", "recorder.js", "request.js", "panel.js", "transport.js", "blind.js"),
@@ -25,6 +26,8 @@ MAX_BODY = 64 << 20
 KEPT_SOUNDS = 8
 MAX_OUTPUTS = 32
 """Of one sound, so that memory has a bound."""
+LOOK_EVERY = 0.2
+"""Seconds between looks whether somebody still waits for a codec."""
 CHOSEN = (100, 50, 25)
 """Rates that are ticked at first, if the model has them."""
 _DOWNLOADS = {"wav": "audio/wav", "sct": "application/octet-stream", "json": "application/json"}
@@ -82,11 +85,13 @@ class Desk:
         """A sound that is still here."""
         return self._sounds.get(number)
 
-    def work(self, number: int, sound: Sound, name: str) -> Generator[dict[str, Any], None, None]:
-        """Steps, then facts, then distances, each as it is known; whoever stops asking stops the work at the next step.
+    def work(self, number: int, sound: Sound, name: str, stop: threading.Event) -> Generator[dict[str, Any], None, None]:
+        """Steps, then facts, then distances, each as it is known; nothing more once ``stop`` is set.
 
         What was made before is told again and not made again.
         """
+        from eval.listening.stopping import StoppedError
+
         while not self._lock.acquire(timeout=0.2):
             yield {"step": "waiting"}
         try:
@@ -94,7 +99,7 @@ class Desk:
                 yield {"error": "That is enough for one sound; open it again."}
                 return
             if name not in sound.outputs:
-                for step in run(name, sound, self.shelf):
+                for step in run(name, sound, self.shelf, stop):
                     if isinstance(step, Output):
                         sound.outputs[name] = step
                     else:
@@ -104,6 +109,8 @@ class Desk:
             yield {"done": {**output.facts(sound.seconds), "place": f"api/sounds/{number}/{index}"}}
             if sound.source is None:
                 yield {"distances": distances(sound, output)}
+        except StoppedError:
+            return
         except CodecError as error:
             yield {"error": str(error)}
         finally:
@@ -132,6 +139,25 @@ def _wav(wave: np.ndarray, sample_rate: int) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(wave, -1, 1), sample_rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
+
+
+async def _next(work: Iterator[dict[str, Any]], stop: threading.Event, request: "Request") -> dict[str, Any] | None:
+    """What work tells next, None at its end; it is stopped in its midst when whoever asked has gone."""
+    import anyio
+    from starlette.concurrency import run_in_threadpool
+
+    telling = asyncio.ensure_future(run_in_threadpool(next, work, None))
+    try:
+        while not telling.done():
+            await asyncio.wait([telling], timeout=LOOK_EVERY)
+            if await request.is_disconnected():
+                stop.set()
+        return telling.result()
+    finally:
+        if not telling.done():  # this task was cancelled, for the same reason
+            stop.set()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([telling])
 
 
 def make_ui() -> "FastAPI":
@@ -168,11 +194,12 @@ def make_ui() -> "FastAPI":
         return desk.add((PAGE / "examples" / name).read_bytes(), name)
 
     async def encode(request: Request, number: int, name: str = Query(max_length=200)) -> StreamingResponse:
-        work = desk.work(number, find(number), name)
+        stop = threading.Event()
+        work = desk.work(number, find(number), name, stop)
 
         async def lines() -> AsyncIterator[str]:
             try:
-                while (told := await run_in_threadpool(next, work, None)) and not await request.is_disconnected():
+                while (told := await _next(work, stop, request)) and not stop.is_set():
                     yield json.dumps(told) + "\n"
             finally:
                 work.close()  # whoever has gone leaves the lock to others

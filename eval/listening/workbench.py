@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import tempfile
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -195,22 +196,26 @@ def _first_minute(tokens: Tokens) -> Tokens:
     return replace(tokens, codes=tokens.codes[:, :, :frames], lengths=tokens.lengths.clamp(max=limit), counts=None)
 
 
-def run(name: str, sound: Sound, shelf: Shelf) -> Iterator[str | Output]:
+def run(name: str, sound: Sound, shelf: Shelf, stop: threading.Event) -> Iterator[str | Output]:
     """A sound through a codec: the name of every step before it is done, then what came out.
 
     Raises:
         CodecError: there is no such codec here, or it failed.
+        StoppedError: ``stop`` was set meanwhile.
     """
     from codec.baselines.programs import fit
+    from eval.listening.stopping import StoppedError, stoppable
 
     yield "loading"
     codec = shelf.codec(name)
     try:
         yield "encoding"
-        encoded = codec.encode(sound.wave, sound.sample_rate)
+        with stoppable(stop):
+            encoded = codec.encode(sound.wave, sound.sample_rate)
         yield "decoding"
-        wave = fit(codec.decode(encoded), len(sound.wave))
-    except CodecError:
+        with stoppable(stop):
+            wave = fit(codec.decode(encoded), len(sound.wave))
+    except (CodecError, StoppedError):
         raise
     except Exception as error:  # other people's codecs fail in their own ways
         raise CodecError(f"{name} failed ({type(error).__name__}: {error})") from error

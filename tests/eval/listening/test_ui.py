@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -132,13 +134,43 @@ def test_work_that_nobody_waits_for_ends(monkeypatch: pytest.MonkeyPatch) -> Non
     desk.add((DATA / "speech.flac").read_bytes(), "x")
     sound = desk.find(1)
     assert sound is not None
-    first = desk.work(1, sound, "first")
+    first = desk.work(1, sound, "first", threading.Event())
     assert next(first) == {"step": "loading"}
-    second = desk.work(1, sound, "second")
+    second = desk.work(1, sound, "second", threading.Event())
     assert next(second) == {"step": "waiting"}
     first.close()
     assert not sound.outputs
     assert "done" in list(second)[-2]
+
+
+def test_networks_stop_in_their_midst(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, stop = threading.Event(), threading.Event()
+    layer = torch.nn.Identity()
+
+    class Deep(Steps):
+        def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+            begun.set()
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                layer(torch.zeros(1))
+            raise AssertionError("nobody stopped it")
+
+    monkeypatch.setattr("codec.baselines.open_codec", lambda name, load: Deep(name, 0.1))
+    desk = ui.Desk()
+    desk.add((DATA / "speech.flac").read_bytes(), "x")
+    sound = desk.find(1)
+    assert sound is not None
+    work = desk.work(1, sound, "deep", stop)
+    told: list[Any] = []
+    thread = threading.Thread(target=lambda: told.extend(work))
+    thread.start()
+    assert begun.wait(30)
+    layer(torch.zeros(1))  # of another thread, which goes on
+    stop.set()
+    thread.join(30)
+    assert told == [{"step": "loading"}, {"step": "encoding"}]
+    assert next(desk.work(1, sound, "deep", threading.Event())) == {"step": "loading"}, "others have their turn"
+    layer(torch.zeros(1))
 
 
 def test_only_the_first_minute_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

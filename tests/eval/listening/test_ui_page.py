@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from codec.audio.io import read_audio
 from codec.baselines.interface import Encoded
@@ -22,11 +23,12 @@ from tests.eval.listening.conftest import Steps, serving
 
 
 class Bench:
-    """Fake codecs by name: "slow" waits for `go`, "frail" fails until `mended`, the others round."""
+    """Fake codecs: "slow" waits for `go`, "deep" runs a network meanwhile, "frail" fails until `mended`; others round."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.go = threading.Event()
+        self.layer = torch.nn.Identity()
         self.mended = False
 
     def open(self, name: str, load: object) -> Any:
@@ -37,6 +39,9 @@ class Bench:
                 bench.calls.append(name)
                 if name == "slow":
                     bench.go.wait(60)
+                if name == "deep":
+                    while not bench.go.is_set():
+                        bench.layer(torch.zeros(1))
                 if name == "frail" and not bench.mended:
                     raise CodecError("frail: out of order")
                 return super().encode(wave, sample_rate)
@@ -124,6 +129,17 @@ def test_cancelled_work_ends_and_another_sound_starts_afresh(page: Any, short: P
         page.get_by_text("an alarm clock: 6.").wait_for()
         page.wait_for_function("() => Math.abs(player.duration - 6.1) < 0.1 && player.buffers.size === 2")
         assert bench.calls == ["slow", "next", "next"]
+
+
+def test_work_of_networks_is_cancelled_in_its_midst(page: Any, short: Path, bench: Bench) -> None:
+    with serving(ui.make_ui(), page) as address:
+        start(page, address, "deep", "next")
+        page.get_by_label("Choose a file").set_input_files(short)
+        page.locator(".chip", has_text="deep").get_by_text("encoding").wait_for()
+        page.get_by_role("button", name="Cancel deep").click()
+        panel(page, "next").wait_for()
+        assert not panel(page, "deep").count()
+        assert bench.calls == ["deep", "next"]
 
 
 def test_large_files_and_files_that_only_the_browser_reads(
