@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 import codec
-from benchmarks.spectrogram import draw
+from benchmarks.spectrogram import Tokens, draw
 from codec.audio.io import read_audio, resample
 from codec.files import decode_file, encode_file
 
@@ -35,11 +35,28 @@ def main() -> None:
             f"{decoded.times_real_time:.0f}×",
             str(output),
         )
-        draw([("original", _mono(source)), (f"through {encoded.bytes} bytes", _mono(output))], 16_000, OUTPUT / f"{name}.png")
+        picture(source, tokens, output, OUTPUT / f"{name}.png")
     console = Console()
     console.print(table)
     console.print("kbps: of the actual file; encode, decode: multiples of real time")
     console.print(f"Listen and look: .wav and .png in {OUTPUT.resolve()}", soft_wrap=True)
+
+
+def picture(source: Path, container: Path, output: Path, path: Path, dark: bool = False) -> None:
+    """Draws a recording, its tokens, and what came back.
+
+    Args:
+        source: the recording.
+        container: its ``.sct`` file; the tokens of the first channel are shown.
+        output: what was decoded from it.
+        path: of the picture.
+        dark: for pages by night.
+    """
+    tokens = codec.read(str(container))
+    each = "" if len(tokens.codes) == 1 else " a channel"
+    costs = f"{tokens.rate:g} tokens/s · {tokens.bitrate / 1000:.2f} kbps{each} · file {container.stat().st_size} bytes"
+    grid = Tokens(np.asarray(tokens.codes[0]), tokens.frame_rate)
+    draw([("original", _mono(source)), (f"its tokens: {costs}", grid), ("what comes back", _mono(output))], 16_000, path, dark)
 
 
 def _mono(path: Path) -> np.ndarray:
