@@ -44,13 +44,13 @@ def quality() -> str:
     names = [codec.name for codec in results.codecs]
     clips = {domain: sorted({row.clip for row in results.rows if row.domain == domain}) for domain in COLUMNS}
     lines = [f"Speech, {len(clips['speech'])} clips of the test split, {_count('voice', clips['speech'], '/')}:", ""]
-    lines += _table(["codec", "kbit/s", *COLUMNS["speech"].values(), "delay"])
+    lines += _table(["codec", "kbps", *COLUMNS["speech"].values(), "delay"])
     for name in names:
         row = found[name, "speech"]
         lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech"), _cell(row, "delay")]))
     heading = f"Music ({len(clips['music'])} clips, {_count('track', clips['music'], '@')})"
     lines += ["", f"{heading} and sound ({len(clips['sound'])}), ViSQOL in its 48 kHz audio mode:", ""]
-    lines += _table(["codec", "kbit/s", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
+    lines += _table(["codec", "kbps", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
     for name in names:
         if (name, "music") in found:
             music, sound = found[name, "music"], found[name, "sound"]
@@ -63,7 +63,7 @@ def quality() -> str:
 def voices() -> str:
     """The exam's voices: what is hardest first, metrics that the model was trained with marked."""
     rows = [row for row in json.loads((RESULTS / "voices" / "voices.json").read_text("utf-8")) if row["group"] == "voices"]
-    lines = _table(["codec", "kbit/s", *(HEADINGS[name] for name in EXAM)])
+    lines = _table(["codec", "kbps", *(HEADINGS[name] for name in EXAM)])
     for row in rows:
         kbps = "–" if row["codec"] == "original" else f"{row['kbps']:.2f}"
         lines.append(_row([_name(row["codec"]), kbps, *(_exam_cell(row, name) for name in EXAM)]))

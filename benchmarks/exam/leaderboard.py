@@ -54,7 +54,7 @@ def _part(card: Card) -> str:
 def _headlines(card: Card) -> str:
     chosen = [(group, column) for group, key in SHOWN for column in card.columns.get(group, ()) if column.key == key]
     heads = [f"{_named(group, column)} {'↑' if column.better == 'higher' else '↓'}" for group, column in chosen]
-    lines = [_line(["codec", "kbit/s", *heads]), _line(["---"] * (2 + len(heads)))]
+    lines = [_line(["codec", "kbps", *heads]), _line(["---"] * (2 + len(heads)))]
     for codec in sorted(card.codecs, key=lambda codec: (not codec.anchor, codec.kbps or 0.0)):
         cells = [_short(card, codec, group, column) for group, column in chosen]
         lines.append(_line([codec.name, kbps(codec), *cells]))

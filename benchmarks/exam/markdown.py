@@ -65,7 +65,7 @@ def table(card: Card, group: str) -> str:
     """Of one kind, codecs in rows."""
     columns = card.columns[group]
     lines = [
-        _line(["codec", "kbit/s", *(f"{c.heading} {ARROWS[c.better]}" for c in columns)]),
+        _line(["codec", "kbps", *(f"{c.heading} {ARROWS[c.better]}" for c in columns)]),
         _line(["---"] * (2 + len(columns))),
     ]
     winners = {column.key: best(card.codecs, group, column) for column in columns}

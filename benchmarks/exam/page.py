@@ -85,7 +85,7 @@ def _table(card: Card, group: str) -> Table:
                 text, _, ends = cell(codec, group, column, False).partition(" ")
                 cells.append(Cell(text, ends, codec.name in winners[column.key]))
             lines.append(Line(codec.name, codec.colour, codec.anchor, tuple(cells)))
-    heads = ("kbit/s", *(f"{column.heading} {ARROWS[column.better]}" for column in columns))
+    heads = ("kbps", *(f"{column.heading} {ARROWS[column.better]}" for column in columns))
     return Table(group, title(card, group), heads, tuple(lines))
 
 

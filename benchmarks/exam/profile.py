@@ -78,7 +78,7 @@ def bands(card: Card) -> list[Band]:
         inside = [codec for codec in card.codecs if not codec.anchor and codec.kbps is not None and low < codec.kbps <= high]
         axes = [axis for axis in PROFILE if any(position(card.codecs, codec, axis) is not None for codec in inside)]
         if inside and axes:
-            title = f"{low:g} to {high:g} kbit/s" if high < float("inf") else f"above {low:g} kbit/s"
+            title = f"{low:g} to {high:g} kbps" if high < float("inf") else f"above {low:g} kbps"
             profiles = tuple(_profile(card.codecs, inside, number, axes) for number in range(len(inside)))
             found.append(Band(title, tuple(axis.title for axis in axes), profiles))
     return found

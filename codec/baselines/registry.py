@@ -65,33 +65,33 @@ class _Program:
 
 
 _NETWORKS = {
-    "encodec_24khz": _Network("encodec_24khz@1.5", "EnCodec, any sound, 1.5 3 6 12 24 kbit/s", open_encodec_24khz),
+    "encodec_24khz": _Network("encodec_24khz@1.5", "EnCodec, any sound, 1.5 3 6 12 24 kbps", open_encodec_24khz),
     "encodec_48khz": _Network(
-        "encodec_48khz@3", "EnCodec in stereo, any sound, 3 6 12 24 kbit/s; more than tokens", EncodecStereo, tokens=False
+        "encodec_48khz@3", "EnCodec in stereo, any sound, 3 6 12 24 kbps; more than tokens", EncodecStereo, tokens=False
     ),
-    "dac_16khz": _Network("dac_16khz@n=2", "Descript codec, any sound, 1-12 codebooks of 0.5 kbit/s", open_dac),
-    "dac_24khz": _Network("dac_24khz@n=2", "Descript codec, any sound, 1-32 codebooks of 0.75 kbit/s", open_dac),
-    "dac_44khz": _Network("dac_44khz@n=2", "Descript codec, any sound, 1-9 codebooks of 0.86 kbit/s", open_dac),
-    "mimi": _Network("mimi@n=8", "speech, 1-32 codebooks of 0.1375 kbit/s, the first one semantic", open_mimi),
-    "snac_24khz": _Network("snac_24khz", "speech, 0.98 kbit/s at three time scales", open_snac, "snac"),
+    "dac_16khz": _Network("dac_16khz@n=2", "Descript codec, any sound, 1-12 codebooks of 0.5 kbps", open_dac),
+    "dac_24khz": _Network("dac_24khz@n=2", "Descript codec, any sound, 1-32 codebooks of 0.75 kbps", open_dac),
+    "dac_44khz": _Network("dac_44khz@n=2", "Descript codec, any sound, 1-9 codebooks of 0.86 kbps", open_dac),
+    "mimi": _Network("mimi@n=8", "speech, 1-32 codebooks of 0.1375 kbps, the first one semantic", open_mimi),
+    "snac_24khz": _Network("snac_24khz", "speech, 0.98 kbps at three time scales", open_snac, "snac"),
     "speechtokenizer": _Network(
-        "speechtokenizer@n=2", "speech, 1-8 codebooks of 0.5 kbit/s, the first one semantic", open_speechtokenizer,
+        "speechtokenizer@n=2", "speech, 1-8 codebooks of 0.5 kbps, the first one semantic", open_speechtokenizer,
         "speechtokenizer",
     ),
-    "xcodec2": _Network("xcodec2", "speech, 0.8 kbit/s, one codebook of 65536; 0.6 G weights", open_xcodec2),
+    "xcodec2": _Network("xcodec2", "speech, 0.8 kbps, one codebook of 65536; 0.6 G weights", open_xcodec2),
 }  # fmt: skip
 _PROGRAMS = {
-    "opus": _Program("opus@6", "any sound, 6-256 kbit/s", opus.open_opus, opus.PACKAGE, ("opusenc", "opusdec")),
+    "opus": _Program("opus@6", "any sound, 6-256 kbps", opus.open_opus, opus.PACKAGE, ("opusenc", "opusdec")),
     "codec2": _Program(
         "codec2@700C", "speech, 450 700C 1200 1300 1400 1600 2400 3200 bit/s", codec2.open_codec2, codec2.PACKAGE,
         ("c2enc", "c2dec"),
     ),
     "speex": _Program(
-        "speex@2.15", "speech, 2.15 3.95 5.95 8 11 15 18.2 24.6 kbit/s", speex.open_speex, speex.PACKAGE,
+        "speex@2.15", "speech, 2.15 3.95 5.95 8 11 15 18.2 24.6 kbps", speex.open_speex, speex.PACKAGE,
         ("speexenc", "speexdec"),
     ),
-    "mp3": _Program("mp3@8", "any sound, 8-320 kbit/s", mp3.open_mp3, mp3.PACKAGE, ("lame",)),
-    "amrwb": _Program("amrwb@6.6", "speech, 6.6-23.85 kbit/s", amrwb.open_amrwb, amrwb.PACKAGE, ("ffmpeg",)),
+    "mp3": _Program("mp3@8", "any sound, 8-320 kbps", mp3.open_mp3, mp3.PACKAGE, ("lame",)),
+    "amrwb": _Program("amrwb@6.6", "speech, 6.6-23.85 kbps", amrwb.open_amrwb, amrwb.PACKAGE, ("ffmpeg",)),
 }  # fmt: skip
 _UNAVAILABLE = {
     "hificodec": "HiFi-Codec has no maintained loader: its code (AcademiCodec) is not on PyPI and states no licence",

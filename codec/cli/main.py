@@ -146,7 +146,7 @@ def cut(
     from codec.cli.cut import cut_file
 
     header = cut_file(source, output, rate, overwrite)
-    print(f"{output}: {rate} tokens/s, {header.frame_rate * header.frame_bits / 1000:.2f} kbit/s")
+    print(f"{output}: {rate} tokens/s, {header.frame_rate * header.frame_bits / 1000:.2f} kbps")
 
 
 @app.command()

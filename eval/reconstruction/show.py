@@ -96,7 +96,7 @@ def number(value: float, unit: str = "") -> str:
 
 
 def _figures(rows: Sequence[Summary], infos: Sequence[MetricInfo], title: str) -> Table:
-    table = _table(title, infos, "kbit/s", "enc ×", "dec ×", "failed")
+    table = _table(title, infos, "kbps", "enc ×", "dec ×", "failed")
     for row in rows:
         scores = [row.scores[info.name] for info in infos]
         cells = [_cell(s.mean, i, f"{s.failed} failed" if s.failed else "") for s, i in zip(scores, infos, strict=True)]

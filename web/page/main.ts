@@ -74,7 +74,7 @@ async function show(tokens: Tokens, channels: Float32Array[] | undefined): Promi
   const frames = tokens.codes[0][0].length;
   element("facts").textContent =
     `${seconds.toFixed(2)} s are ${frames * tokens.codes[0].length * tokens.codes.length} tokens: ${bytes.length} bytes, ` +
-    `${((bitrate(tokens) * tokens.codes.length) / 1000).toFixed(2)} kbit/s.`;
+    `${((bitrate(tokens) * tokens.codes.length) / 1000).toFixed(2)} kbps.`;
   element("tokens").textContent = tokens.codes.map((streams) => streams.map((stream) => stream.join(" ")).join("\n")).join("\n\n");
   offer("sct", new Blob([bytes as Uint8Array<ArrayBuffer>]));
   offer("wav", wav(coded, SAMPLE_RATE));
@@ -154,6 +154,16 @@ document.querySelectorAll<HTMLInputElement>("input[name=heard]").forEach((input)
     player.hear(input.value);
     draw(element<HTMLCanvasElement>("picture"), versions.get(input.value)![0]);
   };
+});
+/** 0 is the original, as on every page of ours; the space bar plays. */
+document.addEventListener("keydown", (event) => {
+  const target = event.target as HTMLElement;
+  if (event.ctrlKey || event.metaKey || event.altKey || element("result").hidden || target.matches("select")) return;
+  const input = /^[0-2]$/.test(event.key) ? document.querySelectorAll<HTMLInputElement>("input[name=heard]")[Number(event.key)] : undefined;
+  if (input && !input.disabled) input.click();
+  else if (event.key === " " && !target.matches("button, input, summary, a")) element("play").click();
+  else return;
+  event.preventDefault();
 });
 const drop = element("drop");
 drop.ondragover = (event) => {

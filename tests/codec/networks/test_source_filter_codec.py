@@ -126,7 +126,7 @@ def test_a_container_can_be_cut(model: Codec, tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(SystemExit) as caught:
         main(["cut", str(tmp_path / "many.sct"), "-o", str(tmp_path / "few.sct"), "--rate", "50"])
     assert not caught.value.code
-    assert "50 tokens/s, 0.35 kbit/s" in capsys.readouterr().out
+    assert "50 tokens/s, 0.35 kbps" in capsys.readouterr().out
     again = codec.read(tmp_path / "few.sct")
     assert torch.equal(again.codes, few.codes)
     assert torch.equal(model.decode(again), model.decode(few))
