@@ -22,7 +22,7 @@ FEATURES := semcodec:features
 VARIANTS ?= $(FEATURES) $(FEATURES)|silence $(FEATURES)|silence,dc $(FEATURES)|silence,dc,level $(FEATURES)|padded \
 	$(FEATURES)|padded-dropped logmel $(FEATURES)+logmel $(ENCODER) $(if $(WHISPER),$(FEATURES)+$(ENCODER)) tuned:$(TUNED)
 
-.PHONY: web demo demo-page test lint integ docs probe peers exam exam-published sweep clean
+.PHONY: web demo demo-page pictures test lint integ docs probe peers exam exam-published sweep clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
@@ -106,6 +106,12 @@ sweep: $(VENV)/.eval $(CORPUS)/clips.jsonl
 demo-page: $(VENV)/.dev $(CORPUS)/clips.jsonl
 	rm -rf demo-page
 	$(BIN)/codec eval demo --data $(CORPUS) -o demo-page --codecs semcodec@100,semcodec@50,semcodec@25,opus@6,codec2@1300
+
+# The pictures of README and docs that show the default model, by day and by night: after new weights. Needs Debian's chromium.
+pictures: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.pictures
+	$(BIN)/python -m tests.eval.listening.animation
+	$(BIN)/python -m tests.eval.listening.pictures
 
 %/corpus/clips.jsonl: | $(VENV)/.eval
 	$(BIN)/codec train corpus --config train/configs/nano.yaml root=$*
