@@ -75,7 +75,12 @@ def as_integers(codes: Any, what: str = "codes") -> np.ndarray:
     """
     if is_tensor(codes):
         return as_array(as_codes(codes, what))
-    array = np.asarray(codes)
+    if isinstance(codes, list | tuple):
+        codes = [as_array(part) if is_tensor(part) else part for part in codes]
+    try:
+        array = np.asarray(codes)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise CodecError(f"{what} that are no array of integers: rows of several lengths, or what are no numbers") from error
     if array.dtype.kind not in "iu":
         raise CodecError(f"{what} of type {array.dtype} are no integers; convert them: {what}.astype('int64')")
     return array.astype(np.int64, copy=False)

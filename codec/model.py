@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from codec.arrays import as_codes, given
+from codec.arrays import given
 from codec.audio.samples import as_batch
 from codec.bundled import FORMER, bundled, decoder_of, former
 from codec.container.entropy import EntropyModel, load_entropy
 from codec.engine import Engine, Point
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
-from codec.patterns import rows_of
+from codec.patterns import numbers_of, rows_of
 from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
 from codec.tokens import Tokens, batch, check_codes, model_samples
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from codec.audio.samples import Wave
     from codec.networks.interface import CodecNetworks
+    from codec.patterns import Numbers
 
 Stream = Literal["semantic", "acoustic", "both"]
 DEFAULT_RATE, DEFAULT_VOCAB = 50, 8192
@@ -250,7 +250,7 @@ class Codec:
 
     def tokens(
         self,
-        codes: Tensor | np.ndarray | Sequence[Sequence[int]],
+        codes: Numbers,
         rate: int | None = None,
         vocab: int | None = None,
         layout: str = "parallel",
@@ -261,8 +261,8 @@ class Codec:
 
         Args:
             codes: integers of any type, on any device: ``(S, T)`` or ``(B, S, T)``, or in another layout, as
-                `Tokens.arrange` gives them, padded with its special token or not. Fewer streams than the rate has are
-                taken as the first ones, where their number can be seen.
+                `Tokens.arrange` gives them, padded with its special token or not; or a list of such items, of any lengths.
+                Fewer streams than the rate has are taken as the first ones, where their number can be seen.
             rate: tokens per second of all streams, default ``self.rate``.
             vocab: semantic vocabulary, default ``self.vocab``.
             layout: that `codec.patterns` has.
@@ -278,10 +278,12 @@ class Codec:
             50.0
         """
         empty = self.describe(self.sample_rate if sample_rate is None else sample_rate, rate, vocab)
-        numbers, pattern = as_codes(codes), empty.pattern(layout)
-        if not pattern.is_flat and numbers.ndim in (2, 3):
+        pattern = empty.pattern(layout)
+        numbers = numbers_of(codes, pattern)
+        shape = numbers[0].shape if isinstance(numbers, list) else numbers.shape
+        if not pattern.is_flat and len(shape) in (2, 3):
             axis = {"stream-first": 0, "time-first": -1}.get(pattern.layout, -2)
-            empty = self._first_streams(empty, numbers.shape[axis])
+            empty = self._first_streams(empty, shape[axis])
         made = batch(empty, rows_of(numbers, empty.pattern(layout)))
         made = made if lengths is None else replace(made, lengths=lengths)
         self.check(made)
@@ -344,8 +346,12 @@ class Codec:
 
         Raises:
             ModelError: another model made them.
-            CodecError: unknown rate or vocabulary, too few frames, or codes outside their codebooks.
+            CodecError: no tokens, an unknown rate or vocabulary, too few frames, or codes outside their codebooks.
         """
+        if not isinstance(tokens, Tokens):
+            raise CodecError(
+                f"tokens are needed, not a {type(tokens).__name__}: model.tokens(codes, rate=…) makes them of codes"
+            )
         if tokens.model in FORMER:
             raise ModelError(former(f"these tokens were made by {FORMER[tokens.model]}, which"))
         if tokens.model != self.fingerprint:

@@ -18,15 +18,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from codec.arrays import as_array, as_integers, given, like
+from codec.arrays import as_array, as_codes, as_integers, given, like
 from codec.errors import CodecError
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from torch import Tensor
+
+    Rows: TypeAlias = Sequence[int] | Sequence[Sequence[int]] | Sequence[Sequence[Sequence[int]]]
+    Numbers: TypeAlias = Tensor | np.ndarray | Sequence[Tensor] | Sequence[np.ndarray] | Rows
+    """Integers in a layout: one item, a batch of them, or a list of items of any lengths."""
 
 Layout = Literal["parallel", "time-first", "stream-first", "delay", "flat", "interleave", "sequential"]
 OTHER_NAMES: dict[str, Layout] = {
@@ -129,8 +135,12 @@ class Pattern:
             CodecError: tokens that this layout does not put there.
         """
         codes = self._undone(as_integers(tokens, "tokens"))
-        if ((codes < 0) | (codes >= np.array(self.codebook_sizes)[:, None])).any():
-            raise CodecError(f"not tokens in the layout {self.layout} of codebooks {self.codebook_sizes}")
+        wrong = (codes < 0) | (codes >= np.array(self.codebook_sizes)[:, None])
+        if wrong.any():
+            stream, step = np.argwhere(wrong)[0]
+            found = (codes + self._offsets())[stream, step]
+            where = f"{found} in stream {stream}, step {step}"
+            raise CodecError(f"not tokens in the layout {self.layout} of codebooks {self.codebook_sizes}: {where}")
         return like(np.ascontiguousarray(codes), tokens)
 
     def text(self, tokens: Tensor | np.ndarray) -> str:
@@ -211,16 +221,37 @@ def batch_of(rows: Sequence[Tensor], pattern: Pattern) -> Tensor:
     return like(np.ascontiguousarray(batch.swapaxes(0, 1)) if pattern.layout == "stream-first" else batch, rows[0])
 
 
-def rows_of(batch: Tensor, pattern: Pattern) -> list[Tensor]:
+def numbers_of(codes: Numbers, pattern: Pattern) -> Tensor | list[Tensor]:
+    """What a language model wrote as int64: a batch, or a list of items whose lengths may differ.
+
+    Raises:
+        CodecError: no integers.
+    """
+    one = 1 if pattern.is_flat else 2
+    if isinstance(codes, list | tuple) and codes and all(_depth(part) == one for part in codes):
+        return [as_codes(part) for part in codes]
+    return as_codes(codes)
+
+
+def _depth(part: Any) -> int:
+    """Axes of an array, a tensor, or numbers in lists of lists."""
+    if hasattr(part, "ndim"):
+        return int(part.ndim)
+    return 1 + _depth(part[0]) if isinstance(part, list | tuple) and part else int(isinstance(part, list | tuple))
+
+
+def rows_of(batch: Tensor | list[Tensor], pattern: Pattern) -> list[Tensor]:
     """The codes ``(S, T)`` of each item of what `batch_of` gives, without padding.
 
     Args:
-        batch: with or without the axis of items, which one item does not need.
+        batch: with or without the axis of items, which one item does not need; or a list of items.
         pattern: that made it.
 
     Raises:
         CodecError: tokens that the layout does not put there.
     """
+    if isinstance(batch, list):
+        return [pattern.undo(row) for row in batch]
     one = 1 if pattern.is_flat else 2
     if batch.ndim not in (one, one + 1):
         raise CodecError(f"tokens of shape {tuple(batch.shape)} are not in the layout {pattern.layout}")

@@ -144,13 +144,20 @@ def test_tokens_of_numbers(tiny: Codec, layout: str) -> None:
     assert tiny.tokens(given.numpy(), 25, 64, layout, lengths=tokens.lengths) == tokens
     one = tokens.item(0).arrange(layout)[:, 0] if layout == "stream-first" else tokens.item(0).arrange(layout)[0]
     assert torch.equal(tiny.tokens(one, rate=25, vocab=64, layout=layout).codes, tokens.item(0).codes)
+    alone = [item.arrange(layout).squeeze(1 if layout == "stream-first" else 0) for item in tokens]
+    for items in (alone, [item.numpy().astype(np.uint16) for item in alone], [item.tolist() for item in alone]):
+        assert tiny.tokens(items, 25, 64, layout, lengths=tokens.lengths) == tokens  # of two lengths
 
 
 def test_numbers_that_are_no_tokens_are_refused(tiny: Codec) -> None:
     for wrong, message in (
         (lambda: tiny.tokens(torch.zeros(3, 10, dtype=torch.long)), "3 streams, but 50 tokens/s have 2; rate= may be 25"),
         (lambda: tiny.tokens(torch.zeros(2, 10)), r"long\(\)"),
-        (lambda: tiny.tokens(torch.full((2, 10), 32)), "codebooks"),
+        (lambda: tiny.tokens(torch.full((2, 10), 32)), "codebooks.*: 32 in stream [01], step 0"),
+        (lambda: tiny.tokens([[0, 1, 2], [0, 1]]), "several lengths"),
+        (lambda: tiny.tokens([[[0, 1], [0, 1]], [[0, 1]]]), "shape .1, 2. are not in the layout"),
+        (lambda: tiny.decode(torch.zeros(1, 2, 5)), r"not a Tensor: model\.tokens"),
+        (lambda: tiny.embed(np.zeros((1, 2, 5))), r"not a ndarray: model\.tokens"),
         (lambda: tiny.tokens([[-1]]), "codebooks"),
         (lambda: tiny.tokens([1, 2, 3]), "not in the layout parallel"),
         (lambda: tiny.tokens([[1, 2]], rate=33), "rate 33"),
