@@ -19,7 +19,7 @@ from torch import Tensor
 from quantizers.nearest import CODE_TILE, POINT_TILE, Block, nearest
 from quantizers.threads import in_threads
 
-FEWEST_TILES = 4
+FEWEST_TILES = 8
 """With fewer, keeping bounds costs more than it saves."""
 BOUNDS_BYTES = 1 << 28
 """Memory for bounds. Points beyond it are searched in full, so that a stream of any length fits."""
@@ -137,14 +137,16 @@ def _search(block: Block, known: Known, moves: list[Move]) -> tuple[Tensor, Tens
         lower = torch.zeros_like(lower)
     upper = (upper.square() + ROUNDING * block.squares).sqrt()
     needed = ~(lower > upper[:, None])  # what is no number is looked at, and found
+    needed.scatter_(1, lower.argmin(1, keepdim=True), True)
+    scores, codes = torch.full_like(lower, -torch.inf), torch.zeros(lower.shape, dtype=torch.int64)
     for number, tile in enumerate(block.tiles):
         rows = needed[:, number].nonzero()[:, 0]
-        if len(rows) > NEARLY_ALL * len(lower):
-            lower[:, number] = _distance(block.scores(tile), block.squares)
-        elif len(rows):
-            lower[rows, number] = _distance(block.scores(tile, rows), block.squares[rows])
-    # What was left out lies above what was found, so the lowest bound is that of a searched tile.
-    indices, distances = block.within(lower.argmin(1))
+        if len(rows):
+            most = len(rows) > NEARLY_ALL * len(lower)
+            where = slice(None) if most else rows
+            scores[where, number], codes[where, number] = block.best(tile, None if most else rows)
+            lower[where, number] = _distance(scores[where, number], block.squares[where])
+    indices, distances = block.winners(scores, codes)
     known.bounds.copy_(lower.view(torch.int32) >> 16)
     known.codes.copy_(indices)
     return indices, distances
@@ -155,15 +157,15 @@ def _after(block: Block, move: Move, lower: Tensor, upper: Tensor) -> tuple[Tens
     lower = (lower - move.rest).clamp_min(0)
     scores = block.scores(move.movers)
     for number, where in move.tiles:
-        mover = _distance(scores[:, where], block.squares)
+        mover = _distance(scores[:, where].amax(1), block.squares)
         lower[:, number] = torch.minimum(lower[:, number], mover)
         upper = torch.minimum(upper, mover)
     return lower, upper
 
 
 def _distance(scores: Tensor, squares: Tensor) -> Tensor:
-    """``(N,)`` distances to the nearest of those codewords whose ``(N, M)`` scores are given."""
-    return (squares - 2 * scores.amax(1)).clamp_min(0).sqrt()
+    """``(N,)`` distances to codewords of such scores."""
+    return (squares - 2 * scores).clamp_min(0).sqrt()
 
 
 def _move(drift: Tensor, movers: int, tile: int) -> Move:

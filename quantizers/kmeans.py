@@ -26,6 +26,8 @@ from quantizers.usage import entropy_of
 
 POINTS_PER_CENTROID = 39
 """With fewer points than this per cluster, centroids describe single points more than clusters (faiss warns there, too)."""
+ROWS = 1 << 13
+"""Points that are summed at once."""
 KNOWN_POINTS = 64
 """So many of the points are kept in a checkpoint, which is refused where others come first."""
 
@@ -183,7 +185,11 @@ def _assign(source: Points, centroids: Tensor, search: BoundedSearch, weights: T
         codes, distances = search.nearest(number, rows, centroids.to(rows.device))
         scale = None if weights is None else weights[start : start + len(rows)].to(rows.device)
         start += len(rows)
-        sums.index_add_(0, codes, rows.double() if scale is None else rows.double() * scale[:, None])
+        for part in map(
+            slice, range(0, len(rows), ROWS), range(ROWS, len(rows) + ROWS, ROWS)
+        ):  # doubled memory is soon used again
+            doubled = rows[part].double()
+            sums.index_add_(0, codes[part], doubled if scale is None else doubled * scale[part, None])
         sizes += torch.bincount(codes, scale, minlength=k)
         inertia += (distances.double() if scale is None else distances.double() * scale).sum()
     reduce_sum(sums, sizes, inertia)
