@@ -105,14 +105,14 @@ def codes(
 
 @app.command()
 def kmeans(
-    n: Annotated[int, typer.Option("--points", help="Number of points.")] = 1_000_000,
-    dim: Annotated[int, typer.Option(help="Width of a point.")] = 128,
-    k: Annotated[int, typer.Option("--clusters", help="Number of clusters.")] = 8192,
-    iterations: Annotated[int, typer.Option(help="Lloyd passes.")] = 3,
+    sizes: Annotated[
+        str, typer.Option(help="Points × their width × clusters, comma-separated; kmeans-pytorch manages the first default.")
+    ] = "10000x64x256,100000x64x1024,1000000x128x8192",
+    iterations: Annotated[int, typer.Option(min=1, help="Lloyd passes.")] = 10,
     libraries: Annotated[str, typer.Option(help="Comma-separated; the first one is what the others are compared with.")] = (
         "semcodec,faiss-cpu,scikit-learn,kmeans-pytorch"
     ),
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines, appended.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines of this run.")] = None,
 ) -> None:
     """Large-scale k-means beside faiss-cpu, scikit-learn and kmeans-pytorch, from the same first centroids."""
     from benchmarks.kmeans import LIBRARIES, compare
@@ -121,7 +121,22 @@ def kmeans(
     unknown = set(chosen) - set(LIBRARIES)
     if unknown:
         raise CodecError(f"no library {', '.join(sorted(unknown))}; known are {', '.join(LIBRARIES)}")
-    compare(chosen, n, dim, k, iterations, output)
+    compare(chosen, [_size(size) for size in sizes.split(",")], iterations, output)
+
+
+def _size(text: str) -> tuple[int, int, int]:
+    """Points, width and clusters.
+
+    Raises:
+        CodecError: no three numbers from 1 on, or fewer points than twice the clusters.
+    """
+    words = text.replace("×", "x").split("x")
+    if len(words) != 3 or not all(word.strip().isdecimal() for word in words):
+        raise CodecError(f"--sizes {text}: points, width and clusters are written as 100000x64x1024")
+    n, dim, k = map(int, words)
+    if not (dim and k) or n < 2 * k:
+        raise CodecError(f"--sizes {text}: two points a cluster are the fewest")
+    return n, dim, k
 
 
 @app.command()

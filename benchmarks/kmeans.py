@@ -1,4 +1,4 @@
-"""k-means beside other libraries: the same points and first centroids, one process each; time, inertia, peak memory."""
+"""k-means beside other libraries: the same points, first centroids and passes, one process each; time, inertia, peak memory."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from codec.atomic import atomic_write
+
+Size = tuple[int, int, int]
+"""Points, their width, clusters."""
 MODES = 4096
 """Modes of the mixture that points are drawn from, like the crowded feature space of an audio encoder."""
+MOST_BYTES = 8 << 30
+"""That a library may take for what it compares; beyond it a machine would be brought down to learn nothing."""
+COLUMNS = ("library", "seconds", "ratio", "inertia", "ratio", "memory beyond the points")
 
 
 def mixture(n: int, dim: int, seed: int = 0) -> np.ndarray:
@@ -60,12 +69,41 @@ def _sklearn(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarr
     return np.asarray(model.fit(points).cluster_centers_)
 
 
+class _EnoughError(Exception):
+    """So many passes are done: here are the centroids."""
+
+
 def _kmeans_pytorch(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarray:
+    """Its release 0.3 draws centroids itself and goes on until they stand still: what draws them is told ours, and it is left
+    where it begins the pass after the last one. All that it computes is its own.
+    """
     import torch
 
-    from quantizers.backends import pytorch_kmeans
+    from quantizers.backends import pytorch_kmeans, starts_where_it_is_told
 
-    return pytorch_kmeans(torch.from_numpy(points), torch.from_numpy(first), iterations).numpy()
+    library = import_module("kmeans_pytorch")
+    needed = 2 * 4 * points.size * len(first)
+    if needed > MOST_BYTES:
+        raise MemoryError(f"all {len(points):,} × {len(first):,} differences at once take {needed / 1e9:.0f} GB")
+    if starts_where_it_is_told(library):
+        return pytorch_kmeans(torch.from_numpy(points), torch.from_numpy(first), iterations).numpy()
+    left, distances = iterations, library.pairwise_distance
+
+    def counted(points: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
+        nonlocal left
+        if not left:
+            raise _EnoughError(centroids.numpy())
+        left -= 1
+        found: torch.Tensor = distances(points, centroids)
+        return found
+
+    told = mock.patch.multiple(library, initialize=lambda *_: torch.from_numpy(first.copy()), pairwise_distance=counted)
+    try:
+        with told:
+            library.kmeans(torch.from_numpy(points), len(first), tol=0)
+    except _EnoughError as enough:
+        return np.asarray(enough.args[0])
+    raise RuntimeError("kmeans-pytorch stopped by itself")
 
 
 LIBRARIES: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
@@ -76,55 +114,72 @@ LIBRARIES: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
 }
 
 
-def measure(library: str, n: int, dim: int, k: int, iterations: int) -> dict[str, float | str]:
-    """Runs one library in this process; returns seconds, inertia and peak memory beyond the points."""
-    import resource
-
+def measure(library: str, n: int, dim: int, k: int, iterations: int) -> dict[str, Any]:
+    """Runs one library in this process; returns seconds, inertia and, where the system tells, peak memory beyond the points."""
     import torch
 
+    from eval.reconstruction.cost import measure as cost_of
     from quantizers.nearest import nearest
 
     points = mixture(n, dim)
     first = start(points, k)
     run = LIBRARIES[library]
     run(points[: 2 * k], first, 1)  # imports and thread pools are not what is compared
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    centroids = run(points, first, iterations)
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    cost = cost_of(lambda: run(points, first, iterations))
     sample = torch.from_numpy(points[:: max(1, n // 100_000)])
-    inertia = nearest(sample, torch.from_numpy(np.ascontiguousarray(centroids, np.float32)))[1].mean().item()
+    inertia = nearest(sample, torch.from_numpy(np.ascontiguousarray(cost.value, np.float32)))[1].mean().item()
     size = {"n": n, "dim": dim, "k": k, "iterations": iterations}
-    return {"library": library, **size, "seconds": seconds, "inertia": inertia, "peak_mb": peak / 1024}
+    memory = None if cost.memory is None else cost.memory / 1e6
+    return {"library": library, **size, "seconds": cost.seconds, "inertia": inertia, "peak_mb": memory}
 
 
-def compare(libraries: list[str], n: int, dim: int, k: int, iterations: int, output: Path | None) -> None:
-    """Runs every library in a process of its own, prints a table with ratios to the first one, and appends JSON lines."""
-    table = Table("library", "seconds", "ratio", "inertia", "ratio", "memory beyond the points")
-    table.title = f"{n:,} × {dim}, {k} clusters, {iterations} passes"
-    base: dict[str, float] = {"seconds": float("nan"), "inertia": float("nan")}
-    for library in libraries:
-        arguments = [library, *map(str, (n, dim, k, iterations))]
-        done = subprocess.run([sys.executable, "-m", "benchmarks.kmeans", *arguments], capture_output=True, text=True)
-        if done.returncode:
-            table.add_row(library, escape(f"failed: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"))
-            continue
-        row = json.loads(done.stdout.splitlines()[-1])
-        base = row if library == libraries[0] else base
-        table.add_row(
-            library,
-            f"{row['seconds']:.1f}",
-            f"{row['seconds'] / base['seconds']:.2f}",
-            f"{row['inertia']:.4f}",
-            f"{row['inertia'] / base['inertia']:.4f}",
-            f"{row['peak_mb']:.0f} MB",
-        )
-        if output:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            with output.open("a") as handle:
-                handle.write(json.dumps(row) + "\n")
-    Console().print(table)
+def compare(libraries: list[str], sizes: list[Size], iterations: int, output: Path | None) -> None:
+    """Runs every library on every size in a process of its own, prints a table of each, and writes JSON lines.
+
+    What the output held before is replaced: all of it is of one run.
+    """
+    rows: list[dict[str, Any]] = []
+    for size in sizes:
+        for library in libraries:
+            rows.append(_run(library, size, iterations))
+            if output:
+                output.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_write(output) as handle:
+                    handle.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        shown = Table(*COLUMNS, title=heading(rows[-1]))
+        for cells in lines(rows[-len(libraries) :]):
+            shown.add_row(*map(escape, cells))
+        Console().print(shown)
+
+
+def _run(library: str, size: Size, iterations: int) -> dict[str, Any]:
+    words = [library, *map(str, (*size, iterations))]
+    done = subprocess.run([sys.executable, "-m", "benchmarks.kmeans", *words], capture_output=True, text=True, encoding="utf-8")
+    if not done.returncode:
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+    said = (done.stderr.strip().splitlines() or ["killed"])[-1]
+    return {"library": library, **dict(zip(("n", "dim", "k"), size, strict=True)), "iterations": iterations, "failed": said}
+
+
+def heading(row: dict[str, Any]) -> str:
+    """What the rows of one size have in common."""
+    return f"{row['n']:,} × {row['dim']}, {row['k']:,} clusters, {row['iterations']} passes"
+
+
+def lines(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Cells of the rows of one size, each beside the first one."""
+    first = rows[0]
+    return [_cells(row, first) for row in rows]
+
+
+def _cells(row: dict[str, Any], first: dict[str, Any]) -> list[str]:
+    if "failed" in row:
+        return [row["library"], f"failed: {row['failed']}", *[""] * 4]
+    ratios = [
+        f"{row[key] / first[key]:.{digits}f}" if key in first else "–" for key, digits in (("seconds", 2), ("inertia", 4))
+    ]
+    memory = "–" if row["peak_mb"] is None else f"{row['peak_mb']:.0f} MB"
+    return [row["library"], f"{row['seconds']:.1f}", ratios[0], f"{row['inertia']:.3f}", ratios[1], memory]
 
 
 if __name__ == "__main__":

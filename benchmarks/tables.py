@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import benchmarks.kmeans
 from benchmarks.voices.report import HEADINGS
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
@@ -22,6 +23,7 @@ PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "export.md",
     ROOT / "docs" / "semantic-encoder.md",
+    ROOT / "docs" / "kmeans.md",
 )
 LISTENER = "faster-whisper:base"
 """Who heard the words of these tables."""
@@ -98,7 +100,7 @@ def _count(what: str, clips: list[str], until: str) -> str:
 
 def speed() -> str:
     """What was measured, and the bar that the design set."""
-    rows = [json.loads(line) for line in (RESULTS / "speed.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (RESULTS / "speed.jsonl").read_text("utf-8").splitlines()]
     return "\n".join([*_table(["on two CPU cores, float32", "median", "bar"]), *(_row(_speed_cells(row)) for row in rows)])
 
 
@@ -111,7 +113,7 @@ def onnx() -> str:
     """What ONNX files with weights of 16 and of 8 bits keep of tokens and sound, beside torch."""
     header = ["weights", "MB", "tokens/s", "tokens flipped, by stream", "mel distance", "by torch", "encode", "by torch"]
     lines = _table(header)
-    for row in (json.loads(line) for line in (RESULTS / "onnx.jsonl").read_text().splitlines()):
+    for row in (json.loads(line) for line in (RESULTS / "onnx.jsonl").read_text("utf-8").splitlines()):
         flipped = ", ".join(f"{share:.2%}" for share in row["flipped"])
         sound, speed = (
             [f"{row[key]:.{digits}f}{unit}" for key in (name, f"{name}_torch")]
@@ -141,6 +143,34 @@ def objectives() -> str:
     majority = [values["majority class", task, "majority"] for task in tasks]
     cells = [f"{value:.1%}" for value in [*majority, sum(majority) / len(majority)]]
     return "\n".join([*lines, _row(["majority class", *["–"] * 3, *cells])])
+
+
+def kmeans() -> str:
+    """k-means of every library, one size under the other."""
+    rows = [json.loads(line) for line in (RESULTS / "kmeans.jsonl").read_text("utf-8").splitlines()]
+    sizes: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        sizes.setdefault(benchmarks.kmeans.heading(row), []).append(row)
+    found = _table(["points", *benchmarks.kmeans.COLUMNS])
+    return "\n".join(
+        [*found, *(_row([size, *cells]) for size, rows in sizes.items() for cells in benchmarks.kmeans.lines(rows))]
+    )
+
+
+def lm_levels() -> str:
+    """What a second of held-out audio costs a language model as it learns, at every rate and level of tokens."""
+    found = json.loads((RESULTS / "lm-levels.json").read_text("utf-8"))
+    after = {share: f"after {round(60 * found['processor_minutes'] * share)} s" for share in (0, 0.25, 0.5, 1)}
+    header = ["`--rate`", "`--streams`", "tokens/s", "bit/s as stored", *after.values(), "of what is stored", "steps"]
+    lines = _table(header)
+    for level in found["levels"]:
+        curve = level["curve"]
+        bits = [min(curve, key=lambda point: abs(point["seconds"] - share * curve[-1]["seconds"])) for share in after]
+        tokens = bits[0]["bits_per_second"] / bits[0]["bits_per_token"]
+        cells = [str(level["rate"]), str(level["streams"]), f"{tokens:.3g}", f"{level['stored']:.4g}"]
+        cells += [f"{point['bits_per_second']:.0f}" for point in bits]
+        lines.append(_row([*cells, f"{curve[-1]['bits_per_second'] / level['stored']:.0%}", str(curve[-1]["step"])]))
+    return "\n".join(lines)
 
 
 def _name(name: str) -> str:
@@ -180,6 +210,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": speed,
     "onnx": onnx,
     "objectives": objectives,
+    "kmeans": kmeans,
+    "lm-levels": lm_levels,
 }
 
 

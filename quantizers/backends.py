@@ -47,7 +47,7 @@ def pytorch_kmeans(points: Tensor, first: Tensor, iterations: int, spherical: bo
             after so many passes.
     """
     library = _library("kmeans_pytorch", NEWER)
-    if "cluster_centers" not in inspect.signature(library.kmeans).parameters:
+    if not starts_where_it_is_told(library):
         raise ImportError(f"kmeans-pytorch 0.3 cannot start from given centroids; what came after it can: pip install {NEWER}")
     centroids: Tensor = library.kmeans(
         points,
@@ -59,6 +59,11 @@ def pytorch_kmeans(points: Tensor, first: Tensor, iterations: int, spherical: bo
         tqdm_flag=False,
     )[1]
     return centroids
+
+
+def starts_where_it_is_told(library: Any) -> bool:
+    """Whether this is kmeans-pytorch as it became after its release."""
+    return "cluster_centers" in inspect.signature(library.kmeans).parameters
 
 
 BACKENDS: dict[str, Callable[[Tensor, Tensor, int, bool], Tensor]] = {

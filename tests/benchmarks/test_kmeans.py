@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import kmeans
@@ -12,9 +13,8 @@ from codec.cli import main
 
 
 def bench(output: Path, *words: str) -> None:
-    sizes = ["--points", "600", "--dim", "4", "--clusters", "8", "--iterations", "2"]
     with pytest.raises(SystemExit) as caught:
-        main(["bench", "kmeans", *sizes, "--output", str(output), *words])
+        main(["bench", "kmeans", "--sizes", "600x4x8,100x3x4", "--iterations", "2", "--output", str(output), *words])
     assert not caught.value.code
 
 
@@ -25,12 +25,63 @@ def test_libraries_find_the_same_and_what_fails_is_said_in_its_row(
     (tmp_path / "kmeans_pytorch.py").write_text("raise ImportError('gone [for good]')")  # even where it is installed
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     bench(tmp_path / "rows.jsonl", "--libraries", "semcodec,scikit-learn,kmeans-pytorch")
-    ours, theirs = (json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines())
+    ours, theirs, failed, *smaller = (json.loads(line) for line in (tmp_path / "rows.jsonl").read_text("utf-8").splitlines())
     assert (ours["library"], theirs["library"]) == ("semcodec", "scikit-learn")
     assert (ours["n"], ours["dim"], ours["k"], ours["iterations"]) == (600, 4, 8, 2)
     assert theirs["inertia"] == pytest.approx(ours["inertia"], rel=1e-3)
-    printed = capsys.readouterr().out
-    assert "failed: ImportError: this k-means backend needs git+https" in " ".join(printed.split())
+    assert failed["failed"] == "ImportError: gone [for good]"
+    assert [(row["library"], row["n"]) for row in smaller] == [(row["library"], 100) for row in (ours, theirs, failed)]
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "600 × 4, 8 clusters, 2 passes" in printed
+    assert "failed: ImportError: gone [for good]" in printed
+
+
+RELEASE = """
+import torch
+
+
+def initialize(X, num_clusters):
+    raise AssertionError
+
+
+def kmeans(X, num_clusters, distance="euclidean", tol=1e-4, device=torch.device("cpu")):
+    state = initialize(X, num_clusters)
+    while True:
+        codes = pairwise_distance(X, state).argmin(1)
+        before = state.clone()
+        for index in range(num_clusters):
+            state[index] = X[codes == index].mean(0)
+        if (state - before).square().sum() < tol:
+            return codes, state
+
+
+def pairwise_distance(data1, data2, device=torch.device("cpu")):
+    return ((data1.unsqueeze(1) - data2.unsqueeze(0)) ** 2.0).sum(-1)
+"""
+"""What kmeans-pytorch 0.3 does, in its order and by its names."""
+
+
+def test_the_release_of_kmeans_pytorch_starts_and_stops_where_others_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kmeans_pytorch.py").write_text(RELEASE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    points = kmeans.mixture(500, 4)
+    first = kmeans.start(points, 8)
+    for passes in (1, 7):
+        theirs, ours = (kmeans.LIBRARIES[name](points, first, passes) for name in ("kmeans-pytorch", "semcodec"))
+        np.testing.assert_allclose(theirs, ours, atol=1e-4)
+    monkeypatch.setattr(kmeans, "MOST_BYTES", 100_000)
+    with pytest.raises(MemoryError, match="500 × 8 differences at once take 0 GB"):
+        kmeans.LIBRARIES["kmeans-pytorch"](points, first, 1)
+
+
+@pytest.mark.parametrize("sizes", ["100x4", "100x4x80", "axbxc", "100x0x4"])
+def test_sizes_that_are_none_are_refused(sizes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "kmeans", "--sizes", sizes])
+    assert caught.value.code == 2
+    assert f"--sizes {sizes}: " in capsys.readouterr().err
 
 
 def test_all_libraries_are_compared_unless_some_are_named(
