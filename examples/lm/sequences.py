@@ -67,7 +67,7 @@ class Vocabulary:
 
     def save(self, folder: Path) -> None:
         """Writes it beside the model."""
-        (folder / "vocabulary.json").write_text(json.dumps(asdict(self), indent=1) + "\n")
+        (folder / "vocabulary.json").write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
@@ -77,7 +77,7 @@ class Vocabulary:
             CodecError: not there.
         """
         try:
-            raw = json.loads((folder / "vocabulary.json").read_text())
+            raw = json.loads((folder / "vocabulary.json").read_text("utf-8"))
         except OSError as error:
             raise CodecError(f"{folder}: no language model here; examples/lm/train.py makes one") from error
         return cls(**raw | {key: tuple(raw[key]) for key in ("codebook_sizes", "classes")})

@@ -22,15 +22,21 @@ def python(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lm")
     for kind, name in (("speech", "speech"), ("music", "music")):
         (folder / "in" / kind).mkdir(parents=True)
         shutil.copy(DATA / f"{name}.flac", folder / "in" / kind)
     wave, rate = soundfile.read(DATA / "music.flac")
     soundfile.write(folder / "in" / "music" / "reversed.wav", wave[::-1], rate)
-    tokenize(Options(folder / "in", folder / "shards", rate=100, vocab=4096, workers=0))
-    return folder / "shards"
+    return folder / "in"
+
+
+@pytest.fixture(scope="module")
+def shards(recordings: Path) -> Path:
+    folder = recordings.with_name("shards")
+    tokenize(Options(recordings, folder, rate=100, vocab=4096, workers=0))
+    return folder
 
 
 def test_tokens_to_sound(shards: Path, tmp_path: Path) -> None:
@@ -50,6 +56,20 @@ def test_tokens_to_sound(shards: Path, tmp_path: Path) -> None:
     refused = python(EXAMPLE / "sample.py", tmp_path / "lm", "-o", tmp_path / "x.wav", "--class-name", "musik")
     assert refused.returncode == 1
     assert refused.stderr == "sample.py: class 'musik' is not one of 'music', 'speech'\n"
+
+
+def test_every_rate_and_level_is_measured(recordings: Path, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    pytest.importorskip("transformers")
+    small = ("--steps", 3, "--width", 32, "--layers", 1, "--batch", 1)
+    done = python(EXAMPLE / "levels.py", recordings, "-o", tmp_path / "levels.json", *small)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "levels.json").read_text("utf-8"))
+    assert (found["recordings"], found["held_out"], found["vocabulary"], found["steps"]) == (3, 1, 8192, 3)
+    assert [level["stored"] for level in found["levels"]] == [162.5, 325, 325, 650, 1300]
+    for level in found["levels"]:
+        assert [point["step"] for point in level["curve"]] == [0, 1, 2, 3]
+        assert level["curve"][-1]["bits_per_second"] < level["curve"][0]["bits_per_second"]
 
 
 def test_shards_of_four_streams_know_their_rate(shards: Path) -> None:
