@@ -121,10 +121,10 @@ def compare(config: TrainConfig, corpus: Path, tasks: Sequence[Path], minutes: f
 
 def _claim(root: Path, about: dict[str, Any]) -> None:
     path = root / "about.json"
-    if path.is_file() and json.loads(path.read_text()) != about:
-        raise CodecError(f"{root}: holds a comparison with other settings ({path.read_text()}); choose another folder")
+    if path.is_file() and json.loads(path.read_text("utf-8")) != about:
+        raise CodecError(f"{root}: holds a comparison with other settings ({path.read_text('utf-8')}); choose another folder")
     root.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(about))
+    path.write_text(json.dumps(about), "utf-8")
 
 
 def choose_clips(corpus: Corpus, folder: Path, config: TrainConfig, hours: float) -> None:
@@ -151,8 +151,8 @@ def _teacher(config: TrainConfig) -> float:
         clock = ProcessorTime()
         teachers = [WhisperTeacher(folder) for folder in config.ssl.teachers]
         cache_features(Corpus(config.folder("corpus")), teachers, config.folder("teacher"))
-        spent.write_text(json.dumps(clock.seconds / 60))
-    return float(json.loads(spent.read_text()))
+        spent.write_text(json.dumps(clock.seconds / 60), "utf-8")
+    return float(json.loads(spent.read_text("utf-8")))
 
 
 def _trained(name: Objective, config: TrainConfig, minutes: float, teacher_minutes: float) -> Trained:
@@ -161,7 +161,7 @@ def _trained(name: Objective, config: TrainConfig, minutes: float, teacher_minut
         found = train_for(name, config, minutes, teacher_minutes if name == "distil" else 0.0)
         with atomic_write(path) as handle:
             handle.write(json.dumps(asdict(found)).encode())
-    return Trained(**json.loads(path.read_text()))
+    return Trained(**json.loads(path.read_text("utf-8")))
 
 
 def train_for(name: Objective, config: TrainConfig, minutes: float, teacher_minutes: float) -> Trained:

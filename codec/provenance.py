@@ -45,7 +45,7 @@ def revision() -> str | None:
     try:
         head, changes = (
             subprocess.run(
-                ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+                ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, encoding="utf-8", check=True
             ).stdout.strip()
             for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
         )

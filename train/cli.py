@@ -53,6 +53,8 @@ def train(
     known = [*(stage.name for stage in STAGES), STATUS]
     root = Path(names.pop()) if config is None and names and names[-1] not in known and Path(names[-1]).is_dir() else None
     for name in names:
+        if config is None and name not in known and len(Path(name).parts) > 1:
+            raise CodecError(f"no folder {name}")
         if name not in known:
             raise CodecError(f"no stage {name}{did_you_mean(name, known)}")
     if config is None and root is None:

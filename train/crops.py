@@ -215,7 +215,7 @@ def open_features(folder: Path) -> np.ndarray:
     if not about.is_file():
         raise CodecError(f"{folder}: no finished feature cache here; run codec train {folder.name} first")
     try:
-        sizes = json.loads(about.read_text())
+        sizes = json.loads(about.read_text("utf-8"))
         return np.memmap(folder / "features.f16", "<f2", "r", shape=(sizes["frames"], sizes["n_components"]))
     except (OSError, ValueError, KeyError) as error:
         raise CodecError(f"{folder}: damaged feature cache ({error}); delete it and run codec train {folder.name}") from error

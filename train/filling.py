@@ -50,7 +50,7 @@ class Filling:
 
     def _filled(self) -> int:
         try:
-            about = json.loads(self._record.read_text())
+            about = json.loads(self._record.read_text("utf-8"))
             size = (self._folder / "features.f16").stat().st_size
             done = int(about.pop("done"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

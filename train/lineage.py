@@ -47,7 +47,7 @@ def require_origin(record: Path, **origins: str) -> None:
         CodecError: it was made from another one.
     """
     try:
-        about = json.loads(record.read_text()) if record.exists() else {}
+        about = json.loads(record.read_text("utf-8")) if record.exists() else {}
         if not isinstance(about, dict):
             raise ValueError("no JSON object")
     except (OSError, ValueError) as error:

@@ -40,7 +40,7 @@ class Metrics:
         self.folder, self._start = folder, start
         self._heard: set[tuple[str, str]] = set()
         if self.path.exists():
-            rows = [line for line in self.path.read_text().splitlines() if start and _step(line) <= start]
+            rows = [line for line in self.path.read_text("utf-8").splitlines() if start and _step(line) <= start]
             with atomic_write(self.path) as handle:
                 handle.write("".join(f"{row}\n" for row in rows).encode())
 
@@ -61,7 +61,7 @@ class Metrics:
             self._board.add_scalar(name, value, step)
         self._board.flush()
         row = {"step": step, "seconds": round(seconds, 1)} | {k: round(float(v), 6) for k, v in values.items()}
-        with self.path.open("a") as handle:
+        with self.path.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(row) + "\n")
         print(" ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
 

@@ -92,7 +92,7 @@ def refuse_another(path: Path, config: Config, values: dict[str, Any], product: 
     """
     if not path.is_file():
         return
-    differ = changed(config, values, json.loads(path.read_text())["config"])
+    differ = changed(config, values, json.loads(path.read_text("utf-8"))["config"])
     if differ:
         raise CodecError(
             f"{product}: made with another config ({', '.join(differ)} differ); choose another root, "

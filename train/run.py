@@ -103,7 +103,7 @@ class Run:
         if not self.main or not figures:
             return
         score, path = sum(figures.values()) / len(figures), self.folder / "best.json"
-        before = json.loads(path.read_text())["score"] if path.is_file() and self.best.is_file() else math.inf
+        before = json.loads(path.read_text("utf-8"))["score"] if path.is_file() and self.best.is_file() else math.inf
         if score < before:
             with atomic_path(self.best) as copy:
                 shutil.copyfile(self.checkpoint, copy)
@@ -203,7 +203,7 @@ def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: s
     """
     path = folder / "config.json"
     try:
-        about = json.loads(path.read_text())
+        about = json.loads(path.read_text("utf-8"))
         theirs, theirs_upon = about["config"], about.get("upon", "")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodecError(f"{path}: damaged ({error}); choose another root or delete {folder}") from error

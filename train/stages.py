@@ -147,7 +147,7 @@ def _corpus(config: TrainConfig) -> Figures:
     with atomic_write(folder / "perturbed.json") as handle:
         handle.write(json.dumps({"hours": hours, "copies": config.corpus.copies}).encode())
     print(f"speed-perturbed copies: {hours:.2f} h")
-    report = json.loads((folder / "report.json").read_text())
+    report = json.loads((folder / "report.json").read_text("utf-8"))
     kept = {f"hours/{key}": value for key, value in report["hours"].items()}
     return kept | {f"left_out/{key}": count for key, count in report["left_out"].items()} | {"hours/copies": hours}
 
@@ -195,7 +195,7 @@ def _features(config: TrainConfig) -> Figures:
 def _kmeans(config: TrainConfig) -> Figures:
     from train.codebooks import fit
 
-    report = json.loads((fit(config) / "report.json").read_text())
+    report = json.loads((fit(config) / "report.json").read_text("utf-8"))
     stacks = [name for name in report if name.startswith("stack")]
     return {
         f"{name}/{vocab}/{figure}": value

@@ -21,6 +21,7 @@ from benchmarks.exam.opening import Opener
 from codec.atomic import atomic_write
 from codec.errors import CodecError
 from eval.reconstruction.cache import cache_key
+from eval.reconstruction.cost import program_faults
 from eval.reconstruction.lookahead import SAMPLE_RATE, lookahead, sound_like
 from eval.reconstruction.operations import multiply_adds, parameters
 
@@ -81,7 +82,9 @@ def cost_of(name: str, version: str, opener: Opener, cache: Path, code: str) -> 
 def _measured_elsewhere(name: str, opener: Opener) -> Cost:
     words = [sys.executable, "-m", "benchmarks.exam.cost", name, json.dumps(opener.commands), str(time.time())]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            words, capture_output=True, text=True, encoding="utf-8", timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired as error:
         raise CodecError(f"its cost was not known after {TIMEOUT} s") from error
     line = next((line for line in done.stdout.splitlines() if line.startswith(MARK)), None)
@@ -106,9 +109,9 @@ def measure(name: str, opener: Opener, began: float) -> Cost:
     torch.set_num_threads(1)
     codec = opener(name)
     wave = sound_like(np.random.default_rng(1), SECONDS * SAMPLE_RATE).astype(np.float32)
-    before = _faults_of_programs()
+    before = program_faults()
     second = _timed(lambda: codec.decode(codec.encode(wave[:SAMPLE_RATE], SAMPLE_RATE)))
-    programs = _faults_of_programs() > before
+    programs = program_faults() > before
     started = second if programs else time.time() - began
     encoded = codec.encode(wave, SAMPLE_RATE)
     encode, decode = _median(lambda: codec.encode(wave, SAMPLE_RATE)), _median(lambda: codec.decode(encoded))
@@ -137,17 +140,10 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _faults_of_programs() -> int:
-    """Page faults of programs that this process ran to their end: any program has some."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
-
-
 def _peak_memory() -> float:
     """In MB. What Linux keeps for `resource` begins with the memory of whoever started this process; its status does not."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
     except (OSError, StopIteration):
         import resource

@@ -80,7 +80,7 @@ def fetch_package(folder: Path, package: str) -> None:
         subprocess.run(["dpkg-deb", "-x", str(archive), str(folder / f".{package}")], check=True)
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise CodecError(f"cannot fetch Debian package {package} (needs Debian or Ubuntu, apt-get update): {error}") from error
-    (folder / f".{package}").rename(folder / package)
+    (folder / f".{package}").replace(folder / package)
     archive.unlink()
 
 

@@ -62,8 +62,8 @@ def perturb(
                 position += len(copy)
     manifest = Path(corpus.folder / "clips.jsonl")
     staged = manifest.with_suffix(".new")
-    staged.write_text(manifest.read_text() + "".join(map(line, grown)))
-    staged.rename(manifest)
+    staged.write_text(manifest.read_text("utf-8") + "".join(map(line, grown)), "utf-8")
+    staged.replace(manifest)
     return _hours_of_copies(grown)
 
 

@@ -72,7 +72,7 @@ class Corpus:
         manifest = self.folder / "clips.jsonl"
         if not manifest.is_file():
             raise CodecError(f"{folder}: no corpus here; build one with: codec train corpus")
-        rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+        rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
         self.entries = [Entry(**{**row, "clip": Recording(**row["clip"])}) for row in rows]
         if not self.entries:
             raise CodecError(f"{folder}: the corpus is empty")
@@ -115,7 +115,7 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
     position = 0
     with (
         (folder / ".audio.i16").open("wb") as audio,
-        (folder / ".clips.jsonl").open("w") as manifest,
+        (folder / ".clips.jsonl").open("w", encoding="utf-8") as manifest,
         ProcessPoolExecutor(workers) as pool,
     ):
         for clip, wave, problem in heard("building corpus", _decoded(pool, clips), lambda item: len(item[1]) / SAMPLE_RATE):
@@ -141,10 +141,10 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
         "left_out": dict(left_out),
         "examples": examples[:200],
     }
-    (folder / ".report.json").write_text(json.dumps(report, indent=1))
+    (folder / ".report.json").write_text(json.dumps(report, indent=1), "utf-8")
     (folder / "clips.jsonl").unlink(missing_ok=True)  # one of an older build must not be found beside newer audio
     for name in ("audio.i16", "report.json", "clips.jsonl"):
-        (folder / f".{name}").rename(folder / name)
+        (folder / f".{name}").replace(folder / name)
     return report
 
 

@@ -136,5 +136,5 @@ def speak(folder: Path, text: str, voice: str) -> Path:
         if spoken.returncode or not staged.exists():  # festival misses a voice without an exit status
             wanted = f" (apt-get install {dict([*FESTIVAL.items(), UNHEARD])[name]})" if program == "festival" else ""
             raise CodecError(f"{program} cannot speak as {name}{wanted}: {spoken.stderr.decode(errors='replace').strip()}")
-        staged.rename(path)
+        staged.replace(path)
     return path

@@ -161,7 +161,7 @@ def converted(checkpoint: Path, kind: str) -> Path:
             _check_record(checkpoint)
             _convert(read_checkpoint(checkpoint), kind, temporary, checkpoint)
             if not folder.is_dir():  # another process may have been faster
-                temporary.rename(folder)
+                temporary.replace(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except (OSError, SafetensorError) as error:

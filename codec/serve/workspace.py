@@ -34,7 +34,7 @@ class Workspace:
         new = tempfile.mkdtemp(prefix=f".{PREFIX}")
         self._lock = _lock(new)
         self.path = Path(new).with_name(Path(new).name[1:])
-        os.rename(new, self.path)
+        os.replace(new, self.path)
         self._remove = weakref.finalize(self, _remove, self.path, self._lock)  # at the latest when the process exits
 
     @contextlib.contextmanager

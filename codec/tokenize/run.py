@@ -112,7 +112,7 @@ def finish(
 def _again(output: Path, task: Task, deaths: Counter[tuple[int, int | None]]) -> Task:
     """The task once more; without the row that its worker died of, if that was not the first time."""
     try:
-        row = int(journal_path(output, task).read_text())
+        row = int(journal_path(output, task).read_text("utf-8"))
     except (OSError, ValueError):
         row = None
     deaths[task.shard, row] += 1

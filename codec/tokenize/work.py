@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -185,7 +186,7 @@ def _encode(model: Codec, setup: Setup, task: Task) -> tuple[dict[int, Encoded],
                 with open_place(setup.root, row.place) as sound:
                     found |= {encoded.index: encoded for encoded in encoder.add(index, sound)}
             except (CodecError, OSError) as error:
-                failures[index] = one_line(str(error).replace(f"{setup.root}/", ""))
+                failures[index] = one_line(str(error).replace(f"{setup.root}{os.sep}", ""))
             if encoder.full:
                 found |= {encoded.index: encoded for encoded in encoder.flush()}
     found |= {encoded.index: encoded for encoded in encoder.flush()}
@@ -195,7 +196,7 @@ def _encode(model: Codec, setup: Setup, task: Task) -> tuple[dict[int, Encoded],
 def _note(setup: Setup, task: Task, index: int) -> None:
     path = journal_path(Path(setup.output), task)
     try:
-        path.write_text(str(index))
+        path.write_text(str(index), "utf-8")
     except OSError as error:
         raise CodecError(f"cannot write {path}: {error.strerror}") from error
 

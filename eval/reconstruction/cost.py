@@ -38,12 +38,12 @@ def measure(function: Callable[[], T]) -> Cost[T]:
     sampling thread is needed, which would miss short peaks and take time away from what is measured.
     """
     before = _resident("VmRSS") if _reset_peak() else None
-    programs = _program_faults()
+    programs = program_faults()
     start = time.perf_counter()
     value = function()
     seconds = time.perf_counter() - start
     peak = _resident("VmHWM")
-    if before is None or peak is None or _program_faults() != programs:
+    if before is None or peak is None or program_faults() != programs:
         return Cost(value, seconds, None)
     return Cost(value, seconds, max(0, peak - before))
 
@@ -51,11 +51,11 @@ def measure(function: Callable[[], T]) -> Cost[T]:
 def release_memory() -> None:
     """Gives memory of dead objects back to the system, so that whoever is measured next does not get it for nothing."""
     gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # not GNU's C library
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not GNU's C library
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _program_faults() -> int:
+def program_faults() -> int:
     """Page faults of programs that this process started and that have ended: any program has some."""
     try:
         import resource
@@ -66,7 +66,7 @@ def _program_faults() -> int:
 
 def _reset_peak() -> bool:
     try:
-        _CLEAR.write_text("5")
+        _CLEAR.write_text("5", "utf-8")
     except OSError:
         return False
     return True
@@ -74,7 +74,7 @@ def _reset_peak() -> bool:
 
 def _resident(field: str) -> int | None:
     try:
-        lines = _STATUS.read_text().splitlines()
+        lines = _STATUS.read_text("utf-8").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)

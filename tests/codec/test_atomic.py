@@ -1,8 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from codec.atomic import atomic_path, atomic_write
+from codec.atomic import atomic_path, atomic_write, remove_leftovers
 from codec.errors import CodecError
 
 
@@ -29,3 +30,18 @@ def test_unwritable_places_are_named(tmp_path: Path) -> None:
         pass
     with pytest.raises(CodecError, match="is a folder"), atomic_path(tmp_path):
         pass
+
+
+def test_windows_is_never_asked_for_a_process_by_a_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, signal 0 is Ctrl-C."""
+    with atomic_path(tmp_path / "x") as temporary:
+        left = temporary.with_name(temporary.name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-"))
+    left.touch()  # as if its process were gone
+    monkeypatch.setattr("codec.atomic.os.kill", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr("codec.atomic._POSIX", False)
+    monkeypatch.setattr("codec.atomic._here", lambda: left.name.split("-")[1])
+    remove_leftovers(tmp_path)
+    assert left.exists()
+    monkeypatch.undo()
+    remove_leftovers(tmp_path)
+    assert not left.exists()

@@ -324,6 +324,7 @@ def test_a_run_tells_how_far_it_is_and_knows_its_config(tmp_path: Path, capsys: 
     for words, message in (
         (["statos", str(tmp_path)], "no stage statos; did you mean status"),
         (["status"], "name a config or a run's folder"),
+        (["status", "runs/nowhere"], "no folder runs/nowhere"),
         ([str(tmp_path), "init=nowhere"], "init: no model 'nowhere'|nowhere"),
         ([str(tmp_path), "corpus.sources=[recordins/]"], "corpus.sources: no folder recordins"),
         ([str(tmp_path), "corpus.sources=[debain]"], "no folder debain; did you mean debian"),

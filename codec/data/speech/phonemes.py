@@ -39,7 +39,11 @@ def phonemes(text: str, language: str) -> str:
 def _espeak(text: str, voice: str) -> str:
     try:
         spoken = subprocess.run(
-            ["espeak-ng", "-q", "--ipa=3", "-v", voice, "--", text], capture_output=True, text=True, check=True
+            ["espeak-ng", "-q", "--ipa=3", "-v", voice, "--", text],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
         ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise CodecError(f"phonemes need espeak-ng: apt-get install espeak-ng ({error})") from error

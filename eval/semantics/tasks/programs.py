@@ -66,7 +66,7 @@ def run(command: Sequence[str]) -> None:
     """
     if shutil.which(command[0]) is None:
         raise CodecError(f"{command[0]} is missing: apt-get install {command[0]}")
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", stdin=subprocess.DEVNULL)
     if done.returncode:
         reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
         raise CodecError(f"{command[0]} failed with exit code {done.returncode}: {reason}")

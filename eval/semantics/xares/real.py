@@ -146,7 +146,7 @@ def run_real(folder: Path, embedders: Sequence[str], tasks: Sequence[Path]) -> I
     for name, encoder in encoders.items():
         # Several jobs need several GPUs; 0 means: in this process.
         command = [sys.executable, "-m", "xares.run", encoder, *files.values(), "--max-jobs", "0"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
         for task in files:
             kept = folder / "env" / task / "checkpoints" / class_name(name)
             found = {head: _read(kept / f"{head}_score.txt") for head in ("mlp", "knn")}
@@ -161,7 +161,7 @@ def run_real(folder: Path, embedders: Sequence[str], tasks: Sequence[Path]) -> I
 
 
 def _read(path: Path) -> float | None:
-    return float(path.read_text().split()[0]) if path.is_file() else None
+    return float(path.read_text("utf-8").split()[0]) if path.is_file() else None
 
 
 def _link(card: TaskCard, source: Path, target: Path) -> None:

@@ -41,7 +41,7 @@ def start(audio: Path, folder: Path) -> float:
 
 
 @pytest.mark.parametrize("done", [False, True])
-@pytest.mark.parametrize(("call", "at"), [("write_text", 1), ("write_text", 2), *(("rename", at) for at in (1, 2, 3, 4))])
+@pytest.mark.parametrize(("call", "at"), [("write_text", 1), ("write_text", 2), *(("replace", at) for at in (1, 2, 3, 4))])
 def test_a_killed_build_ends_like_an_unbroken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, at: int, done: bool
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_killed_build_ends_like_an_unbroken_one(
 def test_an_older_manifest_is_never_beside_newer_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "in" / "0.wav", 0.5)
     build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
-    monkeypatch.setattr(Path, "rename", killer(Path.rename, 1, done=True))
+    monkeypatch.setattr(Path, "replace", killer(Path.replace, 1, done=True))
     with pytest.raises(KilledError):
         build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
     assert not (tmp_path / "corpus" / "clips.jsonl").exists()
