@@ -82,13 +82,12 @@ class Objective:
     def specimens(self, model: nn.Module, held_out: Mapping[str, Batch]) -> Specimens:
         """The first clip of every domain, what becomes of it at every rate, and the use of the acoustic codebooks meanwhile."""
         clips: dict[str, dict[str, Tensor]] = {}
-        codes = CodesGiven()
-        for domain, held in held_out.items():
-            batch = held.first(CLIPS_COUNTED).to(self.place.device)
-            clips[domain] = {"original": batch.wave[0]}
-            for rate, point in self.networks.points.items():
-                quantizer = self.networks.quantizer
-                with codes.of(rate, quantizer, quantizer.codebook_sizes[: point.n_streams - 1]):
+        with CodesGiven(self.networks.quantizer, self.networks.quantizer.codebook_sizes) as codes:
+            for domain, held in held_out.items():
+                batch = held.first(CLIPS_COUNTED).to(self.place.device)
+                clips[domain] = {"original": batch.wave[0]}
+                for rate in self.networks.points:
+                    codes.rate = rate
                     clips[domain][f"{rate} tokens a second"] = self._at(rate, model, batch)[0][0]
         return Specimens(clips, codes.figures())
 
