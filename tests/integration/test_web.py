@@ -20,6 +20,7 @@ from codec.arrays import as_array
 from codec.container.bitstream import read, save
 from codec.model import Codec
 from tests.conftest import DATA
+from tests.eval.listening.axe import serious
 from tests.eval.listening.conftest import browser, page
 
 __all__ = ["browser", "page"]  # fixtures
@@ -96,12 +97,16 @@ def test_the_page_codes_in_the_browser_and_without_a_network(site: str, expected
     page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
     page.set_input_files("#file", DATA / "speech.flac")
     page.wait_for_selector("#status:text-is('Done.')")
+    assert not serious(page)
     found, wanted = read(downloaded("#sct")), read(expected / "speech_50.sct")
     assert (found.codes != wanted.codes).sum() <= 1, "a rounding may flip one code in thousands"
     assert found.lengths.tolist() == wanted.lengths.tolist()
     assert downloaded("#wav").stat().st_size == 44 + 2 * int(wanted.lengths[0])
     page.click("#play")
-    page.check("input[value=original]")
+    page.keyboard.press("2")
+    assert page.is_checked("input[value=semantic]")
+    page.keyboard.press("0")
+    assert page.is_checked("input[value=original]")
     assert page.get_attribute("#play", "aria-pressed") == "true"
     link = page.get_attribute("#share", "href")
     page.set_input_files("#file", {"name": "x.sct", "mimeType": "", "buffer": (expected / "speech_50.sct").read_bytes()[:-9]})

@@ -15,6 +15,7 @@ from eval.listening.export import export_study
 from eval.listening.results import collect
 from eval.listening.server import make_app
 from eval.listening.study import REFERENCE, Study, load_study
+from tests.eval.listening.axe import serious
 from tests.eval.listening.conftest import serving
 from tests.eval.listening.rater import by_keyboard, on_trial, practise, set_up, slide, take_part, with_loudspeakers
 
@@ -30,16 +31,22 @@ def stored(folder: Path) -> dict[tuple[str, str], float]:
         return {(trial, stimulus): score for trial, stimulus, score in db.execute("SELECT trial, stimulus, score FROM ratings")}
 
 
+def nothing_hinders(page: Any) -> None:
+    found = serious(page)
+    assert not found, found
+
+
 def test_whole_study(page: Any, new_study: Callable[..., Path], tmp_path: Path) -> None:
     folder = new_study()
     study = load_study(folder)
     with serving(make_app(folder), page) as address:
         page.goto(f"{address}/#join={study.invite}")
         take_part(page, "Ada")
-        set_up(page, lambda name: None)
+        set_up(page, lambda name: nothing_hinders(page))
         practise(page)
 
         on_trial(page, 1)  # all by keyboard
+        nothing_hinders(page)
         by_keyboard(
             page, {"A": ["End"], "B": ["PageUp"] * 3, "C": ["PageUp", "ArrowRight"], "D": ["Home"], "E": ["PageUp"] * 7}
         )
@@ -69,6 +76,7 @@ def test_whole_study(page: Any, new_study: Callable[..., Path], tmp_path: Path) 
         page.get_by_role("heading", name="Thank you").wait_for()
         page.reload()
         page.get_by_role("heading", name="Thank you").wait_for()
+        nothing_hinders(page)
         assert stored(folder) == expected
 
         results = collect(study, folder)  # while the server runs
@@ -258,6 +266,7 @@ def test_other_modes(page: Any, new_study: Callable[..., Path], mode: str) -> No
                 page.keyboard.press(letter)
             page.keyboard.press(answer)
             page.get_by_text("All rated").wait_for()
+            nothing_hinders(page)
             page.keyboard.press("Enter")
         page.get_by_role("heading", name="Thank you").wait_for()
     first, second = study.plan(0)
@@ -274,6 +283,7 @@ def test_links_that_do_not_work(page: Any, new_study: Callable[..., Path]) -> No
         for link, message in (("", "Ask whoever runs it"), ("#r=forged", "not valid")):
             page.goto(f"{address}/{link}")
             page.get_by_text(message).wait_for()
+            nothing_hinders(page)
         page.goto("about:blank")
         page.goto(f"{address}/#join={load_study(folder).invite}")
         take_part(page, "Ada")
