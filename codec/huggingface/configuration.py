@@ -41,7 +41,8 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
         **options: Any,
     ) -> None:
         self.model = ModelConfig().model_dump(mode="json") if model is None else model
-        self.fingerprint, self.decoder = fingerprint, decoder
+        # Not self.decoder: transformers takes an attribute of that name for a config of its own.
+        self.fingerprint, self.decoder_fingerprint = fingerprint, decoder
         sizes = self.sizes
         points = self._points
         self.rate = min(points, key=lambda each: abs(each - DEFAULT_RATE)) if rate is None else rate
@@ -49,6 +50,13 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
         self.auto_map = AUTO_MAP
         super().__init__(**{key: value for key, value in options.items() if key != "auto_map"})
         self.check()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, under the names that the constructor takes."""
+        found: dict[str, Any] = super().to_dict()
+        return {key: value for key, value in found.items() if key != "decoder_fingerprint"} | {
+            "decoder": self.decoder_fingerprint
+        }
 
     def check(self) -> None:
         """Looks at the operating point, which transformers may have set after construction.

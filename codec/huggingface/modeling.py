@@ -88,13 +88,14 @@ class SemcodecModel(PreTrainedModel):  # type: ignore[misc]  # transformers is n
             config: in place of the folder's own, for its rate and vocabulary.
             dtype: ``None``, ``"auto"`` or float32, in which the networks compute.
             device_map: one device for all of it: ``"cpu"``, ``"cuda"``, ``"auto"``, ``{"": 0}``.
-            options: of the config, such as ``rate`` and ``vocab``, or of the download, such as ``revision``.
+            options: of the config, such as ``rate`` and ``vocab``, or of the download, such as ``revision``; with
+                ``output_loading_info`` a report comes along, which is empty: what is missing or unknown is refused.
 
         Raises:
             ModelError: missing, damaged, or not such a model.
             CodecError: another dtype, several devices, or unknown options.
         """
-        dtype = options.pop("torch_dtype", dtype)
+        dtype, told = options.pop("torch_dtype", dtype), options.pop("output_loading_info", False)
         if options.get("quantization_config") is not None:
             raise CodecError("quantization_config: these networks are not quantised; codec export --onnx --int8 is")
         if dtype not in (None, "auto", "float32", torch.float32):
@@ -116,7 +117,9 @@ class SemcodecModel(PreTrainedModel):  # type: ignore[misc]  # transformers is n
         config.check()
         networks = load_network(lambda: build(config.sizes), folder / "model.safetensors", DERIVED)
         config.fingerprint, config.name_or_path = fingerprint, str(pretrained_model_name_or_path)
-        return cls(config, networks.to(device)).eval()
+        model = cls(config, networks.to(device)).eval()
+        report: dict[str, Any] = {key: set() for key in ("missing_keys", "unexpected_keys", "mismatched_keys")}
+        return (model, report | {"error_msgs": []}) if told else model  # type: ignore[return-value]  # as transformers does it
 
     def save_pretrained(self, save_directory: str | Path, *arguments: Any, **options: Any) -> None:
         """Writes what `from_pretrained`, ``AutoModel`` and `codec.load` read; as every transformers model otherwise."""
@@ -128,7 +131,8 @@ class SemcodecModel(PreTrainedModel):  # type: ignore[misc]  # transformers is n
         state = {key: value for key, value in state.items() if not key.startswith(DERIVED)}
         sizes = self.networks.config.model_dump(mode="json")
         self.config.model = sizes
-        self.config.fingerprint, self.config.decoder = hash_of(sizes, state), hash_of(sizes, state, decoder=True)
+        self.config.fingerprint = hash_of(sizes, state)
+        self.config.decoder_fingerprint = hash_of(sizes, state, decoder=True)
         options["max_shard_size"] = "1TB"  # one file, which is what codec.load reads
         super().save_pretrained(save_directory, *arguments, state_dict=state, **options)
 
