@@ -24,6 +24,7 @@ PAGES = (
     ROOT / "docs" / "export.md",
     ROOT / "docs" / "semantic-encoder.md",
     ROOT / "docs" / "kmeans.md",
+    ROOT / "docs" / "language-models.md",
 )
 LISTENER = "faster-whisper:base"
 """Who heard the words of these tables."""
@@ -159,10 +160,18 @@ def kmeans() -> str:
 
 def lm_levels() -> str:
     """What a second of held-out audio costs a language model as it learns, at every rate and level of tokens."""
-    found = json.loads((RESULTS / "lm-levels.json").read_text("utf-8"))
+    path = RESULTS / "lm-levels.json"
+    if not path.is_file():
+        return "Not measured yet: `python examples/lm/levels.py --help`."
+    found = json.loads(path.read_text("utf-8"))
     after = {share: f"after {round(60 * found['processor_minutes'] * share)} s" for share in (0, 0.25, 0.5, 1)}
     header = ["`--rate`", "`--streams`", "tokens/s", "bit/s as stored", *after.values(), "of what is stored", "steps"]
-    lines = _table(header)
+    about = (
+        f"{found['recordings']} recordings, {found['minutes_of_audio']:g} minutes, {found['held_out']} of them held out; "
+        f"vocabulary {found['vocabulary']}; width {found['width']}, {found['layers']} layers, {found['batch']} crops of "
+        f"{found['crop_seconds']:g} s a step. Bit/s of held-out audio, by processor time of learning:"
+    )
+    lines = [about, "", *_table(header)]
     for level in found["levels"]:
         curve = level["curve"]
         bits = [min(curve, key=lambda point: abs(point["seconds"] - share * curve[-1]["seconds"])) for share in after]
