@@ -185,9 +185,8 @@ def _assign(source: Points, centroids: Tensor, search: BoundedSearch, weights: T
         codes, distances = search.nearest(number, rows, centroids.to(rows.device))
         scale = None if weights is None else weights[start : start + len(rows)].to(rows.device)
         start += len(rows)
-        for part in map(
-            slice, range(0, len(rows), ROWS), range(ROWS, len(rows) + ROWS, ROWS)
-        ):  # doubled memory is soon used again
+        for first in range(0, len(rows), ROWS):  # memory of doubled points is soon used again
+            part = slice(first, first + ROWS)
             doubled = rows[part].double()
             sums.index_add_(0, codes[part], doubled if scale is None else doubled * scale[part, None])
         sizes += torch.bincount(codes, scale, minlength=k)
