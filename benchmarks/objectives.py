@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -33,11 +32,12 @@ from eval.semantics.embeddings.tokens import encoder_features
 from eval.semantics.interface import Embedder
 from eval.semantics.probe import find_tasks, run_probes
 from train.cli import read_config
+from train.clock import ProcessorTime
 from train.config import TrainConfig
+from train.loop import no_figures, train
 from train.parallel import join
-from train.progress import Steps
-from train.run import LOG_EVERY, Average, Run, check_finite, cosine
-from train.ssl.pretrain import Pretraining, crops_of
+from train.run import Average, cosine
+from train.ssl.pretrain import crops_of, pretraining
 from train.ssl.teacher import WhisperTeacher, cache_features
 
 Objective = Literal["mae", "jepa", "distil"]
@@ -68,26 +68,6 @@ class Trained:
     teacher_minutes: float
     audio_hours: float
     figures: dict[str, float]
-
-
-class ProcessorTime:
-    """Seconds of processor time over all starts of a training; a part of its checkpoint."""
-
-    def __init__(self) -> None:
-        self._before, self._start = 0.0, time.process_time()
-
-    @property
-    def seconds(self) -> float:
-        """Spent until now."""
-        return self._before + time.process_time() - self._start
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"seconds": self.seconds}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on counting from there."""
-        self._before, self._start = float(state["seconds"]), time.process_time()
 
 
 def compare(config: TrainConfig, corpus: Path, tasks: Sequence[Path], minutes: float, hours: float) -> dict[str, Any]:
@@ -171,31 +151,27 @@ def train_for(name: Objective, config: TrainConfig, minutes: float, teacher_minu
         CodecError: the loss is no longer a number, or the folder holds a training with another config.
     """
     torch.manual_seed(config.seed)
-    config = config.model_copy(update={"ssl": config.ssl.model_copy(update={"objective": name})})
+    config = config.model_copy(update={"ssl": config.ssl.model_copy(update={"objective": name, "steps": sys.maxsize})})
     stage, place = config.ssl, join()
     data, valid = crops_of(config, place)
-    work, clock = Pretraining(config, data, place), ProcessorTime()
-    run = Run(config.folder(name), config, {**work.parts, "clock": clock}, matters=("ssl", "model", "seed", "precision"))
-    done = run.resume()
-    steps = Steps(name, data, done, sys.maxsize, place)
-    for step, batch in steps:
+    whole, clock = pretraining(config, data, valid, place), ProcessorTime()
+
+    def rate(step: int) -> float:
+        """It falls with time: the last step is the one that the steps until now promise."""
         share = max(1e-9, clock.seconds / (60 * minutes))
-        if share >= 1:
-            break
-        loss = work.loss(step, batch)
-        check_finite(loss, step, run)
-        # The learning rate falls with time: the last step is the one that the steps until now promise.
-        work.update(step, loss, cosine(step, round(step / share), stage.learning_rate), run)
-        done = step + 1
-        if done % LOG_EVERY == 0:
-            run.log(done, {"train/loss": loss.item(), "train/speed": steps.speed})
-        if done % stage.save_every == 0:
-            run.save(done)
-    spent = clock.seconds / 60
-    run.save(done)
-    figures = {} if valid is None else work.validate(valid)
+        return cosine(step, round(step / share), stage.learning_rate)
+
+    training = replace(
+        whole,
+        name=name,
+        validate=no_figures,
+        beside={**whole.beside, "clock": clock},
+        rate=rate,
+        ended=lambda: clock.seconds >= 60 * minutes,
+    )
+    _, done, averaged = train(config, stage, data, place, training)
     audio = done * stage.batch_size * stage.crop_frames / 50 / 3600
-    return Trained(name, done, spent, teacher_minutes, audio, figures)
+    return Trained(name, done, clock.seconds / 60, teacher_minutes, audio, dict(whole.validate(averaged)))
 
 
 def _open(name: str, config: TrainConfig) -> Embedder:

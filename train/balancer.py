@@ -22,11 +22,11 @@ class Balancer:
         self.weights, self.decay = dict(weights), decay
         self._norms: dict[str, float] = {}
 
-    def backward(self, losses: Mapping[str, Tensor], output: Tensor) -> None:
-        """Sends the balanced sum of gradients back through ``output``.
+    def total(self, losses: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        """The weighted sum of losses, whose gradient at ``output`` is the balanced one.
 
         Args:
-            losses: scalars that depend on ``output``; their graphs are freed.
+            losses: scalars that depend on ``output``.
             output: of the model, ``(B, samples)``.
 
         Raises:
@@ -42,7 +42,9 @@ class Balancer:
             self._norms[name] = self.decay * self._norms.get(name, norm) + (1 - self.decay) * norm
             if self._norms[name] != 0:  # what is no number must reach the gradients, where it is found
                 balanced += gradient * (self.weights[name] / total / self._norms[name])
-        output.backward(balanced)
+        value = torch.stack([self.weights[name] * loss.detach() for name, loss in losses.items()]).sum()
+        sent = (output * balanced).sum()
+        return value + sent - sent.detach()
 
     def state_dict(self) -> dict[str, float]:
         """The moving averages."""

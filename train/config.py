@@ -39,6 +39,22 @@ class RunConfig(Config):
         return Path(self.root) / name
 
 
+class LoneConfig(RunConfig):
+    """A training of one stage, whose folder is the root.
+
+    Attributes:
+        corpus: folder made by ``codec train corpus``.
+        seed: of everything random.
+    """
+
+    corpus: str
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    def folder(self, name: str) -> Path:
+        """The root."""
+        return Path(self.root)
+
+
 class CorpusConfig(Config):
     """Where audio comes from.
 
@@ -59,7 +75,37 @@ class CorpusConfig(Config):
     disturbed: Share = 0.0
 
 
-class SemanticStage(Config):
+class CropSteps(Config):
+    """Steps on crops of a corpus.
+
+    Attributes:
+        weights: share of each domain among crops.
+        crop_frames: length of a crop in frames of 20 ms.
+        batch_size: crops a step, of all processes together.
+        steps: of the optimiser.
+        learning_rate: at its peak.
+        save_every: steps between checkpoints.
+    """
+
+    weights: Weights
+    crop_frames: Count = 80
+    batch_size: Count = 16
+    steps: Count
+    learning_rate: Positive
+    save_every: Count = 500
+
+
+class CropStage(CropSteps):
+    """What stages that train networks on crops have in common.
+
+    Attributes:
+        average_decay: of the moving average of weights that is exported.
+    """
+
+    average_decay: Decay = 0.999
+
+
+class SemanticStage(CropSteps):
     """Pretraining of the semantic encoder.
 
     Attributes:
@@ -87,7 +133,6 @@ class SemanticStage(Config):
     mask_share: Share = 0.3
     mask_span: Count = 10
     refit: bool = False
-    save_every: Count = 500
 
     @property
     def average_decay(self) -> float:
@@ -118,28 +163,6 @@ class KMeansStage(Config):
     shares: dict[Domain, Positive] = {}
     spectrum_weight: Positive = 1.0
     refit: bool = False
-
-
-class CropStage(Config):
-    """What stages that train networks on crops have in common.
-
-    Attributes:
-        weights: share of each domain among crops.
-        crop_frames: length of a crop in frames of 20 ms.
-        batch_size: crops a step, of all processes together.
-        steps: of the optimiser.
-        learning_rate: at its peak.
-        average_decay: of the moving average of weights that is exported.
-        save_every: steps between checkpoints.
-    """
-
-    weights: Weights
-    crop_frames: Count = 80
-    batch_size: Count = 16
-    steps: Count
-    learning_rate: Positive
-    average_decay: Decay = 0.999
-    save_every: Count = 500
 
 
 class TrackerStage(CropStage):

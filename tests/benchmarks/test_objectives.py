@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from benchmarks import objectives, tables
-from benchmarks.objectives import OBJECTIVES, ProcessorTime, choose_clips, compare, main, train_for
+from benchmarks.objectives import OBJECTIVES, choose_clips, compare, main, train_for
 from codec.config import SemanticConfig
 from codec.data import Corpus
 from codec.errors import CodecError
 from tests.codec.data.sentence import sentence_corpus
 from tests.conftest import TINY
 from tests.eval.semantics.folders import tone_task
+from train import loop
 from train.config import CodecStage, SemanticStage, TrainConfig
 
 MODEL = TINY.model_copy(update={"semantic": SemanticConfig(dim=32, hidden_dim=64, dilations=(1, 2), n_features=12)})
@@ -92,36 +93,25 @@ def test_what_was_interrupted_goes_on_with_what_is_left_of_its_time(
 ) -> None:
     settings = config(tmp_path, corpus)
     choose_clips(Corpus(corpus), tmp_path / "corpus", settings, hours=1)
-    real, stopped = objectives.check_finite, 12
+    real, stopped = loop.check_finite, 12
 
     def killing(loss: torch.Tensor, step: int, run: object) -> None:
         if step == stopped:
             raise KeyboardInterrupt
         real(loss, step, run)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(objectives, "check_finite", killing)
+    monkeypatch.setattr(loop, "check_finite", killing)
     with pytest.raises(KeyboardInterrupt):
         train_for("mae", settings, minutes=10, teacher_minutes=0)
     kept = torch.load(tmp_path / "mae" / "checkpoint.pt", weights_only=True)
     assert kept["step"] == 10
     spent = kept["parts"]["clock"]["seconds"] / 60
     assert spent > 0
-    monkeypatch.setattr(objectives, "check_finite", real)
+    monkeypatch.setattr(loop, "check_finite", real)
     found = train_for("mae", settings, minutes=spent + MINUTES / 4, teacher_minutes=0)
     assert found.steps > 10
     assert spent + MINUTES / 4 <= found.minutes < spent + 2 * MINUTES
     assert train_for("mae", settings, minutes=spent, teacher_minutes=0).steps == found.steps
-
-
-def test_waiting_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [5.0]
-    monkeypatch.setattr("time.process_time", lambda: now[0])
-    clock = ProcessorTime()
-    now[0] = 7.0
-    assert clock.seconds == 2.0
-    clock.load_state_dict({"seconds": 30.0})
-    now[0] = 8.0
-    assert clock.state_dict() == {"seconds": 31.0}
 
 
 def test_a_part_of_a_corpus(corpus: Path, tmp_path: Path) -> None:

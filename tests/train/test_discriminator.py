@@ -11,7 +11,7 @@ def test_balanced_gradients_have_the_shares_of_their_weights() -> None:
         output = torch.randn(2, 100, requires_grad=True)
         identity = output * 1.0
         balancer = Balancer({"a": 3.0, "b": 1.0})
-        balancer.backward({"a": scale * identity[0].sum(), "b": identity[1].square().sum()}, identity)
+        balancer.total({"a": scale * identity[0].sum(), "b": identity[1].square().sum()}, identity).backward()
         assert output.grad[0].norm().item() == pytest.approx(0.75, rel=1e-4)
         assert output.grad[1].norm().item() == pytest.approx(0.25, rel=1e-4)
 
@@ -19,7 +19,7 @@ def test_balanced_gradients_have_the_shares_of_their_weights() -> None:
 def test_balancer_survives_a_loss_without_gradient() -> None:
     output = torch.randn(1, 10, requires_grad=True)
     balancer = Balancer({"a": 1.0, "b": 1.0})
-    balancer.backward({"a": (output * 0).sum(), "b": output.sum()}, output)
+    balancer.total({"a": (output * 0).sum(), "b": output.sum()}, output).backward()
     assert torch.isfinite(output.grad).all()
 
 
@@ -28,14 +28,14 @@ def test_balancer_hands_on_what_is_no_number() -> None:
     output = torch.zeros(1, 10, requires_grad=True)
     balancer = Balancer({"a": 1.0, "b": 1.0})
     identity = output * 1.0
-    balancer.backward({"a": identity.sqrt().sum() * 0, "b": identity.sum()}, identity)
+    balancer.total({"a": identity.sqrt().sum() * 0, "b": identity.sum()}, identity).backward()
     assert not torch.isfinite(output.grad).any()
 
 
 def test_balancer_state_comes_back() -> None:
     first, second = Balancer({"a": 1.0}), Balancer({"a": 1.0})
     output = torch.randn(1, 10, requires_grad=True)
-    first.backward({"a": output.square().sum()}, output)
+    first.total({"a": output.square().sum()}, output).backward()
     second.load_state_dict(first.state_dict())
     assert second.state_dict() == first.state_dict() != {}
 

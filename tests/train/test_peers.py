@@ -17,6 +17,7 @@ from codec.config import ModelConfig, TokenDecoderConfig, TokenEncoderConfig, Vo
 from codec.errors import CodecError
 from eval.semantics.embeddings import open_embedder
 from tests.codec.data.sentence import sentence_corpus
+from train.losses import MultiScaleMelLoss
 from train.parallel import Place
 from train.peers.config import STREAMS, PeerConfig
 from train.peers.judges import PeriodDiscriminator
@@ -44,8 +45,17 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain, "ModelConfig", lambda: tiny)
 
 
-def config(family: str, steps: int) -> PeerConfig:
-    raw = {"family": family, "steps": steps, "batch_size": 2, "crop_frames": 16, "learning_rate": 2e-3, "save_every": 2}
+def config(family: str, steps: int, corpus: Path = Path("nowhere"), root: Path = Path("nowhere")) -> PeerConfig:
+    raw = {
+        "root": str(root),
+        "corpus": str(corpus),
+        "family": family,
+        "steps": steps,
+        "batch_size": 2,
+        "crop_frames": 16,
+        "learning_rate": 2e-3,
+        "save_every": 2,
+    }
     return PeerConfig.read(raw | {"weights": {"speech": 1.0, "music": 1.0, "sound": 1.0}, "judge_after": 1, "judge_every": 1})
 
 
@@ -53,8 +63,8 @@ def config(family: str, steps: int) -> PeerConfig:
 @pytest.mark.parametrize("family", ["encodec_24khz", "dac_16khz", "plain"])
 def test_a_peer_is_trained_resumed_and_probed(family: str, corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "little"
-    train(config(family, 2), corpus, output)
-    train(config(family, 5), corpus, output)
+    train(config(family, 2, corpus, output))
+    train(config(family, 5, corpus, output))
     card = json.loads((output / "peer.json").read_text())
     assert (card["family"], card["steps"], card["streams"]) == (family, 5, STREAMS[family])
     embedder = open_embedder(f"peer:{output}")
@@ -68,29 +78,38 @@ def test_a_peer_is_trained_resumed_and_probed(family: str, corpus: Path, tmp_pat
 @pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize("family", ["encodec_24khz", "dac_16khz", "plain"])
 def test_a_run_in_two_parts_ends_like_an_unbroken_one(family: str, corpus: Path, tmp_path: Path) -> None:
-    train(config(family, 4), corpus, tmp_path / "whole")
-    train(config(family, 2), corpus, tmp_path / "parts")
-    train(config(family, 4), corpus, tmp_path / "parts")
+    train(config(family, 4, corpus, tmp_path / "whole"))
+    train(config(family, 2, corpus, tmp_path / "parts"))
+    train(config(family, 4, corpus, tmp_path / "parts"))
     whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(value, parts[key]) for key, value in whole.items())
     rows = [json.loads(line) for line in (tmp_path / "parts" / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 4]
     with pytest.raises(CodecError, match=r"another config \(learning_rate differ\)"):
-        train(config(family, 4).model_copy(update={"learning_rate": 1e-4}), corpus, tmp_path / "parts")
+        train(config(family, 4, corpus, tmp_path / "parts").model_copy(update={"learning_rate": 1e-4}))
 
 
 @pytest.mark.usefixtures("_small")
-def test_time_that_is_up_is_up_however_often_it_is_started(corpus: Path, tmp_path: Path) -> None:
-    short = config("dac_16khz", 50).model_copy(update={"minutes": 1e-6})
+def test_time_that_is_up_is_up_however_often_it_is_started(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, forward = [0.0], MultiScaleMelLoss.forward
+
+    def slow(self: MultiScaleMelLoss, *waves: torch.Tensor) -> torch.Tensor:
+        now[0] += 10
+        return forward(self, *waves)
+
+    monkeypatch.setattr("time.process_time", lambda: now[0])
+    monkeypatch.setattr(MultiScaleMelLoss, "forward", slow)
     for _ in range(2):
-        train(short, corpus, tmp_path)
+        train(config("dac_16khz", 50, corpus, tmp_path).model_copy(update={"minutes": 0.1}))
         assert json.loads((tmp_path / "peer.json").read_text())["steps"] == 1
 
 
 def test_several_processes_are_refused(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.peers.run.join", lambda: Place(1, 2, torch.device("cpu")))
     with pytest.raises(CodecError, match="peers train in one process, not in 2"):
-        train(config("dac_16khz", 1), corpus, tmp_path / "out")
+        train(config("dac_16khz", 1, corpus, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -109,7 +128,7 @@ def test_dac_trains_the_codebooks_that_are_in_use() -> None:
 
 @pytest.mark.usefixtures("_small")
 def test_without_training_it_says_so(corpus: Path, tmp_path: Path) -> None:
-    train(config("encodec_24khz", 1).model_copy(update={"minutes": 0}), corpus, tmp_path / "random")
+    train(config("encodec_24khz", 1, corpus, tmp_path / "random").model_copy(update={"minutes": 0}))
     assert not open_embedder(f"peer:{tmp_path / 'random'}").trained
 
 
@@ -134,11 +153,11 @@ def test_codewords_go_where_vectors_are_and_gradients_past_them() -> None:
 @pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize("family", ["encodec_24khz", "dac_16khz", "plain"])
 def test_a_peer_is_a_codec_for_tables_once_it_is_trained(family: str, corpus: Path, tmp_path: Path) -> None:
-    train(config(family, 1).model_copy(update={"minutes": 0}), corpus, tmp_path)
+    train(config(family, 1, corpus, tmp_path).model_copy(update={"minutes": 0}))
     with pytest.raises(CodecError, match="its weights are random: train it with python"):
         open_codec(f"peer:{tmp_path}")
     assert not open_codec(f"peer:{tmp_path}", trained_only=False).trained
-    train(config(family, 2), corpus, tmp_path)
+    train(config(family, 2, corpus, tmp_path))
     codec = open_codec(f"peer:{tmp_path}")
     wave = np.random.default_rng(0).normal(0, 0.1, 24_001).astype(np.float32)
     encoded = codec.encode(wave, 24_000)
@@ -163,7 +182,7 @@ def test_every_period_is_judged_by_its_own_samples() -> None:
 
 @pytest.mark.usefixtures("_small")
 def test_discriminators_come_in_when_they_should(corpus: Path, tmp_path: Path) -> None:
-    train(config("dac_16khz", 2), corpus, tmp_path)
+    train(config("dac_16khz", 2, corpus, tmp_path))
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert ["train/loss/adversarial" in row for row in rows] == [False, True]
     assert rows[1]["train/loss/discriminator"] > 0

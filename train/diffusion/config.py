@@ -6,17 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from codec.config import Config, Vocabs
+from codec.config import Vocabs
 from codec.semanticodec.config import VOCABS
-from train.config import Weights
+from train.config import LoneConfig, Weights
 
 
-class DiffusionConfig(Config):
+class DiffusionConfig(LoneConfig):
     """A whole run.
 
     Attributes:
-        root: folder of the run.
-        corpus: folder made by ``codec train corpus``.
         checkpoint: folder with the published files, whose AudioMAE, autoencoder and centroids stay frozen.
         rate: tokens per second.
         vocabs: semantic vocabularies, one of which is drawn for each batch.
@@ -29,11 +27,8 @@ class DiffusionConfig(Config):
         drop: share of batches whose tokens are hidden, for classifier-free guidance. The paper gives no number.
         average_decay: of the averaged weights.
         save_every: steps.
-        seed: of everything random.
     """
 
-    root: str
-    corpus: str
     checkpoint: str
     rate: Literal[25, 50, 100] = 100
     vocabs: Vocabs = VOCABS
@@ -46,4 +41,3 @@ class DiffusionConfig(Config):
     drop: Annotated[float, Field(ge=0, lt=1)] = 0.1
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     save_every: Annotated[int, Field(ge=1)] = 5_000
-    seed: int = 0

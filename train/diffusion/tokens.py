@@ -20,56 +20,36 @@ from codec.networks.diffusion.decoder import DiffusionDecoder
 from codec.networks.diffusion.files import export_diffusion, with_diffusion
 from codec.networks.diffusion.networks import DiffusionNetworks
 from codec.networks.source_filter_codec import SourceFilterNetworks
-from train.config import RunConfig, Weights
+from train.config import Count, CropStage, Decay, LoneConfig, Positive, Weights
 from train.crops import Batch, Crops
 from train.diffusion.schedule import add_noise, zero_terminal_cosine
 from train.draws import step_generator
 from train.loop import Training, no_figures
 from train.loop import train as train_loop
 from train.parallel import join
-from train.run import load_averaged
 
 STATISTICS = 8
 """Batches that mean and deviation of the envelope are taken from."""
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class TokenDiffusionConfig(RunConfig):
+class TokenDiffusionConfig(LoneConfig, CropStage):
     """A whole run.
 
     Attributes:
-        corpus: folder made by ``codec train corpus``.
         model: whose tokens are decoded: ``default`` or a folder; it stays as it is.
         decoder: sizes.
-        weights: share of each domain.
-        crop_frames: of 20 ms.
-        steps: optimiser steps.
-        batch_size: crops per step.
-        learning_rate: peak of a half cosine.
         drop: share of items whose tokens are hidden, for classifier-free guidance.
         drop_acoustic: share of items that keep their semantic tokens only.
-        average_decay: of the averaged weights, which are exported.
-        save_every: steps.
-        seed: of everything random.
     """
 
-    corpus: str
     model: str = "default"
     decoder: DiffusionDecoderConfig = DiffusionDecoderConfig()
     weights: Weights = {"speech": 0.6, "music": 0.28, "sound": 0.12}
     crop_frames: Annotated[int, Field(ge=16, le=512, multiple_of=16)] = 128
-    steps: Annotated[int, Field(ge=1)] = 20_000
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    drop: Share = 0.1
-    drop_acoustic: Share = 0.08
-    average_decay: Share = 0.999
-    save_every: Annotated[int, Field(ge=1)] = 500
-    seed: int = 0
-
-    def folder(self, name: str) -> Path:
-        """There is one stage, so that its folder is the root."""
-        return Path(self.root)
+    steps: Count = 20_000
+    learning_rate: Positive = 1e-3
+    drop: Decay = 0.1
+    drop_acoustic: Decay = 0.08
 
 
 def velocity_loss(
@@ -129,9 +109,9 @@ def train(config: TokenDiffusionConfig) -> Path:
     share = place.share(config.batch_size)
     losses = partial(velocity_loss, networks, config, share.start or 0)
     training = Training("diffusion", decoder, losses, no_figures, matters=("model", "decoder", "seed"))
-    folder = train_loop(config, config, crops(seed=config.seed, share=share), place, training)
+    folder, _, averaged = train_loop(config, config, crops(seed=config.seed, share=share), place, training)
     if place.main:
-        load_averaged(folder / "checkpoint.pt", decoder)
-        export_diffusion(decoder, folder_of(config.model), codec.fingerprint, folder / "model")
+        assert isinstance(averaged, DiffusionDecoder)
+        export_diffusion(averaged, folder_of(config.model), codec.fingerprint, folder / "model")
         print(f"{folder / 'model'}: codec decode --decoder diffusion --model {folder / 'model'}")
     return folder

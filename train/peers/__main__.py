@@ -26,8 +26,8 @@ def main(
 ) -> None:
     """Train another codec's architecture on our corpus. The same command goes on where it stopped."""
     try:
-        raw = {"family": family, "minutes": minutes, "streams": streams, "width": width, "steps": steps}
-        train(PeerConfig.read(raw), corpus, output)
+        raw = {"root": str(output), "corpus": str(corpus), "family": family, "minutes": minutes, "streams": streams}
+        train(PeerConfig.read({**raw, "width": width, "steps": steps}))
     except ValidationError as error:
         _fail(first_error(error))
     except (CodecError, OSError) as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from codec.config import Config
-from train.config import Count, NotNegative, Positive, Weights
+from train.config import Count, CropSteps, LoneConfig, NotNegative, Positive, Weights
 
 Family = Literal["encodec_24khz", "dac_16khz", "plain"]
 if TYPE_CHECKING:  # for whom a literal must not be a float
@@ -49,17 +50,14 @@ MATTERS = (
 """What a run cannot change on its way; it may become longer."""
 
 
-class PeerConfig(Config):
+class PeerConfig(LoneConfig, CropSteps):
     """A whole run.
 
     Attributes:
         family: whose architecture; ``plain`` is our decoder's behind a plain residual quantiser, without semantic tokens.
         streams: codebooks in use; 0: as many as make about 1.4 kbit/s.
         width: of the layers, as a share of the published ones; ``plain`` has ours.
-        weights: share of each domain, as in our codec stage.
-        crop_frames: of 20 ms.
-        steps: at most.
-        minutes: of processor time after which it ends even before that many steps.
+        minutes: of processor time after which it ends even before its last step.
         losses: None: those of the family.
         judge_after: steps before discriminators take part.
         judge_every: generator steps per discriminator step.
@@ -78,7 +76,14 @@ class PeerConfig(Config):
     judge_after: Annotated[int, Field(ge=0)] = 1000
     judge_every: Count = 2
     save_every: Count = 200
-    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def average_decay(self) -> None:
+        """No weights are averaged: codebooks are running means already."""
+
+    def folder(self, name: str) -> Path:
+        """Of the run, beside the weights."""
+        return Path(self.root) / "run"
 
     @property
     def codebooks(self) -> int:

@@ -1,13 +1,14 @@
-"""The pretraining loop: one trunk, one loop, the objective chosen by config."""
+"""Pretraining of the semantic encoder: one trunk, the objective chosen by config."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from codec.data.store import Corpus
 from codec.errors import CodecError
@@ -17,14 +18,17 @@ from train.codebooks import given_networks
 from train.config import TrainConfig
 from train.crops import Batch, Crops, open_features, usable
 from train.lineage import digest_of_corpus, require_origin
-from train.metrics import grouped
-from train.parallel import Place, average_gradients, join, mean_over_processes
-from train.progress import Steps, autocast
-from train.run import Average, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
+from train.loop import BETAS, Training
+from train.loop import train as train_loop
+from train.parallel import Place, join
+from train.progress import autocast
 from train.ssl.distil import Distillation
 from train.ssl.jepa import JointEmbedding
 from train.ssl.mae import MaskedAutoencoding
 from train.ssl.objective import Objective, hide_spans
+
+MATTERS = ("ssl", "model", "seed", "precision")
+WEIGHT_DECAY = 0.05
 
 
 def build_objective(config: TrainConfig, encoder: SemanticEncoder, mel: LogMel, data: Crops) -> Objective:
@@ -43,60 +47,48 @@ def first_encoder(config: TrainConfig) -> SemanticEncoder:
     return SemanticEncoder(config.model.semantic, config.model.mel.n_mels)
 
 
-class Pretraining:
-    """A trunk, its objective, and what an update touches.
+def pretraining(config: TrainConfig, data: Crops, valid: Batch | None, place: Place) -> Training:
+    """A trunk and its objective, as the loop takes them.
 
     Args:
         config: of the whole training.
         data: training crops.
+        valid: a batch to validate on, or None.
         place: of this process.
     """
+    stage = config.ssl
+    mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(place.device)
+    encoder = first_encoder(config).to(place.device)
+    objective = build_objective(config, encoder, mel, data)
+    objective.module.to(place.device)
 
-    def __init__(self, config: TrainConfig, data: Crops, place: Place) -> None:
-        stage = config.ssl
-        self._config, self._place = config, place
-        self.mel = LogMel(config.model.sample_rate, **config.model.mel.model_dump()).to(place.device)
-        self.encoder = first_encoder(config).to(place.device)
-        self.objective = build_objective(config, self.encoder, self.mel, data)
-        self.objective.module.to(place.device)
-        self.average = Average(self.encoder)
-        self._parameters = [*self.encoder.parameters(), *(p for p in self.objective.module.parameters() if p.requires_grad)]
-        self._optimizer = torch.optim.AdamW(self._parameters, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
-
-    @property
-    def parts(self) -> dict[str, Stateful]:
-        """What a checkpoint holds."""
-        parts: dict[str, Stateful] = {"model": self.encoder, "objective": self.objective.module, "average": self.average}
-        return {**parts, "optimizer": self._optimizer}
-
-    def loss(self, step: int, batch: Batch) -> Tensor:
-        """Of this process's share of a batch, with the frames hidden that are this step's."""
-        stage, place = self._config.ssl, self._place
+    def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
+        assert isinstance(model, SemanticEncoder)
         with torch.no_grad():
-            clean = self.mel(batch.wave)
-        hidden = hide_spans(stage, self._config.seed, step, stage.batch_size, stage.crop_frames)
-        with autocast(place.device, self._config.precision):
-            return self.objective.loss(self.encoder, clean, batch, hidden[place.share(stage.batch_size)].to(place.device))
-
-    def update(self, step: int, loss: Tensor, learning_rate: float, run: Run) -> None:
-        """One step against the gradient, over all processes.
-
-        Raises:
-            CodecError: the gradient is not finite.
-        """
-        set_rate(self._optimizer, learning_rate)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(self._parameters)
-        clip_gradients(self._parameters, step, run)
-        self._optimizer.step()
-        self.average.update(self.encoder, step)
-        self.objective.after_step(self.encoder, step)
+            clean = mel(batch.wave)
+        hidden = hide_spans(stage, config.seed, step, stage.batch_size, stage.crop_frames)
+        with autocast(place.device, config.precision):
+            return {"loss": objective.loss(model, clean, batch, hidden[place.share(stage.batch_size)].to(place.device))}
 
     @torch.no_grad()
-    def validate(self, batch: Batch) -> dict[str, float]:
-        """The averaged encoder's figures on fixed crops."""
-        return self.objective.validate(self.average.module, self.mel(batch.wave), batch)
+    def validate(model: nn.Module) -> Mapping[str, float]:
+        assert isinstance(model, SemanticEncoder)
+        return {} if valid is None else objective.validate(model, mel(valid.wave), valid)
+
+    if place.device.type == "cuda":
+        encoder.compile()
+    parameters = [*encoder.parameters(), *(p for p in objective.module.parameters() if p.requires_grad)]
+    return Training(
+        "ssl",
+        encoder,
+        losses,
+        validate,
+        matters=MATTERS,
+        beside={"objective": objective.module},
+        optimizer=torch.optim.AdamW(parameters, lr=stage.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY),
+        after=partial(objective.after_step, encoder),
+        validate_first=True,
+    )
 
 
 def crops_of(config: TrainConfig, place: Place) -> tuple[Crops, Batch | None]:
@@ -123,27 +115,9 @@ def _teacher_features(config: TrainConfig, corpus: Corpus) -> np.ndarray:
     return features
 
 
-def _losses(loss: Tensor, steps: Steps) -> dict[str, float]:
-    return {"loss": mean_over_processes(loss), "speed": steps.speed}
-
-
 def train(config: TrainConfig) -> Path:
     """Trains to the end (or goes on from the last checkpoint); returns the run's folder."""
     torch.manual_seed(config.seed)
-    stage, place = config.ssl, join()
+    place = join()
     data, valid = crops_of(config, place)
-    work = Pretraining(config, data, place)
-    run = Run(config.folder("ssl"), config, work.parts, matters=("ssl", "model", "seed", "precision"), main=place.main)
-    if place.device.type == "cuda":
-        work.encoder.compile()
-    start = run.resume()
-    if valid is not None and not start:
-        run.log(0, grouped("valid", work.validate(valid)))
-    steps = Steps("ssl", data, start, stage.steps, place)
-    for step, batch in steps:
-        loss = work.loss(step, batch)
-        check_finite(loss, step, run)
-        work.update(step, loss, cosine(step, stage.steps, stage.learning_rate), run)
-        figures = partial(work.validate, valid) if valid is not None else dict
-        run.after(step, stage, partial(_losses, loss, steps), figures)
-    return run.close()
+    return train_loop(config, config.ssl, data, place, pretraining(config, data, valid, place)).folder

@@ -48,7 +48,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
         return objective.figures(model, valid)
 
     upon = digest_of(networks.semantic, networks.codebooks)
-    return train(config, stage, data, place, Training("codec", VoiceCodec(networks), losses, validate, MATTERS, upon))
+    return train(config, stage, data, place, Training("codec", VoiceCodec(networks), losses, validate, MATTERS, upon)).folder
 
 
 @torch.no_grad()

@@ -52,7 +52,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
                 figures |= {f"{name}/{domain}": value.item() for name, value in found.items() if name != "loss"}
         return figures
 
-    return train(config, stage, data, place, Training("tracker", networks.pitch, losses, validate, MATTERS))
+    return train(config, stage, data, place, Training("tracker", networks.pitch, losses, validate, MATTERS)).folder
 
 
 def tracker_losses(model: PitchTracker, front_end: AcousticFrontEnd, wave: Tensor, pitch: Pitch) -> dict[str, Tensor]:

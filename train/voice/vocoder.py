@@ -61,7 +61,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
         return Specimens({domain: {"original": b.wave[0], "copy": sounded(model, b)[0]} for domain, b in firsts.items()})
 
     training = Training("vocoder", vocoder, losses, validate, MATTERS, specimens=specimens)
-    return train(config, stage, data, place, training)
+    return train(config, stage, data, place, training).folder
 
 
 def copy_synthesis(vocoder: Vocoder, front_end: AcousticFrontEnd, wave: Tensor, labels: Tensor) -> Tensor:
