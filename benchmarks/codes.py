@@ -83,7 +83,7 @@ def main(model: Codec, corpus: str, hours: float, output: Path | None) -> None:
     Console().print(table)
     if output:
         heard = round(
-            rows[0].usage.tokens / model.describe(model.sample_rate, rows[0].rate).frame_rate / 3600, 2
+            rows[0].usage.tokens / model.spec(rows[0].rate).frame_rate / 3600, 2
         )  # a corpus may hold less than was asked for
         report = {"model": model.fingerprint, "hours": heard, "codebooks": [asdict(row) for row in rows]}
         with atomic_write(output) as handle:

@@ -25,6 +25,7 @@ from codec.errors import CodecError
 from codec.export.write import write_onnx
 from codec.hub import load_codec, load_own
 from codec.model import Codec
+from codec.protocol import SemanticCodec
 from codec.tokens import Tokens
 from eval.reconstruction.spectral import mel_distance
 
@@ -138,7 +139,7 @@ def _rows(model: Codec, form: str, folder: Path, waves: Sequence[np.ndarray]) ->
     return rows
 
 
-def _encoded(model: Codec, waves: Sequence[np.ndarray], rate: int) -> tuple[list[Tokens], float]:
+def _encoded(model: SemanticCodec, waves: Sequence[np.ndarray], rate: int) -> tuple[list[Tokens], float]:
     model.encode(waves[0][:, : model.sample_rate], model.sample_rate, rate)
     started = time.perf_counter()
     return [model.encode(wave, model.sample_rate, rate) for wave in waves], time.perf_counter() - started

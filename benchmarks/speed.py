@@ -23,7 +23,7 @@ from rich.table import Table
 from codec.baselines import load_tokenizer
 from codec.baselines.neural import NeuralCodec
 from codec.hub import check_model, load_codec
-from codec.model import Codec
+from codec.protocol import SemanticCodec
 
 T = TypeVar("T")
 REAL_TIME = "× real time"
@@ -76,7 +76,7 @@ def main(model: str, threads: int, hour: bool, json: bool, seconds: int, peers: 
     Console().print(table)
 
 
-def throughput(model: Codec, seconds: int) -> list[Row]:
+def throughput(model: SemanticCodec, seconds: int) -> list[Row]:
     """Times real time of one clip at every rate, the two directions apart."""
     wave = synthetic(seconds, model.sample_rate)
     rows = []
@@ -89,7 +89,7 @@ def throughput(model: Codec, seconds: int) -> list[Row]:
     return rows
 
 
-def beside(name: str, other: NeuralCodec, own: Codec, rows: list[Row], seconds: int) -> list[Row]:
+def beside(name: str, other: NeuralCodec, own: SemanticCodec, rows: list[Row], seconds: int) -> list[Row]:
     """A published codec on the same clip, and how many times faster ours is at its slowest rate.
 
     Speed does not depend on what the weights are, so random ones do; the row says so. One run after a short one to warm

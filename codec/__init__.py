@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from codec.hub import load as load
     from codec.hub import models as models
     from codec.model import Codec as Codec
+    from codec.protocol import SemanticCodec as SemanticCodec
+    from codec.token_spec import TokenSpec as TokenSpec
     from codec.tokens import Tokens as Tokens
 
 # Imported on first use, so that `codec --help` does not wait for torch.
@@ -30,11 +32,13 @@ _HOMES = {
     "AudioCodec": "codec.baselines.interface",
     "Codec": "codec.model",
     "CodecError": "codec.errors",
+    "SemanticCodec": "codec.protocol",
+    "TokenSpec": "codec.token_spec",
     "Tokens": "codec.tokens",
     "load": "codec.hub",
     "models": "codec.hub",
     "read": "codec.container.bitstream",
     "save": "codec.container.bitstream",
 }
-__all__ = ["AudioCodec", "Codec", "CodecError", "Tokens", "load", "models", "read", "save"]
+__all__ = ["AudioCodec", "Codec", "CodecError", "SemanticCodec", "TokenSpec", "Tokens", "load", "models", "read", "save"]
 __getattr__ = lazily(__name__, _HOMES)

@@ -14,18 +14,18 @@ from typing import IO, Literal
 import numpy as np
 import soundfile
 
-from codec.arrays import as_array, given
+from codec.arrays import as_array
 from codec.audio.io import BLOCK_SAMPLES, AudioReader, Resampler
 from codec.container.arrays import write_array, write_facts, write_line
 from codec.container.bitstream import ContainerReader, ContainerWriter
 from codec.container.header import Header
 from codec.errors import AudioError, CodecError, ContainerError
 from codec.limits import is_sample_rate
-from codec.model import Codec
 from codec.outputs import open_audio_target, open_target, standard_input
-from codec.streaming import WHOLE, Grid, StreamEncoder
+from codec.protocol import Encoding, SemanticCodec
+from codec.streaming import WHOLE, Grid
 from codec.threads import at_once
-from codec.tokens import Tokens, model_samples
+from codec.tokens import Tokens, model_samples, no_tokens
 
 DECODE_FRAMES = 256
 """That are decoded at once, on one thread."""
@@ -68,7 +68,7 @@ class FileReport:
 
 
 def encode_file(
-    model: Codec,
+    model: SemanticCodec,
     source: str,
     target: str,
     rate: int | None = None,
@@ -135,7 +135,7 @@ def encode_file(
 
 
 def decode_file(
-    model: Codec,
+    model: SemanticCodec,
     source: str,
     target: str,
     sample_rate: int | None = None,
@@ -182,7 +182,7 @@ def decode_file(
     )  # fmt: skip
 
 
-def provenance(source: str, model: Codec) -> str:
+def provenance(source: str, model: SemanticCodec) -> str:
     """What decoded audio says of itself, so that a later run knows what it is; empty for what comes through a pipe."""
     if not Path(source).is_file():
         return ""
@@ -190,12 +190,12 @@ def provenance(source: str, model: Codec) -> str:
     return f"decoded by semcodec: tokens {digest}, {type(model).__name__}"
 
 
-def _check_heard(source: str, stream: StreamEncoder) -> None:
+def _check_heard(source: str, stream: Encoding) -> None:
     if not stream.samples:
         raise AudioError(f"{source}: contains no samples")
 
 
-def _encode_blocks(stream: StreamEncoder, reader: AudioReader, progress: Progress) -> Iterator[np.ndarray]:
+def _encode_blocks(stream: Encoding, reader: AudioReader, progress: Progress) -> Iterator[np.ndarray]:
     least = _together_seconds(reader.info.channels) * reader.info.sample_rate
     for block in _gathered(reader.blocks(), round(least)):
         try:
@@ -240,7 +240,7 @@ def _named_blocks(source: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndar
 
 
 def decoded_blocks(
-    model: Codec, tokens: Tokens, reader: ContainerReader, out_rate: int, grid: Grid = WHOLE, wait: float = 0.0
+    model: SemanticCodec, tokens: Tokens, reader: ContainerReader, out_rate: int, grid: Grid = WHOLE, wait: float = 0.0
 ) -> Iterator[np.ndarray]:
     """Decodes and resamples: blocks ``(n, channels)`` within ±1 that together are as long as the original was.
 
@@ -320,15 +320,7 @@ def _is_huge(source: str, header: Header, sample_rate: int) -> bool:
 
 def tokens_of(header: Header) -> Tokens:
     """Tokens of no audio with the header's rate, vocabulary and model."""
-    return Tokens(
-        given(np.zeros((header.channels, len(header.codebook_sizes), 0), np.int64)),
-        given(np.zeros(header.channels, np.int64)),
-        header.sample_rate,
-        header.frame_rate,
-        header.codebook_sizes,
-        header.model,
-        header.model_rate,
-    )
+    return no_tokens(header.spec, header.sample_rate, header.channels)
 
 
 @contextmanager

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from codec.config import ModelConfig
     from codec.networks.interface import CodecNetworks
     from codec.networks.source_filter_codec import SourceFilterNetworks
+    from codec.protocol import SemanticCodec
 
 Way = Literal["fast", "diffusion"]
-OwnName = Literal["default", "semcodec-2", "haoheliu/SemantiCodec"]
-"""Names by which type checkers know that `load` gives a `Codec`; so does a folder as a ``Path``. Of any other string they
-know that it gives an `AudioCodec`, which published codecs are.
+OwnName = Literal["default", "semcodec-2"]
+"""Names by which type checkers know that `load` gives a `Codec`. A folder as a ``Path`` gives a `SemanticCodec`, ours or the
+published one; of any other string they know that it gives an `AudioCodec`, which published codecs are.
 """
 Backend = Literal["torch", "onnx"]
 WITH_TORCH = "pip install 'semcodec[torch]'"
@@ -78,7 +79,7 @@ def models() -> list[ModelEntry]:
 
 @overload
 def load(
-    name: Path | OwnName | None = None,
+    name: OwnName | None = None,
     rate: int | None = None,
     vocab: int | None = None,
     device: str | torch.device = "cpu",
@@ -86,6 +87,18 @@ def load(
     decoder: Way = "fast",
     backend: Backend | None = None,
 ) -> Codec: ...
+
+
+@overload
+def load(
+    name: Path | Literal["haoheliu/SemantiCodec"],
+    rate: int | None = None,
+    vocab: int | None = None,
+    device: str | torch.device = "cpu",
+    compat: bool = True,
+    decoder: Way = "fast",
+    backend: Backend | None = None,
+) -> SemanticCodec: ...
 
 
 @overload
@@ -146,7 +159,7 @@ def load_codec(
     compat: bool = True,
     decoder: str = "fast",
     backend: str | None = None,
-) -> Codec:
+) -> SemanticCodec:
     """Loads a model of our own, or the published SemantiCodec.
 
     Args:
@@ -260,7 +273,9 @@ def load_own(
         CodecError: unknown rate or vocabulary.
     """
     check_model(name, own=True)
-    return load_codec(name, rate, vocab, device)
+    model = load_codec(name, rate, vocab, device)
+    assert isinstance(model, Codec)
+    return model
 
 
 def build(config: ModelConfig) -> SourceFilterNetworks:

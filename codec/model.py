@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,11 @@ from codec.bundled import FORMER, bundled, decoder_of, former
 from codec.container.entropy import EntropyModel, load_entropy
 from codec.engine import Engine, Point
 from codec.errors import CodecError, ModelError
-from codec.limits import as_sample_rate
-from codec.patterns import numbers_of, rows_of
+from codec.numbers import tokens_of
+from codec.protocol import Stream, check_stream
 from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
-from codec.tokens import Tokens, batch, check_codes, model_samples
+from codec.token_spec import TokenSpec
+from codec.tokens import Tokens, batch, check_codes, check_tokens, model_samples, no_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from codec.networks.interface import CodecNetworks
     from codec.patterns import Numbers
 
-Stream = Literal["semantic", "acoustic", "both"]
 DEFAULT_RATE, DEFAULT_VOCAB = 50, 8192
 
 
@@ -114,23 +113,31 @@ class Codec:
     @property
     def frame_rate(self) -> float:
         """Frames (token pairs) per second at the default rate."""
-        return self._frame_rate(self.engine.points[self.rate])
+        return self.spec().frame_rate
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
         """Of each stream at the default rate and vocabulary."""
-        return self._sizes(self.rate, self.vocab)
+        return self.spec().codebook_sizes
 
     @property
     def bitrate(self) -> float:
         """Bits per second at the default rate and vocabulary."""
-        return self.describe(self.sample_rate).bitrate
+        return self.spec().bitrate
 
     def _frame_rate(self, point: Point) -> float:
         return self.sample_rate / self.engine.frame_length / point.frames_per_token
 
-    def _sizes(self, rate: int, vocab: int) -> tuple[int, ...]:
-        return self.engine.codebook_sizes(vocab)[: self.engine.points[rate].n_streams]
+    def spec(self, rate: int | None = None, vocab: int | None = None) -> TokenSpec:
+        """What its tokens are at a rate and vocabulary: streams, codebooks, rates, bits.
+
+        Raises:
+            CodecError: unknown rate or vocabulary.
+        """
+        rate, vocab = self._choose(rate, vocab)
+        point = self.engine.points[rate]
+        sizes = self.engine.codebook_sizes(vocab)[: point.n_streams]
+        return TokenSpec(sizes, self._frame_rate(point), self.fingerprint, self.sample_rate)
 
     def point_of(self, rate: float) -> Point:
         """Frames of 50 Hz per token at a rate, and tokens per frame.
@@ -277,26 +284,7 @@ class Codec:
             >>> codec.load().tokens([[17, 4, 17], [1, 2, 3]], rate=50).rate
             50.0
         """
-        empty = self.describe(self.sample_rate if sample_rate is None else sample_rate, rate, vocab)
-        pattern = empty.pattern(layout)
-        numbers = numbers_of(codes, pattern)
-        shape = numbers[0].shape if isinstance(numbers, list) else numbers.shape
-        if not pattern.is_flat and len(shape) in (2, 3):
-            axis = {"stream-first": 0, "time-first": -1}.get(pattern.layout, -2)
-            empty = self._first_streams(empty, shape[axis])
-        made = batch(empty, rows_of(numbers, empty.pattern(layout)))
-        made = made if lengths is None else replace(made, lengths=lengths)
-        self.check(made)
-        return made
-
-    def _first_streams(self, empty: Tokens, streams: int) -> Tokens:
-        """Tokens of no audio with fewer streams."""
-        if not 1 <= streams <= len(empty.codebook_sizes):
-            rates = ", ".join(map(str, sorted(self.rates)))
-            raise CodecError(
-                f"{streams} streams, but {empty.rate:g} tokens/s have {len(empty.codebook_sizes)}; rate= may be {rates}"
-            )
-        return replace(empty, codes=empty.codes[:, :streams], codebook_sizes=empty.codebook_sizes[:streams])
+        return tokens_of(self, codes, rate, vocab, layout, lengths, sample_rate)
 
     def embed(self, tokens: Tokens, stream: Stream = "both") -> Tensor:
         """Vectors of tokens, for probes and language models.
@@ -310,10 +298,7 @@ class Codec:
             CodecError: the acoustic stream is asked for and not there, or no such stream.
         """
         self.check(tokens)
-        if stream not in get_args(Stream):
-            raise CodecError(f"stream {stream!r} is not one of {', '.join(get_args(Stream))}")
-        if stream != "semantic" and tokens.codes.shape[1] < 2:
-            raise CodecError("these tokens have no acoustic stream")
+        check_stream(tokens, stream)
         semantic, acoustic = self.networks.codes_to_values(tokens.codes, self._stack(tokens), tokens.codebook_sizes[0])
         import torch
 
@@ -361,14 +346,9 @@ class Codec:
             )
         self._stack(tokens)
         _, vocab = self._choose(None, tokens.codebook_sizes[0])
-        expected = self.engine.codebook_sizes(vocab)
-        if tokens.codebook_sizes != expected[: len(tokens.codebook_sizes)]:
-            raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {expected}")
-        if tokens.model_rate != self.sample_rate:
-            raise CodecError(f"model_rate {tokens.model_rate} is not this model's: {self.sample_rate}")
-        if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
-            raise CodecError("fewer frames than the declared length needs")
-        check_codes(tokens.codes, tokens.codebook_sizes)
+        check_tokens(
+            tokens, TokenSpec(self.engine.codebook_sizes(vocab), tokens.frame_rate, self.fingerprint, self.sample_rate)
+        )
 
     def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:
         """Tokens of no audio: bitrate, and what a container's header needs.
@@ -376,17 +356,7 @@ class Codec:
         Raises:
             CodecError: unknown rate or vocabulary, or an impossible sample rate.
         """
-        rate, vocab = self._choose(rate, vocab)
-        sizes = self._sizes(rate, vocab)
-        return Tokens(
-            codes=given(np.zeros((channels, len(sizes), 0), np.int64)),
-            lengths=given(np.zeros(channels, np.int64)),
-            sample_rate=as_sample_rate(sample_rate),
-            frame_rate=self._frame_rate(self.engine.points[rate]),
-            codebook_sizes=sizes,
-            model=self.fingerprint,
-            model_rate=self.sample_rate,
-        )
+        return no_tokens(self.spec(rate, vocab), sample_rate, channels)
 
     def silence(self, tokens: Tokens) -> Tensor:
         """``(S,)`` codes of a frame of digital silence at the rate and vocabulary of ``tokens``: fills damaged chunks."""

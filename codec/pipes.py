@@ -14,14 +14,14 @@ from codec.container.header import CHUNK_SECONDS, Header
 from codec.errors import AudioError, CodecError, TruncatedError
 from codec.files import FileReport, decoded_blocks, tokens_of
 from codec.limits import is_sample_rate
-from codec.model import Codec
-from codec.streaming import LOW_LATENCY, WHOLE
+from codec.protocol import SemanticCodec
+from codec.streaming import FRAMES_PER_SECOND, LOW_LATENCY, WHOLE
 
 _UNKNOWN_SIZE = 0xFFFFFFFF
 
 
 def encode_stream(
-    model: Codec,
+    model: SemanticCodec,
     source: IO[bytes],
     sink: IO[bytes],
     pcm: PcmFormat | None = None,
@@ -54,7 +54,7 @@ def encode_stream(
     tokens = tokens.semantic_only() if semantic_only else tokens
     tables = model.entropy if entropy else None
     stream = model.stream_encoder(info.sample_rate, info.channels, rate, vocab, grid)
-    seconds = grid.core * model.engine.frame_length / model.sample_rate if low_latency else CHUNK_SECONDS
+    seconds = grid.core / FRAMES_PER_SECOND if low_latency else CHUNK_SECONDS
     target = _Flushing(sink)
     writer = ContainerWriter(target, Header.of(tokens, tables.id if tables else None, seconds), tables, wait=True)
     streams = len(tokens.codebook_sizes)
@@ -75,7 +75,7 @@ def encode_stream(
 
 
 def decode_stream(
-    model: Codec,
+    model: SemanticCodec,
     source: IO[bytes],
     sink: IO[bytes],
     sample_rate: int | None = None,

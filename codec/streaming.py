@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from codec.audio.samples import Wave
 
 
+FRAMES_PER_SECOND = 50
+"""Of those that windows are counted in."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """How a stream is cut into windows, in frames of 50 Hz; both are filled up to whole tokens.

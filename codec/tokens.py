@@ -14,7 +14,7 @@ from codec.arrays import as_array, as_codes, given, is_tensor, like
 from codec.errors import CodecError
 from codec.limits import as_sample_rate
 from codec.patterns import Pattern, batch_of
-from quantizers.packing import bits_for
+from codec.token_spec import TokenSpec
 
 if TYPE_CHECKING:
     import torch
@@ -84,11 +84,8 @@ class Tokens:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tokens):
             return NotImplemented
-        mine, theirs = (
-            (each.sample_rate, each.frame_rate, each.codebook_sizes, each.model, each.model_rate) for each in (self, other)
-        )
         return (
-            mine == theirs
+            (self.sample_rate, self.spec) == (other.sample_rate, other.spec)
             and np.array_equal(as_array(self.lengths), as_array(other.lengths))
             and np.array_equal(as_array(self.frames), as_array(other.frames))
             and all(np.array_equal(as_array(a.codes), as_array(b.codes)) for a, b in zip(self, other, strict=True))
@@ -105,19 +102,24 @@ class Tokens:
         )
 
     @property
+    def spec(self) -> TokenSpec:
+        """What they are, whatever they are of."""
+        return TokenSpec(self.codebook_sizes, self.frame_rate, self.model, self.model_rate)
+
+    @property
     def rate(self) -> float:
         """Tokens per second over all streams."""
-        return self.frame_rate * len(self.codebook_sizes)
+        return self.spec.rate
 
     @property
     def bits_per_frame(self) -> int:
         """Bits that one frame takes in a container, over all streams."""
-        return sum(bits_for(size) for size in self.codebook_sizes)
+        return self.spec.bits_per_frame
 
     @property
     def bitrate(self) -> float:
         """Bits per second of one channel, before container overhead."""
-        return self.frame_rate * self.bits_per_frame
+        return self.spec.bitrate
 
     @property
     def duration(self) -> Tensor:
@@ -275,6 +277,23 @@ class Tokens:
         return batch_of([pattern.apply(item.codes[0]) for item in self], pattern)
 
 
+def no_tokens(spec: TokenSpec, sample_rate: int, channels: int = 1) -> Tokens:
+    """Tokens of no audio: what a container's header needs, and what `batch` makes others like.
+
+    Raises:
+        CodecError: an impossible sample rate.
+    """
+    return Tokens(
+        codes=given(np.zeros((channels, spec.n_streams, 0), np.int64)),
+        lengths=given(np.zeros(channels, np.int64)),
+        sample_rate=sample_rate,
+        frame_rate=spec.frame_rate,
+        codebook_sizes=spec.codebook_sizes,
+        model=spec.model,
+        model_rate=spec.model_rate,
+    )
+
+
 def batch(alike: Tokens, rows: Sequence[Tensor | np.ndarray], lengths: Sequence[int] | None = None) -> Tokens:
     """Items as one batch, padded to the longest.
 
@@ -314,6 +333,25 @@ def _joined(items: Sequence[Tokens]) -> Tokens:
 
 def _at_home(lengths: Tensor) -> Tensor:
     return lengths.cpu() if is_tensor(lengths) else lengths
+
+
+def check_tokens(tokens: Tokens, spec: TokenSpec) -> None:
+    """Refuses tokens that a model with the same fingerprint would not have made.
+
+    Args:
+        tokens: of all streams, or of the first ones.
+        spec: of the model's tokens at their rate and vocabulary.
+
+    Raises:
+        CodecError: other codebooks, another sample rate of the model, too few frames, or codes outside their codebooks.
+    """
+    if tokens.codebook_sizes != spec.codebook_sizes[: len(tokens.codebook_sizes)]:
+        raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {spec.codebook_sizes}")
+    if tokens.model_rate != spec.model_rate:
+        raise CodecError(f"model_rate {tokens.model_rate} is not this model's: {spec.model_rate}")
+    if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
+        raise CodecError("fewer frames than the declared length needs")
+    check_codes(tokens.codes, tokens.codebook_sizes)
 
 
 def check_codes(codes: Tensor | np.ndarray, codebook_sizes: Sequence[int]) -> None:

@@ -19,7 +19,8 @@ from codec.baselines.weights import find_weights, require_weights
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
 from codec.provenance import sha256_of
-from codec.tokens import Tokens, batch, check_codes, count_frames, model_samples
+from codec.token_spec import TokenSpec
+from codec.tokens import Tokens, batch, check_tokens, count_frames, model_samples, no_tokens
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 SEED = 0
@@ -133,7 +134,11 @@ class NeuralCodec:
     @property
     def bitrate(self) -> float:
         """Bits per second."""
-        return self._no_tokens(16_000).bitrate
+        return self.spec().bitrate
+
+    def spec(self) -> TokenSpec:
+        """What its tokens are."""
+        return TokenSpec(self.codebook_sizes, self.frame_rate, self.fingerprint, self.sample_rate)
 
     @torch.no_grad()
     def encode(self, wave: Wave, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
@@ -144,7 +149,7 @@ class NeuralCodec:
         """
         clips, sample_rate = as_batch(wave, lengths), as_sample_rate(sample_rate)
         items = [self._encode_one(clip, sample_rate) for clip in clips]
-        return batch(self._no_tokens(sample_rate), items, [len(clip) for clip in clips])
+        return batch(no_tokens(self.spec(), sample_rate, 0), items, [len(clip) for clip in clips])
 
     def _encode_one(self, row: np.ndarray, sample_rate: int) -> Tensor:
         frames = count_frames(len(row), sample_rate, self.frame_rate, self.sample_rate)
@@ -155,17 +160,6 @@ class NeuralCodec:
         if codes.shape != (len(self.codebook_sizes), frames):
             raise CodecError(f"{self.name}: the network made codes of shape {tuple(codes.shape)} for {frames} frames")
         return codes.to(torch.int64).clone()
-
-    def _no_tokens(self, sample_rate: int) -> Tokens:
-        return Tokens(
-            codes=torch.zeros(0, len(self.codebook_sizes), 0, dtype=torch.int64),
-            lengths=torch.zeros(0, dtype=torch.int64),
-            sample_rate=sample_rate,
-            frame_rate=self.frame_rate,
-            codebook_sizes=self.codebook_sizes,
-            model=self.fingerprint,
-            model_rate=self.sample_rate,
-        )
 
     @torch.no_grad()
     def decode(self, tokens: Tokens) -> Tensor:
@@ -215,9 +209,7 @@ class NeuralCodec:
             raise ModelError(f"these tokens were made by model {made_by}, not by {self.fingerprint} ({self.name})")
         if tokens.codebook_sizes != self.codebook_sizes:
             raise CodecError(f"{len(tokens.codebook_sizes)} streams, but {self.name} has {len(self.codebook_sizes)}")
-        if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
-            raise CodecError("fewer frames than the declared length needs")
-        check_codes(tokens.codes, self.codebook_sizes)
+        check_tokens(tokens, self.spec())
 
 
 def _fit(wave: Tensor, samples: int) -> Tensor:

@@ -9,10 +9,10 @@ from codec.baselines.names import CodecName, parse
 from codec.baselines.reconstructor import TokenReconstructor
 from codec.baselines.registry import open_other
 from codec.hub import load_codec
-from codec.model import Codec
+from codec.protocol import SemanticCodec
 
 
-def open_codec(name: str, trained_only: bool = True, load: Callable[..., Codec] = load_codec) -> Reconstructor:
+def open_codec(name: str, trained_only: bool = True, load: Callable[..., SemanticCodec] = load_codec) -> Reconstructor:
     """A codec at one operating point.
 
     Args:
@@ -28,7 +28,7 @@ def open_codec(name: str, trained_only: bool = True, load: Callable[..., Codec] 
     return _open_semcodec(parsed, load) if parsed.family == "semcodec" else open_other(parsed, trained_only)
 
 
-def _open_semcodec(name: CodecName, load: Callable[..., Codec]) -> TokenReconstructor:
+def _open_semcodec(name: CodecName, load: Callable[..., SemanticCodec]) -> TokenReconstructor:
     """``semcodec@50``: tokens per second; ``vocab=32768``, ``semantic`` alone, ``semcodec:FOLDER@50`` for another model."""
     words = list(name.values)
     semantic_only = "semantic" in words[1:]

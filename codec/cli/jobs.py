@@ -21,6 +21,7 @@ from codec.errors import CodecError
 from codec.files import FileReport, Format, decode_file, encode_file
 from codec.hub import load_codec
 from codec.model import Codec
+from codec.protocol import SemanticCodec
 from codec.threads import at_once, in_order
 
 
@@ -46,8 +47,8 @@ def encode_all(
         raise CodecError(f"{name}: is a .sct file, tokens already; codec decode turns it into sound")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
     codec = load_codec(model, rate, vocab, device)
-    tokens = codec.describe(codec.sample_rate)
-    wanted = Settings.of(tokens.semantic_only() if semantic_only else tokens, entropy)
+    spec = codec.spec()
+    wanted = Settings.of(spec.first(1) if semantic_only else spec, entropy)
     todo = left_to_do(jobs, overwrite, encoded(wanted))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
@@ -90,9 +91,9 @@ def _check_suffix(output: str | None, format: str) -> None:
         raise CodecError(f"{output}: this is {format}; name it {right}, or add --format {suffix[1:]}")
 
 
-def _files_at_once(codec: Codec) -> int:
+def _files_at_once(codec: SemanticCodec) -> int:
     """On a CPU as many as there are threads, of models that are known to bear it."""
-    return at_once() if type(codec) is Codec and codec.engine.on_cpu else 1
+    return at_once() if isinstance(codec, Codec) and codec.engine.on_cpu else 1
 
 
 def run(

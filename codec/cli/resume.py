@@ -15,8 +15,8 @@ from codec.container.arrays import read_facts
 from codec.container.header import MAGIC, Header
 from codec.errors import CodecError
 from codec.files import provenance
-from codec.model import Codec
-from codec.tokens import Tokens
+from codec.protocol import SemanticCodec
+from codec.token_spec import TokenSpec
 
 DONE = "already done"
 Look: TypeAlias = Callable[[Job], str]
@@ -60,10 +60,9 @@ class Settings:
     entropy: bool = False
 
     @staticmethod
-    def of(tokens: Tokens | Header, entropy: bool) -> Settings:
-        """From tokens, or a container's header."""
-        streams = len(tokens.codebook_sizes)
-        return Settings(tokens.model, tokens.frame_rate * streams, tuple(tokens.codebook_sizes), entropy)
+    def of(spec: TokenSpec, entropy: bool) -> Settings:
+        """Of tokens."""
+        return Settings(spec.model, spec.rate, spec.codebook_sizes, entropy)
 
     def unlike(self, other: Settings) -> str:
         """The first difference."""
@@ -92,7 +91,7 @@ def settings_of(path: Path) -> Settings | None:
             header = Header.read(handle)
     except (OSError, CodecError):
         return None
-    return Settings.of(header, header.entropy is not None)
+    return Settings.of(header.spec, header.entropy is not None)
 
 
 def is_container(path: str) -> bool:
@@ -124,7 +123,7 @@ def encoded(wanted: Settings) -> Look:
     return look
 
 
-def decoded(model: Codec, sample_rate: int | None) -> Look:
+def decoded(model: SemanticCodec, sample_rate: int | None) -> Look:
     """Looks at audio files: those that say that they were decoded from these very tokens are done."""
 
     def look(job: Job) -> str:

@@ -9,8 +9,9 @@ from typing import IO
 
 from codec.errors import ContainerError
 from codec.limits import MAX_CHANNELS, is_sample_rate
+from codec.token_spec import TokenSpec
 from codec.tokens import Tokens
-from quantizers.packing import bits_for, packed_size
+from quantizers.packing import packed_size
 
 MAGIC = b"\x8bSCT"
 VERSION = 1
@@ -56,9 +57,14 @@ class Header:
     model_rate: int = USUAL_RATE
 
     @property
+    def spec(self) -> TokenSpec:
+        """Of the tokens."""
+        return TokenSpec(self.codebook_sizes, self.frame_rate, self.model, self.model_rate)
+
+    @property
     def frame_bits(self) -> int:
         """Bits of one frame, all channels."""
-        return self.channels * sum(bits_for(size) for size in self.codebook_sizes)
+        return self.channels * self.spec.bits_per_frame
 
     def payload_bytes(self, frames: int) -> int:
         """Bytes that a chunk of so many frames fills."""

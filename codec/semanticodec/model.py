@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from codec.audio.samples import Wave, as_batch
 from codec.errors import CodecError, ModelError
-from codec.limits import as_sample_rate
-from codec.model import DEFAULT_VOCAB, Codec, Stream
+from codec.model import DEFAULT_VOCAB
 from codec.networks.samplers import Sampling
+from codec.numbers import tokens_of
+from codec.protocol import Stream, check_stream
 from codec.semanticodec import checkpoint
 from codec.semanticodec.conditioning import Codebooks
 from codec.semanticodec.config import RATES, SAMPLE_RATE, PublishedConfig
@@ -31,7 +32,12 @@ from codec.semanticodec.frontend import (
 from codec.semanticodec.published import EXACT, PublishedFiles
 from codec.semanticodec.streaming import WholeDecoder, WholeEncoder
 from codec.streaming import WHOLE, Grid
-from codec.tokens import Tokens, batch, check_codes, model_samples
+from codec.token_spec import TokenSpec
+from codec.tokens import Tokens, batch, check_tokens, model_samples, no_tokens
+
+if TYPE_CHECKING:
+    from codec.container.entropy import EntropyModel
+    from codec.patterns import Numbers
 
 MAX_BATCH = 4
 """Segments in one call of the encoder."""
@@ -40,8 +46,8 @@ FAST = Sampling("dpm", steps=25)
 PUBLISHED = {rate: PublishedConfig.published(rate) for rate in RATES}
 
 
-class OfficialCodec(Codec):
-    """The published checkpoints behind the interface of our own codec; weights are read when they are first needed.
+class OfficialCodec:
+    """The published checkpoints as a `codec.protocol.SemanticCodec`; weights are read when they are first needed.
 
     Args:
         files: where the checkpoints are.
@@ -80,7 +86,7 @@ class OfficialCodec(Codec):
         if vocab is None:
             vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs or not self.vocabs else self.vocabs[0]
         self.rate, self.vocab = self._choose(rate, vocab)
-        self.folder = None  # of entropy tables: there are none
+        self.folder: Path | None = None  # of entropy tables: there are none
         # One of each is kept; another rate takes its place.
         self._encoder = lru_cache(maxsize=1)(self._load_encoder)
         self._decoder = lru_cache(maxsize=1)(self._load_decoder)
@@ -112,9 +118,33 @@ class OfficialCodec(Codec):
         return self.vocab, self.configs[self.rate].codebook_size
 
     @property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def bitrate(self) -> float:
+        """Bits per second at the default rate and vocabulary."""
+        return self.spec().bitrate
+
+    @property
+    def fingerprint(self) -> str:
         """Of the default rate's encoder."""
         return self._fingerprint(self.rate)
+
+    @property
+    def version(self) -> str:
+        """The same: the decoder comes with it."""
+        return self.fingerprint
+
+    @property
+    def entropy(self) -> EntropyModel:
+        """There are no tables for entropy-coded containers.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(f"{self.name} comes without entropy tables")
+
+    def spec(self, rate: int | None = None, vocab: int | None = None) -> TokenSpec:
+        """What its tokens are at a rate and vocabulary; see `codec.Codec.spec`."""
+        rate, vocab = self._choose(rate, vocab)
+        return TokenSpec((vocab, self.configs[rate].codebook_size), rate / 2, self._fingerprint(rate), SAMPLE_RATE)
 
     def stack_of(self, rate: float) -> int:
         """Patches per token at a rate.
@@ -185,17 +215,26 @@ class OfficialCodec(Codec):
             CodecError: the acoustic stream is asked for and not there, or no such stream.
         """
         self.check(tokens)
-        if stream not in get_args(Stream):
-            raise CodecError(f"stream {stream!r} is not one of {', '.join(get_args(Stream))}")
+        check_stream(tokens, stream)
         books = self._codebooks(round(2 * tokens.frame_rate), tokens.codebook_sizes[0])
-        if stream != "semantic" and tokens.codes.shape[1] < 2:
-            raise CodecError("these tokens have no acoustic stream")
         codes = tokens.codes.to(books.semantic.device)
         tables = {"semantic": books.semantic, "acoustic": books.acoustic}
         parts = [table[codes[:, index]] for index, (name, table) in enumerate(tables.items()) if stream in (name, "both")]
         return torch.cat(parts, dim=-1).to(tokens.codes.device).masked_fill(~tokens.mask[..., None], 0)
 
-    def stream_encoder(  # type: ignore[override]
+    def tokens(
+        self,
+        codes: Numbers,
+        rate: int | None = None,
+        vocab: int | None = None,
+        layout: str = "parallel",
+        lengths: Tensor | None = None,
+        sample_rate: int | None = None,
+    ) -> Tokens:
+        """Tokens of a language model's numbers; see `codec.Codec.tokens`."""
+        return tokens_of(self, codes, rate, vocab, layout, lengths, sample_rate)
+
+    def stream_encoder(
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
     ) -> WholeEncoder:
         """An encoder to push audio into; it needs all of it before the first token.
@@ -207,7 +246,7 @@ class OfficialCodec(Codec):
         self.describe(sample_rate, rate, vocab)
         return WholeEncoder(lambda wave: self.encode(wave, sample_rate, rate, vocab).codes, channels)
 
-    def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> WholeDecoder:  # type: ignore[override]
+    def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> WholeDecoder:
         """A decoder to push codes into; it gives sound when all of them are there.
 
         Raises:
@@ -238,25 +277,11 @@ class OfficialCodec(Codec):
                 f"these tokens were made by model {tokens.model or 'unknown'}, not by {made_by} ({self.name} at {rate} "
                 "tokens/s); decode them with the model that made them: --model"
             )
-        expected = self.describe(tokens.sample_rate, rate, tokens.codebook_sizes[0])
-        if tokens.codebook_sizes != expected.codebook_sizes[: len(tokens.codebook_sizes)]:
-            raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {expected.codebook_sizes}")
-        if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
-            raise CodecError("fewer frames than the declared length needs")
-        check_codes(tokens.codes, tokens.codebook_sizes)
+        check_tokens(tokens, self.spec(rate, tokens.codebook_sizes[0]))
 
     def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:
         """Tokens of no audio; see `codec.Codec.describe`."""
-        rate, vocab = self._choose(rate, vocab)
-        return Tokens(
-            codes=torch.zeros(channels, 2, 0, dtype=torch.int64),
-            lengths=torch.zeros(channels, dtype=torch.int64),
-            sample_rate=as_sample_rate(sample_rate),
-            frame_rate=rate / 2,
-            codebook_sizes=(vocab, self.codebook_sizes[1]),
-            model=self._fingerprint(rate),
-            model_rate=self.sample_rate,
-        )
+        return no_tokens(self.spec(rate, vocab), sample_rate, channels)
 
     def silence(self, tokens: Tokens) -> Tensor:
         """``(S,)`` codes of a frame of digital silence; see `codec.Codec.silence`."""

@@ -18,8 +18,7 @@ from codec.audio.io import resample
 from codec.audio.samples import as_batch
 from codec.data.recordings.opening import Sound
 from codec.errors import AudioError
-from codec.model import Codec
-from codec.streaming import StreamEncoder
+from codec.protocol import SemanticCodec
 from codec.tokens import count_frames
 
 LONG_SECONDS = 60
@@ -62,7 +61,7 @@ class BatchEncoder:
         streams: to keep, the semantic one first; default: all.
     """
 
-    def __init__(self, model: Codec, streams: int | None = None) -> None:
+    def __init__(self, model: SemanticCodec, streams: int | None = None) -> None:
         self._model, self._streams = model, streams
         self._waiting: defaultdict[int, list[_Held]] = defaultdict(list)
         self._held = 0
@@ -116,7 +115,7 @@ class BatchEncoder:
             yield Encoded(held.index, self._kept(item), held.sample_rate, held.samples)
 
     def _encode_long(self, index: int, sound: Sound) -> Encoded:
-        stream: StreamEncoder = self._model.stream_encoder(sound.sample_rate)
+        stream = self._model.stream_encoder(sound.sample_rate)
         parts = [as_array(stream.push(block[None])) for block in sound.blocks]
         codes = np.concatenate([*parts, as_array(stream.flush())], axis=2)[0]
         return Encoded(index, self._kept(codes), sound.sample_rate, stream.samples)

@@ -40,10 +40,10 @@ def offered(shelf: Shelf) -> dict[str, Any]:
     model = shelf.model()
 
     def cost(rate: int, semantic: bool) -> dict[str, Any]:
-        tokens = {vocab: model.describe(model.sample_rate, rate, vocab) for vocab in model.vocabs}
-        tokens = {vocab: one.semantic_only() if semantic else one for vocab, one in tokens.items()}
-        kbps = {str(vocab): one.bitrate / 1000 for vocab, one in tokens.items()}
-        return {"rate": rate, "tokens": tokens[model.vocab].rate, "kbps": kbps, "semantic": semantic, "chosen": not semantic}
+        specs = {vocab: model.spec(rate, vocab) for vocab in model.vocabs}
+        specs = {vocab: spec.first(1) if semantic else spec for vocab, spec in specs.items()}
+        kbps = {str(vocab): spec.bitrate / 1000 for vocab, spec in specs.items()}
+        return {"rate": rate, "tokens": specs[model.vocab].rate, "kbps": kbps, "semantic": semantic, "chosen": not semantic}
 
     rates = [cost(rate, False) for rate in sorted(model.rates, reverse=True)]
     rates = [{**one, "chosen": one["rate"] in CHOSEN} for one in rates]

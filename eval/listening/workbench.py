@@ -19,6 +19,7 @@ from codec.errors import CodecError
 if TYPE_CHECKING:
     from codec.baselines.interface import Encoded, Reconstructor
     from codec.model import Codec
+    from codec.protocol import SemanticCodec
     from codec.tokens import Tokens
 
 MAX_SECONDS = 60.0
@@ -116,7 +117,7 @@ class Shelf:
             self._open.popitem(last=False)
         return self._open[name]
 
-    def model(self, name: str | None = None, rate: int | None = None, vocab: int | None = None) -> Codec:
+    def model(self, name: str | None = None, rate: int | None = None, vocab: int | None = None) -> SemanticCodec:
         """A model of ours with these defaults, as `codec.hub.load_codec` gives it.
 
         Raises:
@@ -127,7 +128,7 @@ class Shelf:
 
         if name not in self._models:
             first = load_codec(name)
-            if type(first) is not Codec:  # the published model has other weights for every rate
+            if not isinstance(first, Codec):  # the published model has other weights for every rate
                 return load_codec(name, rate, vocab)
             self._models[name] = first
         kept = self._models[name]

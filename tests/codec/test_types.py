@@ -26,7 +26,10 @@ from quantizers.estimator import KMeans
 model = codec.load()
 reveal_type(model)  # Codec
 reveal_type(codec.load("default", rate=100))  # Codec
-reveal_type(codec.load(Path("my-model")))  # Codec
+reveal_type(codec.load(Path("my-model")))  # SemanticCodec
+reveal_type(codec.load("haoheliu/SemantiCodec", rate=25))  # SemanticCodec
+reveal_type(model.spec(100))  # TokenSpec
+reveal_type(tokens.spec)  # TokenSpec
 reveal_type(codec.load("encodec_24khz@1.5"))  # AudioCodec
 
 tokens = model.encode([np.zeros(100, np.float32), torch.zeros(1, 200)], 24_000, rate=50)
@@ -49,6 +52,7 @@ def bitrate(any_codec: codec.AudioCodec) -> float:
 
 
 bitrate(model)
+bitrate(codec.load(Path("my-model")))
 model.embed(tokens, "sem")  # wrong
 codec.load(rate="50")  # wrong
 '''

@@ -11,8 +11,9 @@ from codec.baselines.interface import AudioCodec
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import load_own
-from codec.model import Codec, Stream
+from codec.model import Codec
 from codec.networks.semantic import SemanticEncoder
+from codec.protocol import SemanticCodec, Stream
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
 from eval.semantics.embeddings.columns import Columns
 
@@ -36,21 +37,21 @@ def codec_ids(codec: AudioCodec, name: str) -> ClipEmbedder:
     return _of_codec(codec, name, run, codec.bitrate)
 
 
-def our_vectors(codec: Codec, name: str, stream: Stream) -> ClipEmbedder | Columns:
+def our_vectors(codec: SemanticCodec, name: str, stream: Stream) -> ClipEmbedder | Columns:
     """Our k-means codewords, acoustic values, or both side by side, at the codec's rate and vocabulary."""
     both = codec_vectors(codec, f"{name.rpartition(':')[0] or name}:both" if stream != "both" else name)
     if stream == "both":
         return both
-    semantic = codec.describe(codec.sample_rate).semantic_only().bitrate
+    semantic = codec.spec().first(1).bitrate
     width = codec.embed(codec.encode(np.zeros(codec.sample_rate, np.float32), codec.sample_rate), "semantic").shape[2]
     if stream == "semantic":
         return Columns(name, both, slice(0, width), semantic)
     return Columns(name, both, slice(width, both.dim), codec.bitrate - semantic)
 
 
-def our_features(codec: Codec, name: str) -> ClipEmbedder:
+def our_features(codec: SemanticCodec, name: str) -> ClipEmbedder:
     """Our semantic encoder before k-means, 50 frames a second: what quantisation started from."""
-    if not hasattr(codec, "networks"):
+    if not isinstance(codec, Codec):
         raise CodecError(f"embedder {name!r}: {codec.name} gives semantic, acoustic, both or ids, not features")
     return encoder_features(codec.networks.mel, codec.networks.semantic, name, codec.fingerprint)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from codec.atomic import atomic_write
 from codec.errors import CodecError
-from codec.model import Codec
+from codec.protocol import SemanticCodec
 from eval.semantics.clips import read_clips
 from eval.semantics.interface import SPLITS
 from eval.semantics.language.labels import Agreement, agreement
@@ -110,7 +110,7 @@ def read_corpus(folder: Path, minutes: dict[str, float], seed: int = 0) -> Split
 
 
 def model_tokens(
-    codec: Codec, splits: Splits, rates: Sequence[int], vocabs: Sequence[int], size: Size | None
+    codec: SemanticCodec, splits: Splits, rates: Sequence[int], vocabs: Sequence[int], size: Size | None
 ) -> Iterator[Modelled]:
     """Counts and models the tokens of every rate and vocabulary; ``train`` is counted, ``test`` scored.
 
@@ -130,7 +130,7 @@ def model_tokens(
     seconds = sum(len(clip.wave) / clip.sample_rate for clip in splits["test"])
     for rate in rates:
         for vocab in vocabs:
-            sizes = codec.describe(codec.sample_rate, rate, vocab).codebook_sizes
+            sizes = codec.spec(rate, vocab).codebook_sizes
             codes = {split: _encode(codec, clips, rate, vocab) for split, clips in splits.items()}
             # Acoustic tokens depend on the vocabulary only through the semantic codewords; once is enough to see how far.
             for stream in STREAMS:
@@ -138,7 +138,7 @@ def model_tokens(
                 yield _model(sequences, rate, vocab, stream, sizes, size, seconds)
 
 
-def label_agreement(codec: Codec, folder: Path, rates: Sequence[int], vocabs: Sequence[int]) -> Iterator[Labelled]:
+def label_agreement(codec: SemanticCodec, folder: Path, rates: Sequence[int], vocabs: Sequence[int]) -> Iterator[Labelled]:
     """PNMI and purity of semantic tokens against the labels of a task, over all splits.
 
     Raises:
@@ -197,7 +197,7 @@ def _model(
     )
 
 
-def _encode(codec: Codec, clips: Sequence[LabelledWave], rate: int, vocab: int) -> list[np.ndarray]:
+def _encode(codec: SemanticCodec, clips: Sequence[LabelledWave], rate: int, vocab: int) -> list[np.ndarray]:
     """Codes ``(2, N)`` of each clip."""
     return in_threads(lambda clip: codec.encode(clip.wave, clip.sample_rate, rate, vocab).codes[0].numpy(), clips)
 

@@ -1,0 +1,55 @@
+"""What a codec's tokens are, whatever they are of: streams, codebooks, rates, bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from quantizers.packing import bits_for
+
+
+@dataclass(frozen=True)
+class TokenSpec:
+    """The tokens of a codec at an operating point.
+
+    Attributes:
+        codebook_sizes: of each stream; our own models and the published SemantiCodec have the semantic one first.
+        frame_rate: tokens per second in each stream.
+        model: fingerprint of the model that makes them.
+        model_rate: sample rate that this model works at, in Hz; a frame is ``model_rate / frame_rate`` of its samples.
+
+    Example:
+        >>> spec = TokenSpec((8192, 1024), 25.0, "0123456789abcdef")
+        >>> spec.rate, spec.bits_per_frame, spec.bitrate
+        (50.0, 23, 575.0)
+        >>> spec.first(1).bitrate
+        325.0
+    """
+
+    codebook_sizes: tuple[int, ...]
+    frame_rate: float
+    model: str
+    model_rate: int = 16_000
+
+    @property
+    def n_streams(self) -> int:
+        """Tokens of a frame."""
+        return len(self.codebook_sizes)
+
+    @property
+    def rate(self) -> float:
+        """Tokens per second over all streams."""
+        return self.frame_rate * self.n_streams
+
+    @property
+    def bits_per_frame(self) -> int:
+        """Bits that one frame takes in a container, over all streams."""
+        return sum(bits_for(size) for size in self.codebook_sizes)
+
+    @property
+    def bitrate(self) -> float:
+        """Bits per second of one channel, before container overhead."""
+        return self.frame_rate * self.bits_per_frame
+
+    def first(self, streams: int) -> TokenSpec:
+        """Of the first streams alone."""
+        return replace(self, codebook_sizes=self.codebook_sizes[:streams])
