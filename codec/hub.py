@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from codec.networks.interface import CodecNetworks
     from codec.networks.source_filter_codec import SourceFilterNetworks
     from codec.protocol import SemanticCodec
+    from codec.semanticodec.model import OfficialCodec
 
 Way = Literal["fast", "diffusion"]
 OwnName = Literal["default", "semcodec-2"]
@@ -91,7 +92,19 @@ def load(
 
 @overload
 def load(
-    name: Path | Literal["haoheliu/SemantiCodec"],
+    name: Literal["haoheliu/SemantiCodec"],
+    rate: int | None = None,
+    vocab: int | None = None,
+    device: str | torch.device = "cpu",
+    compat: bool = True,
+    decoder: Way = "fast",
+    backend: Backend | None = None,
+) -> OfficialCodec: ...
+
+
+@overload
+def load(
+    name: Path,
     rate: int | None = None,
     vocab: int | None = None,
     device: str | torch.device = "cpu",

@@ -9,17 +9,19 @@ from torch import Tensor
 
 from quantizers.collective import reduce_sum, world
 
+DECAY = 0.99
+"""Of the moving average of norms."""
+
 
 class Balancer:
     """Rescales each loss's gradient to its share of a total norm of 1, using a moving average of norms.
 
     Args:
         weights: of each loss; only their ratios matter.
-        decay: of the moving average.
     """
 
-    def __init__(self, weights: Mapping[str, float], decay: float = 0.99) -> None:
-        self.weights, self.decay = dict(weights), decay
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        self.weights = dict(weights)
         self._norms: dict[str, float] = {}
 
     def total(self, losses: Mapping[str, Tensor], output: Tensor) -> Tensor:
@@ -39,7 +41,7 @@ class Balancer:
             square = gradient.norm().square()
             reduce_sum(square)
             norm = square.sqrt().item() / world()[1]  # of the whole batch, whose loss is the mean of the processes' losses
-            self._norms[name] = self.decay * self._norms.get(name, norm) + (1 - self.decay) * norm
+            self._norms[name] = DECAY * self._norms.get(name, norm) + (1 - DECAY) * norm
             if self._norms[name] != 0:  # what is no number must reach the gradients, where it is found
                 balanced += gradient * (self.weights[name] / total / self._norms[name])
         value = torch.stack([self.weights[name] * loss.detach() for name, loss in losses.items()]).sum()

@@ -24,6 +24,8 @@ from train.specimens import Specimens
 
 LOG_EVERY = 100
 """Steps between lines of metrics."""
+WARMUP, FLOOR = 200, 0.02
+"""Steps in which the learning rate rises, and the share of its peak that it ends at."""
 FREE = ("steps", "save_every")
 """Keys of a stage that may change on a run's way: how long it goes, and how often it is written down."""
 
@@ -284,12 +286,12 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def cosine(step: int, steps: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:
-    """Learning rate with a linear warm-up and a half cosine down to ``floor · peak``."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+def cosine(step: int, steps: int, peak: float) -> float:
+    """Learning rate with a linear warm-up and a half cosine down to `FLOOR` of its peak."""
+    if step < WARMUP:
+        return peak * (step + 1) / WARMUP
+    progress = min(1.0, (step - WARMUP) / max(1, steps - WARMUP))
+    return peak * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def load_averaged(path: Path, model: torch.nn.Module) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from codec.data.room import reverberate
+from codec.data.store import SAMPLE_RATE
 
 SIGNAL_TO_OTHER_DB = (-3.0, 20.0)
 """Range of a clip's level above that of what sounds beside it."""
@@ -19,14 +20,13 @@ OVERDRIVE_DB = (3.0, 18.0)
 """Range of a peak's level above the one at which a recorder clips."""
 
 
-def disturb(wave: np.ndarray, other: np.ndarray, rng: np.random.Generator, sample_rate: int = 16_000) -> np.ndarray:
+def disturb(wave: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One of four things, by chance.
 
     Args:
-        wave: ``(samples,)`` float32.
+        wave: ``(samples,)`` float32, as corpora keep it.
         other: what may sound beside it, of any length above 0.
         rng: decides everything.
-        sample_rate: in Hz.
 
     Returns:
         ``(samples,)`` float32, inside ±1.
@@ -37,8 +37,8 @@ def disturb(wave: np.ndarray, other: np.ndarray, rng: np.random.Generator, sampl
     """
     ways: tuple[Callable[[], np.ndarray], ...] = (
         lambda: beside(wave, other, rng),
-        lambda: telephone(wave, rng, sample_rate),
-        lambda: reverberate(wave, rng, sample_rate, FAR_DIRECT_DB),
+        lambda: telephone(wave, rng, SAMPLE_RATE),
+        lambda: reverberate(wave, rng, SAMPLE_RATE, FAR_DIRECT_DB),
         lambda: overdrive(wave, rng),
     )
     changed = ways[rng.integers(len(ways))]()

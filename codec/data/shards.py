@@ -15,16 +15,15 @@ from codec.data.tar_samples import MAX_MEMBER_BYTES, TarDamageError, tar_samples
 from codec.errors import CodecError
 
 
-def shard_clips(root: Path, scratch: Path, domain: Domain = "sound") -> Iterator[Recording | LeftOut]:
+def shard_clips(root: Path, scratch: Path) -> Iterator[Recording | LeftOut]:
     """Unpacks the audio of every ``*.tar`` below ``root`` into ``scratch`` and yields a clip for each sample.
 
-    ``.json`` members become labels (``domain`` and ``source`` among them are honoured), ``.txt`` members the text. Of a
-    damaged shard, the samples before the damage are kept.
+    ``.json`` members become labels, ``domain`` and ``source`` among them are honoured (who does not say the domain has made
+    ``sound``), ``.txt`` members the text. Of a damaged shard, the samples before the damage are kept.
 
     Args:
         root: folder with shards, or one shard.
         scratch: folder for the unpacked audio; its owner deletes it.
-        domain: of samples that do not say.
 
     Raises:
         CodecError: no shards.
@@ -34,10 +33,10 @@ def shard_clips(root: Path, scratch: Path, domain: Domain = "sound") -> Iterator
         raise CodecError(f"{root}: no .tar shards below this folder")
     scratch.mkdir(parents=True, exist_ok=True)
     for shard in shards:
-        yield from _shard_clips(shard, scratch, domain)
+        yield from _shard_clips(shard, scratch)
 
 
-def _shard_clips(shard: Path, scratch: Path, domain: Domain) -> Iterator[Recording | LeftOut]:
+def _shard_clips(shard: Path, scratch: Path) -> Iterator[Recording | LeftOut]:
     try:
         for sample in tar_samples(shard, lambda name, size: size <= MAX_MEMBER_BYTES):
             if sample.cut:
@@ -47,12 +46,12 @@ def _shard_clips(shard: Path, scratch: Path, domain: Domain) -> Iterator[Recordi
                     # Names come from strangers: they are only ever shown.
                     yield LeftOut(f"{shard}/{member.name}", "too large")
             members = {f".{suffix}": member.content for suffix, member in sample.members.items() if member.content is not None}
-            yield from _clip(shard, sample.key, members, scratch, domain)
+            yield from _clip(shard, sample.key, members, scratch)
     except TarDamageError as error:
         yield LeftOut(str(shard), f"damaged shard: {error.reason}")
 
 
-def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domain: Domain) -> Iterator[Recording | LeftOut]:
+def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path) -> Iterator[Recording | LeftOut]:
     suffix = next((s for s in members if s in AUDIO_SUFFIXES), None)
     if suffix is None:
         return
@@ -65,11 +64,10 @@ def _clip(shard: Path, key: str, members: dict[str, bytes], scratch: Path, domai
         labels["text"] = members[".txt"].decode("utf-8-sig", "replace").strip()
     with tempfile.NamedTemporaryFile(dir=scratch, suffix=suffix, delete=False) as handle:
         handle.write(members[suffix])
-    named: Any = labels.pop("domain", domain)
+    named: Any = labels.pop("domain", "")
+    domain: Domain = named if named in DOMAINS else "sound"
     source = labels.pop("source", f"{shard.name}/{key}")
-    if named not in DOMAINS:
-        named = domain
-    yield Recording(path, source, named, shard.stem, labels, unpacked=handle.name)
+    yield Recording(path, source, domain, shard.stem, labels, unpacked=handle.name)
 
 
 def _labels(content: bytes) -> dict[str, str] | None:

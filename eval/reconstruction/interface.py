@@ -80,22 +80,25 @@ class Once(Generic[T]):
         return self._last[1]
 
 
+KEPT_RESULTS = 512
+"""Of a slow function, the latest."""
+
+
 class OfWave(Generic[T]):
     """A slow function of a wave, remembered by the wave's content: many codecs are compared with the same references.
 
     Args:
         function: for example a pitch tracker.
-        capacity: results that are kept, the latest.
     """
 
-    def __init__(self, function: Callable[[np.ndarray], T], capacity: int = 512) -> None:
-        self._function, self._capacity = function, capacity
+    def __init__(self, function: Callable[[np.ndarray], T]) -> None:
+        self._function = function
         self._found: dict[bytes, T] = {}
 
     def __call__(self, wave: np.ndarray) -> T:
         key = hashlib.sha256(np.ascontiguousarray(wave).tobytes()).digest()
         if key not in self._found:
-            if len(self._found) >= self._capacity:
+            if len(self._found) >= KEPT_RESULTS:
                 del self._found[next(iter(self._found))]
             self._found[key] = self._function(wave)
         return self._found[key]

@@ -45,7 +45,7 @@ class Column(Protocol):
     def ratio(self) -> tuple[str, str] | None: ...
 
 
-def bootstrap_mean(values: Sequence[float] | np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def bootstrap_mean(values: Sequence[float] | np.ndarray, resamples: int = RESAMPLES) -> Interval:
     """Mean over clips (Efron's percentile method: clips are drawn with replacement).
 
     Raises:
@@ -56,11 +56,11 @@ def bootstrap_mean(values: Sequence[float] | np.ndarray, resamples: int = RESAMP
         >>> interval.value, 1 <= interval.low < 2.5 < interval.high <= 4
         (2.5, True)
     """
-    return bootstrap_ratio(values, np.ones(len(values)), resamples, seed)
+    return bootstrap_ratio(values, np.ones(len(values)), resamples)
 
 
 def bootstrap_ratio(
-    counts: Sequence[float] | np.ndarray, totals: Sequence[float] | np.ndarray, resamples: int = RESAMPLES, seed: int = 0
+    counts: Sequence[float] | np.ndarray, totals: Sequence[float] | np.ndarray, resamples: int = RESAMPLES
 ) -> Interval:
     """Sum of counts / sum of totals, as for a word error rate: long clips weigh more, and both sums are resampled together.
 
@@ -69,7 +69,7 @@ def bootstrap_ratio(
     """
     counts, totals = np.asarray(counts, np.float64), np.asarray(totals, np.float64)
     _check(counts, totals)
-    draws = _draws(len(counts), resamples, seed)
+    draws = _draws(len(counts), resamples)
     return _interval(float(counts.sum() / totals.sum()), _divide(draws @ counts, draws @ totals), len(counts))
 
 
@@ -79,7 +79,6 @@ def paired_ratio(
     reference_counts: Sequence[float] | np.ndarray,
     reference_totals: Sequence[float] | np.ndarray,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Interval:
     """Difference of two such ratios on the same clips in the same order; with totals of 1, of two means.
 
@@ -90,7 +89,7 @@ def paired_ratio(
     second = np.asarray(reference_counts, np.float64), np.asarray(reference_totals, np.float64)
     for pair in (first, second):
         _check(*pair)
-    draws = _draws(len(first[0]), resamples, seed)
+    draws = _draws(len(first[0]), resamples)
     samples = _divide(draws @ first[0], draws @ first[1]) - _divide(draws @ second[0], draws @ second[1])
     value = first[0].sum() / first[1].sum() - second[0].sum() / second[1].sum()
     return _interval(float(value), samples, len(first[0]))
@@ -143,9 +142,9 @@ def _check(counts: np.ndarray, totals: np.ndarray) -> None:
         raise CodecError("no values to average")
 
 
-def _draws(clips: int, resamples: int, seed: int) -> np.ndarray:
+def _draws(clips: int, resamples: int) -> np.ndarray:
     """``(resamples, clips)``: how often each clip is drawn."""
-    return np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), resamples).astype(np.float64)
+    return np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), resamples).astype(np.float64)
 
 
 def _divide(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:

@@ -41,10 +41,10 @@ class Frozen:
     scale_factor: float
 
     @torch.no_grad()
-    def latents(self, wave: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def latents(self, wave: Tensor) -> Tensor:
         """``(B, samples)`` normalised → ``(B, 8, T, 16)``, drawn from the autoencoder's posterior."""
         posterior = self.vae.encode(vocoder_mel(wave).unsqueeze(1)).latent_dist
-        return posterior.sample(generator) * self.scale_factor
+        return posterior.sample() * self.scale_factor
 
     @torch.no_grad()
     def features(self, wave: Tensor, config: PublishedConfig) -> Tensor:

@@ -17,6 +17,9 @@ from train.peers.config import PeerConfig
 from train.voice.pitch import labelled, needs, track
 from train.voice.targets import Targets, frame_losses
 
+DECAY = 0.99
+"""Of codebooks' running means, per step."""
+
 
 class Heard(NamedTuple):
     """What a peer makes of a batch.
@@ -32,15 +35,13 @@ class Heard(NamedTuple):
     frames: dict[str, Tensor] = {}
 
 
-def residual(
-    books: Sequence[Any], vectors: Tensor, decay: float | None, draws: torch.Generator | None
-) -> tuple[Tensor, Tensor]:
+def residual(books: Sequence[Any], vectors: Tensor, moving: bool, draws: torch.Generator | None) -> tuple[Tensor, Tensor]:
     """Codewords of codewords' errors, codebook after codebook.
 
     Args:
         books: with ``embed``, ``embed_avg``, ``cluster_size`` and ``quantize``.
         vectors: ``(N, D)``.
-        decay: of the codebooks' running means, per step; None: they stand still.
+        moving: codebooks follow what chooses them.
         draws: for codewords that move.
 
     Returns:
@@ -50,8 +51,8 @@ def residual(
     for book in books:
         with torch.no_grad():
             codes = book.quantize(rest.detach())
-            if decay is not None:
-                learn(book, rest.detach(), codes, decay, draws)
+            if moving:
+                learn(book, rest.detach(), codes, draws)
             chosen = F.embedding(codes, book.embed)
         commitment = commitment + F.mse_loss(rest, chosen)
         rest, total = rest - chosen, total + chosen
@@ -59,12 +60,12 @@ def residual(
 
 
 @torch.no_grad()
-def learn(book: Any, vectors: Tensor, codes: Tensor, decay: float, draws: torch.Generator | None) -> None:
+def learn(book: Any, vectors: Tensor, codes: Tensor, draws: torch.Generator | None) -> None:
     """Moves codewords to the mean of what chose them; those that nothing chooses move to a vector of the batch."""
     counts = torch.bincount(codes, minlength=len(book.embed)).to(vectors.dtype)
     sums = torch.zeros_like(book.embed).index_add_(0, codes, vectors)
-    book.cluster_size.lerp_(counts, 1 - decay)
-    book.embed_avg.lerp_(sums, 1 - decay)
+    book.cluster_size.lerp_(counts, 1 - DECAY)
+    book.embed_avg.lerp_(sums, 1 - DECAY)
     dead = book.cluster_size < 1e-2
     fresh = vectors[torch.randint(len(vectors), (int(dead.sum()),), generator=draws).to(vectors.device)]
     book.embed_avg[dead], book.cluster_size[dead] = fresh, 1.0
@@ -77,12 +78,11 @@ class EncodecPeer(nn.Module):
     Args:
         network: transformers' ``EncodecModel``.
         streams: codebooks in use.
-        decay: of the running means, per step.
     """
 
-    def __init__(self, network: Any, streams: int, decay: float = 0.99) -> None:
+    def __init__(self, network: Any, streams: int) -> None:
         super().__init__()
-        self.network, self.streams, self.decay = network, streams, decay
+        self.network, self.streams = network, streams
         self.sample_rate = int(network.config.sampling_rate)
 
     def forward(self, wave: Tensor, draws: torch.Generator | None = None) -> Heard:
@@ -95,7 +95,7 @@ class EncodecPeer(nn.Module):
         latents = self.network.encoder(wave)
         rest = latents.transpose(1, 2).reshape(-1, latents.shape[1])
         books = [layer.codebook for layer in self.network.quantizer.layers[: self.streams]]
-        total, commitment = residual(books, rest, self.decay if self.training else None, draws)
+        total, commitment = residual(books, rest, self.training, draws)
         values = total.view(len(latents), -1, latents.shape[1]).transpose(1, 2)
         return Heard(self.network.decoder(latents + (values - latents).detach()), commitment)
 
@@ -130,13 +130,12 @@ class PlainPeer(nn.Module):
 
     Args:
         network: to train.
-        decay: of the codebooks' running means, per step.
     """
 
-    def __init__(self, network: PlainNetworks, decay: float = 0.99) -> None:
+    def __init__(self, network: PlainNetworks) -> None:
         super().__init__()
         needs()
-        self.network, self.decay = network, decay
+        self.network = network
         self.sample_rate = network.sample_rate
 
     def forward(self, wave: Tensor, draws: torch.Generator | None = None) -> Heard:
@@ -145,7 +144,7 @@ class PlainPeer(nn.Module):
             features = self.network.front_end(wave[:, 0])
         latents = self.network.encode_features(features)
         flat = latents.flatten(0, 1)
-        total, commitment = residual(list(self.network.books), flat, self.decay if self.training else None, draws)
+        total, commitment = residual(list(self.network.books), flat, self.training, draws)
         values = latents + (total.view_as(latents) - latents).detach()
         frames = self.network.frames(values)
         return Heard(self.network.sound(frames)[:, None], commitment, self._frame_losses(wave[:, 0], frames, features))

@@ -40,7 +40,7 @@ def audiomae(source: str) -> ClipEmbedder:
     return audiomae_encoder(model, f"audiomae:{Path(source).stem}")
 
 
-def audiomae_encoder(model: AudioMAE, name: str, trained: bool = True) -> ClipEmbedder:
+def audiomae_encoder(model: AudioMAE, name: str) -> ClipEmbedder:
     """The embedder of a model that is already built."""
     model = model.eval()
     window = (model.pos_embed.shape[1] - 1) // BANDS * PATCH
@@ -56,7 +56,7 @@ def audiomae_encoder(model: AudioMAE, name: str, trained: bool = True) -> ClipEm
         parts = normalise(fbank).split(window, dim=1)
         return torch.cat([model.outputs(part)[-1][0].unflatten(0, (-1, BANDS)).mean(dim=1) for part in parts]).numpy()
 
-    return ClipEmbedder(name, run, model.norm.weight.shape[0], hop, shortest=hop, trained=trained)
+    return ClipEmbedder(name, run, model.norm.weight.shape[0], hop, shortest=hop)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

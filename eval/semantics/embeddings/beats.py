@@ -155,7 +155,7 @@ def beats(source: str) -> ClipEmbedder:
     return beats_encoder(model, f"beats:{Path(source).stem}")
 
 
-def beats_encoder(model: BEATs, name: str, trained: bool = True) -> ClipEmbedder:
+def beats_encoder(model: BEATs, name: str) -> ClipEmbedder:
     """The embedder of a model that is already built."""
     model, config = model.eval(), model.encoder.config
     patch = config.input_patch_size
@@ -169,7 +169,7 @@ def beats_encoder(model: BEATs, name: str, trained: bool = True) -> ClipEmbedder
 
     window = WINDOW_SECONDS * SAMPLE_RATE // HOP // patch * patch
     shortest = FRAME + (patch - 1) * HOP
-    return ClipEmbedder(name, run, config.encoder_embed_dim, patch * HOP, shortest=shortest, trained=trained)
+    return ClipEmbedder(name, run, config.encoder_embed_dim, patch * HOP, shortest=shortest)
 
 
 def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:

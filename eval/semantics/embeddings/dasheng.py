@@ -44,7 +44,7 @@ def dasheng(source: str) -> ClipEmbedder:
     return dasheng_encoder(model, f"dasheng:{source if source in SIZES else Path(source).stem}")
 
 
-def dasheng_encoder(model: Any, name: str, trained: bool = True) -> ClipEmbedder:
+def dasheng_encoder(model: Any, name: str) -> ClipEmbedder:
     """The embedder of a model that is already built."""
     model = model.eval()
     mel_frames = model.patch_stride[1]
@@ -55,6 +55,4 @@ def dasheng_encoder(model: Any, name: str, trained: bool = True) -> ClipEmbedder
 
     # The spectrogram is centred and has one frame more than the wave has hops.
     shortest = max((mel_frames - 1) * model.hop_size, model.win_size // 2 + 1)
-    return ClipEmbedder(
-        name, run, model.embed_dim, hop, window=model.target_length * model.hop_size, shortest=shortest, trained=trained
-    )
+    return ClipEmbedder(name, run, model.embed_dim, hop, window=model.target_length * model.hop_size, shortest=shortest)

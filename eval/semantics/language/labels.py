@@ -39,7 +39,7 @@ class Agreement:
         return (self.pnmi - self.chance_pnmi) / max(1 - self.chance_pnmi, 1e-9)
 
 
-def agreement(clips: Sequence[np.ndarray], labels: Sequence[str], seed: int = 0) -> Agreement:
+def agreement(clips: Sequence[np.ndarray], labels: Sequence[str]) -> Agreement:
     """Agreement of the codes of clips ``(N,)`` each with a label per clip.
 
     Raises:
@@ -51,7 +51,7 @@ def agreement(clips: Sequence[np.ndarray], labels: Sequence[str], seed: int = 0)
     numbers = np.array([names.index(label) for label in labels])
     codes = np.unique(np.concatenate(list(clips)), return_inverse=True)[1]
     lengths = [len(clip) for clip in clips]
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     true = _measure(codes, np.repeat(numbers, lengths))
     chance = np.mean([_measure(codes, np.repeat(random.permutation(numbers), lengths)) for _ in range(SHUFFLES)], axis=0)
     return Agreement(len(codes), len(names), *true, *map(float, chance))
