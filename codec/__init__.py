@@ -16,20 +16,20 @@ from codec.lazy import lazily
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from codec.baselines.interface import AudioCodec as AudioCodec
     from codec.container.bitstream import read as read
     from codec.container.bitstream import save as save
     from codec.errors import CodecError as CodecError
     from codec.hub import load as load
     from codec.hub import models as models
     from codec.model import Codec as Codec
+    from codec.protocol import AudioCodec as AudioCodec
     from codec.protocol import SemanticCodec as SemanticCodec
     from codec.token_spec import TokenSpec as TokenSpec
     from codec.tokens import Tokens as Tokens
 
 # Imported on first use, so that `codec --help` does not wait for torch.
 _HOMES = {
-    "AudioCodec": "codec.baselines.interface",
+    "AudioCodec": "codec.protocol",
     "Codec": "codec.model",
     "CodecError": "codec.errors",
     "SemanticCodec": "codec.protocol",

@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from codec.baselines.interface import AudioCodec
     from codec.config import ModelConfig
     from codec.networks.interface import CodecNetworks
     from codec.networks.source_filter_codec import SourceFilterNetworks
-    from codec.protocol import SemanticCodec
+    from codec.protocol import AudioCodec, SemanticCodec
     from codec.semanticodec.model import OfficialCodec
 
 Way = Literal["fast", "diffusion"]

@@ -1,9 +1,9 @@
-"""What a codec with a semantic stream offers: our own models and the published SemantiCodec, which share no code."""
+"""What codecs of tokens offer: all of them, and those with a semantic stream, ours and the published one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,48 @@ if TYPE_CHECKING:
     from codec.patterns import Numbers
 
 Stream = Literal["semantic", "acoustic", "both"]
+
+
+@runtime_checkable
+class AudioCodec(Protocol):
+    """A codec of tokens: ours, the published SemantiCodec, and every neural baseline."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Of decoded audio, in Hz."""
+        ...
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second; each has one token of every stream."""
+        ...
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Of each stream."""
+        ...
+
+    @property
+    def bitrate(self) -> float:
+        """Bits per second, before container overhead."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its weights and settings, which its tokens carry: 16 hexadecimal digits."""
+        ...
+
+    def encode(self, wave: Wave, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
+        """``(B, samples)``, ``(samples,)`` or a list of clips, at any sample rate → tokens."""
+        ...
+
+    def decode(self, tokens: Tokens) -> Tensor:
+        """→ ``(B, samples)`` at ``self.sample_rate``."""
+        ...
+
+    def embed(self, tokens: Tokens) -> Tensor:
+        """→ ``(B, N, D)`` vectors for probes and language models."""
+        ...
 
 
 class Encoding(Protocol):
@@ -52,7 +94,7 @@ class Decoding(Protocol):
         ...
 
 
-class SemanticCodec(Protocol):
+class SemanticCodec(AudioCodec, Protocol):
     """A codec whose first stream tells what is heard, at several rates and vocabularies.
 
     Attributes:
@@ -68,11 +110,6 @@ class SemanticCodec(Protocol):
     folder: Path | None
 
     @property
-    def fingerprint(self) -> str:
-        """Of all that makes tokens; they carry it, and only models with the same one decode them."""
-        ...
-
-    @property
     def version(self) -> str:
         """What a result with sound in it depends on."""
         ...
@@ -83,11 +120,6 @@ class SemanticCodec(Protocol):
         ...
 
     @property
-    def sample_rate(self) -> int:
-        """Of decoded audio, in Hz."""
-        ...
-
-    @property
     def rates(self) -> tuple[int, ...]:
         """Tokens per second that can be chosen."""
         ...
@@ -95,21 +127,6 @@ class SemanticCodec(Protocol):
     @property
     def vocabs(self) -> tuple[int, ...]:
         """Semantic vocabularies that can be chosen."""
-        ...
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second at the default rate."""
-        ...
-
-    @property
-    def codebook_sizes(self) -> tuple[int, ...]:
-        """Of each stream at the default rate and vocabulary."""
-        ...
-
-    @property
-    def bitrate(self) -> float:
-        """Bits per second at the default rate and vocabulary."""
         ...
 
     def spec(self, rate: int | None = None, vocab: int | None = None) -> TokenSpec:
@@ -125,10 +142,6 @@ class SemanticCodec(Protocol):
         lengths: Tensor | None = None,
     ) -> Tokens:
         """A batch of clips → tokens."""
-        ...
-
-    def decode(self, tokens: Tokens) -> Tensor:
-        """→ ``(B, samples)`` at ``sample_rate``."""
         ...
 
     def embed(self, tokens: Tokens, stream: Stream = "both") -> Tensor:

@@ -1,4 +1,4 @@
-"""What an evaluation asks of any codec, ours or not, and what a codec of tokens offers besides."""
+"""What an evaluation asks of any codec, ours or not; what a codec of tokens offers besides is in `codec.protocol`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
-
-from codec.audio.samples import Wave
-from codec.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -65,46 +62,4 @@ class Reconstructor(Protocol):
 
     def decode(self, encoded: Encoded) -> np.ndarray:
         """Back to ``(encoded.samples,)`` float32 at ``encoded.sample_rate``, in time if the delay is known."""
-        ...
-
-
-@runtime_checkable
-class AudioCodec(Protocol):
-    """A codec of tokens: `codec.Codec` and every neural baseline."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Of decoded audio, in Hz."""
-        ...
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second; each has one token of every stream."""
-        ...
-
-    @property
-    def codebook_sizes(self) -> tuple[int, ...]:
-        """Of each stream."""
-        ...
-
-    @property
-    def bitrate(self) -> float:
-        """Bits per second, before container overhead."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Of its weights and settings, which its tokens carry: 16 hexadecimal digits."""
-        ...
-
-    def encode(self, wave: Wave, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:
-        """``(B, samples)``, ``(samples,)`` or a list of clips, at any sample rate → tokens."""
-        ...
-
-    def decode(self, tokens: Tokens) -> Tensor:
-        """→ ``(B, samples)`` at ``self.sample_rate``."""
-        ...
-
-    def embed(self, tokens: Tokens) -> Tensor:
-        """→ ``(B, N, D)`` vectors for probes and language models."""
         ...

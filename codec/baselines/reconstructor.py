@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from codec.audio.io import resample
-from codec.baselines.interface import AudioCodec, Encoded
+from codec.baselines.interface import Encoded
 from codec.baselines.programs import checked, fit
+from codec.protocol import AudioCodec
 from codec.tokens import Tokens
 
 

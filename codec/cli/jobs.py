@@ -15,6 +15,7 @@ from rich.console import Console
 from codec.atomic import remove_leftovers
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.cli.bar import AudioBar, lengths, seconds_of_audio, seconds_of_tokens
+from codec.cli.options import DecodeOptions, EncodeOptions
 from codec.cli.plan import DECODED, Job, names_folder, plan
 from codec.cli.resume import Settings, decoded, encoded, is_container, left_to_do
 from codec.errors import CodecError
@@ -25,58 +26,37 @@ from codec.protocol import SemanticCodec
 from codec.threads import at_once, in_order
 
 
-def encode_all(
-    inputs: list[str],
-    output: str | None,
-    model: str,
-    device: str,
-    rate: int | None,
-    vocab: int | None,
-    format: str,
-    semantic_only: bool,
-    entropy: bool,
-    overwrite: bool,
-    strict: bool,
-    json: bool,
-) -> int:
+def encode_all(inputs: list[str], output: str | None, options: EncodeOptions, overwrite: bool) -> int:
     """Runs ``codec encode``; how many files were not whole."""
+    format, semantic_only, entropy = options.format, options.semantic_only, options.entropy
     if format not in get_args(Format):
         raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
     _check_suffix(output, format)
     for name in filter(is_container, inputs):
         raise CodecError(f"{name}: is a .sct file, tokens already; codec decode turns it into sound")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
-    codec = load_codec(model, rate, vocab, device)
+    codec = load_codec(options.model, options.rate, options.vocab, options.device)
     spec = codec.spec()
     wanted = Settings.of(spec.first(1) if semantic_only else spec, entropy)
     todo = left_to_do(jobs, overwrite, encoded(wanted))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return encode_file(codec, job.source, job.target, None, None, format, semantic_only, entropy, progress, strict)  # type: ignore[arg-type]
+        where = job.source, job.target
+        return encode_file(codec, *where, None, None, format, semantic_only, entropy, progress, options.strict)  # type: ignore[arg-type]
 
-    return run(jobs, todo, work, _files_at_once(codec), json, "encoding", seconds_of_audio)
+    return run(jobs, todo, work, _files_at_once(codec), options.json, "encoding", seconds_of_audio)
 
 
-def decode_all(
-    inputs: list[str],
-    output: str | None,
-    model: str,
-    device: str,
-    decoder: str,
-    sample_rate: int | None,
-    conceal: bool,
-    overwrite: bool,
-    json: bool,
-) -> int:
+def decode_all(inputs: list[str], output: str | None, options: DecodeOptions, overwrite: bool) -> int:
     """Runs ``codec decode``; how many files were not whole."""
     jobs = plan(inputs, output, frozenset({".sct"}), DECODED)
-    codec = load_codec(model, device=device, decoder=decoder)
-    todo = left_to_do(jobs, overwrite, decoded(codec, sample_rate))
+    codec = load_codec(options.model, device=options.device, decoder=options.decoder)
+    todo = left_to_do(jobs, overwrite, decoded(codec, options.sample_rate))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return decode_file(codec, job.source, job.target, sample_rate, conceal, progress)
+        return decode_file(codec, job.source, job.target, options.sample_rate, options.conceal, progress)
 
-    return run(jobs, todo, work, _files_at_once(codec), json, "decoding", seconds_of_tokens)
+    return run(jobs, todo, work, _files_at_once(codec), options.json, "decoding", seconds_of_tokens)
 
 
 def _check_suffix(output: str | None, format: str) -> None:

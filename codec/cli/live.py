@@ -8,6 +8,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 
 from codec.audio.pcm import PcmFormat
+from codec.cli.options import DecodeOptions, EncodeOptions
 from codec.errors import AudioError, CodecError
 from codec.files import FileReport
 from codec.hub import load_codec
@@ -16,60 +17,27 @@ from codec.pipes import decode_stream, encode_stream
 from codec.threads import one_each
 
 
-def encode_live(
-    inputs: list[str],
-    output: str | None,
-    model: str,
-    device: str,
-    rate: int | None,
-    vocab: int | None,
-    format: str,
-    semantic_only: bool,
-    entropy: bool,
-    raw: str | None,
-    low_latency: bool,
-    strict: bool,
-    json: bool,
-) -> bool:
+def encode_live(inputs: list[str], output: str | None, options: EncodeOptions, raw: str | None, low_latency: bool) -> bool:
     """From standard input to standard output, until it ends; whether that came too early."""
     _check_pipes(inputs, output)
-    if format != "sct":
-        raise CodecError(f"streams are containers, not {format}")
+    if options.format != "sct":
+        raise CodecError(f"streams are containers, not {options.format}")
     pcm = PcmFormat.parse(raw) if raw else None
     with _threads(low_latency):
-        codec = load_codec(model, rate, vocab, device)
-        report = encode_stream(codec, standard_input(), standard_output(), pcm, None, None, semantic_only, entropy, low_latency)
-    _print(report, json)
-    for warning in report.warnings:
-        if strict:
-            raise AudioError(f"standard input: {warning}")
-        if not json:
-            print(f"codec: standard input: {warning}", file=sys.stderr)
-    return bool(report.warnings)
+        codec = load_codec(options.model, options.rate, options.vocab, options.device)
+        pipes = standard_input(), standard_output()
+        report = encode_stream(codec, *pipes, pcm, None, None, options.semantic_only, options.entropy, low_latency)
+    return _tell(report, options.json, options.strict)
 
 
-def decode_live(
-    inputs: list[str],
-    output: str | None,
-    model: str,
-    device: str,
-    decoder: str,
-    sample_rate: int | None,
-    conceal: bool,
-    raw: bool,
-    low_latency: bool,
-    json: bool,
-) -> bool:
+def decode_live(inputs: list[str], output: str | None, options: DecodeOptions, raw: bool, low_latency: bool) -> bool:
     """From standard input to standard output, until it ends; whether that came too early."""
     _check_pipes(inputs, output)
     with _threads(low_latency):
-        codec = load_codec(model, device=device, decoder=decoder)
-        report = decode_stream(codec, standard_input(), standard_output(), sample_rate, conceal, raw, low_latency)
-    _print(report, json)
-    for warning in report.warnings:
-        if not json:
-            print(f"codec: standard input: {warning}", file=sys.stderr)
-    return bool(report.warnings)
+        codec = load_codec(options.model, device=options.device, decoder=options.decoder)
+        pipes = standard_input(), standard_output()
+        report = decode_stream(codec, *pipes, options.sample_rate, options.conceal, raw, low_latency)
+    return _tell(report, options.json)
 
 
 def _check_pipes(inputs: list[str], output: str | None) -> None:
@@ -82,6 +50,17 @@ def _threads(low_latency: bool) -> AbstractContextManager[None]:
     return one_each() if low_latency else nullcontext()
 
 
-def _print(report: FileReport, json: bool) -> None:
+def _tell(report: FileReport, json: bool, strict: bool = False) -> bool:
+    """Prints what is to be said of a stream; whether it ended too early.
+
+    Raises:
+        AudioError: it did, and that is refused.
+    """
     if json:
         print(jsonlib.dumps(dataclasses.asdict(report)), file=sys.stderr)
+    for warning in report.warnings:
+        if strict:
+            raise AudioError(f"standard input: {warning}")
+        if not json:
+            print(f"codec: standard input: {warning}", file=sys.stderr)
+    return bool(report.warnings)

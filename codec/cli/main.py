@@ -11,6 +11,7 @@ import typer
 
 from codec import __version__
 from codec.cli.commands import LazyGroup
+from codec.cli.options import DecodeOptions, EncodeOptions
 from codec.cli.terminal import give_up_output, use_any_encoding
 from codec.errors import CodecError
 
@@ -80,19 +81,16 @@ def encode(
     What is there and was not made by codec, or with other settings, is replaced only with --overwrite.
     Exit code 1: done, but some audio was cut short or damaged; the report says what is missing.
     """
+    options = EncodeOptions(model, device, rate, vocab, format, semantic_only, entropy, strict, json)
     if stream:
         from codec.cli.live import encode_live
 
-        cut = encode_live(
-            inputs, output, model, device, rate, vocab, format, semantic_only, entropy, raw, low_latency, strict, json
-        )
-        raise typer.Exit(int(cut))
+        raise typer.Exit(int(encode_live(inputs, output, options, raw, low_latency)))
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import encode_all
 
-    warned = encode_all(inputs, output, model, device, rate, vocab, format, semantic_only, entropy, overwrite, strict, json)
-    raise typer.Exit(int(warned > 0))
+    raise typer.Exit(int(encode_all(inputs, output, options, overwrite) > 0))
 
 
 @app.command()
@@ -122,17 +120,16 @@ def decode(
     x.sct becomes x.decoded.wav, in folders too: no recording is replaced. Exit code 1: the container breaks off, and
     what is there was decoded (--conceal, --stream).
     """
+    options = DecodeOptions(model, device, decoder, sample_rate, conceal, json)
     if stream:
         from codec.cli.live import decode_live
 
-        cut = decode_live(inputs, output, model, device, decoder, sample_rate, conceal, raw, low_latency, json)
-        raise typer.Exit(int(cut))
+        raise typer.Exit(int(decode_live(inputs, output, options, raw, low_latency)))
     if raw or low_latency:
         raise CodecError("--raw and --low-latency go with --stream")
     from codec.cli.jobs import decode_all
 
-    warned = decode_all(inputs, output, model, device, decoder, sample_rate, conceal, overwrite, json)
-    raise typer.Exit(int(warned > 0))
+    raise typer.Exit(int(decode_all(inputs, output, options, overwrite) > 0))
 
 
 @app.command()

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import cast, get_args
 
 import codec
-from codec.baselines.interface import AudioCodec
 from codec.errors import CodecError
 from codec.hub import check_model, load_codec
-from codec.protocol import Stream
+from codec.protocol import AudioCodec, Stream
 from eval.semantics.embeddings import tokens
 from eval.semantics.interface import Embedder
 from eval.semantics.options import Ensemble, with_options

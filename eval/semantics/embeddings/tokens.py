@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from codec.baselines.interface import AudioCodec
 from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import load_own
 from codec.model import Codec
 from codec.networks.semantic import SemanticEncoder
-from codec.protocol import SemanticCodec, Stream
+from codec.protocol import AudioCodec, SemanticCodec, Stream
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
 from eval.semantics.embeddings.columns import Columns
 

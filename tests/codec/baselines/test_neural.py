@@ -13,10 +13,11 @@ from safetensors.torch import save_file
 import codec
 from codec.baselines import load_tokenizer, open_codec
 from codec.baselines.encodec import network as encodec_network
-from codec.baselines.interface import AudioCodec, Reconstructor
+from codec.baselines.interface import Reconstructor
 from codec.baselines.neural import NeuralCodec, at_random
 from codec.baselines.weights import WEIGHTS
 from codec.errors import CodecError, ContainerError, ModelError
+from codec.protocol import AudioCodec
 from codec.provenance import sha256_of
 
 # Sample rate in Hz, frames per second, bits of a frame.

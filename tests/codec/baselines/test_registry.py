@@ -7,10 +7,11 @@ import pytest
 
 import codec
 from codec.baselines import known_codecs, open_codec
-from codec.baselines.interface import AudioCodec, Reconstructor
+from codec.baselines.interface import Reconstructor
 from codec.baselines.names import parse
 from codec.errors import CodecError, ModelError
 from codec.hub import load_codec
+from codec.protocol import AudioCodec
 
 
 def test_every_known_codec_has_an_example_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
