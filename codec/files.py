@@ -158,17 +158,9 @@ def decode_file(
     started = time.perf_counter()
     with _open_source(source) as handle:
         with _named_errors(source):
-            reader = ContainerReader(handle)
-            header = reader.header
-            tokens = tokens_of(header)
-            model.check(tokens)
-            if header.entropy:
-                reader.entropy = model.entropy
-        if conceal:
-            reader.conceal = model.silence(tokens)
-        out_rate = header.sample_rate if sample_rate is None else sample_rate
-        if not is_sample_rate(out_rate):
-            raise CodecError(f"sample rate {out_rate} Hz is outside 1 kHz … 768 kHz")
+            reader, tokens = open_tokens(model, handle, conceal)
+        header = reader.header
+        out_rate = output_rate(header, sample_rate)
         huge, comment = _is_huge(source, header, out_rate), provenance(source, model)
         with open_audio_target(target, out_rate, header.channels, huge, comment) as sink:
             blocks = decoded_blocks(model, tokens, reader, out_rate, wait=_together_seconds(header.channels))
@@ -318,9 +310,32 @@ def _is_huge(source: str, header: Header, sample_rate: int) -> bool:
     return frames / header.frame_rate * sample_rate * header.channels * 2 > 4e9
 
 
-def tokens_of(header: Header) -> Tokens:
-    """Tokens of no audio with the header's rate, vocabulary and model."""
-    return no_tokens(header.spec, header.sample_rate, header.channels)
+def open_tokens(model: SemanticCodec, source: IO[bytes], conceal: bool) -> tuple[ContainerReader, Tokens]:
+    """A container for a model to decode, and tokens of no audio with its rate, vocabulary and model.
+
+    Raises:
+        CodecError: damaged, or not this model's.
+    """
+    reader = ContainerReader(source)
+    tokens = no_tokens(reader.header.spec, reader.header.sample_rate, reader.header.channels)
+    model.check(tokens)
+    if reader.header.entropy:
+        reader.entropy = model.entropy
+    if conceal:
+        reader.conceal = model.silence(tokens)
+    return reader, tokens
+
+
+def output_rate(header: Header, sample_rate: int | None) -> int:
+    """Sample rate to decode to: what was asked for, or that of the original.
+
+    Raises:
+        CodecError: an impossible one.
+    """
+    rate = header.sample_rate if sample_rate is None else sample_rate
+    if not is_sample_rate(rate):
+        raise CodecError(f"sample rate {rate} Hz is outside 1 kHz … 768 kHz")
+    return rate
 
 
 @contextmanager

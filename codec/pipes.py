@@ -9,11 +9,10 @@ from typing import IO
 import numpy as np
 
 from codec.audio.pcm import PcmFormat, pcm_blocks, read_wav_header
-from codec.container.bitstream import ContainerReader, ContainerWriter
+from codec.container.bitstream import ContainerWriter
 from codec.container.header import CHUNK_SECONDS, Header
-from codec.errors import AudioError, CodecError, TruncatedError
-from codec.files import FileReport, decoded_blocks, tokens_of
-from codec.limits import is_sample_rate
+from codec.errors import AudioError, TruncatedError
+from codec.files import FileReport, decoded_blocks, open_tokens, output_rate
 from codec.protocol import SemanticCodec
 from codec.streaming import FRAMES_PER_SECOND, LOW_LATENCY, WHOLE
 
@@ -100,17 +99,9 @@ def decode_stream(
         CodecError: unusable input or arguments.
     """
     started = time.perf_counter()
-    reader = ContainerReader(source)
+    reader, tokens = open_tokens(model, source, conceal)
     header = reader.header
-    tokens = tokens_of(header)
-    model.check(tokens)
-    if header.entropy:
-        reader.entropy = model.entropy
-    if conceal:
-        reader.conceal = model.silence(tokens)
-    out_rate = header.sample_rate if sample_rate is None else sample_rate
-    if not is_sample_rate(out_rate):
-        raise CodecError(f"sample rate {out_rate} Hz is outside 1 kHz … 768 kHz")
+    out_rate = output_rate(header, sample_rate)
     target = _Flushing(sink)
     if not raw:
         target.write(_wav_header(out_rate, header.channels))

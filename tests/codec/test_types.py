@@ -29,11 +29,11 @@ reveal_type(codec.load("default", rate=100))  # Codec
 reveal_type(codec.load(Path("my-model")))  # SemanticCodec
 reveal_type(codec.load("haoheliu/SemantiCodec", rate=25))  # OfficialCodec
 reveal_type(model.spec(100))  # TokenSpec
-reveal_type(tokens.spec)  # TokenSpec
 reveal_type(codec.load("encodec_24khz@1.5"))  # AudioCodec
 
 tokens = model.encode([np.zeros(100, np.float32), torch.zeros(1, 200)], 24_000, rate=50)
 reveal_type(tokens)  # Tokens
+reveal_type(tokens.spec)  # TokenSpec
 reveal_type(tokens.slice(0.5, 1.5).item(0).to("cpu"))  # Tokens
 reveal_type(codec.Tokens.cat([tokens, tokens]))  # Tokens
 reveal_type(model.decode(tokens))  # Tensor
