@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -18,7 +17,7 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 Window = Annotated[int, Field(ge=2, le=1 << 14)]
 Dilations = Annotated[tuple[Annotated[int, Field(ge=1, le=256)], ...], Field(min_length=1, max_length=64)]
 Vocabs = Annotated[tuple[Annotated[int, Field(ge=2, le=1 << 18)], ...], Field(min_length=1, max_length=16)]
-Levels = Annotated[tuple[Annotated[int, Field(ge=3, le=64)], ...], Field(min_length=1, max_length=8)]
+CodebookSize = Annotated[int, Field(ge=2, le=1 << 17)]
 MAX_PERIOD = 64
 """Hops in a window of a decoder's head, at most."""
 LOWEST_MODEL_RATE = 8_000
@@ -131,7 +130,8 @@ class TokenEncoderConfig(Config):
         dilations: of the one at 50 Hz.
         token_dilations: of the one with a frame a token.
         pitch_levels: of the index of the pitch, which is a part of the first acoustic token: none, pitches, tones instead.
-        levels: of the groups of the quantiser, most important first.
+        n_coefficients: of a block of frames, which the acoustic tokens tell together.
+        codebook_sizes: of the acoustic tokens, most important first, powers of two; the pitch is not counted.
     """
 
     dim: Width = 256
@@ -139,16 +139,15 @@ class TokenEncoderConfig(Config):
     dilations: Dilations = (1, 2, 1, 2, 1)
     token_dilations: Dilations = (1, 1, 1)
     pitch_levels: Annotated[int, Field(ge=3, le=256)] = 64
-    levels: Annotated[tuple[Levels, ...], Field(min_length=1, max_length=5)] = (
-        (16, 8),
-        (8, 4, 4, 4, 4, 4),
-        (8, 4, 4, 4, 4, 4),
-    )
+    n_coefficients: Annotated[int, Field(ge=1, le=512)] = 32
+    codebook_sizes: Annotated[tuple[CodebookSize, ...], Field(min_length=1, max_length=5)] = (128, 8192, 8192)
 
     @model_validator(mode="after")
     def _check_size(self) -> TokenEncoderConfig:
-        if self.pitch_levels * max(map(math.prod, self.levels)) > MAX_CODEBOOK:
-            raise ValueError(f"levels: the product of each group must be at most {MAX_CODEBOOK}")
+        if any(size & (size - 1) for size in self.codebook_sizes):
+            raise ValueError("codebook_sizes must be powers of two")
+        if self.pitch_levels * self.codebook_sizes[0] > MAX_CODEBOOK:
+            raise ValueError(f"pitch_levels times the first of codebook_sizes must be at most {MAX_CODEBOOK}")
         return self
 
 
@@ -220,8 +219,8 @@ class ModelConfig(Config):
             per_token[rate.frames_per_token] != rate.semantic_dim for rate in self.rates
         ):
             raise ValueError("rates: frames_per_token must be powers of two, with one semantic_dim for each of them")
-        if any(rate.n_acoustic > len(self.encoder.levels) for rate in self.rates):
-            raise ValueError("rates: more acoustic tokens than the encoder has groups of levels")
+        if any(rate.n_acoustic > len(self.encoder.codebook_sizes) for rate in self.rates):
+            raise ValueError("rates: more acoustic tokens than the encoder has codebook_sizes")
         if len({self.tokens_per_second(rate) for rate in self.rates}) < len(self.rates):
             raise ValueError("rates must differ")
         check_vocabs(self.vocabs)
@@ -243,6 +242,11 @@ class ModelConfig(Config):
     def stacks(self) -> tuple[int, ...]:
         """Frames of 50 Hz per token, each once."""
         return tuple(dict.fromkeys(rate.frames_per_token for rate in self.rates))
+
+    @property
+    def n_acoustic(self) -> dict[int, int]:
+        """Acoustic tokens beside a semantic one, at most, by frames of 50 Hz per token."""
+        return {stack: max(rate.n_acoustic for rate in self.rates if rate.frames_per_token == stack) for stack in self.stacks}
 
     @property
     def semantic_dims(self) -> tuple[int, ...]:

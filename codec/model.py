@@ -290,7 +290,7 @@ class Codec:
         """Vectors of tokens, for probes and language models.
 
         Returns:
-            ``(B, N, D)`` where the codes lie: k-means codewords, acoustic values, or both side by side; zero where an item has
+            ``(B, N, D)`` where the codes lie: k-means codewords, pitch and acoustic coefficients, or both; zero where an item has
             ended, as ``tokens.mask`` tells.
 
         Raises:

@@ -36,7 +36,9 @@ TINY = ModelConfig(
     vocabs=(16, 32, 64, 128),
     semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=12),
     pitch=PitchConfig(dim=8, hidden_dim=16, dilations=(1,)),
-    encoder=TokenEncoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), token_dilations=(1,), levels=((16, 8),)),
+    encoder=TokenEncoderConfig(
+        dim=16, hidden_dim=32, dilations=(1, 2), token_dilations=(1,), n_coefficients=6, codebook_sizes=(128,)
+    ),
     decoder=TokenDecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), fine_dim=16, fine_hidden_dim=32, fine_dilations=(1,)),
     vocoder=VocoderConfig(dim=16, hidden_dim=32, dilations=(1,)),
 )

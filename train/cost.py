@@ -68,7 +68,7 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
     mel, heard = networks.mel(wave), networks.front_end(wave)
     stack, tokens = config.model.stacks[0], COUNTED_FRAMES // config.model.stacks[0]
     semantic = torch.randn(1, tokens, config.model.semantic_dims[0])
-    values = torch.rand(1, tokens, 1 + sum(networks.quantizer.dims)) * 2 - 1
+    values = torch.rand(1, tokens, 1 + config.model.n_acoustic[stack] * config.model.encoder.n_coefficients)
     pitch, there = Pitch(torch.full(heard.mel.shape[:2], 100.0), torch.ones(heard.mel.shape[:2])), torch.tensor([9])
 
     def encoded() -> Tensor:

@@ -29,7 +29,7 @@ class Mode:
 
     Attributes:
         semantic: codewords, or the projected features that they stand for.
-        acoustic: codes' values, the bounded values that were rounded to them, or no stream.
+        acoustic: codewords, with what they leave in the last of them or without, or no stream.
     """
 
     semantic: Literal["coded", "exact"]
@@ -98,8 +98,9 @@ def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, po
     semantic = coded if mode.semantic == "coded" else exact
     heard = networks.front_end(padded, padded=True)
     pitch = networks.pitch(heard.mel, heard.correlogram)
-    latents = networks.encoder(heard, pitch, semantic, stack, networks.transform(stack))
-    values = networks.quantizer.bound(latents) if mode.acoustic == "exact" else networks.quantizer(latents).values
+    coefficients = networks.encoder(heard, pitch, semantic, stack, networks.transform(stack))
+    quantizer = networks.quantizer(stack)
+    values = quantizer.exact(coefficients) if mode.acoustic == "exact" else quantizer(coefficients).values
     is_tone, tones = networks.tones_of(heard.tones, pitch, stack)
     acoustic = networks.with_pitch(networks.index_of(pitch, stack), values, is_tone)
     there = torch.tensor([0 if mode.acoustic == "none" else point.n_streams - 1])

@@ -18,7 +18,6 @@ from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME, OCTAVE_SLOPE, VOICING_SLOPE
 from codec.networks.token_encoder import VOICING_SCALE
 from codec.networks.tones import CLOSE, HIGHEST_HZ, LEVEL_STEP_DB, LOWEST_HZ, N_LEVELS, N_TONES
-from quantizers.acoustic import AcousticQuantizer
 
 
 def decoder_graph(networks: SourceFilterNetworks, storage: Storage) -> ModelProto:
@@ -40,7 +39,7 @@ class _Decoder(Layers):
 
     def model(self) -> ModelProto:
         graph, config = self.graph, self.config
-        codes = graph.input("codes", "int64", [1 + len(config.encoder.levels), "tokens"])
+        codes = graph.input("codes", "int64", [1 + len(config.encoder.codebook_sizes), "tokens"])
         count = graph.input("n_acoustic", "int64", [])
         stack, vocab = graph.input("frames_per_token", "int64", []), graph.input("vocab", "int64", [])
         place = {name: graph.input(name, "int64", []) for name in ("position", "anchor", "pitch_phase")}
@@ -73,24 +72,27 @@ class _Decoder(Layers):
         is_tone = index.equals(levels - 1)
         voice = graph.where(is_tone, 0, index)
         acoustic = graph.concat([codes.part(1, 2) // levels, codes.part(2, None)], 0)
-        values = self._values(acoustic, voice, is_tone)
-        x, sent, start = self.linear(f"decoder.semantic.{stack}", semantic), [], 0
-        absent = self.weight(f"decoder.absent.{stack}")
-        for group, width in enumerate(networks.decoder.group_dims):
-            here, part = count > group, values.part(start, start + width, 1)
-            name, start = f"decoder.acoustic.{stack}.{group}", start + width
-            hidden = self.gelu(self.linear(f"{name}.0", part), "none")
-            x = x + graph.where(here, self.linear(f"{name}.2", hidden), absent.part(group, group + 1))
-            sent.append(graph.where(here, part, 0.0))
+        x, known = self.linear(f"decoder.semantic.{stack}", semantic), None
+        absent, told = self.weight(f"decoder.absent.{stack}"), voice.cast("float32") * (2 / levels) - 1.0
+        for index in range(config.n_acoustic[stack]):
+            here, name = count > index, f"decoder.acoustic.{stack}.{index}"
+            book = self.weight(f"quantizers.{config.stacks.index(stack)}.codebooks.{index}")
+            code = acoustic.part(index, index + 1).squeeze(0)
+            part = book.take(code % config.encoder.codebook_sizes[index])
+            part = graph.where(is_tone.unsqueeze(1), 0.0, part) if index else part
+            heard = part if index else graph.concat([told.unsqueeze(1), part], 1)
+            hidden = self.gelu(self.linear(f"{name}.0", heard), "none")
+            x = x + graph.where(here, self.linear(f"{name}.2", hidden), absent.part(index, index + 1))
+            sent = graph.where(here, part, 0.0)
+            known = sent if known is None else known + sent
+        assert known is not None
         transform = f"transforms.{config.stacks.index(stack)}"
         predicted = self.linear(f"{transform}.predict", self.context(semantic))
-        known = graph.concat(sent, 1).part(1, None, 1)
         block = (predicted + self.linear(f"{transform}.synthesis", known, bias=False)).reshape(-1, config.mel.n_mels + 1)
         track = self._track(voice * (count > 0).cast("int64"), frames, levels - 1)
-        pure = is_tone & (count >= N_TONES + 1) if networks.tells_tones else is_tone & (count < 0)
-        tones = self._tracks(
-            pure, codes.part(2, 2 + N_TONES) if networks.tells_tones else graph.concat([codes.part(0, 1)] * 2, 0), frames
-        )
+        tells = networks.tells_tones(stack)
+        pure = is_tone & (count >= N_TONES + 1) if tells else is_tone & (count < 0)
+        tones = self._tracks(pure, codes.part(2, 2 + N_TONES) if tells else graph.concat([codes.part(0, 1)] * 2, 0), frames)
         return [x.reshape(-1, config.decoder.dim), block, track, *tones]
 
     def _codewords(self, codes: Value, vocab: Value, stack: int) -> Value:
@@ -100,22 +102,6 @@ class _Decoder(Layers):
         branches = self.graph.op("Div", self.graph.constant(np.array(codebook.vocabs[-1], np.int64)), vocab)
         below = codes.unsqueeze(1) * branches + self.graph.arange(0, branches)
         return leaves.take(below).mean(1)
-
-    def _values(self, acoustic: Value, voice: Value, is_tone: Value) -> Value:
-        """Codes ``(groups, N)`` and indices of the pitch → what the decoder is told, ``(N, 1 + D)``."""
-        graph, quantizer = self.graph, self.networks.quantizer
-        groups: list[AcousticQuantizer] = quantizer._groups
-        levels, strides = (np.concatenate([getattr(group, name).numpy() for group in groups]) for name in ("levels", "strides"))
-        of = np.repeat(np.arange(len(groups)), quantizer.dims)
-        digits = (acoustic.transpose(1, 0).take(of, axis=1) // strides) % levels
-        half = (levels // 2).astype(np.float32)
-        values = (digits.cast("float32") - half) / half
-        first = values.part(0, quantizer.dims[0], 1)
-        others = values.part(quantizer.dims[0], None, 1)
-        if self.networks.tells_tones:
-            others = graph.where(is_tone.unsqueeze(1), 0.0, others)
-        told = voice.cast("float32") * (2 / self.config.encoder.pitch_levels) - 1.0
-        return graph.concat([told.unsqueeze(1), first, others], 1)
 
     def _track(self, index: Value, frames: int, levels: int) -> Value:
         """`codec.networks.pitch.pitch_track`."""
@@ -127,7 +113,7 @@ class _Decoder(Layers):
     def _tracks(self, is_tone: Value, codes: Value, frames: int) -> tuple[Value, Value, Value]:
         """`codec.networks.tones.tone_tracks` of codes ``(2, N)``: frequency and amplitude ``(T, 2)``, share ``(T,)``."""
         graph = self.graph
-        steps = self.networks.quantizer.codebook_sizes[-1] // N_LEVELS
+        steps = self.config.encoder.codebook_sizes[-1] // N_LEVELS
         tone = is_tone.unsqueeze(1)
         codes = graph.where(tone, codes.transpose(1, 0), 0)
         slope = math.log(HIGHEST_HZ / LOWEST_HZ) / (steps - 1)

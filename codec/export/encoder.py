@@ -13,7 +13,16 @@ from codec.export.layers import Layers
 from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
 from codec.export.storage import Storage
 from codec.features import LOG_FLOOR
-from codec.networks.frontend import COMPRESSION, CORRELOGRAM_TOP_HZ, HIGHEST_PITCH, LOWEST_PITCH, MAGNITUDE_FLOOR, MEL_CENTRE
+from codec.networks.frontend import (
+    AUDIBLE_DEPTH,
+    COMPRESSION,
+    CORRELOGRAM_TOP_HZ,
+    HIGHEST_PITCH,
+    LOWEST_PITCH,
+    MAGNITUDE_FLOOR,
+    MASKED_FRAMES,
+    MEL_CENTRE,
+)
 from codec.networks.pitch import BINS_PER_OCTAVE, HIGHEST_F0, LOWEST_F0, MIDDLE_OCTAVE, N_BINS, NEAR, OCTAVES
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME
@@ -32,8 +41,8 @@ from codec.networks.tones import (
     SHARE,
     VOICED_SHARE,
 )
-from quantizers.acoustic import EPSILON, AcousticQuantizer
 from quantizers.nested import BEAM
+from quantizers.residual import BEAM as RESIDUAL_BEAM
 
 LN_10, LN_2 = math.log(10), math.log(2)
 
@@ -61,7 +70,7 @@ class _Encoder(Layers):
         correlogram = self._correlogram(magnitude)
         f0, voiced = self._pitch(envelope, correlogram)
         octave = (f0 / LOWEST_F0).log() * (1 / LN_2)
-        block = graph.concat([envelope + MEL_CENTRE, voiced.unsqueeze(1) * VOICING_SCALE], 1)
+        block = graph.concat([self._audible(envelope) + MEL_CENTRE, voiced.unsqueeze(1) * VOICING_SCALE], 1)
         features = graph.concat([envelope + MEL_CENTRE, correlogram, self._pitch_features(octave, voiced)], 1)
         width = 2 * (config.mel.n_mels + config.n_lags + 8)
         x = self.convnext(
@@ -74,7 +83,7 @@ class _Encoder(Layers):
             code, codeword = self._nearest(heard, frames_per_token, vocab)
             acoustic = self._acoustic(x, block, codeword, frames_per_token)
             index = self._pitch_index(octave, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
-            if networks.tells_tones:
+            if networks.tells_tones(frames_per_token):
                 pure, told = self._tone_codes(*tones, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
                 index = graph.where(pure, networks._tone_index, index)
                 acoustic = graph.concat(
@@ -103,6 +112,14 @@ class _Encoder(Layers):
         edges = htk_edges(config.mel.n_mels, config.sample_rate)
         bank = filter_bank(self.graph, edges, fourier.bins, config.sample_rate) * (4 / config.n_fft)
         return _log10((fourier.magnitude(inner, config.hop_length) @ bank).clip(low=MAGNITUDE_FLOOR))
+
+    def _audible(self, mel: Value) -> Value:
+        """`codec.networks.frontend.audible` of ``(T, n_mels)``."""
+        loudest = mel.max(1).unsqueeze(0).unsqueeze(0)
+        near = [2 * MASKED_FRAMES + 1]
+        loudest = self.graph.op("MaxPool", loudest, kernel_shape=near, strides=[1], pads=[MASKED_FRAMES] * 2)
+        loudest = loudest.squeeze(0).squeeze(0).unsqueeze(1)
+        return _log10((mel * LN_10).exp() + ((loudest - AUDIBLE_DEPTH) * LN_10).exp())
 
     def _correlogram(self, magnitude: Value) -> Value:
         graph, config = self.graph, self.config
@@ -167,7 +184,7 @@ class _Encoder(Layers):
         return code, graph.concat([value.unsqueeze(0) for value in values], 0).take(chosen)
 
     def _acoustic(self, x: Value, block: Value, codeword: Value, stack: int) -> Value:
-        """Codes ``(N, groups)`` of the acoustic quantiser."""
+        """Codes ``(N, G)`` of the acoustic codebooks."""
         config, name = self.config, str(stack)
         transform = f"transforms.{config.stacks.index(stack)}"
         gathered = self.linear(f"encoder.gather.{name}", x.reshape(-1, stack * config.encoder.dim))
@@ -175,21 +192,32 @@ class _Encoder(Layers):
         tokens = self.convnext("encoder.tokens", self.networks.encoder.tokens, tokens)
         width = FRAMES_PER_TOKEN_FRAME * stack * (config.mel.n_mels + 1)
         rest = block.reshape(-1, width) - self.linear(f"{transform}.predict", self.context(codeword))
-        latents = self.linear(f"{transform}.analysis", rest, bias=False) + self.linear(f"encoder.heads.{name}", tokens)
-        return self._rounded(latents)
+        coefficients = self.linear(f"{transform}.analysis", rest, bias=False) + self.linear(f"encoder.heads.{name}", tokens)
+        return self._searched(coefficients, stack)
 
-    def _rounded(self, latents: Value) -> Value:
-        groups: list[AcousticQuantizer] = self.networks.quantizer._groups
-        levels = np.concatenate([group.levels.numpy() for group in groups]).astype(np.float32)
-        half = ((levels - 1) * np.float32(1 + EPSILON) / 2).astype(np.float32)
-        offset = np.where(levels % 2 == 0, np.float32(0.5), np.float32(0)).astype(np.float32)
-        digits = ((latents + np.arctanh(offset / half)).tanh() * half - offset).round() + np.floor(levels / 2)
-        strides = np.zeros((len(levels), len(groups)), np.float32)
-        start = 0
-        for column, group in enumerate(groups):
-            strides[start : start + group.dim, column] = group.strides.numpy()
-            start += group.dim
-        return (digits @ self.graph.constant(strides)).round().cast("int64")
+    def _searched(self, points: Value, stack: int) -> Value:
+        """Codes ``(N, G)`` of vectors ``(N, D)``: `quantizers.residual.search`."""
+        graph, config = self.graph, self.config
+        sizes = config.encoder.codebook_sizes[: config.n_acoustic[stack]]
+        books = [self.weight(f"quantizers.{config.stacks.index(stack)}.codebooks.{index}") for index in range(len(sizes))]
+        rest, ways, codes = points.unsqueeze(1), 1, []  # codes (N, ways) of each codebook so far
+        for index, (book, size) in enumerate(zip(books, sizes, strict=True)):
+            keep = 1 if index in (0, len(sizes) - 1) else min(RESIDUAL_BEAM, size)
+            scores = rest @ book.transpose(1, 0) - book.square().sum(1) * 0.5
+            found = graph.top(scores, keep, largest=True)  # (N, ways, keep)
+            scores = graph.op("GatherElements", scores, found, axis=2)
+            distances = (rest.square().sum(2).unsqueeze(2) * 0.5 - scores).reshape(-1, ways * keep)
+            best = graph.top(distances, min(keep, RESIDUAL_BEAM), largest=False)
+            code = graph.op("GatherElements", found.reshape(-1, ways * keep), best, axis=1)
+            codes = [graph.op("GatherElements", before, best // keep, axis=1) for before in codes] + [code]
+            rest = self._of_ways(rest, best // keep, config.encoder.n_coefficients) - book.take(code)
+            ways = min(keep, RESIDUAL_BEAM)
+        return graph.concat(codes, 1)
+
+    def _of_ways(self, values: Value, way: Value, width: int) -> Value:
+        """Of values ``(N, W, width)`` those of ways ``(N, W')``."""
+        wide = way.unsqueeze(2) + np.zeros((1, 1, width), np.int64)
+        return self.graph.op("GatherElements", values, wide, axis=1)
 
     def _tones(self, magnitude: Value) -> tuple[Value, Value, Value]:
         """`codec.networks.tones.find_tones`: frequencies and amplitudes ``(T, 2)``, share ``(T,)``."""
@@ -226,7 +254,7 @@ class _Encoder(Layers):
         weight = (pure / count.clip(low=1.0).unsqueeze(1)).unsqueeze(2)
         height = (weight * frequency.clip(LOWEST_HZ, HIGHEST_HZ).log()).sum(1)
         loudness = (weight * amplitude.square()).sum(1).sqrt()
-        steps = self.networks.quantizer.codebook_sizes[-1] // N_LEVELS
+        steps = self.config.encoder.codebook_sizes[-1] // N_LEVELS
         scale = (steps - 1) / math.log(HIGHEST_HZ / LOWEST_HZ)
         place = ((height - math.log(LOWEST_HZ)) * scale).round().clip(0.0, steps - 1.0)
         decibels = _log10(loudness.clip(low=1e-9)) * 20.0

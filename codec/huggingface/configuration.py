@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from transformers import PretrainedConfig
@@ -120,7 +119,7 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
         """Of each stream."""
-        first, *others = map(math.prod, self.sizes.encoder.levels)
+        first, *others = self.sizes.encoder.codebook_sizes
         return (self.vocab, self.sizes.encoder.pitch_levels * first, *others)[: self.num_codebooks]
 
     @property

@@ -23,6 +23,10 @@ LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0
 """Range of the correlogram, in Hz."""
 CORRELOGRAM_TOP_HZ = 4_000.0
 """What lies above is hardly periodic in speech."""
+AUDIBLE_DEPTH = 2.75
+"""log10 magnitudes below the loudest band nearby where a soft floor begins: 55 dB."""
+MASKED_FRAMES = 40
+"""Frames of 10 ms to either side that count as near."""
 COMPRESSION = 0.67
 """Exponent of magnitudes whose transform is the correlogram (0.6 … 0.7 in Tolonen and Karjalainen 2000)."""
 
@@ -39,6 +43,20 @@ class AcousticFeatures(NamedTuple):
     mel: Tensor
     correlogram: Tensor
     tones: Tones
+
+
+def audible(mel: Tensor) -> Tensor:
+    """Lifts what nobody hears beside louder sound onto a soft floor: no bits are to be spent on it.
+
+    Args:
+        mel: ``(B, T, n_mels)`` log10 magnitudes.
+
+    Example:
+        >>> audible(torch.tensor([[[0.0, -4.0]]])).round(decimals=2)
+        tensor([[[ 0.0000, -2.7300]]])
+    """
+    loudest = F.max_pool1d(mel.amax(2)[:, None], 2 * MASKED_FRAMES + 1, 1, MASKED_FRAMES)[:, 0, :, None]
+    return torch.log10(10**mel + 10 ** (loudest - AUDIBLE_DEPTH))
 
 
 class EnvelopeMel(nn.Module):

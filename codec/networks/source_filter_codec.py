@@ -24,9 +24,12 @@ from codec.networks.token_encoder import TokenEncoder
 from codec.networks.tones import N_LEVELS, N_TONES, Tones, tone_codes, tone_tracks
 from codec.networks.transform import BlockTransform
 from codec.networks.vocoder import Vocoder
-from quantizers.grouped import GroupedQuantizer
 from quantizers.nested import NestedKMeansQuantizer
+from quantizers.residual import ResidualKMeansQuantizer
 from quantizers.result import Quantized
+
+LARGEST_DIGIT = 128
+"""Of codes that are told in digits."""
 
 
 class Drawing(NamedTuple):
@@ -76,14 +79,15 @@ class SourceFilterNetworks(CodecNetworks):
             NestedKMeansQuantizer(n * config.semantic.n_features, dim, config.vocabs) for n, dim in dims.items()
         )
         self.pitch = PitchTracker(config.pitch, mel.n_mels + config.n_lags)
-        self.quantizer = GroupedQuantizer(config.encoder.levels)
-        coefficients = sum(self.quantizer.dims)
+        sizes, coefficients = config.encoder.codebook_sizes, config.encoder.n_coefficients
+        self.quantizers = nn.ModuleList(ResidualKMeansQuantizer(sizes[:n], coefficients) for n in config.n_acoustic.values())
         self.transforms = nn.ModuleList(
             BlockTransform(FRAMES_PER_TOKEN_FRAME * n, mel.n_mels + 1, dim, coefficients) for n, dim in dims.items()
         )
         self.encoder = TokenEncoder(config.encoder, mel.n_mels + config.n_lags, dims)
-        first, *others = self.quantizer.dims
-        self.decoder = TokenDecoder(config.decoder, mel.n_mels, dims, [1 + first, *others], config.encoder.pitch_levels)
+        self.decoder = TokenDecoder(
+            config.decoder, mel.n_mels, dims, config.n_acoustic, coefficients, config.encoder.pitch_levels
+        )
         self.vocoder = Vocoder(
             config.vocoder, mel.n_mels, config.decoder.fine_dim, config.n_fft, config.hop_length,
             config.sample_rate,
@@ -98,13 +102,13 @@ class SourceFilterNetworks(CodecNetworks):
 
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
         """Of all streams; the first acoustic token tells the pitch, too."""
-        first, *others = self.quantizer.codebook_sizes
+        first, *others = self.config.encoder.codebook_sizes
         return vocab, self.config.encoder.pitch_levels * first, *others
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:
         """Values that the digits of every acoustic stream's codes take; the pitch comes first."""
-        first, *others = self.config.encoder.levels
+        first, *others = map(_digits, self.config.encoder.codebook_sizes)
         return (self.config.encoder.pitch_levels, *first), *others
 
     @property
@@ -152,6 +156,12 @@ class SourceFilterNetworks(CodecNetworks):
         assert isinstance(found, BlockTransform)
         return found
 
+    def quantizer(self, frames_per_token: int) -> ResidualKMeansQuantizer:
+        """The codebooks of acoustic tokens of so many frames of 50 Hz."""
+        found = self.quantizers[self.config.stacks.index(frames_per_token)]
+        assert isinstance(found, ResidualKMeansQuantizer)
+        return found
+
     def feats_to_semantic(self, feats: Tensor, frames_per_token: int, vocab: int) -> Quantized:
         """``(B, T / 2, D)`` encoder features → codewords ``(B, N, D')`` and codes ``(B, N)``."""
         together = rearrange(feats, "b (n k) d -> b n (k d)", k=frames_per_token)
@@ -163,20 +173,19 @@ class SourceFilterNetworks(CodecNetworks):
         semantic = self.feats_to_semantic(self.semantic(self.mel(wave, padded=True)), frames_per_token, vocab)
         features = self.front_end(wave, padded=True)
         pitch = self.pitch(features.mel, features.correlogram)
-        latents = self.encoder(features, pitch, semantic.values, frames_per_token, self.transform(frames_per_token))
-        acoustic = self.quantizer(latents).codes
+        coefficients = self.encoder(features, pitch, semantic.values, frames_per_token, self.transform(frames_per_token))
+        acoustic = self.quantizer(frames_per_token).encode(coefficients)
         index = self.index_of(pitch, frames_per_token)
-        if self.tells_tones:
+        if self.tells_tones(frames_per_token):
             is_tone, tones = self.tones_of(features.tones, pitch, frames_per_token)
             index = torch.where(is_tone, self._tone_index, index)
-            acoustic[:, 1:] = torch.where(is_tone[:, None], tones, acoustic[:, 1:])
-        acoustic[:, 0] = acoustic[:, 0] * self.config.encoder.pitch_levels + index
-        return torch.cat([semantic.codes[:, None], acoustic], 1)
+            acoustic = torch.cat([acoustic[:, :1], torch.where(is_tone[:, None], tones, acoustic[:, 1:])], 1)
+        first = acoustic[:, :1] * self.config.encoder.pitch_levels + index[:, None]
+        return torch.cat([semantic.codes[:, None], first, acoustic[:, 1:]], 1)
 
-    @property
-    def tells_tones(self) -> bool:
+    def tells_tones(self, frames_per_token: int) -> bool:
         """Whether there are acoustic tokens behind the first one for as many tones."""
-        sizes = self.quantizer.codebook_sizes[1:]
+        sizes = self.quantizer(frames_per_token).codebook_sizes[1:]
         return len(sizes) == N_TONES and sizes[0] == sizes[1] and sizes[0] % N_LEVELS == 0
 
     @property
@@ -190,16 +199,16 @@ class SourceFilterNetworks(CodecNetworks):
 
     def tones_of(self, tones: Tones, pitch: Pitch, frames_per_token: int) -> tuple[Tensor, Tensor]:
         """Which tokens ``(B, N)`` are tones and nothing else, and their codes ``(B, N_TONES, N)``."""
-        block, size = FRAMES_PER_TOKEN_FRAME * frames_per_token, self.quantizer.codebook_sizes[-1]
+        block, size = FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.encoder.codebook_sizes[-1]
         is_tone, codes = tone_codes(tones, pitch.voiced, block, size)
-        return is_tone & self.tells_tones, codes
+        return is_tone & self.tells_tones(frames_per_token), codes
 
     def with_pitch(self, index: Tensor, values: Tensor, is_tone: Tensor) -> Tensor:
         """What acoustic tokens tell the decoder.
 
         Args:
             index: ``(B, N)`` of the pitch.
-            values: ``(B, N, D)`` of the quantiser.
+            values: ``(B, N, D)`` codewords of the quantiser, side by side.
             is_tone: ``(B, N)`` bool, tokens that tell tones: no pitch, and of the envelope only what is in the first.
 
         Returns:
@@ -207,11 +216,19 @@ class SourceFilterNetworks(CodecNetworks):
         """
         levels = self.config.encoder.pitch_levels
         told = value_of(torch.where(is_tone, 0, index), levels)[..., None].to(values.dtype)
-        first, others = values[..., : self.quantizer.dims[0]], values[..., self.quantizer.dims[0] :]
-        return torch.cat([told, first, torch.where(is_tone[..., None] & self.tells_tones, 0.0, others)], -1)
+        width = self.config.encoder.n_coefficients
+        first, others = values[..., :width], values[..., width:]
+        return torch.cat([told, first, torch.where(is_tone[..., None], 0.0, others)], -1)
 
     def codes_to_values(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:
-        """Codes ``(B, S, N)`` → semantic codewords, and acoustic values (None if there is no acoustic stream).
+        """Codes ``(B, S, N)`` → semantic codewords, and the pitch and coefficients (None if there is no acoustic stream)."""
+        semantic, acoustic = self.codes_to_codewords(codes, frames_per_token, vocab)
+        if acoustic is None:
+            return semantic, None
+        return semantic, torch.cat([acoustic[..., :1], self.quantizer(frames_per_token).total(acoustic[..., 1:])], -1)
+
+    def codes_to_codewords(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:
+        """Codes ``(B, S, N)`` → semantic codewords, and what `with_pitch` gives (None if there is no acoustic stream).
 
         Codes may lie on any device; the vectors are where the networks are.
         """
@@ -224,13 +241,14 @@ class SourceFilterNetworks(CodecNetworks):
         acoustic = torch.cat([codes[:, 1:2] // levels, codes[:, 2:]], 1)
         index = codes[:, 1] % levels
         is_tone = index == self._tone_index
-        return semantic, self.with_pitch(index, self.quantizer.decode(acoustic), is_tone).to(semantic.dtype)
+        values = self.quantizer(frames_per_token).decode(acoustic)
+        return semantic, self.with_pitch(index, values, is_tone).to(semantic.dtype)
 
     def codes_to_tones(self, codes: Tensor, frames_per_token: int) -> Tones:
         """Codes ``(B, S, N)`` → the tones that they tell."""
         is_tone = torch.zeros_like(codes[:, 0], dtype=torch.bool)
         told = codes[:, 2 : 2 + N_TONES]
-        if self.tells_tones and told.shape[1] == N_TONES:
+        if self.tells_tones(frames_per_token) and told.shape[1] == N_TONES:
             is_tone = codes[:, 1] % self.config.encoder.pitch_levels == self._tone_index
         else:
             told = codes[:, :1].expand(-1, N_TONES, -1)
@@ -238,7 +256,7 @@ class SourceFilterNetworks(CodecNetworks):
 
     def tracks_of(self, is_tone: Tensor, codes: Tensor, frames_per_token: int) -> Tones:
         """Which tokens ``(B, N)`` are tones, and their codes ``(B, N_TONES, N)`` → tones of frames."""
-        return tone_tracks(is_tone, codes, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.quantizer.codebook_sizes[-1])
+        return tone_tracks(is_tone, codes, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.encoder.codebook_sizes[-1])
 
     def values_to_frames(self, semantic: Tensor, acoustic: Tensor, n_acoustic: Tensor, frames_per_token: int) -> Frames:
         """Codewords and values of all groups, of which ``(B,)`` are there → what they say."""
@@ -247,9 +265,10 @@ class SourceFilterNetworks(CodecNetworks):
 
     def codes_to_frames(self, codes: Tensor, frames_per_token: int, vocab: int, n_acoustic: Tensor | None = None) -> Frames:
         """Codes ``(B, S, N)``, of whose acoustic ones ``(B,)`` are looked at, by default all → what they say."""
-        semantic, acoustic = self.codes_to_values(codes, frames_per_token, vocab)
+        semantic, acoustic = self.codes_to_codewords(codes, frames_per_token, vocab)
         if acoustic is None:
-            acoustic = semantic.new_zeros(*semantic.shape[:2], 1 + sum(self.quantizer.dims))
+            quantizer = self.quantizer(frames_per_token)
+            acoustic = semantic.new_zeros(*semantic.shape[:2], 1 + len(quantizer.codebooks) * quantizer.dim)
         if n_acoustic is None:
             n_acoustic = torch.full((len(codes),), codes.shape[1] - 1, device=semantic.device)
         return self.values_to_frames(semantic, acoustic, n_acoustic, frames_per_token)
@@ -286,6 +305,16 @@ class SourceFilterNetworks(CodecNetworks):
     def codes_to_wave(self, codes: Tensor, frames_per_token: int, vocab: int) -> Tensor:
         """Codes ``(B, S, N)`` of a stream's beginning → samples."""
         return self.sound(self.codes_to_drawing(codes, frames_per_token, vocab))[0]
+
+
+def _digits(codebook_size: int) -> tuple[int, ...]:
+    """Sizes of the digits of a code, none above `LARGEST_DIGIT`: what entropy coding has small tables for.
+
+    Example:
+        >>> _digits(8192), _digits(64)
+        ((128, 64), (64,))
+    """
+    return (codebook_size,) if codebook_size <= LARGEST_DIGIT else (LARGEST_DIGIT, *_digits(codebook_size // LARGEST_DIGIT))
 
 
 def _whole(frames: int, frames_per_token: int) -> int:

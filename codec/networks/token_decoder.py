@@ -5,7 +5,7 @@ The envelope and the pitch of a frame are named, each taught by a loss of its ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -49,13 +49,14 @@ class Frames(NamedTuple):
 
 
 class TokenDecoder(nn.Module):
-    """Semantic codewords and acoustic values → `Frames`.
+    """Semantic and acoustic codewords → `Frames`.
 
     Args:
         config: sizes.
         n_mels: bands of the envelope.
         semantic_dims: by frames of 50 Hz per token, width of semantic codewords.
-        group_dims: width of each group of acoustic values; the first number of the first group tells the pitch.
+        n_acoustic: by frames of 50 Hz per token, acoustic tokens beside a semantic one.
+        n_coefficients: width of what each acoustic token says; the first one tells the pitch, too.
         pitch_levels: that it tells; the last one is no pitch, but says that tones follow.
     """
 
@@ -64,17 +65,21 @@ class TokenDecoder(nn.Module):
         config: TokenDecoderConfig,
         n_mels: int,
         semantic_dims: Mapping[int, int],
-        group_dims: Sequence[int],
+        n_acoustic: Mapping[int, int],
+        n_coefficients: int,
         pitch_levels: int,
     ) -> None:
         super().__init__()
         self.pitch_levels = pitch_levels
-        self.n_mels, self.group_dims = n_mels, list(group_dims)
+        self.n_mels, self.n_coefficients = n_mels, n_coefficients
         self.semantic = nn.ModuleDict({str(n): nn.Linear(dim, n * config.dim) for n, dim in semantic_dims.items()})
         self.acoustic = nn.ModuleDict(
-            {str(n): nn.ModuleList(_into(dim, config.dim, n * config.dim) for dim in group_dims) for n in semantic_dims}
+            {
+                str(n): nn.ModuleList(_into(n_coefficients + (not index), config.dim, n * config.dim) for index in range(count))
+                for n, count in n_acoustic.items()
+            }
         )
-        self.absent = nn.ParameterDict({str(n): torch.zeros(len(group_dims), n * config.dim) for n in semantic_dims})
+        self.absent = nn.ParameterDict({str(n): torch.zeros(count, n * config.dim) for n, count in n_acoustic.items()})
         self.backbone = ConvNeXt(config.dim, config.hidden_dim, config.dilations)
         self.refine = nn.Linear(config.dim, 2 * config.fine_dim)
         self.fine = ConvNeXt(config.fine_dim, config.fine_hidden_dim, config.fine_dilations)
@@ -93,27 +98,31 @@ class TokenDecoder(nn.Module):
 
         Args:
             semantic: ``(B, N, D)`` codewords.
-            acoustic: ``(B, N, D)`` values of all groups.
-            n_acoustic: ``(B,)`` groups that are there; what the others hold is not looked at.
+            acoustic: ``(B, N, 1 + G · n_coefficients)``: the pitch, then what each token says of the coefficients.
+            n_acoustic: ``(B,)`` acoustic tokens that are there; what the others hold is not looked at.
             frames_per_token: frames of 50 Hz in a token.
             transform: of blocks of that length.
 
         Returns:
             ``T = 2 · N · frames_per_token`` frames at 100 Hz.
         """
-        name, parts, there = str(frames_per_token), torch.split(acoustic, self.group_dims, -1), []
+        name, there = str(frames_per_token), []
+        told, *parts = torch.split(
+            acoustic, [1, *[self.n_coefficients] * ((acoustic.shape[-1] - 1) // self.n_coefficients)], -1
+        )
         x = self.semantic[name](semantic)
         networks, absent = self.acoustic[name], self.absent[name]
         assert isinstance(networks, nn.ModuleList)
-        for group, (network, part) in enumerate(zip(networks, parts, strict=True)):
-            sent = (n_acoustic > group)[:, None, None]
-            x = x + torch.where(sent, network(part), absent[group].to(x.dtype))
+        for index, (network, part) in enumerate(zip(networks, parts, strict=True)):
+            sent = (n_acoustic > index)[:, None, None]
+            heard = network(part if index else torch.cat([told, part], -1))
+            x = x + torch.where(sent, heard, absent[index].to(x.dtype))
             there.append(torch.where(sent, part, 0.0))
         x = self.backbone(rearrange(x, "b n (k d) -> b (n k) d", k=frames_per_token))
         x = self.fine(rearrange(self.refine(x), "b t (two d) -> b (t two) d", two=2))
-        coefficients, learnt = torch.cat(there, -1)[..., 1:], self.block(x).float()
+        coefficients, learnt = torch.stack(there).sum(0), self.block(x).float()
         block = transform.synthesise(coefficients, transform.predicted(semantic)) + learnt[..., :-1]
-        index = index_of(acoustic[..., 0], self.pitch_levels) * (n_acoustic > 0)[:, None]
+        index = index_of(told[..., 0], self.pitch_levels) * (n_acoustic > 0)[:, None]
         track = pitch_track(index, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.pitch_levels - 1)
         return Frames(
             mel=block[..., : self.n_mels] - MEL_CENTRE,

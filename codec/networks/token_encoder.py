@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from codec.config import TokenEncoderConfig
 from codec.networks.convnext import ConvNeXt
-from codec.networks.frontend import MEL_CENTRE, AcousticFeatures
+from codec.networks.frontend import MASKED_FRAMES, MEL_CENTRE, AcousticFeatures, audible
 from codec.networks.pitch import N_PITCH_FEATURES, Pitch, pitch_features
 from codec.networks.transform import BlockTransform
 
@@ -20,11 +20,11 @@ VOICING_SCALE = 2.0
 
 def block_features(mel: Tensor, pitch: Pitch) -> Tensor:
     """``(B, T, n_mels)`` and the pitch → ``(B, T, n_mels + 1)``: what a block is made of."""
-    return torch.cat([mel + MEL_CENTRE, VOICING_SCALE * pitch.voiced[..., None]], -1)
+    return torch.cat([audible(mel) + MEL_CENTRE, VOICING_SCALE * pitch.voiced[..., None]], -1)
 
 
 class TokenEncoder(nn.Module):
-    """Features at 100 Hz and semantic codewords → latents for the grouped quantiser, at the token rate.
+    """Features at 100 Hz and semantic codewords → coefficients of blocks, at the token rate.
 
     Args:
         config: sizes.
@@ -34,21 +34,21 @@ class TokenEncoder(nn.Module):
 
     def __init__(self, config: TokenEncoderConfig, n_features: int, semantic_dims: Mapping[int, int]) -> None:
         super().__init__()
-        width = sum(len(group) for group in config.levels)
         self.stem = nn.Linear(2 * (n_features + N_PITCH_FEATURES), config.dim)
         self.backbone = ConvNeXt(config.dim, config.hidden_dim, config.dilations)
         self.gather = nn.ModuleDict({str(n): nn.Linear(n * config.dim, config.dim) for n in semantic_dims})
         self.semantic = nn.ModuleDict({str(n): nn.Linear(dim, config.dim) for n, dim in semantic_dims.items()})
         self.tokens = ConvNeXt(config.dim, config.hidden_dim, config.token_dilations)
-        self.heads = nn.ModuleDict({str(n): nn.Linear(config.dim, width) for n in semantic_dims})
+        self.heads = nn.ModuleDict({str(n): nn.Linear(config.dim, config.n_coefficients) for n in semantic_dims})
         for head in self.heads.values():  # the transform alone, before training
             assert isinstance(head, nn.Linear)
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
 
     def receptive_field(self, frames_per_token: int) -> int:
-        """Frames of 50 Hz to either side; the transform's prediction sees one token."""
-        return self.backbone.receptive_field + frames_per_token * max(1, self.tokens.receptive_field)
+        """Frames of 50 Hz to either side; the transform sees one token, and what is audible depends on neighbours."""
+        whole_tokens = frames_per_token * max(1, self.tokens.receptive_field)
+        return max(self.backbone.receptive_field, -(-MASKED_FRAMES // 2)) + whole_tokens
 
     def forward(
         self, features: AcousticFeatures, pitch: Pitch, semantic: Tensor, frames_per_token: int, transform: BlockTransform
@@ -63,7 +63,7 @@ class TokenEncoder(nn.Module):
             transform: of blocks of that length.
 
         Returns:
-            ``(B, N, D)`` latents, unbounded.
+            ``(B, N, n_coefficients)``.
         """
         name, pitched = str(frames_per_token), pitch_features(pitch)
         x = torch.cat([features.mel + MEL_CENTRE, features.correlogram, pitched], -1)

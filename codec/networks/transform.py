@@ -37,7 +37,7 @@ class BlockTransform(nn.Module):
         return self.predict(torch.cat([before, semantic, after], -1))
 
     def analyse(self, features: Tensor, predicted: Tensor) -> Tensor:
-        """``(B, N · frames, width)`` and what was predicted → ``(B, N, n_coefficients)``, mostly within ±1."""
+        """``(B, N · frames, width)`` and what was predicted → ``(B, N, n_coefficients)``; the first is mostly within ±1."""
         return self.analysis(rearrange(features, "b (n k) w -> b n (k w)", k=self.frames) - predicted)
 
     def synthesise(self, coefficients: Tensor, predicted: Tensor) -> Tensor:
@@ -51,7 +51,8 @@ class BlockTransform(nn.Module):
         Args:
             semantic: ``(B, N, D)`` codewords.
             features: ``(B, N · frames, width)``.
-            span: standard deviations of a coefficient that become 1.
+            span: standard deviations of the first coefficient that become 1; all are scaled alike, so that errors of all
+                coefficients weigh alike.
             ridge: added to the diagonal of the codewords' covariance, over all blocks.
 
         Returns:
@@ -65,7 +66,7 @@ class BlockTransform(nn.Module):
         variances, directions = torch.linalg.eigh(rest.T @ rest / len(rest))
         count = self.analysis.out_features
         variances, directions = variances.flip(0), directions.flip(1)[:, :count].T
-        scale = span * variances[:count].clamp_min(1e-12).sqrt()[:, None]
+        scale = span * variances[0].clamp_min(1e-12).sqrt()
         self.predict.weight.copy_(weights[:-1].T)
         self.predict.bias.copy_(weights[-1])
         self.analysis.weight.copy_(directions / scale)

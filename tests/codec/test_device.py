@@ -180,7 +180,7 @@ def test_the_published_model(published: Path, place: torch.device, monkeypatch: 
 
 
 def test_a_quantiser_that_trains_moves_along(place: torch.device) -> None:
-    quantizer, latents = random_networks().quantizer, noise(1, 9, 2)
+    quantizer, latents = random_networks().quantizer(1), noise(1, 9, 6)
     here = quantizer(latents.requires_grad_())
     there = quantizer.to(place)(latents.detach().to(place).requires_grad_())
     assert_alike(there.codes.cpu(), here.codes)

@@ -33,8 +33,8 @@ def test_front_ends(front_end: Callable[[Tensor], Tensor]) -> None:
 @pytest.mark.parametrize("vocab", TINY.vocabs)
 def test_quantisers(vocab: int) -> None:
     networks, features = random_networks(), noise(1, 400, TINY.semantic.n_features) * 3
-    latents = noise(1, 400, sum(map(len, TINY.encoder.levels))) * 9
-    codebook, acoustic = networks.codebook(1), networks.quantizer
+    latents = noise(1, 400, TINY.encoder.n_coefficients) * 9
+    codebook, acoustic = networks.codebook(1), networks.quantizer(1)
     with AUTOCAST:
         rounded = codebook(features, vocab), acoustic(latents), acoustic(latents.requires_grad_())
         every = codebook.encode_all(features)

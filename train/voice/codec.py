@@ -21,8 +21,9 @@ from train.voice.networks import VoiceCodec
 from train.voice.objective import Objective, prepared
 
 MATTERS = ("codec", "model", "seed", "precision")
-TRANSFORM_BATCHES = 160
-"""From which the linear part of the tokens is found."""
+BLOCKS_PER_CODEWORD = 40
+"""Of the largest acoustic codebook, from which the transform and the codebooks are found."""
+FEWEST_BATCHES = 160
 
 
 def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
@@ -38,7 +39,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     data = crops_of(config, corpus, stage, config.seed + CODEC_CROPS, place.share(stage.batch_size), networks)
     valid = held_out(config, corpus, stage, stage.weights, networks)
     if not (config.goes_on or (config.folder("codec") / "checkpoint.pt").exists()):
-        fit_transforms(networks, data)
+        fit_tokens(networks, data)
     objective = Objective(config, networks, place, stage.batch_size)
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
@@ -52,15 +53,26 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
 
 
 @torch.no_grad()
-def fit_transforms(networks: SourceFilterNetworks, data: Crops) -> None:
-    """Finds the linear part of the tokens of every rate, from batches that training never sees."""
-    batches = [data.whole_batch(UNUSED_BATCHES + number) for number in range(TRANSFORM_BATCHES)]
+def fit_tokens(networks: SourceFilterNetworks, data: Crops) -> None:
+    """Finds the transform and the acoustic codebooks of every rate, from batches that training never sees."""
     for stack in networks.config.stacks:
-        semantic, blocks = [], []
-        for batch in batches:
+        transform, quantizer = networks.transform(stack), networks.quantizer(stack)
+        semantic, blocks, wanted = [], [], BLOCKS_PER_CODEWORD * max(quantizer.codebook_sizes)
+        while len(blocks) < FEWEST_BATCHES or sum(map(_count, semantic)) < wanted:
+            batch = data.whole_batch(UNUSED_BATCHES + len(blocks))
             targets, codewords = prepared(networks, batch, stack, networks.config.vocabs[-1])
             semantic.append(codewords)
             blocks.append(block_features(targets.features.mel, targets.pitch))
-        shares = networks.transform(stack).fit(torch.cat(semantic), torch.cat(blocks))
+        known, features = torch.cat(semantic), torch.cat(blocks)
+        shares = transform.fit(known, features)
         explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, min(3, len(shares) - 1), -1]])
         print(f"transform of {stack} frames: 1, 4, all coefficients explain {explained} of what the semantic token does not")
+        coefficients = transform.analyse(features, transform.predicted(known))
+        left = quantizer.fit(coefficients.flatten(0, 1))
+        print(
+            f"codebooks of {stack} frames leave {', '.join(f'{share:.3f}' for share in left)} of the coefficients", flush=True
+        )
+
+
+def _count(codewords: Tensor) -> int:
+    return codewords.shape[0] * codewords.shape[1]

@@ -20,6 +20,7 @@ class VoiceCodec(nn.Module):
         self.encoder, self.decoder, self.vocoder = networks.encoder, networks.decoder, networks.vocoder
         # Steps of AdamW are as large for small weights as for others: they would undo the transform.
         self.transforms = networks.transforms.requires_grad_(False)
+        self.quantizers = networks.quantizers  # found by k-means; here, so that checkpoints keep them
 
     def forward(
         self,
@@ -33,7 +34,7 @@ class VoiceCodec(nn.Module):
         """Encodes and decodes.
 
         Args:
-            networks: for what stands still: the quantiser.
+            networks: for what stands still.
             targets: of the batch; their features are what is encoded.
             semantic: ``(B, N, D)`` codewords.
             stack: frames of 50 Hz per token.
@@ -48,7 +49,7 @@ class VoiceCodec(nn.Module):
         latents = self.encoder(targets.features, targets.pitch, semantic, stack, transform)
         is_tone, codes = networks.tones_of(targets.features.tones, targets.pitch, stack)
         index = networks.index_of(targets.pitch, stack)
-        values = networks.with_pitch(index, networks.quantizer(latents).values, is_tone)
+        values = networks.with_pitch(index, networks.quantizer(stack)(latents).values, is_tone)
         frames = self.decoder(semantic, values, n_acoustic, stack, transform)
         tones = networks.tracks_of(is_tone & (n_acoustic > N_TONES)[:, None], codes, stack)
         mine, theirs, here = frames.pitch, targets.pitch, told[:, None]

@@ -121,7 +121,7 @@ def draw(config: TrainConfig, networks: SourceFilterNetworks, step: int, count: 
     stacks, vocabs = networks.config.stacks, networks.config.vocabs
     stack = stacks[int(torch.multinomial(torch.tensor(stage.stack_shares), 1, generator=generator))]
     vocab = vocabs[int(torch.randint(len(vocabs), (1,), generator=generator))]
-    shares = torch.tensor(arrival_shares(stage, len(networks.quantizer.dims), step))
+    shares = torch.tensor(arrival_shares(stage, networks.config.n_acoustic[stack], step))
     arrive = torch.multinomial(shares, count, replacement=True, generator=generator)
     return stack, vocab, arrive, torch.rand(count, generator=generator) < stage.told_pitch
 

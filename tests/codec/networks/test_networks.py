@@ -34,14 +34,13 @@ def test_shapes_and_ranges(stack: int, vocab: int) -> None:
 
 @pytest.mark.parametrize("stack", TINY.stacks)
 def test_digits_are_those_of_the_streams(stack: int) -> None:
-    """What entropy coding factors codes into: the pitch, then every dimension of the quantiser."""
+    """What entropy coding factors codes into: the pitch, then the code in parts that small tables can count."""
     networks = random_networks()
     assert [math.prod(levels) for levels in networks.levels] == list(networks.codebook_sizes(16)[1:])
     codes = networks.wave_to_codes(torch.randn(1, 16 * 320 + 2 * networks.edge), stack, 16)
-    pitch, rest = codes[:, 1] % networks.levels[0][0], codes[:, 1:2] // networks.levels[0][0]
-    values = networks.quantizer.decode(rest)[..., 0]
-    assert torch.equal((values * 8 + 8).round().long(), rest[:, 0] % networks.levels[0][1])
+    pitch, rest = codes[:, 1] % networks.levels[0][0], codes[:, 1] // networks.levels[0][0]
     assert pitch.max() < TINY.encoder.pitch_levels
+    assert rest.max() < TINY.encoder.codebook_sizes[0]
 
 
 def test_log_mel_agrees_with_librosa_style_reference() -> None:

@@ -1,0 +1,136 @@
+"""Residual vector quantisation: every codebook tells what the ones before it left (Juang and Gray 1982).
+
+The codebooks are found by k-means, one after the other, and stand still while networks learn around them. The first code is
+the one whose codeword is nearest, so that a stream of first codes is as good as it can be; of the codes after it the search
+keeps a few ways open and takes the one that ends nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from quantizers.kmeans import kmeans
+from quantizers.nearest import nearest
+from quantizers.precision import full_precision
+from quantizers.result import Quantized
+
+BEAM = 4
+"""Ways that the search keeps open between the first code and the last."""
+ROWS = 1024
+"""Points searched at a time."""
+
+
+class ResidualKMeansQuantizer(nn.Module):
+    """Codebooks whose codewords add up to a vector.
+
+    Args:
+        codebook_sizes: codewords in each, most important codebook first.
+        dim: width of the vectors.
+
+    Example:
+        >>> quantizer = ResidualKMeansQuantizer((4, 16), 3)
+        >>> quantized = quantizer(torch.zeros(2, 5, 3))
+        >>> quantized.codes.shape, quantized.values.shape
+        (torch.Size([2, 2, 5]), torch.Size([2, 5, 6]))
+    """
+
+    def __init__(self, codebook_sizes: Sequence[int], dim: int) -> None:
+        super().__init__()
+        self.codebook_sizes, self.dim = tuple(codebook_sizes), dim
+        self.codebooks = nn.ParameterList(
+            nn.Parameter(torch.randn(size, dim) / (1 + index), requires_grad=False) for index, size in enumerate(codebook_sizes)
+        )
+
+    def encode(self, vectors: Tensor) -> Tensor:
+        """``(B, N, D)`` → codes ``(B, G, N)``, in single precision also under autocast."""
+        points = vectors.reshape(-1, self.dim).float()
+        with torch.no_grad(), full_precision(points.device):
+            codes = torch.cat([search(part, list(self.codebooks)) for part in torch.split(points, ROWS)])
+        return codes.reshape(*vectors.shape[:2], -1).transpose(1, 2)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes ``(B, G', N)`` of the first codebooks → codewords ``(B, N, G · D)`` side by side, 0 for others."""
+        parts = [book[codes[:, index]] for index, book in enumerate(self.codebooks) if index < codes.shape[1]]
+        missing = self.dim * (len(self.codebooks) - codes.shape[1])
+        return torch.cat([*parts, parts[0].new_zeros(*parts[0].shape[:2], missing)], -1)
+
+    def total(self, values: Tensor) -> Tensor:
+        """Codewords ``(B, N, G · D)`` side by side → the vectors ``(B, N, D)`` that they add up to."""
+        return values.unflatten(-1, (-1, self.dim)).sum(-2)
+
+    def forward(self, vectors: Tensor) -> Quantized:
+        """``(B, N, D)`` → codewords ``(B, N, G · D)`` side by side and codes ``(B, G, N)``.
+
+        Gradients pass straight through the sum of codewords: the first of them carries them.
+        """
+        codes = self.encode(vectors)
+        values = self.decode(codes)
+        if vectors.requires_grad:
+            through = vectors - vectors.detach()
+            values = torch.cat([values[..., : self.dim] + through, values[..., self.dim :]], -1)
+        return Quantized(values, codes)
+
+    def exact(self, vectors: Tensor) -> Tensor:
+        """As `forward` gives them, ``(B, N, G · D)``, but the last codeword tells all that is left."""
+        values = self.decode(self.encode(vectors))
+        left = vectors - self.total(values)
+        return torch.cat([values[..., : -self.dim], values[..., -self.dim :] + left], -1)
+
+    @torch.no_grad()
+    def fit(self, vectors: Tensor, iterations: int = 10, seed: int = 0) -> list[float]:
+        """Finds the codebooks by k-means, each on what the ones before leave.
+
+        Args:
+            vectors: ``(N, D)``, best some forty for each codeword of the largest codebook.
+            iterations: passes for each codebook.
+            seed: of the first centroids.
+
+        Returns:
+            Share of the vectors' energy that is left behind each codebook.
+
+        Raises:
+            ValueError: fewer vectors than codewords, or values that are not finite.
+        """
+        rest, shares = vectors.float(), []
+        energy = rest.square().sum()
+        for book in self.codebooks:
+            book.copy_(kmeans(rest, len(book), iterations, seed=seed).centroids)
+            rest = rest - book[nearest(rest, book)[0]]
+            shares.append((rest.square().sum() / energy).item())
+        return shares
+
+
+def search(points: Tensor, codebooks: Sequence[Tensor]) -> Tensor:
+    """Codes of points ``(N, D)``: ``(N, G)`` int64."""
+    first, *others = codebooks
+    code = nearest(points, first)[0]
+    codes, rest = code[:, None, None], (points - first[code])[:, None]
+    for book in others[:-1]:
+        codes, rest = _widen(codes, rest, book)
+    if others:
+        code, distances = nearest(rest.flatten(0, 1), others[-1])
+        codes = torch.cat([codes, code.view(*codes.shape[:2], 1)], 2)
+        best = distances.view(codes.shape[:2]).argmin(1)
+        return codes[torch.arange(len(codes), device=codes.device), best]
+    return codes[:, 0]
+
+
+def _widen(codes: Tensor, rest: Tensor, book: Tensor) -> tuple[Tensor, Tensor]:
+    """Goes on from every way by one code, and keeps the best `BEAM` ways.
+
+    Args:
+        codes: ``(N, W, G)`` so far.
+        rest: ``(N, W, D)`` what they leave.
+        book: ``(K, D)``.
+    """
+    scores = torch.addmm(-book.square().sum(1) / 2, rest.flatten(0, 1), book.T)  # |x − c|² = |x|² − 2 · score
+    keep = min(BEAM, len(book))
+    scores, found = (part.view(*codes.shape[:2], keep) for part in scores.topk(keep, dim=1))
+    distances = rest.square().sum(2, keepdim=True) / 2 - scores
+    best = distances.flatten(1).topk(min(BEAM, codes.shape[1] * keep), dim=1, largest=False).indices
+    way, code = best // keep, found.flatten(1).gather(1, best)
+    codes = torch.cat([codes.gather(1, way[..., None].expand(-1, -1, codes.shape[2])), code[..., None]], 2)
+    return codes, rest.gather(1, way[..., None].expand(-1, -1, rest.shape[2])) - book[code]
