@@ -290,8 +290,8 @@ class Codec:
         """Vectors of tokens, for probes and language models.
 
         Returns:
-            ``(B, N, D)`` where the codes lie: k-means codewords, pitch and acoustic coefficients, or both; zero where an item has
-            ended, as ``tokens.mask`` tells.
+            ``(B, N, D)`` where the codes lie: k-means codewords, pitch and acoustic coefficients, or both; zero where an item
+            has ended, as ``tokens.mask`` tells.
 
         Raises:
             ModelError: another model made the tokens.

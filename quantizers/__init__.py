@@ -1,4 +1,4 @@
-"""From continuous frames to integers and bits: nested k-means, finite scalars, exact packing."""
+"""From continuous frames to integers and bits: nested and residual k-means, exact packing."""
 
 from quantizers.packing import bits_for, pack_bits, packed_size, unpack_bits
 from quantizers.result import Quantized

@@ -5,7 +5,7 @@ What is predicted, and from what (``t`` is the frame, within one channel of one 
 1. whether the coarse semantic code repeats that of ``t − 1``, from the class of that code;
 2. if not: its class, from the class of the code before; then its place among the members of the class;
 3. for larger vocabularies: which child of the coarse code, from that code;
-4. every digit of every acoustic code (the pitch, then finite scalar quantisation), from the same digit of ``t − 1``, and
+4. every digit of every acoustic code (the pitch, then parts of the code), from the same digit of ``t − 1``, and
    where tables stay small from that of ``t − 2`` and from the digit before it in this code.
 
 Chunks know nothing of each other, so any one can be read, or lost, alone. No floating point number takes part.

@@ -39,9 +39,7 @@ def test_more_codes_are_nearer_and_the_first_is_nearest(fitted: tuple[ResidualKM
     quantizer, points = fitted
     codes = quantizer.encode(points[None])
     assert torch.equal(codes[0, 0], torch.cdist(points, quantizer.codebooks[0]).argmin(1))
-    left = [
-        (quantizer.total(quantizer.decode(codes[:, :count]))[0] - points).square().sum(1).mean() for count in range(1, 4)
-    ]
+    left = [(quantizer.total(quantizer.decode(codes[:, :count]))[0] - points).square().sum(1).mean() for count in range(1, 4)]
     assert left[0] > 2 * left[1] > 4 * left[2]
 
 
