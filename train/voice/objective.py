@@ -82,7 +82,7 @@ class Objective:
     def specimens(self, model: nn.Module, held_out: Mapping[str, Batch]) -> Specimens:
         """The first clip of every domain, what becomes of it at every rate, and the use of the acoustic codebooks meanwhile."""
         clips: dict[str, dict[str, Tensor]] = {}
-        with CodesGiven(self.networks.quantizer, self.networks.quantizer.codebook_sizes) as codes:
+        with CodesGiven(map(self.networks.quantizer, self.networks.config.stacks)) as codes:
             for domain, held in held_out.items():
                 batch = held.first(CLIPS_COUNTED).to(self.place.device)
                 clips[domain] = {"original": batch.wave[0]}
