@@ -122,28 +122,21 @@ class RateConfig(Config):
     semantic_dim: Width
 
 
-class TokenEncoderConfig(Config):
-    """The acoustic encoder.
+class AcousticConfig(Config):
+    """The acoustic tokens.
 
     Attributes:
-        dim, hidden_dim: of both its networks.
-        dilations: of the one at 50 Hz.
-        token_dilations: of the one with a frame a token.
         pitch_levels: of the index of the pitch, which is a part of the first acoustic token: none, pitches, tones instead.
         n_coefficients: of a block of frames, which the acoustic tokens tell together.
         codebook_sizes: of the acoustic tokens, most important first, powers of two; the pitch is not counted.
     """
 
-    dim: Width = 256
-    hidden_dim: Width = 768
-    dilations: Dilations = (1, 2, 1, 2, 1)
-    token_dilations: Dilations = (1, 1, 1)
     pitch_levels: Annotated[int, Field(ge=3, le=256)] = 64
     n_coefficients: Annotated[int, Field(ge=1, le=512)] = 32
     codebook_sizes: Annotated[tuple[CodebookSize, ...], Field(min_length=1, max_length=5)] = (128, 8192, 8192)
 
     @model_validator(mode="after")
-    def _check_size(self) -> TokenEncoderConfig:
+    def _check_size(self) -> AcousticConfig:
         if any(size & (size - 1) for size in self.codebook_sizes):
             raise ValueError("codebook_sizes must be powers of two")
         if self.pitch_levels * self.codebook_sizes[0] > MAX_CODEBOOK:
@@ -201,7 +194,7 @@ class ModelConfig(Config):
     mel: MelConfig = MelConfig()
     semantic: SemanticConfig = SemanticConfig()
     pitch: PitchConfig = PitchConfig()
-    encoder: TokenEncoderConfig = TokenEncoderConfig()
+    acoustic: AcousticConfig = AcousticConfig()
     decoder: TokenDecoderConfig = TokenDecoderConfig()
     vocoder: VocoderConfig = VocoderConfig()
 
@@ -219,8 +212,8 @@ class ModelConfig(Config):
             per_token[rate.frames_per_token] != rate.semantic_dim for rate in self.rates
         ):
             raise ValueError("rates: frames_per_token must be powers of two, with one semantic_dim for each of them")
-        if any(rate.n_acoustic > len(self.encoder.codebook_sizes) for rate in self.rates):
-            raise ValueError("rates: more acoustic tokens than the encoder has codebook_sizes")
+        if any(rate.n_acoustic > len(self.acoustic.codebook_sizes) for rate in self.rates):
+            raise ValueError("rates: more acoustic tokens than there are codebook_sizes")
         if len({self.tokens_per_second(rate) for rate in self.rates}) < len(self.rates):
             raise ValueError("rates must differ")
         check_vocabs(self.vocabs)

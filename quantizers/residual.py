@@ -62,16 +62,9 @@ class ResidualKMeansQuantizer(nn.Module):
         return values.unflatten(-1, (-1, self.dim)).sum(-2)
 
     def forward(self, vectors: Tensor) -> Quantized:
-        """``(B, N, D)`` → codewords ``(B, N, G · D)`` side by side and codes ``(B, G, N)``.
-
-        Gradients pass straight through the sum of codewords: the first of them carries them.
-        """
+        """``(B, N, D)`` → codewords ``(B, N, G · D)`` side by side and codes ``(B, G, N)``; no gradient passes."""
         codes = self.encode(vectors)
-        values = self.decode(codes)
-        if vectors.requires_grad:
-            through = vectors - vectors.detach()
-            values = torch.cat([values[..., : self.dim] + through, values[..., self.dim :]], -1)
-        return Quantized(values, codes)
+        return Quantized(self.decode(codes), codes)
 
     def exact(self, vectors: Tensor) -> Tensor:
         """As `forward` gives them, ``(B, N, G · D)``, but the last codeword tells all that is left."""

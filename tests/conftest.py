@@ -13,12 +13,12 @@ from hypothesis import settings
 
 from codec.audio.io import read_audio
 from codec.config import (
+    AcousticConfig,
     ModelConfig,
     PitchConfig,
     RateConfig,
     SemanticConfig,
     TokenDecoderConfig,
-    TokenEncoderConfig,
     VocoderConfig,
 )
 from codec.hub import export, load
@@ -36,9 +36,7 @@ TINY = ModelConfig(
     vocabs=(16, 32, 64, 128),
     semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=12),
     pitch=PitchConfig(dim=8, hidden_dim=16, dilations=(1,)),
-    encoder=TokenEncoderConfig(
-        dim=16, hidden_dim=32, dilations=(1, 2), token_dilations=(1,), n_coefficients=6, codebook_sizes=(128,)
-    ),
+    acoustic=AcousticConfig(n_coefficients=6, codebook_sizes=(128,)),
     decoder=TokenDecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), fine_dim=16, fine_hidden_dim=32, fine_dilations=(1,)),
     vocoder=VocoderConfig(dim=16, hidden_dim=32, dilations=(1,)),
 )
@@ -51,10 +49,9 @@ def random_networks(seed: int = 0, config: ModelConfig = TINY) -> SourceFilterNe
     networks = SourceFilterNetworks(config).eval()
     for codebook in networks.codebooks:
         codebook.leaves.normal_(std=0.3)
-    for module in (networks.encoder, networks.decoder):
-        for parameter in module.parameters():
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.1)
+    for parameter in networks.decoder.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
     return networks
 
 

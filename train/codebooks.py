@@ -287,8 +287,7 @@ def _follow(networks: SourceFilterNetworks, before: Sequence[Tensor]) -> None:
     """What reads codewords reads the same of them, though their space has been stretched."""
     for stack, old in zip(networks.config.stacks, before, strict=True):
         back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ networks.codebook(stack).basis.double()).T
-        halves = networks.encoder, networks.decoder
-        for reader in (*(half.semantic[str(stack)] for half in halves), networks.transform(stack).predict):
+        for reader in (networks.decoder.semantic[str(stack)], networks.transform(stack).predict):
             assert isinstance(reader, nn.Linear)
             codewords = reader.weight.double().unflatten(1, (-1, len(back)))  # the transform reads three at a time
             reader.weight.copy_((codewords @ back).flatten(1))

@@ -68,12 +68,8 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
     mel, heard = networks.mel(wave), networks.front_end(wave)
     stack, tokens = config.model.stacks[0], COUNTED_FRAMES // config.model.stacks[0]
     semantic = torch.randn(1, tokens, config.model.semantic_dims[0])
-    values = torch.rand(1, tokens, 1 + config.model.n_acoustic[stack] * config.model.encoder.n_coefficients)
+    values = torch.rand(1, tokens, 1 + config.model.n_acoustic[stack] * config.model.acoustic.n_coefficients)
     pitch, there = Pitch(torch.full(heard.mel.shape[:2], 100.0), torch.ones(heard.mel.shape[:2])), torch.tensor([9])
-
-    def encoded() -> Tensor:
-        latents: Tensor = networks.encoder(heard, pitch, semantic, stack, networks.transform(stack))
-        return latents
 
     def decoded() -> Tensor:
         frames = networks.values_to_frames(semantic, values, there, stack)
@@ -96,7 +92,7 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
         ("ssl", _frames(ssl), encoder),
         ("tracker", _frames(config.tracker), count(tracked)),
         ("vocoder", _frames(config.vocoder), count(lambda: sounded(heard.mel))),
-        ("codec", _frames(config.codec), count(encoded) + count(decoded) + meaning),
+        ("codec", _frames(config.codec), count(decoded) + meaning),
     ]
     if polish.steps:
         judges = Judges(config.model.sample_rate, polish.n_ffts, polish.channels)

@@ -98,7 +98,7 @@ def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, po
     semantic = coded if mode.semantic == "coded" else exact
     heard = networks.front_end(padded, padded=True)
     pitch = networks.pitch(heard.mel, heard.correlogram)
-    coefficients = networks.encoder(heard, pitch, semantic, stack, networks.transform(stack))
+    coefficients = networks.coefficients(heard.mel, pitch, semantic, stack)
     quantizer = networks.quantizer(stack)
     values = quantizer.exact(coefficients) if mode.acoustic == "exact" else quantizer(coefficients).values
     is_tone, tones = networks.tones_of(heard.tones, pitch, stack)

@@ -16,8 +16,8 @@ from codec.networks.frontend import MEL_CENTRE
 from codec.networks.pitch import LOWEST_F0, MIDDLE_OCTAVE, OCTAVES
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME, OCTAVE_SLOPE, VOICING_SLOPE
-from codec.networks.token_encoder import VOICING_SCALE
 from codec.networks.tones import CLOSE, HIGHEST_HZ, LEVEL_STEP_DB, LOWEST_HZ, N_LEVELS, N_TONES
+from codec.networks.transform import VOICING_SCALE
 
 
 def decoder_graph(networks: SourceFilterNetworks, storage: Storage) -> ModelProto:
@@ -39,7 +39,7 @@ class _Decoder(Layers):
 
     def model(self) -> ModelProto:
         graph, config = self.graph, self.config
-        codes = graph.input("codes", "int64", [1 + len(config.encoder.codebook_sizes), "tokens"])
+        codes = graph.input("codes", "int64", [1 + len(config.acoustic.codebook_sizes), "tokens"])
         count = graph.input("n_acoustic", "int64", [])
         stack, vocab = graph.input("frames_per_token", "int64", []), graph.input("vocab", "int64", [])
         place = {name: graph.input(name, "int64", []) for name in ("position", "anchor", "pitch_phase")}
@@ -65,7 +65,7 @@ class _Decoder(Layers):
     def _said(self, codes: Value, count: Value, vocab: Value, stack: int) -> list[Value]:
         """What tokens of so many frames say: input of the networks, linear block, octaves of the pitch, tones."""
         graph, config, networks = self.graph, self.config, self.networks
-        frames, levels = FRAMES_PER_TOKEN_FRAME * stack, config.encoder.pitch_levels
+        frames, levels = FRAMES_PER_TOKEN_FRAME * stack, config.acoustic.pitch_levels
         semantic = self._codewords(codes.part(0, 1).squeeze(0), vocab, stack)
         told = codes.part(1, 2).squeeze(0)
         index = told % levels
@@ -78,7 +78,7 @@ class _Decoder(Layers):
             here, name = count > index, f"decoder.acoustic.{stack}.{index}"
             book = self.weight(f"quantizers.{config.stacks.index(stack)}.codebooks.{index}")
             code = acoustic.part(index, index + 1).squeeze(0)
-            part = book.take(code % config.encoder.codebook_sizes[index])
+            part = book.take(code % config.acoustic.codebook_sizes[index])
             part = graph.where(is_tone.unsqueeze(1), 0.0, part) if index else part
             heard = part if index else graph.concat([told.unsqueeze(1), part], 1)
             hidden = self.gelu(self.linear(f"{name}.0", heard), "none")
@@ -113,7 +113,7 @@ class _Decoder(Layers):
     def _tracks(self, is_tone: Value, codes: Value, frames: int) -> tuple[Value, Value, Value]:
         """`codec.networks.tones.tone_tracks` of codes ``(2, N)``: frequency and amplitude ``(T, 2)``, share ``(T,)``."""
         graph = self.graph
-        steps = self.config.encoder.codebook_sizes[-1] // N_LEVELS
+        steps = self.config.acoustic.codebook_sizes[-1] // N_LEVELS
         tone = is_tone.unsqueeze(1)
         codes = graph.where(tone, codes.transpose(1, 0), 0)
         slope = math.log(HIGHEST_HZ / LOWEST_HZ) / (steps - 1)

@@ -23,10 +23,9 @@ from codec.networks.frontend import (
     MASKED_FRAMES,
     MEL_CENTRE,
 )
-from codec.networks.pitch import BINS_PER_OCTAVE, HIGHEST_F0, LOWEST_F0, MIDDLE_OCTAVE, N_BINS, NEAR, OCTAVES
+from codec.networks.pitch import BINS_PER_OCTAVE, HIGHEST_F0, LOWEST_F0, N_BINS, NEAR, OCTAVES
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME
-from codec.networks.token_encoder import VOICING_SCALE
 from codec.networks.tones import (
     BEEP_SHARE,
     CLEAR_SHARE,
@@ -41,6 +40,7 @@ from codec.networks.tones import (
     SHARE,
     VOICED_SHARE,
 )
+from codec.networks.transform import VOICING_SCALE
 from quantizers.nested import BEAM
 from quantizers.residual import BEAM as RESIDUAL_BEAM
 
@@ -71,17 +71,12 @@ class _Encoder(Layers):
         f0, voiced = self._pitch(envelope, correlogram)
         octave = (f0 / LOWEST_F0).log() * (1 / LN_2)
         block = graph.concat([self._audible(envelope) + MEL_CENTRE, voiced.unsqueeze(1) * VOICING_SCALE], 1)
-        features = graph.concat([envelope + MEL_CENTRE, correlogram, self._pitch_features(octave, voiced)], 1)
-        width = 2 * (config.mel.n_mels + config.n_lags + 8)
-        x = self.convnext(
-            "encoder.backbone", networks.encoder.backbone, self.linear("encoder.stem", features.reshape(-1, width))
-        )
         heard = self._semantic(magnitude)
         tones = self._tones(magnitude)
 
         def tokens_of(frames_per_token: int) -> list[Value]:
             code, codeword = self._nearest(heard, frames_per_token, vocab)
-            acoustic = self._acoustic(x, block, codeword, frames_per_token)
+            acoustic = self._acoustic(block, codeword, frames_per_token)
             index = self._pitch_index(octave, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
             if networks.tells_tones(frames_per_token):
                 pure, told = self._tone_codes(*tones, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
@@ -89,7 +84,7 @@ class _Encoder(Layers):
                 acoustic = graph.concat(
                     [acoustic.part(0, 1, 1), graph.where(pure.unsqueeze(1), told, acoustic.part(1, None, 1))], 1
                 )
-            first = acoustic.part(0, 1, 1) * config.encoder.pitch_levels + index.unsqueeze(1)
+            first = acoustic.part(0, 1, 1) * config.acoustic.pitch_levels + index.unsqueeze(1)
             return [graph.concat([code.unsqueeze(1), first, acoustic.part(1, None, 1)], 1).transpose(1, 0)]
 
         (codes,) = self.by_stack(stack, config.stacks, tokens_of)
@@ -143,15 +138,6 @@ class _Encoder(Layers):
         octave = (share * bins.cast("float32")).sum(1) / BINS_PER_OCTAVE
         return hertz(octave), (x.part(-1, None, 1).squeeze(1) > 0).cast("float32")
 
-    def _pitch_features(self, octave: Value, voiced: Value) -> Value:
-        waves = [
-            voiced * wave
-            for scale in (0.5, 1.0, 2.0)
-            for wave in ((octave * (2 * math.pi * scale)).sin(), (octave * (2 * math.pi * scale)).cos())
-        ]
-        parts = [voiced, voiced * (octave - MIDDLE_OCTAVE), *waves]
-        return self.graph.concat([part.unsqueeze(1) for part in parts], 1)
-
     def _pitch_index(self, octave: Value, voiced: Value, frames: int) -> Value:
         levels = self.networks._tone_index
         voiced, octave = voiced.reshape(-1, frames), octave.reshape(-1, frames)
@@ -183,22 +169,18 @@ class _Encoder(Layers):
         code = graph.concat(found, 1).take(chosen, axis=1)
         return code, graph.concat([value.unsqueeze(0) for value in values], 0).take(chosen)
 
-    def _acoustic(self, x: Value, block: Value, codeword: Value, stack: int) -> Value:
+    def _acoustic(self, block: Value, codeword: Value, stack: int) -> Value:
         """Codes ``(N, G)`` of the acoustic codebooks."""
-        config, name = self.config, str(stack)
+        config = self.config
         transform = f"transforms.{config.stacks.index(stack)}"
-        gathered = self.linear(f"encoder.gather.{name}", x.reshape(-1, stack * config.encoder.dim))
-        tokens = gathered + self.linear(f"encoder.semantic.{name}", codeword)
-        tokens = self.convnext("encoder.tokens", self.networks.encoder.tokens, tokens)
         width = FRAMES_PER_TOKEN_FRAME * stack * (config.mel.n_mels + 1)
         rest = block.reshape(-1, width) - self.linear(f"{transform}.predict", self.context(codeword))
-        coefficients = self.linear(f"{transform}.analysis", rest, bias=False) + self.linear(f"encoder.heads.{name}", tokens)
-        return self._searched(coefficients, stack)
+        return self._searched(self.linear(f"{transform}.analysis", rest, bias=False), stack)
 
     def _searched(self, points: Value, stack: int) -> Value:
         """Codes ``(N, G)`` of vectors ``(N, D)``: `quantizers.residual.search`."""
         graph, config = self.graph, self.config
-        sizes = config.encoder.codebook_sizes[: config.n_acoustic[stack]]
+        sizes = config.acoustic.codebook_sizes[: config.n_acoustic[stack]]
         books = [self.weight(f"quantizers.{config.stacks.index(stack)}.codebooks.{index}") for index in range(len(sizes))]
         rest, ways, codes = points.unsqueeze(1), 1, []  # codes (N, ways) of each codebook so far
         for index, (book, size) in enumerate(zip(books, sizes, strict=True)):
@@ -210,7 +192,7 @@ class _Encoder(Layers):
             best = graph.top(distances, min(keep, RESIDUAL_BEAM), largest=False)
             code = graph.op("GatherElements", found.reshape(-1, ways * keep), best, axis=1)
             codes = [graph.op("GatherElements", before, best // keep, axis=1) for before in codes] + [code]
-            rest = self._of_ways(rest, best // keep, config.encoder.n_coefficients) - book.take(code)
+            rest = self._of_ways(rest, best // keep, config.acoustic.n_coefficients) - book.take(code)
             ways = min(keep, RESIDUAL_BEAM)
         return graph.concat(codes, 1)
 
@@ -254,7 +236,7 @@ class _Encoder(Layers):
         weight = (pure / count.clip(low=1.0).unsqueeze(1)).unsqueeze(2)
         height = (weight * frequency.clip(LOWEST_HZ, HIGHEST_HZ).log()).sum(1)
         loudness = (weight * amplitude.square()).sum(1).sqrt()
-        steps = self.config.encoder.codebook_sizes[-1] // N_LEVELS
+        steps = self.config.acoustic.codebook_sizes[-1] // N_LEVELS
         scale = (steps - 1) / math.log(HIGHEST_HZ / LOWEST_HZ)
         place = ((height - math.log(LOWEST_HZ)) * scale).round().clip(0.0, steps - 1.0)
         decibels = _log10(loudness.clip(low=1e-9)) * 20.0

@@ -119,8 +119,8 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
         """Of each stream."""
-        first, *others = self.sizes.encoder.codebook_sizes
-        return (self.vocab, self.sizes.encoder.pitch_levels * first, *others)[: self.num_codebooks]
+        first, *others = self.sizes.acoustic.codebook_sizes
+        return (self.vocab, self.sizes.acoustic.pitch_levels * first, *others)[: self.num_codebooks]
 
     @property
     def codebook_size(self) -> int:

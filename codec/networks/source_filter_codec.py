@@ -14,15 +14,14 @@ from torch import Tensor, nn
 from codec.config import ModelConfig
 from codec.engine import Point
 from codec.features import LogMel
-from codec.networks.frontend import AcousticFrontEnd
+from codec.networks.frontend import MASKED_FRAMES, AcousticFrontEnd
 from codec.networks.interface import CodecNetworks
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME, Frames, TokenDecoder, value_of
-from codec.networks.token_encoder import TokenEncoder
 from codec.networks.tones import N_LEVELS, N_TONES, Tones, tone_codes, tone_tracks
-from codec.networks.transform import BlockTransform
+from codec.networks.transform import BlockTransform, block_features
 from codec.networks.vocoder import Vocoder
 from quantizers.nested import NestedKMeansQuantizer
 from quantizers.residual import ResidualKMeansQuantizer
@@ -79,14 +78,13 @@ class SourceFilterNetworks(CodecNetworks):
             NestedKMeansQuantizer(n * config.semantic.n_features, dim, config.vocabs) for n, dim in dims.items()
         )
         self.pitch = PitchTracker(config.pitch, mel.n_mels + config.n_lags)
-        sizes, coefficients = config.encoder.codebook_sizes, config.encoder.n_coefficients
+        sizes, coefficients = config.acoustic.codebook_sizes, config.acoustic.n_coefficients
         self.quantizers = nn.ModuleList(ResidualKMeansQuantizer(sizes[:n], coefficients) for n in config.n_acoustic.values())
         self.transforms = nn.ModuleList(
             BlockTransform(FRAMES_PER_TOKEN_FRAME * n, mel.n_mels + 1, dim, coefficients) for n, dim in dims.items()
         )
-        self.encoder = TokenEncoder(config.encoder, mel.n_mels + config.n_lags, dims)
         self.decoder = TokenDecoder(
-            config.decoder, mel.n_mels, dims, config.n_acoustic, coefficients, config.encoder.pitch_levels
+            config.decoder, mel.n_mels, dims, config.n_acoustic, coefficients, config.acoustic.pitch_levels
         )
         self.vocoder = Vocoder(
             config.vocoder, mel.n_mels, config.decoder.fine_dim, config.n_fft, config.hop_length,
@@ -102,14 +100,14 @@ class SourceFilterNetworks(CodecNetworks):
 
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
         """Of all streams; the first acoustic token tells the pitch, too."""
-        first, *others = self.config.encoder.codebook_sizes
-        return vocab, self.config.encoder.pitch_levels * first, *others
+        first, *others = self.config.acoustic.codebook_sizes
+        return vocab, self.config.acoustic.pitch_levels * first, *others
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:
         """Values that the digits of every acoustic stream's codes take; the pitch comes first."""
-        first, *others = map(_digits, self.config.encoder.codebook_sizes)
-        return (self.config.encoder.pitch_levels, *first), *others
+        first, *others = map(_digits, self.config.acoustic.codebook_sizes)
+        return (self.config.acoustic.pitch_levels, *first), *others
 
     @property
     def frame_length(self) -> int:
@@ -127,7 +125,8 @@ class SourceFilterNetworks(CodecNetworks):
         largest = self._largest
         semantic = self.semantic.receptive_field + largest
         pitched = -(-self.pitch.receptive_field // FRAMES_PER_TOKEN_FRAME)
-        return _whole(max(semantic, pitched) + self.encoder.receptive_field(largest), largest)
+        masked = -(-MASKED_FRAMES // FRAMES_PER_TOKEN_FRAME)
+        return _whole(max(semantic + largest, pitched, masked) + largest, largest)
 
     @property
     def decoder_context(self) -> int:
@@ -168,19 +167,34 @@ class SourceFilterNetworks(CodecNetworks):
         quantized: Quantized = self.codebook(frames_per_token)(together, vocab)
         return quantized
 
+    def coefficients(self, mel: Tensor, pitch: Pitch, semantic: Tensor, frames_per_token: int) -> Tensor:
+        """What acoustic tokens are to tell.
+
+        Args:
+            mel: ``(B, T, n_mels)`` envelope.
+            pitch: of the same frames.
+            semantic: ``(B, N, D)`` codewords.
+            frames_per_token: frames of 50 Hz in a token.
+
+        Returns:
+            ``(B, N, n_coefficients)``.
+        """
+        transform = self.transform(frames_per_token)
+        return transform.analyse(block_features(mel, pitch), transform.predicted(semantic))
+
     def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int) -> Tensor:
         """``(B, T · hop_length + 2 · edge)`` samples → codes ``(B, S, N)`` of all streams."""
         semantic = self.feats_to_semantic(self.semantic(self.mel(wave, padded=True)), frames_per_token, vocab)
         features = self.front_end(wave, padded=True)
         pitch = self.pitch(features.mel, features.correlogram)
-        coefficients = self.encoder(features, pitch, semantic.values, frames_per_token, self.transform(frames_per_token))
+        coefficients = self.coefficients(features.mel, pitch, semantic.values, frames_per_token)
         acoustic = self.quantizer(frames_per_token).encode(coefficients)
         index = self.index_of(pitch, frames_per_token)
         if self.tells_tones(frames_per_token):
             is_tone, tones = self.tones_of(features.tones, pitch, frames_per_token)
             index = torch.where(is_tone, self._tone_index, index)
             acoustic = torch.cat([acoustic[:, :1], torch.where(is_tone[:, None], tones, acoustic[:, 1:])], 1)
-        first = acoustic[:, :1] * self.config.encoder.pitch_levels + index[:, None]
+        first = acoustic[:, :1] * self.config.acoustic.pitch_levels + index[:, None]
         return torch.cat([semantic.codes[:, None], first, acoustic[:, 1:]], 1)
 
     def tells_tones(self, frames_per_token: int) -> bool:
@@ -191,7 +205,7 @@ class SourceFilterNetworks(CodecNetworks):
     @property
     def _tone_index(self) -> int:
         """The last index of the pitch says that the acoustic tokens behind the first are tones."""
-        return self.config.encoder.pitch_levels - 1
+        return self.config.acoustic.pitch_levels - 1
 
     def index_of(self, pitch: Pitch, frames_per_token: int) -> Tensor:
         """Pitch of frames → ``(B, N)`` indices that tokens tell."""
@@ -199,7 +213,7 @@ class SourceFilterNetworks(CodecNetworks):
 
     def tones_of(self, tones: Tones, pitch: Pitch, frames_per_token: int) -> tuple[Tensor, Tensor]:
         """Which tokens ``(B, N)`` are tones and nothing else, and their codes ``(B, N_TONES, N)``."""
-        block, size = FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.encoder.codebook_sizes[-1]
+        block, size = FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.acoustic.codebook_sizes[-1]
         is_tone, codes = tone_codes(tones, pitch.voiced, block, size)
         return is_tone & self.tells_tones(frames_per_token), codes
 
@@ -214,9 +228,9 @@ class SourceFilterNetworks(CodecNetworks):
         Returns:
             ``(B, N, 1 + D)``.
         """
-        levels = self.config.encoder.pitch_levels
+        levels = self.config.acoustic.pitch_levels
         told = value_of(torch.where(is_tone, 0, index), levels)[..., None].to(values.dtype)
-        width = self.config.encoder.n_coefficients
+        width = self.config.acoustic.n_coefficients
         first, others = values[..., :width], values[..., width:]
         return torch.cat([told, first, torch.where(is_tone[..., None], 0.0, others)], -1)
 
@@ -237,7 +251,7 @@ class SourceFilterNetworks(CodecNetworks):
         semantic = codebook.decode(codes[:, 0], vocab)
         if codes.shape[1] == 1:
             return semantic, None
-        levels = self.config.encoder.pitch_levels
+        levels = self.config.acoustic.pitch_levels
         acoustic = torch.cat([codes[:, 1:2] // levels, codes[:, 2:]], 1)
         index = codes[:, 1] % levels
         is_tone = index == self._tone_index
@@ -249,14 +263,14 @@ class SourceFilterNetworks(CodecNetworks):
         is_tone = torch.zeros_like(codes[:, 0], dtype=torch.bool)
         told = codes[:, 2 : 2 + N_TONES]
         if self.tells_tones(frames_per_token) and told.shape[1] == N_TONES:
-            is_tone = codes[:, 1] % self.config.encoder.pitch_levels == self._tone_index
+            is_tone = codes[:, 1] % self.config.acoustic.pitch_levels == self._tone_index
         else:
             told = codes[:, :1].expand(-1, N_TONES, -1)
         return self.tracks_of(is_tone, told, frames_per_token)
 
     def tracks_of(self, is_tone: Tensor, codes: Tensor, frames_per_token: int) -> Tones:
         """Which tokens ``(B, N)`` are tones, and their codes ``(B, N_TONES, N)`` → tones of frames."""
-        return tone_tracks(is_tone, codes, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.encoder.codebook_sizes[-1])
+        return tone_tracks(is_tone, codes, FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.acoustic.codebook_sizes[-1])
 
     def values_to_frames(self, semantic: Tensor, acoustic: Tensor, n_acoustic: Tensor, frames_per_token: int) -> Frames:
         """Codewords and values of all groups, of which ``(B,)`` are there → what they say."""

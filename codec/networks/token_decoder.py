@@ -16,8 +16,7 @@ from codec.config import TokenDecoderConfig
 from codec.networks.convnext import ConvNeXt
 from codec.networks.frontend import MEL_CENTRE
 from codec.networks.pitch import Pitch, hertz, pitch_track
-from codec.networks.token_encoder import VOICING_SCALE
-from codec.networks.transform import BlockTransform
+from codec.networks.transform import VOICING_SCALE, BlockTransform
 
 VOICING_SLOPE = 4.0
 """Logits per unit of predicted voicing."""

@@ -1,9 +1,8 @@
-"""The linear part of the acoustic tokens: what a transform codec would send.
+"""What acoustic tokens tell, as a transform codec would.
 
 A token covers a block of frames. What its semantic token and those beside it say about the block is predicted by a linear map;
-of the rest, the Karhunen-Loève transform's first coefficients are sent, most important first. Networks beside it learn what a
-linear map cannot. From random weights they find even the transform slowly; from here, the first step of training is
-intelligible.
+of the rest, the Karhunen-Loève transform's first coefficients are sent. The decoder's networks learn what a linear map cannot.
+From random weights they would find even the transform slowly; from here, the first step of training is intelligible.
 """
 
 from __future__ import annotations
@@ -12,6 +11,17 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+from codec.networks.frontend import MEL_CENTRE, audible
+from codec.networks.pitch import Pitch
+
+VOICING_SCALE = 2.0
+"""Of voicing beside log10 magnitudes, in a block that is transformed: an error weighs like 40 dB in every band."""
+
+
+def block_features(mel: Tensor, pitch: Pitch) -> Tensor:
+    """``(B, T, n_mels)`` and the pitch → ``(B, T, n_mels + 1)``: what a block is made of."""
+    return torch.cat([audible(mel) + MEL_CENTRE, VOICING_SCALE * pitch.voiced[..., None]], -1)
 
 
 class BlockTransform(nn.Module):

@@ -15,13 +15,13 @@ import codec
 from codec.audio.io import read_audio
 from codec.cli import main
 from codec.config import (
+    AcousticConfig,
     MelConfig,
     ModelConfig,
     PitchConfig,
     RateConfig,
     SemanticConfig,
     TokenDecoderConfig,
-    TokenEncoderConfig,
     VocoderConfig,
 )
 from codec.engine import Point
@@ -56,9 +56,7 @@ def sized(sample_rate: int, hop: int, stacks: tuple[int, ...], period: int, more
         mel=MelConfig(n_fft=n_fft + 2 * more, hop_length=hop // 2, n_mels=8),
         semantic=SemanticConfig(dim=8, hidden_dim=8, dilations=(1, 2), n_features=6),
         pitch=PitchConfig(dim=8, hidden_dim=8, dilations=(1,)),
-        encoder=TokenEncoderConfig(
-            dim=8, hidden_dim=8, dilations=(2,), token_dilations=(1,), pitch_levels=4, codebook_sizes=(16,)
-        ),
+        acoustic=AcousticConfig(pitch_levels=4, codebook_sizes=(16,)),
         decoder=TokenDecoderConfig(dim=8, hidden_dim=8, dilations=(1, 3), fine_dim=8, fine_hidden_dim=8, fine_dilations=(1,)),
         vocoder=VocoderConfig(dim=8, hidden_dim=8, dilations=(1,)),
     )
@@ -221,6 +219,6 @@ def test_heads_of_every_period_are_accepted(n_fft: int) -> None:
 
 def test_codebooks_that_no_container_holds_are_refused() -> None:
     with pytest.raises(ValidationError, match="must be at most"):
-        TokenEncoderConfig(pitch_levels=256, codebook_sizes=(1 << 17, 2))
+        AcousticConfig(pitch_levels=256, codebook_sizes=(1 << 17, 2))
     with pytest.raises(ValidationError, match="powers of two"):
-        TokenEncoderConfig(codebook_sizes=(128, 8191))
+        AcousticConfig(codebook_sizes=(128, 8191))

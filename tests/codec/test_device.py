@@ -179,13 +179,6 @@ def test_the_published_model(published: Path, place: torch.device, monkeypatch: 
     assert_alike(there.decode(tokens), here.decode(tokens))
 
 
-def test_a_quantiser_that_trains_moves_along(place: torch.device) -> None:
-    quantizer, latents = random_networks().quantizer(1), noise(1, 9, 6)
-    here = quantizer(latents.requires_grad_())
-    there = quantizer.to(place)(latents.detach().to(place).requires_grad_())
-    assert_alike(there.codes.cpu(), here.codes)
-
-
 def test_auto_is_what_there_is() -> None:
     assert find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert find_device(torch.device("cpu")) == find_device("cpu") == torch.device("cpu")

@@ -61,17 +61,6 @@ def test_the_search_is_better_than_one_code_at_a_time_and_near_the_best(
     assert ours.mean() < 1.05 * best.mean() < greedy.mean()
 
 
-def test_gradients_pass_straight_through(fitted: tuple[ResidualKMeansQuantizer, torch.Tensor]) -> None:
-    quantizer, points = fitted
-    vectors = points[None, :50].clone().requires_grad_()
-    values = quantizer(vectors).values
-    assert torch.equal(values.detach(), quantizer(vectors.detach()).values)
-    wanted = torch.randn(1, 50, 6)
-    (quantizer.total(values) * wanted).sum().backward()
-    torch.testing.assert_close(vectors.grad, wanted)
-    assert all(book.grad is None for book in quantizer.codebooks)
-
-
 @pytest.mark.parametrize("sizes", [(4,), (4, 4), (4, 4, 4, 4)])
 def test_any_number_of_codebooks(sizes: tuple[int, ...]) -> None:
     torch.manual_seed(0)

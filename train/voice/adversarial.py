@@ -46,7 +46,6 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     optimizer = torch.optim.AdamW(judges.parameters(), stage.discriminator_rate, BETAS, fused=True)
     opponent = Opponent(judges, optimizer, place.device, config.precision)
     model = VoiceCodec(networks)
-    model.encoder.requires_grad_(False)
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
         wave, found = objective.decoded(model, step, batch)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from codec.data.store import Corpus
 from codec.networks.source_filter_codec import SourceFilterNetworks
-from codec.networks.token_encoder import block_features
+from codec.networks.transform import block_features
 from train.config import TrainConfig
 from train.crops import Batch, Crops
 from train.draws import CODEC_CROPS, UNUSED_BATCHES

@@ -17,10 +17,9 @@ class VoiceCodec(nn.Module):
 
     def __init__(self, networks: SourceFilterNetworks) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.vocoder = networks.encoder, networks.decoder, networks.vocoder
-        # Steps of AdamW are as large for small weights as for others: they would undo the transform.
-        self.transforms = networks.transforms.requires_grad_(False)
-        self.quantizers = networks.quantizers  # found by k-means; here, so that checkpoints keep them
+        self.decoder, self.vocoder = networks.decoder, networks.vocoder
+        # Found once; here, so that checkpoints keep them. AdamW would undo the transform: small weights get large steps, too.
+        self.transforms, self.quantizers = networks.transforms.requires_grad_(False), networks.quantizers
 
     def forward(
         self,
@@ -46,10 +45,10 @@ class VoiceCodec(nn.Module):
         """
         transform = self.transforms[networks.config.stacks.index(stack)]
         assert isinstance(transform, BlockTransform)
-        latents = self.encoder(targets.features, targets.pitch, semantic, stack, transform)
+        coefficients = networks.coefficients(targets.features.mel, targets.pitch, semantic, stack)
         is_tone, codes = networks.tones_of(targets.features.tones, targets.pitch, stack)
         index = networks.index_of(targets.pitch, stack)
-        values = networks.with_pitch(index, networks.quantizer(stack)(latents).values, is_tone)
+        values = networks.with_pitch(index, networks.quantizer(stack)(coefficients).values, is_tone)
         frames = self.decoder(semantic, values, n_acoustic, stack, transform)
         tones = networks.tracks_of(is_tone & (n_acoustic > N_TONES)[:, None], codes, stack)
         mine, theirs, here = frames.pitch, targets.pitch, told[:, None]

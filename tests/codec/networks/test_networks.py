@@ -39,8 +39,8 @@ def test_digits_are_those_of_the_streams(stack: int) -> None:
     assert [math.prod(levels) for levels in networks.levels] == list(networks.codebook_sizes(16)[1:])
     codes = networks.wave_to_codes(torch.randn(1, 16 * 320 + 2 * networks.edge), stack, 16)
     pitch, rest = codes[:, 1] % networks.levels[0][0], codes[:, 1] // networks.levels[0][0]
-    assert pitch.max() < TINY.encoder.pitch_levels
-    assert rest.max() < TINY.encoder.codebook_sizes[0]
+    assert pitch.max() < TINY.acoustic.pitch_levels
+    assert rest.max() < TINY.acoustic.codebook_sizes[0]
 
 
 def test_log_mel_agrees_with_librosa_style_reference() -> None:

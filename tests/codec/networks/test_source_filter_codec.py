@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 import codec
 from codec.cli import main
 from codec.config import (
+    AcousticConfig,
     ModelConfig,
     PitchConfig,
     RateConfig,
     SemanticConfig,
     TokenDecoderConfig,
-    TokenEncoderConfig,
     VocoderConfig,
 )
 from codec.errors import CodecError, ModelError
@@ -42,15 +42,7 @@ SMALL = ModelConfig(
     vocabs=(16, 32),
     semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=12),
     pitch=PitchConfig(dim=8, hidden_dim=16, dilations=(1,)),
-    encoder=TokenEncoderConfig(
-        dim=16,
-        hidden_dim=32,
-        dilations=(1, 2),
-        token_dilations=(1,),
-        pitch_levels=16,
-        n_coefficients=6,
-        codebook_sizes=(32, 64),
-    ),
+    acoustic=AcousticConfig(pitch_levels=16, n_coefficients=6, codebook_sizes=(32, 64)),
     decoder=TokenDecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), fine_dim=16, fine_hidden_dim=32, fine_dilations=(1,)),
     vocoder=VocoderConfig(dim=16, hidden_dim=32, dilations=(1,)),
 )
@@ -274,7 +266,7 @@ def test_a_tone_goes_through_untrained_networks() -> None:
     config = SMALL.model_copy(
         update={
             "rates": (RateConfig(frames_per_token=2, n_acoustic=3, semantic_dim=8),),
-            "encoder": SMALL.encoder.model_copy(update={"pitch_levels": 64, "codebook_sizes": (128, 8192, 8192)}),
+            "acoustic": SMALL.acoustic.model_copy(update={"pitch_levels": 64, "codebook_sizes": (128, 8192, 8192)}),
         }
     )
     model = Codec(build(config), "tones", "0123456789abcdef")
