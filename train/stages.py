@@ -334,7 +334,7 @@ STAGES = (
         _vocoder,
         shared=True,
     ),
-    Stage("codec", "train acoustic encoder, quantiser and decoder", "", _codec, shared=True),
+    Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, shared=True),
     Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, shared=True),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(

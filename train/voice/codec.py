@@ -1,4 +1,4 @@
-"""The codec stage: acoustic encoder, quantiser and both halves of the decoder learn together, upon frozen codewords."""
+"""The codec stage: transform and acoustic codebooks are found, then both halves of the decoder learn, upon frozen codewords."""
 
 from __future__ import annotations
 
