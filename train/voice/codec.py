@@ -16,6 +16,7 @@ from train.draws import CODEC_CROPS, UNUSED_BATCHES
 from train.lineage import digest_of
 from train.loop import Training, train
 from train.parallel import join
+from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
 from train.voice.networks import VoiceCodec
 from train.voice.objective import Objective, prepared
@@ -48,8 +49,12 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     def validate(model: nn.Module) -> dict[str, float]:
         return objective.figures(model, valid)
 
+    def specimens(model: nn.Module) -> Specimens:
+        return objective.specimens(model, valid)
+
     upon = digest_of(networks.semantic, networks.codebooks)
-    return train(config, stage, data, place, Training("codec", VoiceCodec(networks), losses, validate, MATTERS, upon)).folder
+    training = Training("codec", VoiceCodec(networks), losses, validate, MATTERS, upon, specimens=specimens)
+    return train(config, stage, data, place, training).folder
 
 
 @torch.no_grad()
