@@ -79,7 +79,7 @@ def test_the_codec_stage_is_heard_and_its_codes_are_counted() -> None:
     assert set(shown.clips["speech"]) == {"original", *(f"{rate} tokens a second" for rate in networks.points)}
     assert torch.equal(shown.clips["speech"]["original"], batch.wave[0])
     assert {wave.shape for wave in shown.clips["speech"].values()} == {(48 * 320,)}
-    counted = {(n, rate) for rate, point in networks.points.items() for n in range(1, 1 + SMALL.n_acoustic[point[0]])}
+    counted = {(n, rate) for rate, point in networks.points.items() for n in range(1, point.n_streams)}
     kinds = {f"codes/{kind}/acoustic_{n}/{rate}" for kind in ("used", "entropy") for n, rate in counted}
     assert set(shown.usage) == kinds
     assert all(0 < value <= 1 for value in shown.usage.values())
@@ -90,6 +90,7 @@ def test_codes_that_are_always_the_same_show() -> None:
     quantizer = random_networks(0, SMALL).quantizer(2)
     torch.manual_seed(0)
     with CodesGiven([quantizer]) as codes:
+        codes.sent = 2
         for codes.rate, level in ((25, 0.0), (50, 3.0)):
             quantizer(level * torch.randn(1, 24, 6))
     found = codes.figures()

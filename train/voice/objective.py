@@ -86,8 +86,8 @@ class Objective:
             for domain, held in held_out.items():
                 batch = held.first(CLIPS_COUNTED).to(self.place.device)
                 clips[domain] = {"original": batch.wave[0]}
-                for rate in self.networks.points:
-                    codes.rate = rate
+                for rate, point in self.networks.points.items():
+                    codes.rate, codes.sent = rate, point.n_streams - 1
                     clips[domain][f"{rate} tokens a second"] = self._at(rate, model, batch)[0][0]
         return Specimens(clips, codes.figures())
 

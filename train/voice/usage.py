@@ -26,14 +26,14 @@ class CodesGiven:
         self._quantizers = list(quantizers)
         self._sizes: dict[int, tuple[int, ...]] = {}
         self._seen: dict[int, list[Tensor]] = defaultdict(list)
-        self.rate = 0
-        """Of tokens, under which codes are counted."""
+        self.rate, self.sent = 0, 0
+        """Of tokens, under which codes are counted, and how many of the acoustic ones that rate has."""
 
     def __enter__(self) -> CodesGiven:
         def keep(module: nn.Module, _inputs: object, found: Quantized) -> None:
             assert isinstance(module, ResidualKMeansQuantizer)
-            self._sizes[self.rate] = module.codebook_sizes
-            self._seen[self.rate].append(found.codes.detach().transpose(0, 1).flatten(1).cpu())
+            self._sizes[self.rate] = module.codebook_sizes[: self.sent]
+            self._seen[self.rate].append(found.codes[:, : self.sent].detach().transpose(0, 1).flatten(1).cpu())
 
         self._hooks = [quantizer.register_forward_hook(keep) for quantizer in self._quantizers]
         return self
