@@ -49,8 +49,12 @@ class Codebook(nn.Module):
         return torch.cdist(vectors.float(), self.embed).argmin(1)
 
 
+DILATIONS, TOKEN_DILATIONS = (1, 2, 1, 2, 1), (1, 1, 1)
+"""Of the encoder, at 50 frames a second and with a frame a token."""
+
+
 class PlainNetworks(nn.Module):
-    """Encoder, residual codebooks, decoder; sizes are those of our own networks.
+    """Encoder, residual codebooks, decoder; sizes are those of our own networks, the encoder's those of the semantic one.
 
     Args:
         streams: codebooks.
@@ -60,16 +64,16 @@ class PlainNetworks(nn.Module):
     def __init__(self, streams: int, config: ModelConfig | None = None) -> None:
         super().__init__()
         config = config or ModelConfig()
-        encoder, decoder, mel = config.encoder, config.decoder, config.mel
+        encoder, decoder, mel = config.semantic, config.decoder, config.mel
         self.n_mels, self.sample_rate = mel.n_mels, config.sample_rate
         self.hop_length = STACK * FRAMES_PER_TOKEN_FRAME * config.hop_length
         self.front_end = AcousticFrontEnd(
             config.sample_rate, mel.n_fft, config.hop_length, config.n_fft, mel.n_mels, config.n_lags
         )
         self.stem = nn.Linear(FRAMES_PER_TOKEN_FRAME * (mel.n_mels + config.n_lags), encoder.dim)
-        self.backbone = ConvNeXt(encoder.dim, encoder.hidden_dim, encoder.dilations)
+        self.backbone = ConvNeXt(encoder.dim, encoder.hidden_dim, DILATIONS)
         self.gather = nn.Linear(STACK * encoder.dim, encoder.dim)
-        self.tokens = ConvNeXt(encoder.dim, encoder.hidden_dim, encoder.token_dilations)
+        self.tokens = ConvNeXt(encoder.dim, encoder.hidden_dim, TOKEN_DILATIONS)
         self.head = nn.Linear(encoder.dim, CODEBOOK_DIM)
         self.books = nn.ModuleList(Codebook(CODEBOOK_SIZE, CODEBOOK_DIM) for _ in range(streams))
         self.spread = nn.Linear(CODEBOOK_DIM, STACK * decoder.dim)

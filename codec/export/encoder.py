@@ -182,7 +182,8 @@ class _Encoder(Layers):
         graph, config = self.graph, self.config
         sizes = config.acoustic.codebook_sizes[: config.n_acoustic[stack]]
         books = [self.weight(f"quantizers.{config.stacks.index(stack)}.codebooks.{index}") for index in range(len(sizes))]
-        rest, ways, codes = points.unsqueeze(1), 1, []  # codes (N, ways) of each codebook so far
+        rest, ways = points.unsqueeze(1), 1
+        codes: list[Value] = []  # (N, ways), of each codebook so far
         for index, (book, size) in enumerate(zip(books, sizes, strict=True)):
             keep = 1 if index in (0, len(sizes) - 1) else min(RESIDUAL_BEAM, size)
             scores = rest @ book.transpose(1, 0) - book.square().sum(1) * 0.5

@@ -112,10 +112,10 @@ class TokenDecoder(nn.Module):
         x = self.semantic[name](semantic)
         networks, absent = self.acoustic[name], self.absent[name]
         assert isinstance(networks, nn.ModuleList)
-        for index, (network, part) in enumerate(zip(networks, parts, strict=True)):
-            sent = (n_acoustic > index)[:, None, None]
-            heard = network(part if index else torch.cat([told, part], -1))
-            x = x + torch.where(sent, heard, absent[index].to(x.dtype))
+        for number, (network, part) in enumerate(zip(networks, parts, strict=True)):
+            sent = (n_acoustic > number)[:, None, None]
+            heard = network(part if number else torch.cat([told, part], -1))
+            x = x + torch.where(sent, heard, absent[number].to(x.dtype))
             there.append(torch.where(sent, part, 0.0))
         x = self.backbone(rearrange(x, "b n (k d) -> b (n k) d", k=frames_per_token))
         x = self.fine(rearrange(self.refine(x), "b t (two d) -> b (t two) d", two=2))

@@ -62,7 +62,9 @@ def fit_tokens(networks: SourceFilterNetworks, data: Crops) -> None:
     """Finds the transform and the acoustic codebooks of every rate, from batches that training never sees."""
     for stack in networks.config.stacks:
         transform, quantizer = networks.transform(stack), networks.quantizer(stack)
-        semantic, blocks, wanted = [], [], BLOCKS_PER_CODEWORD * max(quantizer.codebook_sizes)
+        semantic: list[Tensor] = []
+        blocks: list[Tensor] = []
+        wanted = BLOCKS_PER_CODEWORD * max(quantizer.codebook_sizes)
         while len(blocks) < FEWEST_BATCHES or sum(map(_count, semantic)) < wanted:
             batch = data.whole_batch(UNUSED_BATCHES + len(blocks))
             targets, codewords = prepared(networks, batch, stack, networks.config.vocabs[-1])
