@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from codec.baselines import dac, encodec, open_codec, plain
-from codec.config import AcousticConfig, ModelConfig, TokenDecoderConfig, VocoderConfig
+from codec.config import ModelConfig, SemanticConfig, TokenDecoderConfig, VocoderConfig
 from codec.errors import CodecError
 from eval.semantics.embeddings import open_embedder
 from tests.codec.data.sentence import sentence_corpus
@@ -38,7 +38,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(encodec.SHAPES, "encodec_24khz", dataclasses.replace(encodec.SHAPES["encodec_24khz"], **few))
     thin = {"dim": 16, "hidden_dim": 32, "dilations": (1,)}
     tiny = ModelConfig(
-        acoustic=AcousticConfig(dim=16, hidden_dim=32, dilations=(1,), token_dilations=(1,)),
+        semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1,), n_features=12),
         decoder=TokenDecoderConfig(**thin, fine_dim=16, fine_hidden_dim=32, fine_dilations=(1,)),
         vocoder=VocoderConfig(**thin),
     )
