@@ -77,7 +77,7 @@ class ResidualKMeansQuantizer(nn.Module):
         """Finds the codebooks by k-means, each on what the ones before leave.
 
         Args:
-            vectors: ``(N, D)``, best some forty for each codeword of the largest codebook.
+            vectors: ``(N, D)``, of this process; best some forty in all for each codeword of the largest codebook.
             iterations: passes for each codebook.
             seed: of the first centroids.
 

@@ -124,7 +124,7 @@ def test_networks_that_are_not_in_the_file_are_not_allocated(folder: Path) -> No
 )
 def test_weights_of_all_kinds(folder: Path, value: torch.Tensor | None, message: str) -> None:
     state = load_file(folder / "model.safetensors")
-    name = "encoder.stem.bias"
+    name = "semantic.stem.bias"
     if value is None:
         state["something.else"] = torch.zeros(3)
     else:

@@ -69,11 +69,11 @@ def test_truncated_and_incomplete_weights(tiny_folder: Path, tmp_path: Path) -> 
     with pytest.raises(ModelError, match="cannot be read"):
         load(tmp_path, vocab=32)
     state = load_file(tiny_folder / "model.safetensors")
-    state.pop("encoder.stem.bias")
+    state.pop("semantic.stem.bias")
     save_file(state, tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match=r"encoder\.stem\.bias"):
+    with pytest.raises(ModelError, match=r"semantic\.stem\.bias"):
         load(tmp_path, vocab=32)
-    save_file(state | {"encoder.stem.bias": torch.zeros(9, 9)}, tmp_path / "model.safetensors")
+    save_file(state | {"semantic.stem.bias": torch.zeros(9, 9)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match="do not fit"):
         load(tmp_path, vocab=32)
 

@@ -20,7 +20,7 @@ from tests.integration.training import link_stages, run
 @pytest.mark.parametrize(("stage", "step"), [("ssl", 33), ("codec", 70), ("tracker", 40)])
 def test_a_killed_run_ends_like_an_unbroken_one(trained: Path, tmp_path: Path, stage: str, step: int) -> None:
     """Stopped after a checkpoint and started again: the same weights, bit for bit."""
-    module = importlib.import_module("train.ssl.pretrain" if stage == "ssl" else "train.loop")
+    module = importlib.import_module("train.loop")
     other = tmp_path / "run"
     other.mkdir()
     link_stages(trained, other, stage)
@@ -52,7 +52,6 @@ def test_a_gradient_that_is_no_number_reaches_no_weight(
     trained: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loss is finite; the gradient of one weight is not, from step 3 on."""
-    modules = {"ssl": "train.ssl.pretrain", "codec": "train.loop"}
     link_stages(trained, tmp_path, stage)
     calls = []
 
@@ -61,7 +60,7 @@ def test_a_gradient_that_is_no_number_reaches_no_weight(
         if len(calls) > 3:
             next(p for p in parameters if p.grad is not None).grad.view(-1)[0] = float("nan")  # type: ignore[union-attr]
 
-    monkeypatch.setattr(f"{modules[stage]}.average_gradients", spoil)
+    monkeypatch.setattr("train.loop.average_gradients", spoil)
     with pytest.raises(SystemExit):
         main(["train", stage, "--config", str(trained / "config.yaml"), f"root={tmp_path}", f"{stage}.save_every=1"])
     state = torch.load(tmp_path / stage / "checkpoint.pt", weights_only=True)

@@ -68,7 +68,7 @@ def test_a_stage_waits_for_what_the_one_before_wrote(trained: Path, tmp_path: Pa
     launch(["codec", "export", "codec.steps=2"], trained, tmp_path, TORCHRUN)
     state = torch.load(tmp_path / "codec" / "checkpoint.pt", weights_only=True)["parts"]["average"]
     exported = load_file(tmp_path / "model" / "model.safetensors")
-    kept = {key.removeprefix("module."): value for key, value in state.items() if key.startswith("module.encoder.")}
+    kept = {key.removeprefix("module."): value for key, value in state.items() if key.startswith("module.decoder.")}
     assert kept
     assert all(torch.equal(value.half(), exported[key]) for key, value in kept.items())
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from codec.data.store import Corpus
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.transform import block_features
+from quantizers.collective import world
 from train.config import TrainConfig
 from train.crops import Batch, Crops
 from train.draws import CODEC_CROPS, UNUSED_BATCHES
@@ -75,7 +76,8 @@ def fit_tokens(networks: SourceFilterNetworks, data: Crops) -> None:
         explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, min(3, len(shares) - 1), -1]])
         print(f"transform of {stack} frames: 1, 4, all coefficients explain {explained} of what the semantic token does not")
         coefficients = transform.analyse(features, transform.predicted(known))
-        left = quantizer.fit(coefficients.flatten(0, 1))
+        rank, ranks = world()  # every process has the same blocks, and clusters its share of them
+        left = quantizer.fit(coefficients.flatten(0, 1).tensor_split(ranks)[rank])
         print(
             f"codebooks of {stack} frames leave {', '.join(f'{share:.3f}' for share in left)} of the coefficients", flush=True
         )

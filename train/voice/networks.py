@@ -19,7 +19,7 @@ class VoiceCodec(nn.Module):
         super().__init__()
         self.decoder, self.vocoder = networks.decoder, networks.vocoder
         # Found once; here, so that checkpoints keep them. AdamW would undo the transform: small weights get large steps, too.
-        self.transforms, self.quantizers = networks.transforms.requires_grad_(False), networks.quantizers
+        self.transforms, self.quantizers = (part.requires_grad_(False) for part in (networks.transforms, networks.quantizers))
 
     def forward(
         self,
