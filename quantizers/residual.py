@@ -1,8 +1,8 @@
 """Residual vector quantisation: every codebook tells what the ones before it left (Juang and Gray 1982).
 
-The codebooks are found by k-means, one after the other, and stand still while networks learn around them. The first code is
-the one whose codeword is nearest, so that a stream of first codes is as good as it can be; of the codes after it the search
-keeps a few ways open and takes the one that ends nearest.
+The codebooks are found by k-means, one after the other (`quantizers.fit_residual`), and stand still while networks learn around
+them. The first code is the one whose codeword is nearest, so that a stream of first codes is as good as it can be; of the codes
+after it the search keeps a few ways open and takes the one that ends nearest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from quantizers.kmeans import kmeans
 from quantizers.nearest import nearest
 from quantizers.precision import full_precision
 from quantizers.result import Quantized
@@ -49,7 +48,7 @@ class ResidualKMeansQuantizer(nn.Module):
         points = vectors.reshape(-1, self.dim).float()
         with torch.no_grad(), full_precision(points.device):
             codes = torch.cat([search(part, list(self.codebooks)) for part in torch.split(points, ROWS)])
-        return codes.reshape(*vectors.shape[:2], -1).transpose(1, 2)
+        return codes.reshape(*vectors.shape[:2], len(self.codebooks)).transpose(1, 2)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes ``(B, G', N)`` of the first codebooks → codewords ``(B, N, G · D)`` side by side, 0 for others."""
@@ -71,29 +70,6 @@ class ResidualKMeansQuantizer(nn.Module):
         values = self.decode(self.encode(vectors))
         left = vectors - self.total(values)
         return torch.cat([values[..., : -self.dim], values[..., -self.dim :] + left], -1)
-
-    @torch.no_grad()
-    def fit(self, vectors: Tensor, iterations: int = 10, seed: int = 0) -> list[float]:
-        """Finds the codebooks by k-means, each on what the ones before leave.
-
-        Args:
-            vectors: ``(N, D)``, of this process; best some forty in all for each codeword of the largest codebook.
-            iterations: passes for each codebook.
-            seed: of the first centroids.
-
-        Returns:
-            Share of the vectors' energy that is left behind each codebook.
-
-        Raises:
-            ValueError: fewer vectors than codewords, or values that are not finite.
-        """
-        rest, shares = vectors.float(), []
-        energy = rest.square().sum()
-        for book in self.codebooks:
-            book.copy_(kmeans(rest, len(book), iterations, seed=seed).centroids)
-            rest = rest - book[nearest(rest, book)[0]]
-            shares.append((rest.square().sum() / energy).item())
-        return shares
 
 
 def search(points: Tensor, codebooks: Sequence[Tensor]) -> Tensor:

@@ -77,7 +77,7 @@ class CodecNetworks(nn.Module, ABC):
 
     @abstractmethod
     def codes_to_values(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:
-        """Codes → semantic codewords and acoustic values ``(B, N, D)``."""
+        """Codes → semantic codewords, and pitch and acoustic coefficients ``(B, N, D)``, None if there are none."""
 
     @abstractmethod
     def codes_to_drawing(self, codes: Tensor, frames_per_token: int, vocab: int) -> Tensor:

@@ -126,13 +126,3 @@ def pitch_track(index: Tensor, frames: int, levels: int) -> Tensor:
     octave = (index - 1).clamp(min=0) * (OCTAVES / (levels - 2))
     weight, total = at_samples(voiced, frames), at_samples(voiced * octave, frames)
     return torch.where(weight > 1e-3, total / weight.clamp(min=1e-3), MIDDLE_OCTAVE)
-
-
-def pitch_features(pitch: Pitch) -> Tensor:
-    """``(B, T, 8)`` for networks: voicing, height, and sine and cosine of it on three scales, 0 where there is no voice."""
-    octave, voiced = octaves(pitch.f0), pitch.voiced
-    waves = [voiced * function(2 * math.pi * scale * octave) for scale in (0.5, 1, 2) for function in (torch.sin, torch.cos)]
-    return torch.stack([voiced, voiced * (octave - MIDDLE_OCTAVE), *waves], -1)
-
-
-N_PITCH_FEATURES = 8

@@ -106,9 +106,7 @@ class TokenDecoder(nn.Module):
             ``T = 2 · N · frames_per_token`` frames at 100 Hz.
         """
         name, there = str(frames_per_token), []
-        told, *parts = torch.split(
-            acoustic, [1, *[self.n_coefficients] * ((acoustic.shape[-1] - 1) // self.n_coefficients)], -1
-        )
+        told, parts = acoustic[..., :1], acoustic[..., 1:].split(self.n_coefficients, -1)
         x = self.semantic[name](semantic)
         networks, absent = self.acoustic[name], self.absent[name]
         assert isinstance(networks, nn.ModuleList)

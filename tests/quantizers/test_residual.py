@@ -7,6 +7,7 @@ import itertools
 import pytest
 import torch
 
+from quantizers.fit_residual import fit_residual
 from quantizers.residual import ResidualKMeansQuantizer, search
 
 
@@ -15,7 +16,7 @@ def fitted() -> tuple[ResidualKMeansQuantizer, torch.Tensor]:
     torch.manual_seed(0)
     points = torch.randn(4000, 6) * torch.tensor([4.0, 2.0, 1.0, 1.0, 0.5, 0.5])
     quantizer = ResidualKMeansQuantizer((16, 64, 64), 6)
-    shares = quantizer.fit(points[:3000])
+    shares = fit_residual(quantizer, points[:3000])
     assert 1 > shares[0] > shares[1] > shares[2] > 0
     return quantizer, points[3000:]
 
@@ -69,8 +70,9 @@ def test_any_number_of_codebooks(sizes: tuple[int, ...]) -> None:
     codes = quantizer.encode(vectors)
     assert codes.shape == (2, len(sizes), 9)
     assert torch.equal(codes[1], quantizer.encode(vectors[1:])[0])
+    assert quantizer.encode(vectors[:, :0]).shape == (2, len(sizes), 0)
 
 
 def test_too_few_vectors_are_refused() -> None:
     with pytest.raises(ValueError, match="clusters"):
-        ResidualKMeansQuantizer((16,), 3).fit(torch.randn(9, 3))
+        fit_residual(ResidualKMeansQuantizer((16,), 3), torch.randn(9, 3))

@@ -11,6 +11,8 @@ from codec.data.store import Corpus
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.transform import block_features
 from quantizers.collective import world
+from quantizers.fit_residual import fit_residual
+from quantizers.kmeans import POINTS_PER_CENTROID
 from train.config import TrainConfig
 from train.crops import Batch, Crops
 from train.draws import CODEC_CROPS, UNUSED_BATCHES
@@ -23,9 +25,8 @@ from train.voice.networks import VoiceCodec
 from train.voice.objective import Objective, prepared
 
 MATTERS = ("codec", "model", "seed", "precision")
-BLOCKS_PER_CODEWORD = 40
-"""Of the largest acoustic codebook, from which the transform and the codebooks are found."""
 FEWEST_BATCHES = 160
+"""From which the transform and the codebooks are found; more where a codebook wants more blocks."""
 
 
 def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
@@ -41,7 +42,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     data = crops_of(config, corpus, stage, config.seed + CODEC_CROPS, place.share(stage.batch_size), networks)
     valid = held_out(config, corpus, stage, stage.weights, networks)
     if not (config.goes_on or (config.folder("codec") / "checkpoint.pt").exists()):
-        fit_tokens(networks, data)
+        fit_tokens(networks, data, place.device)
     objective = Objective(config, networks, place, stage.batch_size)
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
@@ -59,29 +60,29 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
 
 
 @torch.no_grad()
-def fit_tokens(networks: SourceFilterNetworks, data: Crops) -> None:
+def fit_tokens(networks: SourceFilterNetworks, data: Crops, device: torch.device) -> None:
     """Finds the transform and the acoustic codebooks of every rate, from batches that training never sees."""
+    rank, ranks = world()
     for stack in networks.config.stacks:
         transform, quantizer = networks.transform(stack), networks.quantizer(stack)
         semantic: list[Tensor] = []
         blocks: list[Tensor] = []
-        wanted = BLOCKS_PER_CODEWORD * max(quantizer.codebook_sizes)
-        while len(blocks) < FEWEST_BATCHES or sum(map(_count, semantic)) < wanted:
-            batch = data.whole_batch(UNUSED_BATCHES + len(blocks))
+        wanted = POINTS_PER_CENTROID * max(quantizer.codebook_sizes)
+        while len(blocks) < FEWEST_BATCHES or sum(codewords.shape[:2].numel() for codewords in semantic) < wanted:
+            batch = data.whole_batch(UNUSED_BATCHES + len(blocks)).to(device)
             targets, codewords = prepared(networks, batch, stack, networks.config.vocabs[-1])
-            semantic.append(codewords)
-            blocks.append(block_features(targets.features.mel, targets.pitch))
-        known, features = torch.cat(semantic), torch.cat(blocks)
-        shares = transform.fit(known, features)
+            semantic.append(codewords.cpu())
+            blocks.append(block_features(targets.features.mel, targets.pitch).cpu())
+        shares = transform.fit(torch.cat(semantic), torch.cat(blocks))
         explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, min(3, len(shares) - 1), -1]])
         print(f"transform of {stack} frames: 1, 4, all coefficients explain {explained} of what the semantic token does not")
-        coefficients = transform.analyse(features, transform.predicted(known))
-        rank, ranks = world()  # every process has the same blocks, and clusters its share of them
-        left = quantizer.fit(coefficients.flatten(0, 1).tensor_split(ranks)[rank])
-        print(
-            f"codebooks of {stack} frames leave {', '.join(f'{share:.3f}' for share in left)} of the coefficients", flush=True
+        coefficients = torch.cat(
+            [
+                transform.analyse(features.to(device), transform.predicted(codewords.to(device))).flatten(0, 1)
+                for codewords, features in zip(semantic, blocks, strict=True)
+            ]
         )
-
-
-def _count(codewords: Tensor) -> int:
-    return codewords.shape[0] * codewords.shape[1]
+        # Every process has drawn the same blocks; together they cluster them, each its share.
+        left = fit_residual(quantizer, coefficients.tensor_split(ranks)[rank])
+        shown = ", ".join(f"{share:.3f}" for share in left)
+        print(f"acoustic codebooks of {stack} frames leave {shown} of the coefficients", flush=True)

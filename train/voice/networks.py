@@ -19,7 +19,8 @@ class VoiceCodec(nn.Module):
         super().__init__()
         self.decoder, self.vocoder = networks.decoder, networks.vocoder
         # Found once; here, so that checkpoints keep them. AdamW would undo the transform: small weights get large steps, too.
-        self.transforms, self.quantizers = (part.requires_grad_(False) for part in (networks.transforms, networks.quantizers))
+        self.transforms = networks.transforms.requires_grad_(False)
+        self.quantizers = networks.quantizers.requires_grad_(False)
 
     def forward(
         self,

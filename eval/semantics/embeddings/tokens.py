@@ -37,7 +37,7 @@ def codec_ids(codec: AudioCodec, name: str) -> ClipEmbedder:
 
 
 def our_vectors(codec: SemanticCodec, name: str, stream: Stream) -> ClipEmbedder | Columns:
-    """Our k-means codewords, acoustic values, or both side by side, at the codec's rate and vocabulary."""
+    """Our semantic codewords, pitch and acoustic coefficients, or both side by side, at the codec's rate and vocabulary."""
     both = codec_vectors(codec, f"{name.rpartition(':')[0] or name}:both" if stream != "both" else name)
     if stream == "both":
         return both
