@@ -48,7 +48,8 @@ def test_tokens_to_sound(shards: Path, tmp_path: Path) -> None:
     curve = json.loads((tmp_path / "lm" / "curve.json").read_text())
     assert curve[-1]["step"] > 0
     assert curve[-1]["bits_per_second"] == pytest.approx(50 * curve[-1]["bits_per_token"], rel=1e-2)
-    assert curve[-1]["bits_per_token"] < curve[0]["bits_per_token"] + 0.05, "30 steps learn next to nothing of 8192 codes"
+    bits = [point["bits_per_token"] for point in curve]
+    assert min(bits) < bits[0], "on a few recordings it learns first, and then learns them by heart"
     more = ("--prompt", DATA / "speech.flac", "--keep", 0.4, "--seconds", 0.6)
     done = python(EXAMPLE / "sample.py", tmp_path / "lm", "-o", tmp_path / "on.wav", "--class-name", "music", *more)
     assert done.returncode == 0, done.stderr

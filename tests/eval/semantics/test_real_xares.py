@@ -56,8 +56,7 @@ def test_the_package_and_our_runner_give_the_same_neighbour_score(tmp_path: Path
     compatible, corrected = (
         run_task(task, folder, open_embedder(name), ["knn"], mode, "tasks")[0].value for mode in ("compatible", "corrected")
     )
-    items = 40
-    assert real.knn == pytest.approx(compatible, abs=1 / items + 1e-9), "two neighbours as near as each other may change places"
+    assert real.knn == pytest.approx(compatible, abs=1e-9)
     # A task that is neither trivial nor hopeless, or equality would say nothing; and padding shows.
     assert 0.4 < compatible < 1
     assert corrected != compatible
