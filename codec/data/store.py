@@ -152,6 +152,8 @@ def _decoded(
     pool: ProcessPoolExecutor, clips: Iterable[Recording | LeftOut]
 ) -> Iterator[tuple[Recording | LeftOut, np.ndarray, str]]:
     """Decodes in parallel, a bounded number of clips ahead, in the given order."""
+    # All workers start now. One forked while a source runs a program keeps that program's pipe open: nobody sees its end.
+    pool.submit(int).result()
     iterator = iter(clips)
     while batch := list(islice(iterator, 64)):
         for clip, (wave, problem) in zip(batch, pool.map(_decode, batch), strict=True):

@@ -1,5 +1,8 @@
 import json
+import os
+import select
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +129,20 @@ def test_debian_layout(tmp_path: Path) -> None:
     assert found["snare.wav"].source == "hydrogen-drumkits/Old Kit"
     assert [found[n].domain for n in ("Hello.ogg", "bang.ogg", "tune.ogg")] == ["speech", "sound", "music"]
     assert found["Hello.ogg"].labels["speaker"] == "Pirate"
+
+
+def test_workers_hold_no_pipe_of_a_source(tmp_path: Path) -> None:
+    def source() -> Iterator[Recording]:
+        # A program's output: whoever still holds the end that is written to keeps the reader waiting.
+        for number in range(70):
+            ends, begins = os.pipe()
+            path = tmp_path / f"{number}.wav"
+            soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 8000), 16_000)
+            yield Recording(str(path), str(number), "speech", "test")
+            os.close(begins)
+            assert select.select([ends], [], [], 20)[0], "a worker keeps the pipe open"
+            assert os.read(ends, 1) == b""
+            os.close(ends)
+
+    build(source(), tmp_path / "corpus", workers=2)
+    assert len(Corpus(tmp_path / "corpus").entries) == 70
