@@ -35,6 +35,8 @@ Backend = Literal["torch", "onnx"]
 WITH_TORCH = "pip install 'semcodec[torch]'"
 DECODER = ("decoder", "vocoder")
 """Sections of a config, and of its networks, that make sound of tokens and nothing else."""
+TOKENS = 2
+"""What tokens mean beside config and weights: a part of their fingerprint. Since 2 the first acoustic one tells of tones."""
 DERIVED = "mel."
 """Filter banks and windows follow from the config."""
 
@@ -333,6 +335,8 @@ def hash_of(config: Mapping[str, Any], state: Mapping[str, Tensor], decoder: boo
         return not key.startswith(DERIVED) and (key.partition(".")[0] in DECODER) == decoder
 
     sizes = {key: value for key, value in config.items() if concerned(key)}
+    if not decoder:
+        sizes["meaning"] = TOKENS
     digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
     for key in sorted(filter(concerned, state)):
         digest.update(key.encode())

@@ -170,12 +170,11 @@ class StreamEncoder:
             for (left, start, stop, _), codes in zip(spans, outputs, strict=True):
                 parts.append(codes[:, : self._streams, (start - left) // self._stack : (stop - left) // self._stack])
                 self._next_frame = stop
-            self._drop((self._next_frame - self._engine.encoder_context) * self._hop - self._edge)
+            self._drop(self._left(self._next_frame) * self._hop - self._edge)
         return np.concatenate(parts, axis=2)
 
     def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
         """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
-        context = self._engine.encoder_context
         token = self._hop * self._stack
         # After flush the end is known: zeros fill the last token, and context stops where the audio does.
         total = -(-min(self._received, model_samples(self.samples, self._rate_in, self._rate)) // token) * self._stack
@@ -187,7 +186,12 @@ class StreamEncoder:
             if final and start >= total:
                 return
             limit = total if final else stop + self._ahead
-            yield max(0, start - context), start, min(stop, limit), min(stop + self._ahead, limit)
+            yield self._left(start), start, min(stop, limit), min(stop + self._ahead, limit)
+
+    def _left(self, start: int) -> int:
+        """Where the context of a core begins: at an even token, since tokens take turns in what they tell of tones."""
+        two = 2 * self._stack
+        return max(0, start - self._engine.encoder_context) // two * two
 
     def _work(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
         return self._engine.encode(windows, self._stack, self._vocab)

@@ -19,7 +19,6 @@ from codec.errors import ModelError
 from codec.hub import load_own
 from codec.model import Codec
 from codec.networks.source_filter_codec import SourceFilterNetworks
-from codec.networks.tones import N_TONES
 from eval.reconstruction.original import open_any
 
 
@@ -105,7 +104,7 @@ def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, po
     acoustic = networks.with_pitch(networks.index_of(pitch, stack), values, is_tone)
     there = torch.tensor([0 if mode.acoustic == "none" else point.n_streams - 1])
     frames = networks.values_to_frames(semantic, acoustic, there, stack)
-    tracks = networks.tracks_of(is_tone & (there > N_TONES)[:, None], tones, stack)
+    tracks = networks.tones_arrived(is_tone, tones, there, stack)
     output: np.ndarray = networks.sound(networks.frames_to_drawing(frames, tracks))[0][0, : len(wave)].numpy()
     return output
 

@@ -12,6 +12,7 @@ from codec.export.graph import Graph, Value
 from codec.export.head import Head
 from codec.export.layers import Layers
 from codec.export.storage import Storage
+from codec.export.tone_hints import hinted
 from codec.networks.frontend import MEL_CENTRE
 from codec.networks.pitch import LOWEST_F0, MIDDLE_OCTAVE, OCTAVES
 from codec.networks.source_filter_codec import SourceFilterNetworks
@@ -64,7 +65,7 @@ class _Decoder(Layers):
 
     def _said(self, codes: Value, count: Value, vocab: Value, stack: int) -> list[Value]:
         """What tokens of so many frames say: input of the networks, linear block, octaves of the pitch, tones."""
-        graph, config, networks = self.graph, self.config, self.networks
+        graph, config = self.graph, self.config
         frames, levels = FRAMES_PER_TOKEN_FRAME * stack, config.acoustic.pitch_levels
         semantic = self._codewords(codes.part(0, 1).squeeze(0), vocab, stack)
         told = codes.part(1, 2).squeeze(0)
@@ -79,7 +80,7 @@ class _Decoder(Layers):
             book = self.weight(f"quantizers.{config.stacks.index(stack)}.codebooks.{index}")
             code = acoustic.part(index, index + 1).squeeze(0)
             part = book.take(code % config.acoustic.codebook_sizes[index])
-            part = graph.where(is_tone.unsqueeze(1), 0.0, part) if index else part
+            part = graph.where(is_tone.unsqueeze(1), 0.0, part)
             heard = part if index else graph.concat([told.unsqueeze(1), part], 1)
             hidden = self.gelu(self.linear(f"{name}.0", heard), "none")
             x = x + graph.where(here, self.linear(f"{name}.2", hidden), absent.part(index, index + 1))
@@ -90,10 +91,20 @@ class _Decoder(Layers):
         predicted = self.linear(f"{transform}.predict", self.context(semantic))
         block = (predicted + self.linear(f"{transform}.synthesis", known, bias=False)).reshape(-1, config.mel.n_mels + 1)
         track = self._track(voice * (count > 0).cast("int64"), frames, levels - 1)
-        tells = networks.tells_tones(stack)
-        pure = is_tone & (count >= N_TONES + 1) if tells else is_tone & (count < 0)
-        tones = self._tracks(pure, codes.part(2, 2 + N_TONES) if tells else graph.concat([codes.part(0, 1)] * 2, 0), frames)
+        tones = self._tracks(*self._tones(codes, count, is_tone, acoustic, stack), frames)
         return [x.reshape(-1, config.decoder.dim), block, track, *tones]
+
+    def _tones(self, codes: Value, count: Value, is_tone: Value, acoustic: Value, stack: int) -> tuple[Value, Value]:
+        """Which tokens ``(N,)`` are tones, and their codes ``(2, N)``, as well as tokens tell them."""
+        graph = self.graph
+        if not self.networks.hints_tones:
+            return is_tone & (count < 0), graph.concat([codes.part(0, 1)] * N_TONES, 0)
+        drawn, rough = hinted(graph, acoustic.part(0, 1).squeeze(0), is_tone)
+        drawn = drawn & (count > 0)
+        if not self.networks.tells_tones(stack):
+            return drawn, rough
+        exact = count > N_TONES
+        return graph.where(exact, is_tone, drawn), graph.where(exact, codes.part(2, 2 + N_TONES), rough)
 
     def _codewords(self, codes: Value, vocab: Value, stack: int) -> Value:
         """``(N,)`` codes → ``(N, D)``: means of the leaves below them, so that no table but theirs is in memory."""

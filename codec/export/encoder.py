@@ -12,6 +12,7 @@ from codec.export.graph import Graph, Value
 from codec.export.layers import Layers
 from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
 from codec.export.storage import Storage
+from codec.export.tone_hints import hints
 from codec.features import LOG_FLOOR
 from codec.networks.frontend import (
     AUDIBLE_DEPTH,
@@ -78,12 +79,12 @@ class _Encoder(Layers):
             code, codeword = self._nearest(heard, frames_per_token, vocab)
             acoustic = self._acoustic(block, codeword, frames_per_token)
             index = self._pitch_index(octave, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
-            if networks.tells_tones(frames_per_token):
+            if networks.hints_tones:
                 pure, told = self._tone_codes(*tones, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
                 index = graph.where(pure, networks._tone_index, index)
-                acoustic = graph.concat(
-                    [acoustic.part(0, 1, 1), graph.where(pure.unsqueeze(1), told, acoustic.part(1, None, 1))], 1
-                )
+                exact = told if networks.tells_tones(frames_per_token) else acoustic.part(1, None, 1)
+                told = graph.concat([hints(graph, told, pure).unsqueeze(1), exact], 1)
+                acoustic = graph.where(pure.unsqueeze(1), told, acoustic)
             first = acoustic.part(0, 1, 1) * config.acoustic.pitch_levels + index.unsqueeze(1)
             return [graph.concat([code.unsqueeze(1), first, acoustic.part(1, None, 1)], 1).transpose(1, 0)]
 

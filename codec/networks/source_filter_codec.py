@@ -20,7 +20,8 @@ from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME, Frames, TokenDecoder, value_of
-from codec.networks.tones import N_LEVELS, N_TONES, Tones, tone_codes, tone_tracks
+from codec.networks.tone_hints import hinted, hints, tells_hints
+from codec.networks.tones import N_TONES, Tones, tone_codes, tone_tracks
 from codec.networks.transform import BlockTransform, block_features
 from codec.networks.vocoder import Vocoder
 from quantizers.nested import NestedKMeansQuantizer
@@ -190,21 +191,29 @@ class SourceFilterNetworks(CodecNetworks):
         coefficients = self.coefficients(features.mel, pitch, semantic.values, frames_per_token)
         acoustic = self.quantizer(frames_per_token).encode(coefficients)
         index = self.index_of(pitch, frames_per_token)
-        if self.tells_tones(frames_per_token):
+        if self.hints_tones:
             is_tone, tones = self.tones_of(features.tones, pitch, frames_per_token)
             index = torch.where(is_tone, self._tone_index, index)
-            acoustic = torch.cat([acoustic[:, :1], torch.where(is_tone[:, None], tones, acoustic[:, 1:])], 1)
+            exact = tones if self.tells_tones(frames_per_token) else acoustic[:, 1:]
+            told = torch.cat([hints(tones, is_tone)[:, None], exact], 1)
+            acoustic = torch.where(is_tone[:, None], told, acoustic)
         first = acoustic[:, :1] * self.config.acoustic.pitch_levels + index[:, None]
         return torch.cat([semantic.codes[:, None], first, acoustic[:, 1:]], 1)
 
+    @property
+    def hints_tones(self) -> bool:
+        """Whether first acoustic tokens tell of tones."""
+        sizes = self.config.acoustic.codebook_sizes
+        return tells_hints(sizes[0], sizes[-1])
+
     def tells_tones(self, frames_per_token: int) -> bool:
-        """Whether there are acoustic tokens behind the first one for as many tones."""
+        """Whether acoustic tokens behind the first one tell tones exactly."""
         sizes = self.quantizer(frames_per_token).codebook_sizes[1:]
-        return len(sizes) == N_TONES and sizes[0] == sizes[1] and sizes[0] % N_LEVELS == 0
+        return self.hints_tones and len(sizes) == N_TONES and sizes[0] == sizes[1]
 
     @property
     def _tone_index(self) -> int:
-        """The last index of the pitch says that the acoustic tokens behind the first are tones."""
+        """The last index of the pitch says that acoustic tokens tell tones."""
         return self.config.acoustic.pitch_levels - 1
 
     def index_of(self, pitch: Pitch, frames_per_token: int) -> Tensor:
@@ -215,7 +224,7 @@ class SourceFilterNetworks(CodecNetworks):
         """Which tokens ``(B, N)`` are tones and nothing else, and their codes ``(B, N_TONES, N)``."""
         block, size = FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.acoustic.codebook_sizes[-1]
         is_tone, codes = tone_codes(tones, pitch.voiced, block, size)
-        return is_tone & self.tells_tones(frames_per_token), codes
+        return is_tone & self.hints_tones, codes
 
     def with_pitch(self, index: Tensor, values: Tensor, is_tone: Tensor) -> Tensor:
         """What acoustic tokens tell the decoder.
@@ -223,16 +232,14 @@ class SourceFilterNetworks(CodecNetworks):
         Args:
             index: ``(B, N)`` of the pitch.
             values: ``(B, N, D)`` codewords of the quantiser, side by side.
-            is_tone: ``(B, N)`` bool, tokens that tell tones: no pitch, and of the envelope only what is in the first.
+            is_tone: ``(B, N)`` bool, tokens that tell tones: no pitch, and no envelope.
 
         Returns:
             ``(B, N, 1 + D)``.
         """
         levels = self.config.acoustic.pitch_levels
         told = value_of(torch.where(is_tone, 0, index), levels)[..., None].to(values.dtype)
-        width = self.config.acoustic.n_coefficients
-        first, others = values[..., :width], values[..., width:]
-        return torch.cat([told, first, torch.where(is_tone[..., None], 0.0, others)], -1)
+        return torch.cat([told, torch.where(is_tone[..., None], 0.0, values)], -1)
 
     def codes_to_values(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:
         """Codes ``(B, S, N)`` → semantic codewords, and the pitch and coefficients (None if there is no acoustic stream)."""
@@ -260,13 +267,21 @@ class SourceFilterNetworks(CodecNetworks):
 
     def codes_to_tones(self, codes: Tensor, frames_per_token: int) -> Tones:
         """Codes ``(B, S, N)`` → the tones that they tell."""
-        is_tone = torch.zeros_like(codes[:, 0], dtype=torch.bool)
-        told = codes[:, 2 : 2 + N_TONES]
-        if self.tells_tones(frames_per_token) and told.shape[1] == N_TONES:
-            is_tone = codes[:, 1] % self.config.acoustic.pitch_levels == self._tone_index
-        else:
-            told = codes[:, :1].expand(-1, N_TONES, -1)
+        levels, told = self.config.acoustic.pitch_levels, codes[:, 2 : 2 + N_TONES]
+        if codes.shape[1] == 1 or not self.hints_tones:
+            nowhere = torch.zeros_like(codes[:, 0], dtype=torch.bool)
+            return self.tracks_of(nowhere, codes[:, :1].expand(-1, N_TONES, -1), frames_per_token)
+        is_tone = codes[:, 1] % levels == self._tone_index
+        if not (self.tells_tones(frames_per_token) and told.shape[1] == N_TONES):
+            is_tone, told = hinted(codes[:, 1] // levels, is_tone)
         return self.tracks_of(is_tone, told, frames_per_token)
+
+    def tones_arrived(self, is_tone: Tensor, codes: Tensor, n_acoustic: Tensor, frames_per_token: int) -> Tones:
+        """What `tones_of` gave → tones of frames, as well as ``(B,)`` acoustic tokens tell them."""
+        exact = (n_acoustic > N_TONES)[:, None] & self.tells_tones(frames_per_token)
+        drawn, rough = hinted(hints(codes, is_tone), is_tone)
+        told = torch.where(exact, is_tone, drawn) & (n_acoustic > 0)[:, None]
+        return self.tracks_of(told, torch.where(exact[:, None], codes, rough), frames_per_token)
 
     def tracks_of(self, is_tone: Tensor, codes: Tensor, frames_per_token: int) -> Tones:
         """Which tokens ``(B, N)`` are tones, and their codes ``(B, N_TONES, N)`` → tones of frames."""

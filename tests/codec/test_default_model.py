@@ -8,6 +8,8 @@ import torch
 
 from codec.model import Codec
 from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.tone_hints import CELLS
+from codec.streaming import LOW_LATENCY, WHOLE, Grid, StreamEncoder
 
 RATE = 16_000
 
@@ -32,10 +34,13 @@ MIDDLE = slice(RATE // 2, 3 * RATE // 2)
 
 @pytest.mark.parametrize("frequency", [100.0, 440.0, 1_000.0, 3_150.0, 7_000.0])
 @pytest.mark.parametrize("level", [-40.0, -9.0])
-def test_a_sine_keeps_its_level_and_frequency(shipped: Codec, frequency: float, level: float) -> None:
+@pytest.mark.parametrize(("rate", "error_db"), [(100, 3), (50, 5.5), (25, 5.5)])
+def test_a_sine_keeps_its_level_and_frequency(
+    shipped: Codec, frequency: float, level: float, rate: int, error_db: float
+) -> None:
     wave = 10 ** (level / 20) * np.sin(2 * np.pi * frequency * TIME)
-    output = through(shipped, wave)[MIDDLE]
-    assert level_db(output) == pytest.approx(level_db(wave), abs=3)
+    output = through(shipped, wave, rate)[MIDDLE]
+    assert level_db(output) == pytest.approx(level_db(wave), abs=error_db)
     assert loudest_hz(output) == pytest.approx(frequency, rel=0.01)
 
 
@@ -103,3 +108,17 @@ def test_a_voice_keeps_its_pitch(shipped: Codec, speech: np.ndarray, rate: int) 
     octaves = (heard[1].f0 / heard[0].f0).log2().abs()[both]
     assert (octaves > 0.263).float().mean() < 0.05, "gross errors"
     assert octaves.median() < 0.05
+
+
+@pytest.mark.parametrize("rate", [25, 50])
+@pytest.mark.parametrize("grid", [WHOLE, LOW_LATENCY], ids=["whole", "low latency"])
+def test_tokens_take_turns_in_telling_a_tone_from_window_to_window(shipped: Codec, rate: int, grid: Grid) -> None:
+    point = shipped.engine.points[rate]
+    encoder = StreamEncoder(shipped.engine, RATE, 1, point, 4096, grid)
+    wave = 0.3 * np.sin(2 * np.pi * 880 * np.arange(22 * RATE) / RATE, dtype=np.float32)
+    parts = [encoder.push(piece[None]) for piece in np.array_split(wave, 7)]
+    first = torch.cat([*parts, encoder.flush()], 2)[0, 1] // shipped.networks.config.acoustic.pitch_levels
+    inside = first[2:-2]
+    assert (inside[::2] == inside[0]).all()
+    assert (inside[1::2] == inside[1]).all()
+    assert inside[0] < CELLS <= inside[1]

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from codec.networks.pitch import Pitch
 from codec.networks.source_filter_codec import SourceFilterNetworks
-from codec.networks.tones import N_TONES
 from codec.networks.transform import BlockTransform
 from train.voice.targets import Targets, frame_losses
 
@@ -51,7 +50,7 @@ class VoiceCodec(nn.Module):
         index = networks.index_of(targets.pitch, stack)
         values = networks.with_pitch(index, networks.quantizer(stack)(coefficients).values, is_tone)
         frames = self.decoder(semantic, values, n_acoustic, stack, transform)
-        tones = networks.tracks_of(is_tone & (n_acoustic > N_TONES)[:, None], codes, stack)
+        tones = networks.tones_arrived(is_tone, codes, n_acoustic, stack)
         mine, theirs, here = frames.pitch, targets.pitch, told[:, None]
         pitch = Pitch(torch.where(here, theirs.f0, mine.f0), torch.where(here, theirs.voiced, mine.voiced))
         x = self.vocoder(frames.mel, pitch, frames.hidden)

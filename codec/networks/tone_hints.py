@@ -1,0 +1,84 @@
+"""One tone by single tokens: what is left of tones where the two tokens that tell them exactly are not sent.
+
+Where a sound is tones, the first acoustic token has 7 bits that no voice needs. Tokens take turns: one tells in which of 64
+cells the stronger tone's frequency lies, the next where in that cell, and how loud it is. So two tokens tell a steady tone. A
+decoder asks the tokens beside one for what that one does not tell, and need not know its place in the stream.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from codec.networks.tones import N_LEVELS
+
+CELLS, PARTS = 64, 8
+"""Of the range of frequencies, and of a cell: as fine as tokens that tell tones exactly."""
+STEPS_DOWN = (0, 1, 2, 3, 4, 5, 7, 10)
+"""Levels that can be told, in steps of `codec.networks.tones.LEVEL_STEP_DB` below full scale."""
+HINTS = CELLS + PARTS * len(STEPS_DOWN)
+"""Codes, those of cells first."""
+NO_DETAIL = PARTS * 3 + PARTS // 2
+"""Where no token beside a cell's tells more: the middle of the cell, 15 dB below full scale."""
+
+
+def tells_hints(codebook_size: int, tone_codes: int) -> bool:
+    """Whether a codebook of this size has room for hints of tones that have so many codes."""
+    return codebook_size == HINTS and tone_codes == CELLS * PARTS * N_LEVELS
+
+
+def hints(codes: Tensor, is_tone: Tensor) -> Tensor:
+    """What the first acoustic tokens tell of tones.
+
+    Args:
+        codes: ``(B, N_TONES, N)`` as `codec.networks.tones.tone_codes` gives them, from an even token of the stream on.
+        is_tone: ``(B, N)`` bool.
+
+    Returns:
+        ``(B, N)`` int64, 0 … `HINTS` − 1.
+    """
+    levels = codes % N_LEVELS
+    code = torch.where(levels[:, 1] > levels[:, 0], codes[:, 1], codes[:, 0])
+    place, level = code // N_LEVELS, code % N_LEVELS
+    before = _before(place)
+    # A detail belongs to the cell of the token before it, lest a tone at a cell's border jumps to its other end.
+    cell = torch.where(_before(is_tone), before, place) // PARTS
+    part = (place - PARTS * cell).clamp(0, PARTS - 1)
+    down = torch.tensor(STEPS_DOWN, device=codes.device)
+    loudness = ((N_LEVELS - 1 - level)[..., None] - down).abs().argmin(-1)
+    odd = torch.arange(codes.shape[2], device=codes.device) % 2 == 1
+    return torch.where(odd, CELLS + PARTS * loudness + part, place // PARTS)
+
+
+def hinted(hint: Tensor, is_tone: Tensor) -> tuple[Tensor, Tensor]:
+    """What `hints` gave → which tokens ``(B, N)`` are tones that can be drawn, and their codes ``(B, N_TONES, N)``.
+
+    Args:
+        hint: ``(B, N)``, looked at where ``is_tone``.
+        is_tone: ``(B, N)`` bool.
+
+    Example:
+        >>> tone = torch.tensor([[True, True]])
+        >>> code = torch.tensor([[[8 * (3 * 8 + 5) * 2 + 15] * 2] * 2])
+        >>> hinted(hints(code, tone), tone)[1][0, 0] // 16
+        tensor([29, 29])
+    """
+    is_cell, is_detail = is_tone & (hint < CELLS), is_tone & (hint >= CELLS)
+    cell = torch.where(is_cell, hint, torch.where(_before(is_cell), _before(hint), _after(hint)))
+    detail = torch.where(is_detail, hint, torch.where(_after(is_detail), _after(hint), _before(hint))) - CELLS
+    detail = torch.where(is_detail | _after(is_detail) | _before(is_detail), detail, NO_DETAIL).clamp(0, HINTS - CELLS - 1)
+    down = torch.tensor(STEPS_DOWN, device=hint.device)[detail // PARTS]
+    code = (PARTS * cell + detail % PARTS) * N_LEVELS + N_LEVELS - 1 - down
+    drawn = is_cell | (is_detail & (_before(is_cell) | _after(is_cell)))
+    code = torch.where(drawn, code, 0)
+    return drawn, torch.stack([code, code // N_LEVELS * N_LEVELS], 1)  # the second tone is silent
+
+
+def _before(values: Tensor) -> Tensor:
+    """``(B, N)`` of the token before; the first one has none."""
+    return torch.cat([torch.zeros_like(values[:, :1]), values[:, :-1]], 1)
+
+
+def _after(values: Tensor) -> Tensor:
+    """``(B, N)`` of the token behind; the last one has none."""
+    return torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)

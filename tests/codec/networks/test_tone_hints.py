@@ -1,0 +1,88 @@
+"""One tone by single tokens: steady ones arrive whole, wherever a decoder begins, and anything decodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codec.export.graph import Graph
+from codec.export.tone_hints import hinted as hinted_in_graph
+from codec.export.tone_hints import hints as hints_in_graph
+from codec.networks.tone_hints import HINTS, STEPS_DOWN, hinted, hints
+from codec.networks.tones import N_LEVELS
+
+PLACES = 512
+
+
+def codes_of(places: list[int], levels: list[int]) -> torch.Tensor:
+    """``(1, 2, N)``: tones whose second line is silent."""
+    code = torch.tensor(places) * N_LEVELS + torch.tensor(levels)
+    return torch.stack([code, torch.tensor(places) * N_LEVELS])[None]
+
+
+@given(st.integers(0, PLACES - 1), st.integers(1, N_LEVELS - 1), st.integers(2, 9), st.integers(0, 3))
+def test_a_steady_tone_arrives_wherever_a_decoder_begins(place: int, level: int, count: int, left_out: int) -> None:
+    is_tone = torch.ones(1, count + left_out, dtype=torch.bool)
+    told = hints(codes_of([place] * (count + left_out), [level] * (count + left_out)), is_tone)
+    assert 0 <= told.min() <= told.max() < HINTS
+    drawn, codes = hinted(told[:, left_out:], is_tone[:, left_out:])
+    assert drawn.all()
+    assert (codes // N_LEVELS == place).all()
+    nearest = min(abs(N_LEVELS - 1 - level - down) for down in STEPS_DOWN)
+    assert ((codes[:, 0] % N_LEVELS - level).abs() == nearest).all()
+    assert (codes[:, 1] % N_LEVELS == 0).all(), "the second tone is silent"
+
+
+def test_the_stronger_of_two_tones_is_told() -> None:
+    is_tone = torch.ones(1, 2, dtype=torch.bool)
+    for strong, levels in ((100, (15, 12)), (300, (12, 15))):
+        codes = torch.tensor([[[100 * 16 + levels[0]] * 2, [300 * 16 + levels[1]] * 2]])
+        assert (hinted(hints(codes, is_tone), is_tone)[1] // N_LEVELS == strong).all()
+
+
+def test_a_trembling_tone_at_the_border_of_a_cell_does_not_jump() -> None:
+    places = [103, 104, 103, 104, 104, 103]  # cells have eight places
+    is_tone = torch.ones(1, len(places), dtype=torch.bool)
+    codes = hinted(hints(codes_of(places, [15] * 6), is_tone), is_tone)[1]
+    assert ((codes[0, 0] // N_LEVELS - torch.tensor(places)).abs() <= 1).all()
+
+
+def test_a_cell_alone_is_drawn_and_a_detail_alone_is_not() -> None:
+    alone = torch.tensor([[False, True, False]])
+    assert hinted(torch.tensor([[0, 5, 0]]), alone)[0].tolist() == alone.tolist()
+    assert not hinted(torch.tensor([[0, HINTS - 1, 0]]), alone)[0].any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_graphs_say_the_same_of_any_codes(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 9))
+    numbers = st.lists(st.integers(0, PLACES * N_LEVELS - 1), min_size=count, max_size=count)
+    codes = torch.tensor([[data.draw(numbers), data.draw(numbers)]])
+    is_tone = torch.tensor([data.draw(st.lists(st.booleans(), min_size=count, max_size=count))])
+    told = hints(codes, is_tone)
+    drawn, found = hinted(told, is_tone)
+    theirs = graphs().run(None, {"codes": codes[0].T.numpy(), "told": told[0].numpy(), "is_tone": is_tone[0].numpy()})
+    np.testing.assert_array_equal(theirs[0], told[0].numpy())
+    np.testing.assert_array_equal(theirs[1], drawn[0].numpy())
+    np.testing.assert_array_equal(theirs[2], found[0].numpy())
+
+
+def graphs() -> onnxruntime.InferenceSession:
+    graph = Graph("hints")
+    codes, told = graph.input("codes", "int64", ["tokens", 2]), graph.input("told", "int64", ["tokens"])
+    is_tone = graph.input("is_tone", "bool", ["tokens"])
+    drawn, found = hinted_in_graph(graph, told, is_tone)
+    model = graph.model({"hints": hints_in_graph(graph, codes, is_tone), "drawn": drawn, "found": found})
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_tones_no_hints(count: int) -> None:
+    drawn, codes = hinted(torch.zeros(1, count, dtype=torch.int64), torch.zeros(1, count, dtype=torch.bool))
+    assert not drawn.any()
+    assert not codes.any()
