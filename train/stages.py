@@ -142,6 +142,8 @@ def _corpus(config: TrainConfig) -> Figures:
             found = [clips_of(source, config.folder("packages"), Path(scratch)) for source in config.corpus.sources]
             report = build(chain.from_iterable(found), folder)
         print(f"hours: {report['hours']}  left out: {report['left_out']}")
+        if report["warned"]:
+            print(f"{report['warned']} clips were read with a warning: {folder / 'report.json'} tells which, by kind")
     _warn_of_splits(Corpus(folder))
     hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded, config.corpus.disturbed)
     with atomic_write(folder / "perturbed.json") as handle:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from benchmarks.sweep.points import OURS
 from codec.data.domains import Domain
 from eval.reconstruction.results import MetricInfo, Results
-from eval.reconstruction.show import number, token_cells
+from eval.reconstruction.show import asr_of, number, token_cells
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
 from eval.reconstruction.titles import TITLES
@@ -16,6 +16,7 @@ from eval.reconstruction.trained import mark_of
 
 HEADER = ("codec", "kbps")
 USAGE = ("codec", "tokens", "codebooks", "used", "entropy, bits")
+NOTHING = "–"
 FOOTER = ("encode", "decode", "memory", "failed")
 
 
@@ -70,7 +71,7 @@ class Table:
 
 def build_tables(results: Results, summaries: Sequence[Summary]) -> list[Table]:
     """One for each domain that has clips; a dagger marks what a codec was trained with."""
-    tables, asr = [], str(results.provenance.config.get("asr", ""))
+    tables, asr = [], asr_of(results)
     for domain in results.domains:
         metrics = [results.metric(name) for name in metric_names(results, domain)]
         chosen = [summary for summary in summaries if summary.domain == domain]
@@ -82,13 +83,13 @@ def build_tables(results: Results, summaries: Sequence[Summary]) -> list[Table]:
 
 def build_differences(results: Results, summaries: Sequence[Summary], reference: str) -> list[Table]:
     """Paired differences from one codec, in the metrics' own units; only codecs and metrics that have one."""
-    tables = []
+    tables, asr = [], asr_of(results)
     for domain in results.domains:
         metrics = [results.metric(name) for name in metric_names(results, domain)]
         chosen = [s for s in summaries if s.domain == domain and any(score.difference for score in s.scores.values())]
         rows = tuple(
             TableRow(s.codec, s.codec.partition("@")[0] == OURS,
-                     tuple(_interval(s.scores[m.name].difference, m, signed=True) for m in metrics))
+                     tuple(_marked(_interval(s.scores[m.name].difference, m, signed=True), s, m, asr) for m in metrics))
             for s in chosen
         )  # fmt: skip
         if rows:
@@ -154,17 +155,20 @@ def _cells(summary: Summary, metrics: Sequence[MetricInfo], others: Sequence[Sum
     for metric in metrics:
         score = summary.scores.get(metric.name)
         found = _interval(score.mean if score else None, metric, f"{score.failed} failed" if score and score.failed else "")
-        mark = mark_of(summary.codec, metric.name, asr) if score and score.mean else ""
-        cells.append(replace(found, text=found.text + mark, best=_is_best(summary, metric, others, asr)))
+        cells.append(replace(_marked(found, summary, metric, asr), best=_is_best(summary, metric, others, asr)))
     coded = summary.codec != "original"
     cells += [Cell(f"{speed:.0f} ×" if speed and coded else "–") for speed in (summary.encode_speed, summary.decode_speed)]
     cells.append(Cell(f"{summary.peak_memory / 1e6:.0f} MB" if summary.peak_memory and coded else "–"))
     return (*cells, Cell(f"{summary.failed} of {summary.clips}" if summary.failed else "0"))
 
 
+def _marked(cell: Cell, summary: Summary, metric: MetricInfo, asr: str) -> Cell:
+    return cell if cell.text == NOTHING else replace(cell, text=cell.text + mark_of(summary.codec, metric.name, asr))
+
+
 def _interval(interval: Interval | None, metric: MetricInfo, note: str = "", signed: bool = False) -> Cell:
     if interval is None:
-        return Cell("–", note=note)
+        return Cell(NOTHING, note=note)
     sign = "+" if signed and interval.value > 0 else ""
     ends = (
         ""

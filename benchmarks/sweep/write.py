@@ -13,7 +13,7 @@ from codec.atomic import atomic_write
 from codec.baselines.interface import Reconstructor
 from codec.data.testsets.clip import Clip
 from eval.reconstruction.results import Results
-from eval.reconstruction.show import problems
+from eval.reconstruction.show import problems, worth
 from eval.reconstruction.summary import summarise
 
 
@@ -51,8 +51,8 @@ def write_sweep(
     overview = folder / "overview.svg"
     page = render(results, overview.read_text("utf-8") if plots else None, plots, tables, differences, used, heard, paper)
     _write(folder / "report.html", page)
-    failed = "".join(f"- {line}\n" for line in problems(results))
-    parts = [markdown(tables)]
+    failed, marked = ("".join(f"- {line}\n" for line in lines) for lines in (problems(results), worth(results)))
+    parts = [markdown(tables), *([marked] if marked else [])]
     parts += [f"## Paired differences\n\n{markdown(differences)}"] if differences else []
     parts += [f"## Use of codebooks\n\n{markdown(used)}"] if used else []
     parts += [f"## What failed\n\n{failed}"] if failed else []

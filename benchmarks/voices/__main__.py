@@ -96,7 +96,7 @@ def _report(
         if group == "tones":
             page = tone_table(results.rows, [info.name for info in results.codecs])
         else:
-            page = table(rows, METRICS[group])
+            page = table(rows, METRICS[group], asr)
         pages.append(f"## {group.capitalize()}: {len(clips)} clips\n\n{page}\n")
         print(pages[-1], flush=True)
     with atomic_write(output / "voices.md") as handle:

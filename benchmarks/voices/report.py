@@ -61,25 +61,25 @@ def _mean(metric: MetricInfo, scores: Mapping[str, Scores]) -> Interval | None:
     return summarise(metric, dict(scores))
 
 
-def table(group: Sequence[Figures], metrics: Sequence[str]) -> str:
-    """Markdown; † marks a metric that the row's model was trained with."""
+def table(group: Sequence[Figures], metrics: Sequence[str], asr: str = "") -> str:
+    """Markdown; † marks a metric that the row's model was trained with, words heard by ``asr`` among them."""
     lines = [
         "| system | kbps | " + " | ".join(HEADINGS[name] for name in metrics) + " |",
         "| --- " * (2 + len(metrics)) + "|",
     ]
     for row in group:
-        cells = [_cell(row.means[name], name, row.codec) for name in metrics]
+        cells = [_cell(row.means[name], name, row.codec, asr) for name in metrics]
         failed = f" ({row.failed} of {row.clips} clips failed)" if row.failed else ""
         kbps = "–" if row.codec == "original" else f"{row.kbps:.2f}"
         lines.append(f"| {row.codec}{failed} | {kbps} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _cell(mean: Interval | None, name: str, codec: str) -> str:
+def _cell(mean: Interval | None, name: str, codec: str, asr: str) -> str:
     if mean is None:
         return "–"
     percent = "%" if name in ("dwer", "wer", "voicing_error", "gross_pitch_error") else ""
-    return number(mean.value, percent) + mark_of(codec, name)
+    return number(mean.value, percent) + mark_of(codec, name, asr)
 
 
 def tone_table(rows: Sequence[Row], codecs: Sequence[str]) -> str:

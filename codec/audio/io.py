@@ -75,7 +75,7 @@ class AudioReader:
     def __init__(
         self, source: str | os.PathLike[str] | BinaryIO, strict: bool = False, ffmpeg: bool = True, name: str | None = None
     ) -> None:
-        self.name = name or (os.fspath(source) if isinstance(source, str | os.PathLike) else "audio")
+        self.name = name or _name_of(source)
         self.missing: tuple[str, ...] = ()
         self.not_numbers = 0
         self._strict, self._ffmpeg = strict, ffmpeg
@@ -179,12 +179,28 @@ def read_audio(source: str | os.PathLike[str] | BinaryIO, strict: bool = False, 
     Raises:
         AudioError: not audio that can be read here.
     """
+    wave, sample_rate, missing = read_what_is_there(source, strict, ffmpeg)
+    for clause in missing:
+        warnings.warn(f"{_name_of(source)}: {clause}", CutAudioWarning, stacklevel=2)
+    return wave, sample_rate
+
+
+def read_what_is_there(
+    source: str | os.PathLike[str] | BinaryIO, strict: bool = False, ffmpeg: bool = True
+) -> tuple[np.ndarray, int, tuple[str, ...]]:
+    """Reads a whole file like `read_audio`, and returns what is missing, a clause each, instead of warning of it.
+
+    Raises:
+        AudioError: not audio that can be read here.
+    """
     with AudioReader(source, strict, ffmpeg) as reader:
         blocks = list(reader.blocks())
         wave = np.concatenate(blocks) if blocks else np.zeros((0, reader.info.channels), np.float32)
-    for clause in reader.missing:
-        warnings.warn(f"{reader.name}: {clause}", CutAudioWarning, stacklevel=2)
-    return np.ascontiguousarray(wave.T), reader.info.sample_rate
+    return np.ascontiguousarray(wave.T), reader.info.sample_rate, reader.missing
+
+
+def _name_of(source: str | os.PathLike[str] | BinaryIO) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else "audio"
 
 
 class Resampler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.audio.io import read_audio, resample
+from codec.audio.io import read_what_is_there, resample
 from codec.data.finite import holds_numbers
 from codec.data.progress import heard
 from codec.data.recording import LeftOut, Recording, split_of
@@ -23,6 +24,8 @@ SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.2
 SILENCE_RMS = 10 ** (-60 / 20)
 """Below −60 dBFS all through: nothing to learn from."""
+NAMED = 20
+"""Clips that the report names for every kind of warning."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
         workers: processes that decode.
 
     Returns:
-        The report, also written to ``report.json``: hours per domain and split, how many were left out and why, and the
-        first 200 of these by name.
+        The report, also written to ``report.json``: hours per domain and split, how many were left out and why, the
+        first 200 of these by name, and how many were read of which something is missing, by kind, with the first names.
 
     Raises:
         CodecError: nothing usable was found.
@@ -112,13 +115,17 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
     left_out: Counter[str] = Counter()
     examples: list[str] = []
     seconds: defaultdict[str, float] = defaultdict(float)
+    warnings: defaultdict[str, list[str]] = defaultdict(list)
     position = 0
     with (
         (folder / ".audio.i16").open("wb") as audio,
         (folder / ".clips.jsonl").open("w", encoding="utf-8") as manifest,
         ProcessPoolExecutor(workers) as pool,
     ):
-        for clip, wave, problem in heard("building corpus", _decoded(pool, clips), lambda item: len(item[1]) / SAMPLE_RATE):
+        for clip, decoded in heard("building corpus", _decoded(pool, clips), lambda item: len(item[1].wave) / SAMPLE_RATE):
+            wave, problem = decoded.wave, decoded.problem
+            for kind in dict.fromkeys(map(_kind, decoded.missing)):
+                warnings[kind].append(clip.path)
             digest = hashlib.sha256(wave.tobytes()).digest()
             if not problem and digest in seen:
                 problem = "duplicate"
@@ -140,6 +147,8 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
         "hours": {key: round(value / 3600, 3) for key, value in sorted(seconds.items())},
         "left_out": dict(left_out),
         "examples": examples[:200],
+        "warned": len({path for paths in warnings.values() for path in paths}),
+        "warnings": {kind: {"clips": len(paths), "first": paths[:NAMED]} for kind, paths in sorted(warnings.items())},
     }
     (folder / ".report.json").write_text(json.dumps(report, indent=1), "utf-8")
     (folder / "clips.jsonl").unlink(missing_ok=True)  # one of an older build must not be found beside newer audio
@@ -148,33 +157,54 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
     return report
 
 
-def _decoded(
-    pool: ProcessPoolExecutor, clips: Iterable[Recording | LeftOut]
-) -> Iterator[tuple[Recording | LeftOut, np.ndarray, str]]:
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """A clip after decoding.
+
+    Attributes:
+        wave: ``(samples,)`` int16 at 16 kHz; nothing of an unusable one.
+        problem: why it is unusable; empty if it is usable.
+        missing: what its file lacks, a clause each.
+    """
+
+    wave: np.ndarray
+    problem: str = ""
+    missing: tuple[str, ...] = ()
+
+
+def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Recording | LeftOut]) -> Iterator[tuple[Recording | LeftOut, _Decoded]]:
     """Decodes in parallel, a bounded number of clips ahead, in the given order."""
     # All workers start now. One forked while a source runs a program keeps that program's pipe open: nobody sees its end.
     pool.submit(int).result()
     iterator = iter(clips)
     while batch := list(islice(iterator, 64)):
-        for clip, (wave, problem) in zip(batch, pool.map(_decode, batch), strict=True):
-            yield clip, wave, problem
+        yield from zip(batch, pool.map(_decode, batch), strict=True)
 
 
-def _decode(clip: Recording | LeftOut) -> tuple[np.ndarray, str]:
-    """16 kHz mono int16, and why the clip is unusable (empty if it is usable)."""
+def _decode(clip: Recording | LeftOut) -> _Decoded:
     nothing = np.zeros(0, "<i2")
     if isinstance(clip, LeftOut):
-        return nothing, clip.problem
+        return _Decoded(nothing, clip.problem)
     path = clip.unpacked or clip.path
     try:
-        wave, rate = read_audio(path)
+        wave, rate, missing = read_what_is_there(path)
     except CodecError as error:
-        return nothing, f"unreadable: {str(error).removeprefix(f'{path}: ')}"  # the report names the clip already
+        return _Decoded(nothing, f"unreadable: {str(error).removeprefix(f'{path}: ')}")  # the report names the clip already
     if not holds_numbers(path):
-        return nothing, "not all numbers"
+        return _Decoded(nothing, "not all numbers", missing)
     mono = resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
     if len(mono) < MIN_SECONDS * SAMPLE_RATE:
-        return nothing, "too short"
+        return _Decoded(nothing, "too short", missing)
     if np.sqrt(np.mean(mono**2)) < SILENCE_RMS:
-        return nothing, "silent"
-    return np.round(np.clip(mono, -1, 1) * 32767).astype("<i2"), ""
+        return _Decoded(nothing, "silent", missing)
+    return _Decoded(np.round(np.clip(mono, -1, 1) * 32767).astype("<i2"), "", missing)
+
+
+def _kind(clause: str) -> str:
+    """What is missing, without saying how much: what stands before a colon, its numbers left open.
+
+    Example:
+        >>> _kind("cut short: 0.12 s are missing at the end"), _kind("damaged after 3.25 s, where reading ends")
+        ('cut short', 'damaged after … s, where reading ends')
+    """
+    return re.sub(r"\d+(\.\d+)?", "…", clause.partition(":")[0])

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from codec.data.domains import Domain
 from eval.reconstruction.results import MetricInfo, Results
-from eval.reconstruction.show import number, problems
+from eval.reconstruction.show import asr_of, number, problems
 from eval.reconstruction.summary import Summary, metric_names
 from eval.reconstruction.titles import TITLES
+from eval.reconstruction.trained import footnotes, mark_of
 
 CELL_WIDTH = 10
 PIPE_WIDTH = 120
@@ -28,7 +29,11 @@ class _Column:
 
 
 def print_compact(results: Results, summaries: Sequence[Summary], console: Console | None = None) -> None:
-    """Means of the foremost metrics, every domain in turn, as many as fit; the best of a column is bold."""
+    """Means of the foremost metrics, every domain in turn, as many as fit.
+
+    The best of a column is bold; what a codec was trained with is marked, with the reason below, and is never the best.
+    """
+    asr = asr_of(results)
     console = console or Console()
     width = console.width if console.is_terminal else PIPE_WIDTH
     codecs = list(dict.fromkeys(summary.codec for summary in summaries))
@@ -44,9 +49,11 @@ def print_compact(results: Results, summaries: Sequence[Summary], console: Conso
     by_key = {(summary.codec, summary.domain): summary for summary in summaries}
     for codec in codecs:
         kbps = next((s.kbps for s in summaries if s.codec == codec and s.kbps is not None), None)
-        cells = [_cell(by_key.get((codec, column.domain)), column, summaries) for column in columns]
+        cells = [_cell(by_key.get((codec, column.domain)), column, summaries, asr) for column in columns]
         table.add_row(escape(codec), "–" if kbps is None or codec == "original" else number(kbps), *cells)
     console.print(table, highlight=False)
+    for line in footnotes(codecs, {column.metric.name for column in columns}, asr):
+        console.print(line, highlight=False, markup=False)
 
 
 def _chosen(results: Results, summaries: Sequence[Summary], room: int) -> list[_Column]:
@@ -67,15 +74,22 @@ def _chosen(results: Results, summaries: Sequence[Summary], room: int) -> list[_
     return [column for queue in queues for column in queue if column in kept]
 
 
-def _cell(summary: Summary | None, column: _Column, summaries: Sequence[Summary]) -> str:
+def _cell(summary: Summary | None, column: _Column, summaries: Sequence[Summary], asr: str) -> str:
     value = _mean(summary, column)
-    if value is None:
+    if value is None or summary is None:
         return "–"
-    others = [_mean(s, column) for s in summaries if s.domain == column.domain and s.codec != "original"]
-    known = [other for other in others if other is not None]
-    best = max(known) if column.metric.higher_is_better else min(known)
-    text = number(value, column.metric.unit)
-    return f"[bold]{text}[/bold]" if value == best and summary is not None and summary.codec != "original" else text
+    known = [
+        other
+        for s in summaries
+        if s.domain == column.domain and _competes(s, column, asr) and (other := _mean(s, column)) is not None
+    ]
+    text = number(value, column.metric.unit) + mark_of(summary.codec, column.metric.name, asr)
+    best = _competes(summary, column, asr) and value == (max(known) if column.metric.higher_is_better else min(known))
+    return f"[bold]{text}[/bold]" if best else text
+
+
+def _competes(summary: Summary, column: _Column, asr: str) -> bool:
+    return summary.codec != "original" and not mark_of(summary.codec, column.metric.name, asr)
 
 
 def _mean(summary: Summary | None, column: _Column) -> float | None:

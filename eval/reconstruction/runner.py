@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from codec.baselines.interface import Reconstructor
+from codec.data.progress import Teller
 from codec.data.testsets.clip import Clip
 from codec.errors import CodecError
 from codec.provenance import code_version
@@ -121,15 +123,20 @@ def _inspect(
 
 
 def _measure(jobs: Sequence[Job], setup: Setup, cache: Cache, workers: int) -> list[Row]:
-    """Rows in the order of jobs; clips of the same content are measured once."""
+    """Rows in the order of jobs; clips of the same content are measured once. Says how far it is, to a terminal or a log."""
     rows = {job.key: row for job in jobs if (row := cache.get(job.key))}
     left = {job.key: job for job in jobs if job.key not in rows}
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("measuring", total=len(rows) + len(left), completed=len(rows))
+        total, started, seconds = len(rows) + len(left), time.monotonic(), 0.0
+        task = bar.add_task("measuring", total=total, completed=len(rows))
+        tell = Teller("measuring", total, bar.disable)
+        tell(len(rows), "", 0)
         for job, row in execute(list(left.values()), setup, workers):
             cache.put(job.key, row)
             rows[job.key] = row
+            seconds += job.seconds
             bar.update(task, advance=1, description=job.codec)
+            tell(len(rows), f"{len(rows)} of {total}, {job.codec}", seconds / max(time.monotonic() - started, 1e-9))
     return [replace(rows[job.key], clip=job.clip.name) for job in jobs]

@@ -12,30 +12,45 @@ from rich.table import Table
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary, metric_names
+from eval.reconstruction.trained import footnotes, mark_of
 from eval.reconstruction.usage import StreamUsage
 
 CODEC_WIDTH, CELL_WIDTH, WIDTH = 58, 18, 200
 
 
 def as_text(results: Results, summaries: Sequence[Summary], reference: str | None = None) -> str:
-    """The figures of every domain with their intervals, with a reference the paired differences from it, and what failed."""
+    """The figures of every domain with their intervals, with a reference the paired differences from it, and what failed.
+
+    A dagger marks what a codec was trained with; why stands below.
+    """
     text = io.StringIO()
     _show(results, summaries, reference, Console(file=text, width=WIDTH))
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    return "\n".join([*lines, *problems(results), ""])
+    return "\n".join([*lines, *worth(results), *problems(results), ""])
+
+
+def worth(results: Results) -> list[str]:
+    """Why figures have a dagger, a line for each reason."""
+    return footnotes([info.name for info in results.codecs], [info.name for info in results.metrics], asr_of(results))
+
+
+def asr_of(results: Results) -> str:
+    """The recogniser that heard the words."""
+    return str(results.provenance.config.get("asr", ""))
 
 
 def _show(results: Results, summaries: Sequence[Summary], reference: str | None, console: Console) -> None:
+    asr = asr_of(results)
     at_once = max(1, (console.width - CODEC_WIDTH) // CELL_WIDTH)
     for domain in results.domains:
         infos = [results.metric(name) for name in metric_names(results, domain)]
         rows = [summary for summary in summaries if summary.domain == domain]
         for start in range(0, max(1, len(infos)), at_once):
             part = infos[start : start + at_once]
-            console.print(_figures(rows, part, f"{domain}, {rows[0].clips} clips"))
+            console.print(_figures(rows, part, asr, f"{domain}, {rows[0].clips} clips"))
             if reference and part:
                 compared = [row for row in rows if row.codec != reference]
-                console.print(_differences(compared, part, f"{domain}, codec minus {reference} on the same clips"))
+                console.print(_differences(compared, part, asr, f"{domain}, codec minus {reference} on the same clips"))
         if any(row.streams for row in rows):
             console.print(_tokens([row for row in rows if row.streams], f"{domain}, use of codebooks, stream by stream"))
 
@@ -95,11 +110,13 @@ def number(value: float, unit: str = "") -> str:
     return f"{value:.1f}%" if unit == "%" else f"{value:.{digits}f}"
 
 
-def _figures(rows: Sequence[Summary], infos: Sequence[MetricInfo], title: str) -> Table:
+def _figures(rows: Sequence[Summary], infos: Sequence[MetricInfo], asr: str, title: str) -> Table:
     table = _table(title, infos, "kbps", "enc ×", "dec ×", "failed")
     for row in rows:
-        scores = [row.scores[info.name] for info in infos]
-        cells = [_cell(s.mean, i, f"{s.failed} failed" if s.failed else "") for s, i in zip(scores, infos, strict=True)]
+        cells = []
+        for info in infos:
+            score, mark = row.scores[info.name], mark_of(row.codec, info.name, asr)
+            cells.append(_cell(score.mean, info, mark, f"{score.failed} failed" if score.failed else ""))
         coded = row.codec != "original"
         kbps = number(row.kbps) if row.kbps is not None and coded else "–"
         speeds = [f"{speed:.0f}" if speed is not None and coded else "–" for speed in (row.encode_speed, row.decode_speed)]
@@ -107,10 +124,12 @@ def _figures(rows: Sequence[Summary], infos: Sequence[MetricInfo], title: str) -
     return table
 
 
-def _differences(rows: Sequence[Summary], infos: Sequence[MetricInfo], title: str) -> Table:
+def _differences(rows: Sequence[Summary], infos: Sequence[MetricInfo], asr: str, title: str) -> Table:
     table = _table(title, infos)
     for row in rows:
-        table.add_row(row.codec, *(_cell(row.scores[info.name].difference, info, signed=True) for info in infos))
+        marks = [mark_of(row.codec, info.name, asr) for info in infos]
+        found = [row.scores[info.name].difference for info in infos]
+        table.add_row(row.codec, *(_cell(*cell, signed=True) for cell in zip(found, infos, marks, strict=True)))
     return table
 
 
@@ -142,10 +161,10 @@ def _table(title: str, infos: Sequence[MetricInfo], *more: str) -> Table:
     return table
 
 
-def _cell(interval: Interval | None, info: MetricInfo, note: str = "", signed: bool = False) -> str:
+def _cell(interval: Interval | None, info: MetricInfo, mark: str, note: str = "", signed: bool = False) -> str:
     lines = ["–"]
     if interval is not None:
-        lines = [("+" if signed and interval.value > 0 else "") + number(interval.value, info.unit)]
+        lines = [("+" if signed and interval.value > 0 else "") + number(interval.value, info.unit) + mark]
         if interval.low is not None and interval.high is not None:
             lines.append(f"{number(interval.low, info.unit)} … {number(interval.high, info.unit)}")
     return "\n".join([*lines, *filter(None, [note])])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from codec.baselines.names import parse
 from codec.baselines.peer import family_of
 from codec.errors import CodecError
@@ -62,3 +64,19 @@ def mark_of(codec: str, metric: str, asr: str = "") -> str:
         ('†', '', '')
     """
     return DAGGER if metric in trained_with(codec, asr) else ""
+
+
+def footnotes(codecs: Iterable[str], metrics: Collection[str], asr: str = "") -> list[str]:
+    """What the daggers of a table mean, a line for each reason.
+
+    Example:
+        >>> footnotes(["opus@6", "dac_16khz@n=2", "snac_24khz"], ["stoi", "mel_distance"])
+        ['† mel_distance of dac_16khz@n=2, snac_24khz: its loss on sound is a distance between log-mel spectrograms']
+    """
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for codec in codecs:
+        for metric, reason in trained_with(codec, asr).items():
+            if metric in metrics:
+                names, owners = found.setdefault(reason, ({}, {}))
+                names[metric] = owners[codec] = None
+    return [f"{DAGGER} {', '.join(names)} of {', '.join(owners)}: {reason}" for reason, (names, owners) in found.items()]

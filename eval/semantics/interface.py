@@ -13,7 +13,7 @@ import numpy as np
 from codec.atomic import atomic_write
 from codec.errors import CodecError
 
-Kind = Literal["clip", "frame", "retrieval"]
+Kind = Literal["clip", "frame", "retrieval", "verification"]
 SPLITS = ("train", "valid", "test")
 CARD_NAME = "task.json"
 
@@ -59,7 +59,7 @@ class TaskCard:
 
     Attributes:
         name: of task and folder.
-        kind: what is predicted: a class of a clip, classes of frames, or its text.
+        kind: what is predicted: a class of a clip, classes of frames, its text, or whether two clips have the same label.
         metric: ``accuracy`` for example.
         classes: all labels, in the order of their numbers.
         source: where the audio comes from.

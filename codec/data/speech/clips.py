@@ -16,8 +16,8 @@ import soundfile
 from codec.atomic import atomic_path, atomic_write
 from codec.data.recording import LeftOut, Recording
 from codec.data.speech.kokoro import SAMPLE_RATE, Kokoro
-from codec.data.speech.phonemes import phonemes
-from codec.data.speech.plan import Line, lines
+from codec.data.speech.phonemes import UnspeakableError, check_readers, phonemes
+from codec.data.speech.plan import LANGUAGES, Line, lines
 from codec.errors import CodecError
 
 ORIGIN = "kokoro"
@@ -36,6 +36,7 @@ def kokoro_clips(packages: Path, hours: float, workers: int | None = None) -> It
     Raises:
         CodecError: a library, a program or a package is missing.
     """
+    check_readers(LANGUAGES)
     folder = packages / "kokoro"
     Kokoro(folder)  # fetched now, once, and not by every worker
     return _spoken(packages, folder, hours, workers or os.cpu_count() or 1)
@@ -85,14 +86,21 @@ _synthesiser = cache(Kokoro)
 
 
 def _say(folder: Path, line: Line) -> str:
-    """Speaks a line into its files, unless they are there; what keeps it from being said, if anything."""
+    """Speaks a line into its files, unless they are there.
+
+    Returns:
+        What in the text keeps it from being said; empty if nothing does.
+
+    Raises:
+        CodecError: a program or library is missing.
+    """
     path = _path(folder, line)
     if path.with_suffix(".json").exists():
         return ""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         spoken = _synthesiser(folder).speak(phonemes(line.text, line.language), line.voices, line.speed)
-    except CodecError as error:
+    except UnspeakableError as error:
         return f"unspeakable: {error}"
     with atomic_path(path) as staged:
         soundfile.write(staged, spoken.wave, SAMPLE_RATE, format="FLAC")

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from codec.data.speech.phonemes import UnspeakableError
 from codec.errors import CodecError
 
 SAMPLE_RATE = 24_000
@@ -96,11 +97,11 @@ class Kokoro:
             speed: 1 is the voice's own; 0.8 to 1.25 sound natural.
 
         Raises:
-            CodecError: nothing to say, or more than Kokoro takes at once.
+            UnspeakableError: nothing to say, or more than Kokoro takes at once.
         """
         known = "".join(letter for letter in phonemes if letter in self.alphabet)
         if not known.strip() or len(known) > LONGEST:
-            raise CodecError(f"{len(known)} phonemes; Kokoro says 1 to {LONGEST} at once")
+            raise UnspeakableError(f"{len(known)} phonemes; Kokoro says 1 to {LONGEST} at once")
         inputs = {
             "tokens": np.array([[0, *(self.alphabet[letter] for letter in known), 0]], np.int64),
             "style": self.style(voices, len(known)),

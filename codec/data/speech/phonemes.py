@@ -6,7 +6,7 @@ espeak-ng joins the parts of diphthongs and affricates with a zero-width joiner;
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from codec.errors import CodecError
@@ -20,6 +20,20 @@ SINGLE = {
 ESPEAK = {"en-us": "en-us", "en-gb": "en-gb", "es": "es", "fr": "fr-fr", "hi": "hi", "it": "it", "pt": "pt-br"}
 
 
+class UnspeakableError(CodecError):
+    """A text that cannot be said, where others can."""
+
+
+def check_readers(languages: Iterable[str]) -> None:
+    """Finds out whether these languages can be read here, before hours of them are.
+
+    Raises:
+        CodecError: a program or library is missing.
+    """
+    for language in languages:
+        phonemes("1", language)
+
+
 def phonemes(text: str, language: str) -> str:
     """How a text is said.
 
@@ -31,6 +45,7 @@ def phonemes(text: str, language: str) -> str:
         Letters of Kokoro's alphabet, and perhaps a few that it lacks.
 
     Raises:
+        UnspeakableError: espeak-ng fails on this text.
         CodecError: a program or library is missing.
     """
     return _reader(language)(text) if language in ("ja", "zh") else _espeak(text, ESPEAK[language])
@@ -45,8 +60,10 @@ def _espeak(text: str, voice: str) -> str:
             encoding="utf-8",
             check=True,
         ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise CodecError(f"phonemes need espeak-ng: apt-get install espeak-ng ({error})") from error
+    except OSError as error:
+        raise CodecError(f"phonemes need espeak-ng: apt-get install espeak-ng ({error.strerror})") from error
+    except subprocess.CalledProcessError as error:
+        raise UnspeakableError(f"espeak-ng cannot say {text!r} as {voice}: {error.stderr.strip()}") from error
     said = ", ".join(line.strip() for line in spoken.splitlines() if line.strip())  # a line for each clause
     for joined, letter in SINGLE.items():
         said = said.replace(JOINER.join(joined), letter)

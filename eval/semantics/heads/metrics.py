@@ -58,6 +58,27 @@ def f1(predictions: np.ndarray, targets: np.ndarray, average: str) -> float:
     return float(np.mean(2 * hits / np.maximum(total, 1)))
 
 
+def equal_error_rate(scores: np.ndarray, same: np.ndarray) -> float:
+    """Share of pairs that are wrongly accepted where as large a share is wrongly refused; pairs of equal scores go together.
+
+    Args:
+        scores: ``(N,)``, higher for pairs that seem to be alike.
+        same: ``(N,)`` bool, true for pairs that are; there are some of either kind.
+
+    Example:
+        >>> equal_error_rate(np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False]))
+        0.5
+    """
+    order = np.argsort(-scores, kind="stable")
+    accepted = np.stack([np.cumsum(same[order]), np.cumsum(~same[order])])
+    last_of_its_score = np.append(np.diff(scores[order]) != 0, True)
+    accepted = np.pad(accepted[:, last_of_its_score], ((0, 0), (1, 0)))
+    refused, wrong = 1 - accepted[0] / accepted[0, -1], accepted[1] / accepted[1, -1]
+    after = int(np.argmax(wrong >= refused))
+    gaps = (refused - wrong)[after - 1 : after + 1]
+    return float(wrong[after - 1] + gaps[0] / (gaps[0] - gaps[1]) * (wrong[after] - wrong[after - 1]))
+
+
 def recall_at_1(similarity: np.ndarray, owners: np.ndarray) -> float:
     """Mean of text→audio and audio→text recall at rank 1.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from codec.data.store import Corpus
 from codec.errors import CodecError
 from eval.semantics.interface import TaskCard
-from eval.semantics.tasks import instruments, mixtures, rhythm, sounds, spoken
+from eval.semantics.tasks import instruments, mixtures, rhythm, scenes, singing, sounds, speakers, spoken
 from eval.semantics.tasks.corpus_clips import Clips
 from eval.semantics.tasks.item import Item
 from eval.semantics.tasks.write import About, write_task
@@ -75,6 +75,21 @@ TASKS: tuple[CorpusTask | SoundFontTask, ...] = (
     CorpusTask(About("speaker_count", SYNTHETIC, "voices", "speech"), mixtures.speaker_count),
     CorpusTask(About("tempo", f"{FREE} (hydrogen)", "drum kits", "music"), rhythm.tempo),
     SoundFontTask(About("note_pitch", "FluidR3 SoundFont", "instruments", "music"), instruments.note_pitch),
+    CorpusTask(About("sung_pitch", SYNTHETIC, "voices", "music"), singing.sung_pitch),
+    CorpusTask(
+        About(
+            "speaker_verification",
+            f"{FREE} (asterisk, hedgewars, klettres, ktuberling), in simulated rooms",
+            "speakers",
+            "speech",
+            kind="verification",
+        ),
+        speakers.speaker_verification,
+    ),
+    CorpusTask(
+        About("sound_events", f"{FREE}, mixed", "speakers, tracks and drum kits", "speech, music, sound", kind="frame"),
+        scenes.sound_events,
+    ),
 )
 
 

@@ -71,12 +71,22 @@ def note_pitch(soundfont: Path, seed: int) -> list[Item]:
     split = shares(map(str, programs), seed, valid=8, test=16)
     waves = render_all(soundfont, played)
     items = [
-        Item(wave, f"{NAMES[note.pitch % 12]}{note.pitch // 12 - 1}", f"program {program}", split(str(program)))
+        Item(wave, note_name(note.pitch), f"program {program}", split(str(program)))
         for program in programs
         for note, wave in zip(played[program], waves[program], strict=True)
         if audible(wave)
     ]
     return without_unlearnable(without_repeats(items))
+
+
+def note_name(pitch: int) -> str:
+    """Of a MIDI number.
+
+    Example:
+        >>> note_name(60), note_name(61)
+        ('C4', 'C#4')
+    """
+    return f"{NAMES[pitch % 12]}{pitch // 12 - 1}"
 
 
 def audible(wave: np.ndarray) -> bool:

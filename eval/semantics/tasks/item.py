@@ -18,10 +18,12 @@ class Item:
 
     Attributes:
         wave: ``(samples,)`` int16 at 16 kHz.
-        label: its class.
+        label: its class; empty if there are events.
         group: what must never be on both sides of a split: a speaker, a kit, a track, a program, a speaker's text.
         split: train, valid or test.
         heard: the default model was trained on this very recording (without labels).
+        also: more groups that it belongs to, if it is made of several recordings.
+        events: onset and offset in seconds, and class, of what sounds when.
     """
 
     wave: np.ndarray
@@ -29,17 +31,30 @@ class Item:
     group: str
     split: str
     heard: bool = False
+    also: tuple[str, ...] = ()
+    events: tuple[tuple[float, float, str], ...] = ()
+
+    @property
+    def classes(self) -> set[str]:
+        """Its label, or those of its events."""
+        return {name for _, _, name in self.events} if self.events else {self.label}
 
 
-def check(name: str, items: Sequence[Item]) -> None:
+def check(name: str, items: Sequence[Item], known_classes: bool = True) -> None:
     """Refuses a task that leaks or cannot be learned.
+
+    Args:
+        name: of the task.
+        items: of all splits.
+        known_classes: what is tested must have been shown in training, as it must not in verification.
 
     Raises:
         CodecError: a group on two sides, the same audio on two sides, an empty split, a class that training never shows.
     """
     sides: dict[str, set[str]] = defaultdict(set)
     for item in items:
-        sides[item.group].add(item.split)
+        for group in (item.group, *item.also):
+            sides[group].add(item.split)
         sides[f"audio {hash(item.wave.tobytes())}"].add(item.split)
     leaks = sorted(group for group, splits in sides.items() if len(splits) > 1)
     if leaks:
@@ -47,9 +62,9 @@ def check(name: str, items: Sequence[Item]) -> None:
     for split in SPLITS:
         if not any(item.split == split for item in items):
             raise CodecError(f"task {name}: the {split} split is empty; is the corpus complete?")
-    known = {item.label for item in items if item.split == "train"}
-    strange = sorted({item.label for item in items} - known)
-    if strange:
+    classes = {split: {name for item in items if item.split == split for name in item.classes} for split in SPLITS}
+    strange = sorted((classes["valid"] | classes["test"]) - classes["train"])
+    if known_classes and strange:
         raise CodecError(f"task {name}: class {strange[0]} is tested but never shown in training")
 
 

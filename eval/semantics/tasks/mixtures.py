@@ -40,7 +40,8 @@ def speaker_count(clips: Clips, seed: int) -> list[Item]:
         said = iter(say_all([(voice, str(next(numbers)), "en") for _, speakers in chosen for voice in speakers]))
         for count, speakers in chosen:
             wave = mixed([next(said) for _ in speakers], random)
-            items.append(Item(wave, str(count), "+".join(sorted(voice.name for voice in speakers)), split))
+            first, *others = sorted(voice.name for voice in speakers)
+            items.append(Item(wave, str(count), first, split, also=tuple(others)))
     return items
 
 

@@ -15,10 +15,11 @@ import soundfile
 
 from codec.atomic import atomic_path
 from codec.data.tar_samples import add_member
-from eval.semantics.interface import SPLITS, TaskCard
+from eval.semantics.interface import SPLITS, Kind, TaskCard
 from eval.semantics.tasks.item import Item, check
 
 SAMPLE_RATE = 16_000
+METRICS: dict[Kind, str] = {"clip": "accuracy", "frame": "segmentf1_macro", "verification": "EER_inv"}
 READY = ".audio_tar_ready"
 """Tells the ``xares`` package that there is nothing to download."""
 
@@ -32,6 +33,7 @@ class About:
         source: where the audio comes from.
         held_out: what the test split has that the train split has not.
         domain: speech, music, sound, or several.
+        kind: what is predicted: a class of a clip, what sounds when, or whether two clips have the same label.
         also_seen: what the default model heard of the test split besides recordings, which are counted; in words.
     """
 
@@ -39,6 +41,7 @@ class About:
     source: str
     held_out: str
     domain: str
+    kind: Kind = "clip"
     also_seen: str = ""
 
 
@@ -49,7 +52,7 @@ def write_task(about: About, items: Iterable[Item], root: Path, seed: int) -> Ta
         CodecError: the task leaks, or a split is empty; nothing is written.
     """
     items = list(items)
-    check(about.name, items)
+    check(about.name, items, known_classes=about.kind != "verification")
     folder = root / about.name
     folder.mkdir(parents=True, exist_ok=True)
     counts = Counter(item.split for item in items)
@@ -60,9 +63,9 @@ def write_task(about: About, items: Iterable[Item], root: Path, seed: int) -> Ta
     counted = f"{heard} of {counts['test']} test clips, without labels" if heard else ""
     card = TaskCard(
         name=about.name,
-        kind="clip",
-        metric="accuracy",
-        classes=tuple(sorted({item.label for item in items})),
+        kind=about.kind,
+        metric=METRICS[about.kind],
+        classes=tuple(sorted({name for item in items for name in item.classes})),
         source=about.source,
         held_out=about.held_out,
         seen="; ".join(filter(None, [counted, about.also_seen])),
@@ -83,5 +86,11 @@ def _write_tar(path: Path, items: Sequence[Item]) -> None:
             flac = io.BytesIO()
             soundfile.write(flac, item.wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
             add_member(tar, f"{number:05d}.flac", flac.getvalue())
-            about = json.dumps({"label": item.label, "group": item.group}, ensure_ascii=False)
-            add_member(tar, f"{number:05d}.json", about.encode())
+            add_member(tar, f"{number:05d}.json", json.dumps(_fields(item), ensure_ascii=False).encode())
+
+
+def _fields(item: Item) -> dict[str, object]:
+    if not item.events:
+        return {"label": item.label, "group": item.group}
+    events = [{"onset": onset, "offset": offset, "label": name} for onset, offset, name in item.events]
+    return {"events": events, "group": item.group, "also": item.also}

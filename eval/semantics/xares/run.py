@@ -29,13 +29,16 @@ from eval.semantics.heads.retrieval import train_retrieval
 from eval.semantics.interface import Embedder
 from eval.semantics.scores import HEADS, MAJORITY, HeadName, Mode, Score, Suite
 from eval.semantics.xares.examples import Example, embed_tars
-from eval.semantics.xares.frames import score_frames
+from eval.semantics.xares.frames import all_active, score_frames
 from eval.semantics.xares.tasks import TaskDefinition
+from eval.semantics.xares.verification import score_verification
 
 Embed = Callable[[Sequence[Path], TaskDefinition, Embedder, Mode], list[Example]]
 """Like `embed_tars`."""
 HELD_OUT = 10
 """One of so many training clips goes to validation where a task has no validation split of its own."""
+UNHEARD_PAIRS = 0.5
+"""1 less the equal error rate of who cannot tell pairs apart."""
 
 
 class PartlyScoredError(CodecError):
@@ -108,8 +111,8 @@ def _run(
     seed: int,
     embed: Embed,
 ) -> list[Score]:
-    if task.kind == "retrieval" and mode == "compatible":
-        return []  # X-ARES cuts captions up with BERT's tokenizer, we into words.
+    if task.kind in ("retrieval", "verification") and mode == "compatible":
+        return []  # X-ARES cuts captions up with BERT's tokenizer, we into words; it does not verify
     if task.kind == "asr":
         raise CodecError(
             f"task {task.name}: speech recognition needs the language model of the xares package, which runs it with its own "
@@ -155,7 +158,7 @@ def class_names(rounds: Sequence[Round], task: TaskDefinition) -> list[str]:
         CodecError: a class that is not in ``task.json``, or one in valid or test that no training clip has.
     """
     known = {label for part in rounds for example in [*part.train, *part.neighbours] for label in _names(example)}
-    if task.kind == "retrieval":
+    if task.kind in ("retrieval", "verification"):
         return []
     for part in rounds:
         for split, examples in (("valid", part.valid), ("test", part.test)):
@@ -217,6 +220,8 @@ def _score(
 ) -> float:
     if task.kind == "frame":
         return score_frames(part.train, part.valid, part.test, task, mode, names, schedule, hop_seconds)
+    if task.kind == "verification":
+        return score_verification(part.train, part.valid, part.test, head, schedule)
     if task.kind == "retrieval":
         captions = [[list(example.labels) for example in split] for split in (part.train, part.valid, part.test)]
         projection = train_retrieval(_stack(part.train), captions[0], (_stack(part.valid), captions[1]), schedule)
@@ -291,14 +296,21 @@ def _count(examples: Sequence[Example], mode: Mode) -> int:
 
 
 def run_majority(task: TaskDefinition, folder: Path, suite: Suite, like: Score) -> Score:
-    """The majority-class row of a task that was scored as ``like``.
+    """The row of a task that was scored as ``like`` of who hears nothing: the most frequent class, or all of them in every
+    segment, or pairs by chance.
 
     Raises:
         CodecError: the clips cannot be read.
     """
     silent = _Silent()
     splits = {name: embed_tars(paths, task, silent, "corrected") for name, paths in task.tars(folder).items()}
-    value = majority(list(_rounds(splits, task, "corrected")))
+    rounds = list(_rounds(splits, task, "corrected"))
+    if task.kind == "verification":
+        value = UNHEARD_PAIRS
+    elif task.kind == "frame":
+        value = float(np.mean([all_active(part.test, task, class_names(rounds, task)) for part in rounds]))
+    else:
+        value = majority(rounds)
     return replace(like, embedder=MAJORITY, head="majority", value=value, bitrate=None, trained=True, dim=0, folds=())
 
 

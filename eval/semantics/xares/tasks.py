@@ -13,7 +13,7 @@ from eval.semantics.interface import SPLITS, Kind, TaskCard, read_card
 
 STEPS = 1000
 """That the head of a task of our own is trained for at least: ten epochs of a few hundred clips would leave it at its start."""
-Metric = Literal["accuracy", "mAP", "segmentf1_macro", "segmentf1_micro", "recallatk_r1", "WER_inv"]
+Metric = Literal["accuracy", "mAP", "segmentf1_macro", "segmentf1_micro", "recallatk_r1", "WER_inv", "EER_inv"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TaskDefinition:
         name: of its folder.
         title: for tables.
         domain: speech, music or sound.
-        metric: as X-ARES names it.
+        metric: as X-ARES names it, or ``EER_inv``: 1 less the equal error rate.
         classes: how many; None where there are none.
         weight: in the average over tasks.
         label: field of a clip's JSON file; of an event's in frame tasks; every field is a caption in retrieval.
@@ -108,8 +108,9 @@ def from_card(card: TaskCard) -> TaskDefinition:
         "segmentf1_macro": "segmentf1_macro",
         "segmentf1_micro": "segmentf1_micro",
         "recallatk_r1": "recallatk_r1",
+        "EER_inv": "EER_inv",
     }
-    if card.metric not in metrics or card.kind not in ("clip", "frame", "retrieval"):
+    if card.metric not in metrics or card.kind not in ("clip", "frame", "retrieval", "verification"):
         raise CodecError(
             f"task {card.name}: kind {card.kind} with metric {card.metric} is unknown; known are {', '.join(metrics)}"
         )
@@ -125,7 +126,7 @@ def from_card(card: TaskCard) -> TaskDefinition:
         label="label",
         splits=("wds-audio-train-", "wds-audio-valid-", "wds-audio-test-"),
         kind=card.kind,
-        knn=card.kind == "clip" and card.metric == "accuracy",
+        knn=card.kind == "verification" or (card.kind == "clip" and card.metric == "accuracy"),
         separator=";" if card.metric == "mAP" else None,
         epochs=max(10, math.ceil(STEPS * 32 / max(card.counts.get("train", 0), 1))),
         names=card.classes,

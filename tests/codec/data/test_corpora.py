@@ -69,6 +69,23 @@ def test_unusable_clips_are_left_out_and_reported(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "corpus" / "report.json").read_text()) == report
 
 
+def test_what_was_read_in_part_is_counted_by_kind_and_not_warned_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Two lines of warning for each of over a thousand files hid everything else."""
+    write(tmp_path / "in/whole.wav", 1)
+    for index in range(25):
+        write(tmp_path / f"in/cut{index:02}.wav", 2, seed=1 + index)
+        content = (tmp_path / f"in/cut{index:02}.wav").read_bytes()
+        (tmp_path / f"in/cut{index:02}.wav").write_bytes(content[: len(content) // 2])
+    report = build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
+    assert len(Corpus(tmp_path / "corpus").entries) == 26
+    assert report["warned"] == 25
+    ((kind, told),) = report["warnings"].items()  # type: ignore[attr-defined]
+    assert kind == "cut short"
+    assert told == {"clips": 25, "first": [str(tmp_path / f"in/cut{index:02}.wav") for index in range(20)]}
+    assert json.loads((tmp_path / "corpus/report.json").read_text()) == report
+    assert "Warning" not in capfd.readouterr().err
+
+
 def test_empty_corpora_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CodecError, match="no audio files"):
         list(folder_clips(tmp_path))

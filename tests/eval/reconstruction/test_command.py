@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 
+from benchmarks.sweep.tables import build_differences, markdown
 from codec.cli.main import main
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.command import recogniser_name
+from eval.reconstruction.compact import print_compact
 from eval.reconstruction.original import Original
 from eval.reconstruction.results import read_results
 from eval.reconstruction.runner import run
@@ -197,3 +202,24 @@ def test_all_tables_as_text(tmp_path: Path) -> None:
     for text in shown:
         assert text in out
     assert number(-0.5) == "-0.500"
+
+
+def test_what_a_codec_was_trained_with_is_marked_in_every_table_and_never_the_best(tmp_path: Path) -> None:
+    """Ours was distilled from Whisper: what Whisper hears of it is no evidence, in whole figures or in differences."""
+    clips = [Tone("clip0", text="x"), Tone("clip1", text="y")]
+    setup = replace(SETUP, settings={"asr": "faster-whisper:base"})
+    results = run(["semcodec@4", "bits@8"], clips, setup, Cache(tmp_path), workers=0)
+    summaries = summarise(results, "bits@8")
+    reason = "† wer of semcodec@4: its semantic encoder was distilled from Whisper, and Whisper hears the words"
+    text, shown = as_text(results, summaries, "bits@8"), io.StringIO()
+    assert text.count("%†") == 2
+    assert reason in text
+    print_compact(results, summaries, Console(file=shown, width=120, force_terminal=True))
+    bold = "\x1b[1m25.0%"
+    assert f"{reason}\n" in shown.getvalue()
+    assert shown.getvalue().count("25.0%†") == 1
+    assert shown.getvalue().count(bold) == 1
+    differences = markdown(build_differences(results, summaries, "bits@8"))
+    assert differences.count("%†") == 1
+    other = replace(results, provenance=replace(results.provenance, config={"asr": "pocketsphinx"}))
+    assert "†" not in as_text(other, summaries, "bits@8")

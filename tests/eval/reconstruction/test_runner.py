@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+from codec.data import progress
 from codec.errors import CodecError
 from eval.reconstruction import runner
 from eval.reconstruction.cache import Cache
@@ -233,6 +234,17 @@ def alive(process: int) -> bool:
         return False
     stat = Path(f"/proc/{process}/stat")
     return not (stat.is_file() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_a_log_is_told_how_far_it_is_and_how_long_it_will_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "TELL_EVERY", 0.0)
+    run(["bits@4", "bits@8"], [Tone("clip0"), Tone("clip1")], SETUP, Cache(tmp_path), workers=0)
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith("measuring: 4 of 4, bits@8, ")
+    assert told[-2].startswith("measuring: 3 of 4, bits@8, ")
+    assert all(line.endswith(" s left") for line in told[1:])
 
 
 def test_clips_of_the_same_content_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

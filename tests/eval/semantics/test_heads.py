@@ -5,7 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, f1_score
+from scipy.optimize import brentq
+from scipy.stats import norm
+from sklearn.metrics import average_precision_score, f1_score, roc_curve
 from sklearn.neighbors import NearestNeighbors
 
 from codec.errors import CodecError
@@ -92,6 +94,29 @@ def test_f1_agrees_with_scikit_learn(seed: int, average: str) -> None:
     predictions, targets = random.random((20, 3)) < 0.4, random.random((20, 3)) < 0.4
     expected = f1_score(targets, predictions, average=average, zero_division=0)
     assert metrics.f1(predictions, targets, average) == pytest.approx(expected)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([2, 50]))
+def test_equal_error_rates_agree_with_scikit_learn(seed: int, levels: int) -> None:
+    """Many pairs with equal scores among them."""
+    random = np.random.default_rng(seed)
+    same = random.random(60) < 0.4
+    scores = np.round((random.standard_normal(60) + same) * levels) / levels
+    if same.all() or not same.any():
+        return
+    wrong, right, _ = roc_curve(same, scores, drop_intermediate=False)
+    expected = brentq(lambda x: 1 - x - np.interp(x, wrong, right), 0, 1)
+    assert metrics.equal_error_rate(scores, same) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("apart", [0.0, 1.0, 3.0])
+def test_equal_error_rates_of_normal_scores(apart: float) -> None:
+    """In closed form: two normals of one width that are so far apart cross at Φ(−d/2)."""
+    ranks = (np.arange(5_000) + 0.5) / 5_000
+    scores = np.concatenate([norm.ppf(ranks) + apart, norm.ppf(ranks)])
+    same = np.arange(10_000) < 5_000
+    assert metrics.equal_error_rate(scores, same) == pytest.approx(norm.cdf(-apart / 2), abs=3e-4)
+    assert metrics.equal_error_rate(-scores, same) == pytest.approx(norm.cdf(apart / 2), abs=3e-4)
 
 
 def test_segments_by_hand() -> None:

@@ -10,6 +10,7 @@ import tarfile
 import zlib
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from codec.data.recording import Recording
 from codec.data.store import Corpus, Entry
 from codec.errors import CodecError
 from eval.semantics.interface import SPLITS, read_card
-from eval.semantics.tasks import build_tasks, instruments, task_names
+from eval.semantics.tasks import build_tasks, instruments, scenes, singing, task_names
 from eval.semantics.tasks.instruments import Note, render, write_score
 from eval.semantics.tasks.item import Item, check, without_repeats, without_unlearnable
 from eval.semantics.tasks.mixtures import mixed
@@ -28,9 +29,10 @@ from eval.semantics.tasks.rhythm import TEMPOS, played
 from eval.semantics.tasks.sounds import drum_of
 from eval.semantics.tasks.spoken import NUMBER_LANGUAGES
 
+VOICES = tuple(f"x{letter}" for letter in "abcdefghij")
 CORPUS_TASKS = (
     *("word", "letter_or_digit", "language", "prompt_language", "object_word", "prompt", "taunt"),
-    *("drum", "domain", "music_family", "speaker_count", "tempo"),
+    *("drum", "domain", "music_family", "speaker_count", "tempo", "speaker_verification", "sound_events"),
 )
 
 
@@ -41,6 +43,10 @@ def rows() -> list[tuple[str, str, str, dict[str, str], float]]:
         for word in ("moon", "tree", "cat"):
             labels = {"language": f"l{number}", "speaker": f"ktuberling-l{number}", "prompt": word}
             found.append(("ktuberling-data", f"{number}/{word}", "speech", labels, 0.2))
+    for person in VOICES:
+        for syllable in (f"said {i}" for i in range(9)):
+            labels = {"language": person, "speaker": f"klettres-{person}", "kind": "syllab", "prompt": syllable}
+            found.append(("klettres-data", f"{person}/{syllable}", "speech", labels, 0.9))
     for voice in ("British", "Mobster", "Pirate", "Robot", "Surfer", "Singer", "Classic", "HillBilly", "Default_pl"):
         for taunt in ("Hello", "Ouch"):
             found.append(("hedgewars-data", f"{voice}/{taunt}", "speech", {"speaker": voice, "prompt": taunt}, 0.2))
@@ -99,7 +105,11 @@ def quick_voices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Voice, "say", hum)
 
 
-def manifest(root: Path, task: str, split: str) -> list[tuple[dict[str, str], np.ndarray]]:
+def labels_of(about: dict[str, Any]) -> list[str]:
+    return [event["label"] for event in about["events"]] if "events" in about else [about["label"]]
+
+
+def manifest(root: Path, task: str, split: str) -> list[tuple[dict[str, Any], np.ndarray]]:
     """What a reader of the tar files finds."""
     found = []
     for path in read_card(root / task).tars(root, split):
@@ -122,13 +132,20 @@ def test_nothing_leaks_and_cards_are_true(corpus: Path, tmp_path: Path) -> None:
         assert read_card(tmp_path / card.name) == card
         splits = {split: manifest(tmp_path, card.name, split) for split in SPLITS}
         assert {split: len(clips) for split, clips in splits.items()} == card.counts
-        groups = {split: {about["group"] for about, _ in clips} for split, clips in splits.items()}
+        groups = {
+            split: {group for about, _ in clips for group in (about["group"], *about.get("also", ()))}
+            for split, clips in splits.items()
+        }
         audio = {split: {wave.tobytes() for _, wave in clips} for split, clips in splits.items()}
         for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
             assert not groups[one] & groups[other], card.name
             assert not audio[one] & audio[other], card.name
-        labels = {split: {about["label"] for about, _ in clips} for split, clips in splits.items()}
-        assert labels["valid"] | labels["test"] <= labels["train"] == set(card.classes)
+        labels = {split: {name for about, _ in clips for name in labels_of(about)} for split, clips in splits.items()}
+        if card.kind == "verification":
+            assert not labels["train"] & labels["test"]
+            assert labels["train"] | labels["valid"] | labels["test"] == set(card.classes)
+        else:
+            assert labels["valid"] | labels["test"] <= labels["train"] == set(card.classes)
         assert (tmp_path / card.name / ".audio_tar_ready").exists()
 
 
@@ -272,6 +289,58 @@ def test_beats_are_as_fast_as_they_say() -> None:
         lags = np.array([round(60 / other * 100) for other in TEMPOS])
         near = [together[lag - 4 : lag + 3].sum() for lag in lags]
         assert TEMPOS[int(np.argmax(near))] == beats
+
+
+@pytest.mark.parametrize("pitch", [50, 59.9, 68.2])
+def test_sung_notes_have_the_pitch_that_they_say(pitch: float) -> None:
+    """Against Praat's pitch tracker, which knows nothing of the notes, and at another fundamental than was spoken."""
+    import parselmouth
+
+    time = np.arange(5_000) / 16_000
+    spoken = sum(np.sin(2 * np.pi * 150 * n * time) / n for n in range(1, 20))
+    sung = singing.on_note((8_000 * np.asarray(spoken)).astype(np.int16), pitch, np.random.default_rng(0))
+    assert len(sung) == pytest.approx(16_000 * singing.SECONDS, rel=0.05)
+    tracked = parselmouth.Sound(sung / 32768, 16_000).to_pitch(0.01, 75, 600).selected_array["frequency"]
+    voiced = tracked[tracked > 0]
+    assert len(voiced) > 0.7 * len(tracked)
+    assert 69 + 12 * np.log2(np.median(voiced) / 440) == pytest.approx(pitch, abs=0.15)
+    inner = voiced[len(voiced) // 8 : -len(voiced) // 8]  # at its very ends a sound keeps what it was
+    assert np.abs(12 * np.log2(inner / np.median(inner))).max() < 0.7, "vibrato, and no more"
+
+
+def test_voices_sing_every_note_and_are_on_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hum(wave: np.ndarray, pitch: float, random: np.random.Generator) -> np.ndarray:
+        return np.append(wave[:50], random.integers(-9, 9, 50)).astype(np.int16)
+
+    monkeypatch.setattr(singing, "on_note", hum)
+    monkeypatch.setattr(singing, "say_all", lambda jobs: [np.full(60, len(voice.name), np.int16) for voice, _, _ in jobs])
+    items = singing.sung_pitch(None, 0)  # type: ignore[arg-type]
+    check("sung_pitch", items)
+    assert len({item.label for item in items}) == 24
+    assert {item.group for item in items if item.split == "test"} == {"slt", "klatt4"}
+
+
+def test_events_are_where_they_are_said_to_be() -> None:
+    """Whatever sounds in a second is among its events, and each event is louder than what is between them."""
+    hiss = scenes.Sound(np.random.default_rng(1).standard_normal(8_000), "a", False)
+    for seed in range(5):
+        item = scenes.scene({"hiss": [hiss], "other": [hiss]}, "test", np.random.default_rng(seed))
+        assert item.classes <= {"hiss", "other"}
+        loud = np.sqrt(np.mean(item.wave[: 8 * 16_000].astype(float).reshape(-1, 160) ** 2, axis=1)) > 3 * 32767 * scenes.NOISE
+        inside = np.zeros(len(loud), bool)
+        for onset, offset, _ in item.events:
+            inside[round(onset * 100) : round(offset * 100)] = True
+        assert np.mean(loud == inside) > 0.985
+    assert scenes.audible(np.zeros(100)).size == 0
+    quiet, bang = 0.001 * np.ones(4_000), np.ones(3_200)
+    assert len(scenes.audible(np.concatenate([quiet, bang, quiet]))) == pytest.approx(3_200, abs=640)
+
+
+def test_speakers_say_no_text_twice_and_are_heard_in_other_rooms(corpus: Path, tmp_path: Path) -> None:
+    (card,) = build_tasks(tmp_path, corpus, names=["speaker_verification"])
+    assert (card.kind, card.metric) == ("verification", "EER_inv")
+    assert len(card.classes) == len(VOICES)
+    assert card.counts == {"train": 7 * 9, "valid": 9, "test": 2 * 9}
 
 
 def test_as_many_voices_speak_as_the_label_says() -> None:

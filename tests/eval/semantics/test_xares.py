@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from codec.errors import AudioError, CodecError
+from eval.semantics.interface import TaskCard
 from eval.semantics.scores import MAJORITY, Mode, Score, weighted_average
 from eval.semantics.xares.encoder import class_name, wrap
 from eval.semantics.xares.examples import embed_tars
@@ -101,6 +102,64 @@ def test_majority_class(tmp_path: Path) -> None:
     like = run(folder)[0]
     row = run_majority(from_card(card_of(folder)), folder, "tasks", like)
     assert (row.value, row.embedder, row.head) == (pytest.approx(1 / 3), MAJORITY, "majority")
+
+
+def verification_task(root: Path) -> Path:
+    """Pitches as speakers; those of valid and test are others than those of training."""
+    pitches = {"train": (150, 300, 700, 1500, 3500), "valid": (220, 1000, 2500), "test": (180, 500, 1200, 2800)}
+    for split, own in pitches.items():
+        samples = [
+            (f"{split}-{p}-{i}", flac(tone(p, 0.4, 31 * p + i, 0.02)), {"label": str(p), "group": str(p)})
+            for p in own
+            for i in range(6)
+        ]
+        write_tar(root / "who" / f"wds-audio-{split}-000000.tar", samples)
+    classes = tuple(str(p) for own in pitches.values() for p in own)
+    counts = {split: 6 * len(own) for split, own in pitches.items()}
+    about = ("synthetic", "pitches", "", 0, counts, 24.0)
+    TaskCard("who", "verification", "EER_inv", classes, *about).write(root)
+    return root / "who"
+
+
+def test_speakers_that_training_never_heard_are_verified(tmp_path: Path) -> None:
+    folder = verification_task(tmp_path)
+    task = dataclasses.replace(from_card(card_of(folder)), epochs=40)
+    knn, mlp = run(folder, task=task)
+    assert (knn.metric, knn.train, knn.test) == ("EER_inv", 30, 24)
+    assert 0.85 < knn.value <= 1
+    assert 0.85 < mlp.value <= 1
+    assert run(folder, "compatible", task) == []
+    row = run_majority(task, folder, "tasks", knn)
+    assert (row.value, row.head) == (0.5, "majority")
+
+    class Deaf(Spectrum):
+        name = "deaf"
+
+        def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
+            return [np.random.default_rng(len(w) + int(1e6 * abs(w[0]))).standard_normal((1, 24)).astype("f4") for w in waves]
+
+    assert run(folder, task=task, embedder=Deaf())[0].value == pytest.approx(0.5, abs=0.15)
+
+
+def test_one_speaker_alone_cannot_be_verified(tmp_path: Path) -> None:
+    folder = verification_task(tmp_path)
+    alone = [(f"a{i}", flac(tone(500, 0.4, i)), {"label": "500", "group": "500"}) for i in range(6)]
+    write_tar(folder / "wds-audio-test-000000.tar", alone)
+    with pytest.raises(PartlyScoredError, match="6 clips have no pairs of both kinds"):
+        run(folder)
+
+
+def test_events_without_listening_are_all_of_them_in_every_second(tmp_path: Path) -> None:
+    """In closed form: a class in one of four seconds has F1 2·¼ / (1 + ¼), one in three of four 2·¾ / (1 + ¾)."""
+    events = [{"onset": 0.2, "offset": 0.8, "label": "a"}, {"onset": 0.5, "offset": 2.5, "label": "b"}]
+    for split in ("train", "valid", "test"):
+        write_tar(tmp_path / "when" / f"wds-audio-{split}-000000.tar", [(split, flac(tone(300, 4.0, 1)), {"events": events})])
+    counts = {"train": 1, "valid": 1, "test": 1}
+    TaskCard("when", "frame", "segmentf1_macro", ("a", "b"), "synthetic", "", "", 0, counts, 1.0).write(tmp_path)
+    task = dataclasses.replace(from_card(card_of(tmp_path / "when")), epochs=2)
+    (score,) = run(tmp_path / "when", task=task)
+    row = run_majority(task, tmp_path / "when", "tasks", score)
+    assert row.value == pytest.approx((0.5 / 1.25 + 1.5 / 1.75) / 2)
 
 
 def test_padding_reaches_only_the_compatible_mode(tmp_path: Path) -> None:

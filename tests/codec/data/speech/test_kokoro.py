@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,25 @@ def test_what_cannot_be_said_is_one_line(kokoro: Kokoro, said: str) -> None:
 )
 def test_phonemes(language: str, text: str, said: str) -> None:
     assert phonemes(text, language) == said
+
+
+def test_a_missing_program_is_one_line_before_anything_is_fetched_or_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line of an endless plan used to be left out as unspeakable, for ever."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CodecError, match="apt-get install espeak-ng"):
+        clips.kokoro_clips(tmp_path / "packages", 1.0)
+    assert not (tmp_path / "packages").exists()
+
+
+def test_a_program_that_goes_away_ends_the_work(kokoro: Kokoro, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del kokoro
+    monkeypatch.setattr(clips, "lines", lambda packages: itertools.repeat(replace(LINE, text="Another one.")))
+    monkeypatch.setattr(clips, "check_readers", lambda languages: None)
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(CodecError, match="apt-get install espeak-ng"):
+        list(clips.kokoro_clips(folder.parent, 1.0, workers=1))
 
 
 def test_clips_are_spoken_once_and_know_what_was_said(kokoro: Kokoro, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
