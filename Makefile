@@ -107,11 +107,13 @@ demo-page: $(VENV)/.dev $(CORPUS)/clips.jsonl
 	rm -rf demo-page
 	$(BIN)/codec eval demo --data $(CORPUS) -o demo-page --codecs semcodec@100,semcodec@50,semcodec@25,opus@6,codec2@1300
 
-# The pictures of README and docs that show the default model, by day and by night: after new weights. Needs Debian's chromium.
+# The pictures of README and docs that show the default model, and of all pages, by day and by night: after new weights, and
+# after a sweep and an exam of them. Needs Debian's chromium.
 pictures: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.pictures
 	$(BIN)/python -m tests.eval.listening.animation
 	$(BIN)/python -m tests.eval.listening.pictures
+	$(BIN)/python -m tests.benchmarks.pictures
 
 %/corpus/clips.jsonl: | $(VENV)/.eval
 	$(BIN)/codec train corpus --config train/configs/nano.yaml root=$*

@@ -58,6 +58,14 @@ def latency(
 
 
 @app.command()
+def ui(json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Seconds until a codec ticked on the page of codec ui begins: the first one, then others of the model that is loaded."""
+    from benchmarks.page import main
+
+    main(json)
+
+
+@app.command()
 def onnx(
     clips: Annotated[list[Path] | None, typer.Argument(help="Recordings, for example tests/data/*.flac.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="A folder made by codec train corpus: its test clips, too.")] = None,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
+
 OURS = "#0072B2"
 GREY = "#777777"
 FAMILIES = {
@@ -54,6 +56,23 @@ def marker_of(codec: str) -> str:
     family = _family(codec)
     markers = sorted(set(MARKERS.values()) - {"o", "_"})
     return MARKERS.get(family, markers[_place(family) // len(OTHERS) % len(markers)])
+
+
+def path_of(codec: str, radius: float) -> str:
+    """A codec's marker as a path of SVG, around 0, 0. Needs matplotlib.
+
+    Example:
+        >>> path_of("codec2@450", 2.0)
+        'M0.0 -2.0L-2.0 2.0L2.0 2.0L0.0 -2.0Z'
+    """
+    from matplotlib.markers import MarkerStyle
+
+    style = MarkerStyle(marker_of(codec))
+    outlines = style.get_path().transformed(style.get_transform()).to_polygons(closed_only=False)
+    # A picture's y goes down, a plot's goes up.
+    corners = [(2 * radius * np.asarray(outline) * (1, -1) + 0).tolist() for outline in outlines]
+    drawn = ("L".join(f"{x:.1f} {y:.1f}" for x, y in outline) for outline in corners)
+    return "".join(f"M{points}Z" for points in drawn)
 
 
 def _family(codec: str) -> str:

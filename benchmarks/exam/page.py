@@ -13,6 +13,7 @@ from benchmarks.exam.markdown import ARROWS, cell, examined_names, kbps, lead, n
 from benchmarks.exam.profile import LABEL, ROW, TOP, WIDTH, bands
 from benchmarks.sweep.listening import Example
 from benchmarks.sweep.report import shown, template_of
+from eval.colours import path_of
 
 HERE = Path(__file__).parent
 SHARED = HERE.parent / "sweep"
@@ -64,6 +65,7 @@ def render(card: Card, examples: Sequence[Example]) -> str:
         notes=[note.replace("*", "") for note in notes(card)],
         provenance=card.provenance,
         bands=bands(card),
+        shape=path_of,
         geometry={"row": ROW, "label": LABEL, "width": WIDTH, "top": TOP},
         tables=[_table(card, group) for group in card.columns],
         examples=[shown(example) for example in examples],

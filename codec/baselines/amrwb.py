@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import subprocess
 from dataclasses import dataclass
 
 import numpy as np
 
 from codec.baselines.names import CodecName
-from codec.baselines.programs import TIMEOUT, Packed, ProgramCodec, find, run, version_line
+from codec.baselines.programs import Packed, ProgramCodec, find, finish, run, version_line
 from codec.errors import CodecError
 
 PACKAGE = "ffmpeg libavcodec-extra"
@@ -96,7 +95,7 @@ def ffmpeg() -> str:
 
 @functools.cache
 def _encodes(path: str) -> bool:
-    listing = subprocess.run([path, "-v", "error", "-encoders"], capture_output=True, timeout=TIMEOUT, check=False)
+    listing = finish("ffmpeg", [path, "-v", "error", "-encoders"])
     return f" {ENCODER} ".encode() in listing.stdout
 
 

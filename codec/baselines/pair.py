@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shlex
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import soundfile
 
 from codec.audio.io import resample
 from codec.baselines.interface import Encoded
-from codec.baselines.programs import TIMEOUT, checked, fit
+from codec.baselines.programs import checked, finish, fit
 from codec.errors import CodecError
 
 IN, BITS, OUT = "{in}", "{bits}", "{out}"
@@ -95,12 +94,7 @@ def _version(encoder: str, decoder: str, *commands: str) -> str:
 
 def _run(words: list[str], files: dict[str, Path]) -> None:
     filled = [_filled(word, files) for word in words]
-    try:
-        done = subprocess.run(filled, capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
-    except subprocess.TimeoutExpired as error:
-        raise CodecError(f"{words[0]} did not finish within {TIMEOUT} s") from error
-    except OSError as error:
-        raise CodecError(f"{words[0]}: {error.strerror}") from error
+    done = finish(words[0], filled)
     if done.returncode:
         lines = (done.stderr + done.stdout).decode("utf-8", "replace").strip().splitlines() or ["no message"]
         raise CodecError(f"{words[0]} failed with exit code {done.returncode}: {lines[-1]}")

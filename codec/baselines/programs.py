@@ -6,6 +6,7 @@ import functools
 import hashlib
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,14 @@ import numpy as np
 from codec.audio.io import resample
 from codec.audio.samples import as_batch
 from codec.baselines.interface import Encoded
+from codec.baselines.stopping import check
 from codec.errors import AudioError, CodecError
 from codec.limits import as_sample_rate
 
 TIMEOUT = 600
 """Seconds that a program may take for one clip."""
+LOOK_EVERY = 0.1
+"""Seconds between looks whether somebody still waits for a program."""
 
 
 @dataclass(frozen=True)
@@ -140,22 +144,45 @@ def run(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
         CodecError: it failed or hung; with the last line that it wrote.
     """
     name = Path(arguments[0]).name
-    try:
-        done = subprocess.run(list(arguments), input=data, capture_output=True, timeout=TIMEOUT, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise CodecError(f"{name} did not finish within {TIMEOUT} s") from error
-    except OSError as error:
-        raise CodecError(f"{name}: {error.strerror}") from error
+    done = finish(name, arguments, data)
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         raise CodecError(f"{name} failed with exit code {done.returncode}: {lines[-1]}")
     return done.stdout
 
 
+def finish(name: str, arguments: Sequence[str | Path], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Runs a program on standard input to its end; kills it where nobody waits for it any more.
+
+    Raises:
+        CodecError: it is not there, or hung.
+        StoppedError: it was killed for what is around this: `codec.baselines.stopping`.
+    """
+    until, pipe = time.monotonic() + TIMEOUT, subprocess.PIPE
+    given: bytes | None = data
+    try:
+        process = subprocess.Popen(list(arguments), stdin=pipe, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise CodecError(f"{name}: {error.strerror}") from error
+    with process:
+        try:
+            while True:
+                try:
+                    output, errors = process.communicate(given, timeout=LOOK_EVERY)
+                    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+                except subprocess.TimeoutExpired:
+                    given = None  # what is left of it is kept there, and must not be given again
+                check()
+                if time.monotonic() > until:
+                    raise CodecError(f"{name} did not finish within {TIMEOUT} s")
+        finally:
+            process.kill()  # does nothing where it has ended
+
+
 @functools.cache
 def version_line(path: str, option: str = "--version") -> str:
     """First line of what a program says about itself."""
-    done = subprocess.run([path, option], capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
+    done = finish(Path(path).name, [path, option])
     lines = (done.stdout + done.stderr).decode("utf-8", "replace").strip().splitlines() or [path]
     return lines[0].strip()
 

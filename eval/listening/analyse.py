@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from codec.atomic import atomic_path, atomic_write
 from codec.errors import CodecError
-from eval.colours import colour_of
+from eval.colours import GREY, colour_of, marker_of
 from eval.listening.results import BOUNDS, Participation, Rating, Results, collect
 from eval.listening.screening import Expertise, Screening, screen, screen_experts
 from eval.listening.statistics import ALL, Comparison, Effect, Mean, compare, means, mixed_model, prefer, told_apart
@@ -179,14 +179,15 @@ def plot(analysis: Analysis) -> Figure:
     for axis, domain in zip(axes, domains, strict=True):
         for mean in (m for m in analysis.means if m.domain == domain):
             kind = analysis.study.condition(mean.condition).kind
-            colour = "#8a8f9e" if kind == "anchor" else colour_of(mean.condition)
+            colour = colour_of(mean.condition) if kind == "codec" else GREY
+            marker = marker_of(mean.condition) if kind == "codec" else "x"
             row = names.index(mean.condition)
             narrow, wide = (
                 [[mean.mean - start], [end - mean.mean]] if start == start else None
                 for start, end in ((mean.low, mean.high), (mean.low_raters, mean.high_raters))
             )
             axis.errorbar(mean.mean, row, xerr=wide, fmt="none", ecolor=colour, alpha=0.35, elinewidth=5)
-            axis.errorbar(mean.mean, row, xerr=narrow, fmt="o", color=colour, capsize=3, markersize=5)
+            axis.errorbar(mean.mean, row, xerr=narrow, fmt=marker, color=colour, capsize=3, markersize=6)
         axis.set_title("all domains" if domain == ALL else domain, fontsize=10)
         axis.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
         axis.set_ylim(len(names) - 0.5, -0.5)

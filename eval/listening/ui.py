@@ -90,7 +90,7 @@ class Desk:
 
         What was made before is told again and not made again.
         """
-        from eval.listening.stopping import StoppedError
+        from codec.baselines.stopping import StoppedError
 
         while not self._lock.acquire(timeout=0.2):
             yield {"step": "waiting"}

@@ -205,11 +205,12 @@ def run(name: str, sound: Sound, shelf: Shelf, stop: threading.Event) -> Iterato
         StoppedError: ``stop`` was set meanwhile.
     """
     from codec.baselines.programs import fit
-    from eval.listening.stopping import StoppedError, stoppable
+    from codec.baselines.stopping import StoppedError, stoppable
 
     yield "loading"
-    codec = shelf.codec(name)
     try:
+        with stoppable(stop):
+            codec = shelf.codec(name)
         yield "encoding"
         with stoppable(stop):
             encoded = codec.encode(sound.wave, sound.sample_rate)

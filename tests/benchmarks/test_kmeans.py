@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import kmeans
+from benchmarks import kmeans, tables
 from codec.cli import main
 
 
@@ -24,8 +24,9 @@ def test_libraries_find_the_same_and_what_fails_is_said_in_its_row(
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "kmeans_pytorch.py").write_text("raise ImportError('gone [for good]')")  # even where it is installed
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    bench(tmp_path / "rows.jsonl", "--libraries", "semcodec,scikit-learn,kmeans-pytorch")
-    ours, theirs, failed, *smaller = (json.loads(line) for line in (tmp_path / "rows.jsonl").read_text("utf-8").splitlines())
+    rows = tmp_path / "kmeans.jsonl"
+    bench(rows, "--libraries", "semcodec,scikit-learn,kmeans-pytorch")
+    ours, theirs, failed, *smaller = (json.loads(line) for line in rows.read_text("utf-8").splitlines())
     assert (ours["library"], theirs["library"]) == ("semcodec", "scikit-learn")
     assert (ours["n"], ours["dim"], ours["k"], ours["iterations"]) == (600, 4, 8, 2)
     assert theirs["inertia"] == pytest.approx(ours["inertia"], rel=1e-3)
@@ -34,6 +35,10 @@ def test_libraries_find_the_same_and_what_fails_is_said_in_its_row(
     printed = " ".join(capsys.readouterr().out.split())
     assert "600 × 4, 8 clusters, 2 passes" in printed
     assert "failed: ImportError: gone [for good]" in printed
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    header, _, *lines = tables.kmeans().splitlines()
+    assert [line.split(" | ")[1] for line in lines] == ["semcodec", "scikit-learn", "kmeans-pytorch"] * 2
+    assert {line.count("|") for line in (header, *lines)} == {header.count("|")}
 
 
 RELEASE = """

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from benchmarks import tables
 from codec.tokenize import Options, TokenDataset, tokenize
 from tests.conftest import DATA
 
@@ -59,13 +60,13 @@ def test_tokens_to_sound(shards: Path, tmp_path: Path) -> None:
     assert refused.stderr == "sample.py: class 'musik' is not one of 'music', 'speech'\n"
 
 
-def test_every_rate_and_level_is_measured(recordings: Path, tmp_path: Path) -> None:
+def test_every_rate_and_level_is_measured(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("accelerate")
     pytest.importorskip("transformers")
     small = ("--steps", 3, "--width", 32, "--layers", 1, "--batch", 1)
-    done = python(EXAMPLE / "levels.py", recordings, "-o", tmp_path / "levels.json", *small)
+    done = python(EXAMPLE / "levels.py", recordings, "-o", tmp_path / "lm-levels.json", *small)
     assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "levels.json").read_text("utf-8"))
+    found = json.loads((tmp_path / "lm-levels.json").read_text("utf-8"))
     assert (found["recordings"], found["held_out"], found["vocabulary"], found["steps"]) == (3, 1, 8192, 3)
     assert [level["stored"] for level in found["levels"]] == [162.5, 325, 325, 650, 1300]
     for level in found["levels"]:
@@ -73,6 +74,9 @@ def test_every_rate_and_level_is_measured(recordings: Path, tmp_path: Path) -> N
         frames = 12.5 if level["rate"] == 25 else 25
         for point in level["curve"]:
             assert point["bits_per_second"] == pytest.approx(frames * level["streams"] * point["bits_per_token"], rel=1e-2)
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    rows = [line.split(" | ") for line in tables.lm_levels().splitlines()[4:]]
+    assert [row[3] for row in rows] == ["162.5", "325", "325", "650", "1300"]
 
 
 def test_shards_of_four_streams_know_their_rate(shards: Path) -> None:

@@ -24,6 +24,7 @@ from benchmarks.exam.opening import Opener
 from benchmarks.exam.profile import bands
 from benchmarks.exam.run import Exam, main, with_beside
 from codec.errors import CodecError
+from eval.colours import path_of
 from tests.commands import ROOT
 
 RATE = 16_000
@@ -134,7 +135,10 @@ def test_the_page_needs_nothing_from_outside_and_shows_every_table(made: tuple[P
     for group in card.columns:
         assert f'<h3 id="{group}">' in page
     assert page.count('class="player"') == 2
-    assert page.count("<polyline") == sum(len(band.profiles) for band in bands(card)) == 2
+    profiles = [profile for band in bands(card) for profile in band.profiles]
+    assert page.count("<polyline") == len(profiles) == 2
+    for profile in profiles:  # their marker beside every figure, beside the name in the key, and in tables of another size
+        assert page.count(f'd="{path_of(profile.codec, 5.5)}"') >= len(profile.dots)
     assert (made[0] / "card.md").read_text() == markdown(card)
 
 

@@ -17,7 +17,7 @@ from eval.listening.analyse import analyse, plot
 from eval.listening.demo import write_demo
 from eval.listening.make import Recipe, make_study
 from eval.listening.server import make_app
-from eval.listening.study import REFERENCE, load_study
+from eval.listening.study import REFERENCE, Mode, load_study
 from eval.listening.ui import make_ui
 from tests.eval.listening.conftest import CHROMIUM, FLAGS, serving, write_recordings
 from tests.eval.listening.rater import on_trial, practise, set_up, take_part, with_loudspeakers
@@ -25,8 +25,11 @@ from tests.eval.listening.test_analysis import fill
 
 FOLDER = Path(__file__).parents[3] / "docs" / "images" / "listening"
 CODECS = ("semcodec@100", "semcodec@50", "semcodec@25")
+MODES: tuple[Mode, ...] = ("ab", "acr", "bs1116", "abx")
 WIDE = {"width": 1180, "height": 900}
 DESKTOP, PHONE = {"width": 1000, "height": 760}, {"width": 390, "height": 760}
+VIEWS = (("desktop", DESKTOP, "light"), ("phone", PHONE, "dark"))
+"""Every page is seen twice: by day on a desktop, by night on a phone."""
 
 
 def main() -> None:
@@ -38,23 +41,29 @@ def main() -> None:
         codecs = [open_codec(name) for name in CODECS]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         make_study(root / "study", clips, codecs, Recipe({"speech": 2, "music": 1}, title="Codecs at one kilobit"))
-        with serving(make_app(root / "study")) as address:
+        app = make_app(root / "study")
+        with serving(app) as address:
             link = f"{address}/#join={load_study(root / 'study').invite}"
-            for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
-                take_test(new_page(browser, size), link, name)
-        for mode in ("ab", "acr"):
+            for name, *view in VIEWS:
+                take_test(new_page(browser, *view), link, name)
+            for name, *view in VIEWS:
+                page = new_page(browser, *view)
+                page.goto(f"{address}/watch#{app.state.watch}")
+                page.get_by_role("heading", name="2 raters, 2 finished").wait_for()
+                take(page, f"watch-{name}")
+        for mode in MODES:
             make_study(root / mode, clips, codecs[:2], Recipe({"speech": 1}, mode, "Codecs at one kilobit"))
             with serving(make_app(root / mode)) as address:
-                for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
+                for name, *view in VIEWS:
                     link = f"{address}/#join={load_study(root / mode).invite}"
-                    answer_one(new_page(browser, size), link, f"{mode}-{name}")
+                    answer_one(new_page(browser, *view), link, f"{mode}-{name}")
         draw_plot(root, clips, codecs)
         write_demo(root / "demo", clips, codecs, {"speech": 1, "music": 1}, "semcodec")
         app = FastAPI()
         app.mount("/", StaticFiles(directory=root / "demo", html=True))
         with serving(app) as address:
-            for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
-                page = new_page(browser, size)
+            for name, *view in VIEWS:
+                page = new_page(browser, *view)
                 page.goto(address, wait_until="networkidle")
                 page.locator(".cell").nth(1).click()
                 page.wait_for_function("() => document.querySelectorAll('audio')[1].currentTime > 0.5")
@@ -64,9 +73,9 @@ def main() -> None:
 
 
 def try_codecs(browser: Any) -> None:
-    """The page to try codecs on: on a desktop, on a phone at night."""
+    """The page to try codecs on: on a desktop by day and by night, and on a phone."""
     with serving(make_ui()) as address:
-        for name, size, scheme in (("desktop", WIDE, "light"), ("phone", PHONE, "dark")):
+        for name, size, scheme in (("desktop", WIDE, "light"), ("desktop-dark", WIDE, "dark"), ("phone", PHONE, "dark")):
             page = new_page(browser, size, scheme)
             page.goto(address)
             page.get_by_role("button", name="a voice").click()

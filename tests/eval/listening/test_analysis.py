@@ -13,6 +13,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from codec.errors import CodecError
+from eval.colours import GREY, colour_of, marker_of
 from eval.listening.analyse import Analysis, analyse, plot, report, write_analysis
 from eval.listening.results import Rating, collect
 from eval.listening.screening import screen
@@ -210,8 +211,16 @@ def test_plot_shows_the_means(analysis: Analysis) -> None:
     assert [axis.get_title() for axis in axes] == ["speech", "music", "all domains"]
     names = [c.name for c in analysis.study.conditions]
     for axis, domain in zip(axes, ("speech", "music", "all"), strict=True):
-        drawn = {names[round(y)]: x for line in axis.lines if line.get_marker() == "o" for x, y in line.get_xydata()}
-        assert drawn == {m.condition: m.mean for m in analysis.means if m.domain == domain}
+        points = {
+            names[round(line.get_ydata()[0])]: line for line in axis.lines if line.get_marker() != "|"
+        }  # the ends of bars
+        assert {name: line.get_xdata()[0] for name, line in points.items()} == {
+            m.condition: m.mean for m in analysis.means if m.domain == domain
+        }
+        for name, line in points.items():
+            anchor = name in (REFERENCE, LOW_ANCHOR, MID_ANCHOR)
+            expected = (GREY, "x") if anchor else (colour_of(name), marker_of(name))
+            assert (line.get_color(), line.get_marker()) == expected
 
 
 @pytest.mark.parametrize("mode", ["ab", "acr"])

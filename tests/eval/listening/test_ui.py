@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from codec.errors import CodecError
 from codec.hub import load_codec
 from eval.listening import ui, workbench
 from eval.listening.demo import write_demo
+from eval.listening.web import PAGE
 from eval.listening.workbench import Shelf, level
 from eval.reconstruction.spectral import mel_distance
 from tests.conftest import DATA
@@ -110,6 +114,28 @@ def test_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert codecs[3] is codecs[0]
 
 
+def test_the_second_codec_builds_and_loads_nothing() -> None:
+    desk, built = ui.Desk(), []
+    desk.add((PAGE / "examples" / "speech.flac").read_bytes(), "x")
+    sound = desk.find(1)
+    assert sound is not None
+    module = torch.nn.modules.module
+    hooks = [
+        module.register_module_module_registration_hook(lambda *told: built.append(told)),
+        module.register_module_parameter_registration_hook(lambda *told: built.append(told)),
+    ]
+    try:
+        assert "done" in list(desk.work(1, sound, "semcodec@50", threading.Event()))[-2]
+        assert built
+        built.clear()
+        for name in ("semcodec@25", "semcodec@100,vocab=4096", "semcodec@50,semantic"):
+            assert "done" in list(desk.work(1, sound, name, threading.Event()))[-2]
+        assert not built
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def test_finished_work_is_kept_and_failures_are_named(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
@@ -143,34 +169,94 @@ def test_work_that_nobody_waits_for_ends(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "done" in list(second)[-2]
 
 
+class Work(threading.Thread):
+    """A desk's work on a recording, in a thread of its own, until it is stopped."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.desk, self.stop, self.told = ui.Desk(), threading.Event(), []
+        self.desk.add((DATA / "speech.flac").read_bytes(), "x")
+        sound = self.desk.find(1)
+        assert sound is not None
+        self.sound, self.codec = sound, name
+        self.start()
+
+    def run(self) -> None:
+        self.told.extend(self.desk.work(1, self.sound, self.codec, self.stop))
+
+    def stopped(self) -> list[str]:
+        """The steps that were begun; others have their turn afterwards."""
+        self.stop.set()
+        self.join(60)
+        assert not self.is_alive()
+        assert not self.sound.outputs
+        assert next(self.desk.work(1, self.sound, self.codec, threading.Event())) == {"step": "loading"}
+        return [one["step"] for one in self.told]
+
+
+def until_stopped(something: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        something()
+    raise AssertionError("nobody stopped it")
+
+
 def test_networks_stop_in_their_midst(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, stop = threading.Event(), threading.Event()
+    begun = threading.Event()
     layer = torch.nn.Identity()
 
     class Deep(Steps):
         def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
             begun.set()
-            until = time.monotonic() + 60
-            while time.monotonic() < until:
-                layer(torch.zeros(1))
-            raise AssertionError("nobody stopped it")
+            until_stopped(lambda: layer(torch.zeros(1)))
+            raise AssertionError
 
     monkeypatch.setattr("codec.baselines.open_codec", lambda name, load: Deep(name, 0.1))
-    desk = ui.Desk()
-    desk.add((DATA / "speech.flac").read_bytes(), "x")
-    sound = desk.find(1)
-    assert sound is not None
-    work = desk.work(1, sound, "deep", stop)
-    told: list[Any] = []
-    thread = threading.Thread(target=lambda: told.extend(work))
-    thread.start()
+    work = Work("deep")
     assert begun.wait(30)
     layer(torch.zeros(1))  # of another thread, which goes on
-    stop.set()
-    thread.join(30)
-    assert told == [{"step": "loading"}, {"step": "encoding"}]
-    assert next(desk.work(1, sound, "deep", threading.Event())) == {"step": "loading"}, "others have their turn"
+    assert work.stopped() == ["loading", "encoding"]
     layer(torch.zeros(1))
+
+
+@pytest.mark.parametrize("kind", ["modules", "weights"])
+def test_loading_stops_in_its_midst(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+    layer = torch.nn.Linear(2, 2)
+
+    def build() -> None:
+        torch.nn.Sequential(torch.nn.Identity())
+
+    def fill() -> None:
+        layer.weight = torch.nn.Parameter(torch.zeros(2, 2))
+
+    def open_slowly(name: str, load: object) -> Any:
+        begun.set()
+        until_stopped({"modules": build, "weights": fill}[kind])
+
+    monkeypatch.setattr("codec.baselines.open_codec", open_slowly)
+    work = Work("large")
+    assert begun.wait(30)
+    build()
+    fill()
+    assert work.stopped() == ["loading"]
+    build()
+    fill()
+
+
+def test_programs_are_killed_in_their_midst(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    begun, script = tmp_path / "begun", tmp_path / "opusenc"
+    wait = f"import os, sys, time\nif '--version' in sys.argv: sys.exit()\nopen({str(begun)!r}, 'w').write(str(os.getpid()))\n"
+    script.write_text(f"#!{sys.executable}\n{wait}time.sleep(300)\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    work = Work("opus@6")
+    while not (begun.exists() and begun.read_text()):
+        time.sleep(0.02)
+        assert work.is_alive(), work.told
+    assert work.stopped() == ["loading", "encoding"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(begun.read_text()), 0)
 
 
 def test_only_the_first_minute_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
