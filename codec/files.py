@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from codec.audio.io import BLOCK_SAMPLES, AudioReader, Resampler
 from codec.container.arrays import write_array, write_facts, write_line
 from codec.container.bitstream import ContainerReader, ContainerWriter
 from codec.container.header import Header
+from codec.container.part import LONGEST_SECONDS, Part
 from codec.errors import AudioError, CodecError, ContainerError
 from codec.limits import is_sample_rate
 from codec.outputs import open_audio_target, open_target, standard_input
@@ -141,8 +143,10 @@ def decode_file(
     sample_rate: int | None = None,
     conceal: bool = False,
     progress: Progress = lambda seconds: None,
+    part: Part | None = None,
+    quick: bool = False,
 ) -> FileReport:
-    """Decodes a ``.sct`` file to audio of exactly the original length.
+    """Decodes a ``.sct`` file to audio of exactly the original length, or a part of it.
 
     Args:
         model: the one that encoded it.
@@ -151,6 +155,8 @@ def decode_file(
         sample_rate: of the output; default is that of the original.
         conceal: mute damaged chunks instead of refusing the file.
         progress: told of the audio done.
+        part: that is wanted; default: all.
+        quick: begin shortly before the part, not at the beginning: oscillators and noise are elsewhere then.
 
     Raises:
         CodecError: unusable input, arguments or output; nothing is left behind.
@@ -161,25 +167,30 @@ def decode_file(
             reader, tokens = open_tokens(model, handle, conceal)
         header = reader.header
         out_rate = output_rate(header, sample_rate)
-        huge, comment = _is_huge(source, header, out_rate), provenance(source, model)
+        if part and quick:
+            reader.only(*part.in_context(tokens.spec, out_rate))
+        huge, comment = _is_huge(source, header, out_rate), provenance(source, model, part)
         with open_audio_target(target, out_rate, header.channels, huge, comment) as sink:
             blocks = decoded_blocks(model, tokens, reader, out_rate, wait=_together_seconds(header.channels))
+            if part:
+                blocks = _within(blocks, reader, part, out_rate)
             written = _decode_blocks(_named_blocks(source, blocks), sink, progress)
         size = handle.tell() if source != "-" else 0
     seconds = written / out_rate
+    kbps = header.frame_bits * header.frame_rate / 1000 if part else size * 8 / seconds / 1000 if seconds else 0.0
     return FileReport(
-        source, target, seconds, header.channels, out_rate, tokens.rate, size,
-        size * 8 / seconds / 1000 if seconds else 0.0, seconds / (time.perf_counter() - started), len(reader.damaged),
-        (reader.cut,) if reader.cut else (),
+        source, target, seconds, header.channels, out_rate, tokens.rate, size, kbps,
+        seconds / (time.perf_counter() - started), len(reader.damaged), (reader.cut,) if reader.cut else (),
     )  # fmt: skip
 
 
-def provenance(source: str, model: SemanticCodec) -> str:
+def provenance(source: str, model: SemanticCodec, part: Part | None = None) -> str:
     """What decoded audio says of itself, so that a later run knows what it is; empty for what comes through a pipe."""
     if not Path(source).is_file():
         return ""
     digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]
-    return f"decoded by semcodec: tokens {digest}, {type(model).__name__}"
+    times = f", {part.start:g} s to {'the end' if part.stop is None else f'{part.stop:g} s'}" if part else ""
+    return f"decoded by semcodec: tokens {digest}, {type(model).__name__}{times}"
 
 
 def _check_heard(source: str, stream: Encoding) -> None:
@@ -226,6 +237,27 @@ def _decode_blocks(blocks: Iterator[np.ndarray], sink: soundfile.SoundFile, prog
     return written
 
 
+def _samples_before(reader: ContainerReader, out_rate: int) -> int:
+    """Samples that lie before the first frame that is read."""
+    return math.floor(reader.first * reader.header.spec.samples_per_frame(out_rate))
+
+
+def _within(blocks: Iterator[np.ndarray], reader: ContainerReader, part: Part, out_rate: int) -> Iterator[np.ndarray]:
+    """Of blocks ``(n, channels)`` those of a part."""
+    first, last = (None if time is None else round(min(time, LONGEST_SECONDS) * out_rate) for time in (part.start, part.stop))
+    at, written = _samples_before(reader, out_rate), 0
+    assert first is not None
+    for block in blocks:
+        wanted = block[max(0, first - at) : None if last is None else max(0, last - at)]
+        at, written = at + len(block), written + len(wanted)
+        yield wanted
+        if last is not None and at >= last:
+            break
+    if not written:
+        seconds = (reader.samples or reader.covered) / reader.header.sample_rate
+        raise CodecError(f"there is nothing from {part.start:g} s on; it ends at {seconds:.2f} s")
+
+
 def _named_blocks(source: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     with _named_errors(source):
         yield from blocks
@@ -249,7 +281,7 @@ def decoded_blocks(
     """
     stream = model.stream_decoder(tokens, grid)
     resampler = Resampler(model.sample_rate, out_rate, len(tokens.codes))
-    ready = 0
+    ready = _samples_before(reader, out_rate)
     failure: list[ContainerError] = []
     for codes in _pieces(_until_damage(reader, failure), round(wait * tokens.frame_rate)):
         # Never reaches into the last token, which may be mostly padding: the decoder looks ahead at least one token.

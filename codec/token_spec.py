@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from quantizers.packing import bits_for
 
@@ -49,6 +50,15 @@ class TokenSpec:
     def bitrate(self) -> float:
         """Bits per second of one channel, before container overhead."""
         return self.frame_rate * self.bits_per_frame
+
+    def samples_per_frame(self, sample_rate: int) -> Fraction:
+        """Of audio at a rate in Hz.
+
+        Example:
+            >>> TokenSpec((8192,), 50.0, "0123456789abcdef").samples_per_frame(11_025)
+            Fraction(441, 2)
+        """
+        return Fraction(round(self.model_rate / self.frame_rate) * sample_rate, self.model_rate)
 
     def first(self, streams: int) -> TokenSpec:
         """Of the first streams alone."""

@@ -189,6 +189,10 @@ class Tokens:
             longest if time is None or time * self.frame_rate >= longest else math.floor(time * self.frame_rate + 0.5)
             for time in (start, stop)
         )
+        return self.between(first, last)
+
+    def between(self, first: int, last: int) -> Tokens:
+        """As `slice`, between two frames."""
         counts = np.maximum(np.minimum(as_array(self.frames), last) - first, 0)
         begin = math.floor(first * self._samples_per_frame)
         samples = as_array(self.lengths) - begin
@@ -223,7 +227,7 @@ class Tokens:
     @property
     def _samples_per_frame(self) -> Fraction:
         """At the rate of the audio."""
-        return Fraction(round(self.model_rate / self.frame_rate) * self.sample_rate, self.model_rate)
+        return self.spec.samples_per_frame(self.sample_rate)
 
     def _length(self, frames: int, samples: int) -> int:
         """So many samples, or as near to that as so many frames allow."""

@@ -51,12 +51,15 @@ def decode_all(inputs: list[str], output: str | None, options: DecodeOptions, ov
     """Runs ``codec decode``; how many files were not whole."""
     jobs = plan(inputs, output, frozenset({".sct"}), DECODED)
     codec = load_codec(options.model, device=options.device, decoder=options.decoder)
-    todo = left_to_do(jobs, overwrite, decoded(codec, options.sample_rate))
+    part = options.part
+    todo = left_to_do(jobs, overwrite, decoded(codec, options.sample_rate, part))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        return decode_file(codec, job.source, job.target, options.sample_rate, options.conceal, progress)
+        where = job.source, job.target
+        return decode_file(codec, *where, options.sample_rate, options.conceal, progress, part, options.quick)
 
-    return run(jobs, todo, work, _files_at_once(codec), options.json, "decoding", seconds_of_tokens)
+    seconds = seconds_of_tokens if part is None else lambda _: None
+    return run(jobs, todo, work, _files_at_once(codec), options.json, "decoding", seconds)
 
 
 def _check_suffix(output: str | None, format: str) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from codec import __version__
 from codec.cli.commands import LazyGroup
-from codec.cli.options import DecodeOptions, EncodeOptions
+from codec.cli.options import DecodeOptions, EncodeOptions, seconds_of
 from codec.cli.terminal import give_up_output, use_any_encoding
+from codec.container.part import Part
 from codec.errors import CodecError
+
+if TYPE_CHECKING:
+    from codec.tokens import Tokens
 
 OURS = ("codec", "quantizers", "train", "eval", "benchmarks")
 """Packages of this project: what they lack is a mistake here, and shows where."""
@@ -33,6 +37,8 @@ Decoder = Annotated[
     str, typer.Option("--decoder", help="fast, or diffusion for a model that was trained with such a decoder beside it.")
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: a GPU if there is one.")]
+Start = Annotated[str | None, typer.Option("--from", metavar="TIME", help="In seconds, or as 1:02:03; default: the beginning.")]
+Stop = Annotated[str | None, typer.Option("--to", metavar="TIME", help="In seconds, or as 1:02:03; default: the end.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per file on standard output, nothing else.")]
 
 
@@ -105,6 +111,11 @@ def decode(
     decoder: Decoder = "fast",
     sample_rate: Annotated[int | None, typer.Option(help="Of the output in Hz; default: that of the original.")] = None,
     conceal: Annotated[bool, typer.Option("--conceal", help="Mute damaged chunks, and take files that break off.")] = False,
+    start: Start = None,
+    stop: Stop = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="With --from: begin 2 s before it, not at the beginning; sounds the same.")
+    ] = False,
     stream: Annotated[
         bool, typer.Option("--stream", help="Live: from pipe to pipe, sound as soon as it is ready; IN is -.")
     ] = False,
@@ -115,12 +126,19 @@ def decode(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Decode tokens to audio of exactly the original length and sample rate.
+    """Decode tokens to audio of exactly the original length and sample rate, or the part between --from and --to.
 
+    A part has the samples of the whole, which everything before it is decoded for; with --quick it takes no longer than it
+    lasts, and oscillators and noise begin elsewhere.
     x.sct becomes x.decoded.wav, in folders too: no recording is replaced. Exit code 1: the container breaks off, and
     what is there was decoded (--conceal, --stream).
     """
-    options = DecodeOptions(model, device, decoder, sample_rate, conceal, json)
+    part = None if start is None and stop is None else Part(seconds_of(start) or 0.0, seconds_of(stop))
+    if stream and part:
+        raise CodecError("--from and --to are for files, not for --stream")
+    if quick and not start:
+        raise CodecError("--quick goes with --from")
+    options = DecodeOptions(model, device, decoder, sample_rate, conceal, json, part, quick)
     if stream:
         from codec.cli.live import decode_live
 
@@ -136,14 +154,34 @@ def decode(
 def cut(
     source: Annotated[str, typer.Argument(metavar="IN", help=".sct file.")],
     output: Annotated[str, typer.Option("--output", "-o", help=".sct file.")],
-    rate: Annotated[int, typer.Option(help="Tokens per second that stay.")] = 50,
+    rate: Annotated[int | None, typer.Option(help="Tokens per second that stay; default: all.")] = None,
+    start: Start = None,
+    stop: Stop = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
 ) -> None:
-    """Lower the bitrate of a .sct file without decoding it: the last acoustic tokens of every frame are left out."""
+    """Take a part out of a .sct file, or lower its bitrate, without decoding: the last acoustic tokens are left out."""
     from codec.cli.cut import cut_file
 
-    header = cut_file(source, output, rate, overwrite)
-    print(f"{output}: {rate} tokens/s, {header.frame_rate * header.frame_bits / 1000:.2f} kbps")
+    if rate is None and start is None and stop is None:
+        raise CodecError("say what stays: --rate, --from, --to")
+    _show(output, cut_file(source, output, rate, seconds_of(start) or 0.0, seconds_of(stop), overwrite))
+
+
+@app.command()
+def cat(
+    sources: Annotated[list[str], typer.Argument(metavar="IN...", help=".sct files of one model, rate and vocabulary.")],
+    output: Annotated[str, typer.Option("--output", "-o", help=".sct file.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
+) -> None:
+    """Put .sct files behind each other without decoding them."""
+    from codec.cli.cut import join_files
+
+    _show(output, join_files(sources, output, overwrite))
+
+
+def _show(output: str, tokens: Tokens) -> None:
+    kbps = len(tokens) * tokens.bitrate / 1000
+    print(f"{output}: {float(tokens.duration[0]):.2f} s, {tokens.rate:g} tokens/s, {kbps:.2f} kbps")
 
 
 @app.command()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from codec.container.part import Part
+from codec.errors import CodecError
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class DecodeOptions:
         sample_rate: of the output in Hz; None: that of the original.
         conceal: mute damaged chunks.
         json: reports as JSON lines.
+        part: that is wanted; None: all.
+        quick: begin shortly before the part.
     """
 
     model: str
@@ -51,3 +57,25 @@ class DecodeOptions:
     sample_rate: int | None
     conceal: bool
     json: bool
+    part: Part | None
+    quick: bool
+
+
+def seconds_of(time: str | None) -> float | None:
+    """A time of the command line.
+
+    Raises:
+        CodecError: it is none.
+
+    Example:
+        >>> seconds_of("30.5"), seconds_of("1:02:03")
+        (30.5, 3723.0)
+    """
+    if time is None:
+        return None
+    if not re.fullmatch(r"(\d+:)?(\d+:)?\d+(\.\d*)?", time):
+        raise CodecError(f"{time} is no time; seconds are, as 90.5, and 1:30.5 and 1:02:03")
+    seconds = 0.0
+    for digits in time.split(":"):
+        seconds = 60 * seconds + float(digits)
+    return seconds

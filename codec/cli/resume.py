@@ -13,6 +13,7 @@ import soundfile
 from codec.cli.plan import Job
 from codec.container.arrays import read_facts
 from codec.container.header import MAGIC, Header
+from codec.container.part import Part
 from codec.errors import CodecError
 from codec.files import provenance
 from codec.protocol import SemanticCodec
@@ -123,7 +124,7 @@ def encoded(wanted: Settings) -> Look:
     return look
 
 
-def decoded(model: SemanticCodec, sample_rate: int | None) -> Look:
+def decoded(model: SemanticCodec, sample_rate: int | None, part: Part | None) -> Look:
     """Looks at audio files: those that say that they were decoded from these very tokens are done."""
 
     def look(job: Job) -> str:
@@ -133,10 +134,10 @@ def decoded(model: SemanticCodec, sample_rate: int | None) -> Look:
             with soundfile.SoundFile(os.fsencode(job.target)) as handle:
                 found = handle.comment, handle.samplerate
             with open(job.source, "rb") as source:
-                wanted = provenance(job.source, model), Header.read(source).sample_rate if sample_rate is None else sample_rate
+                rate = Header.read(source).sample_rate if sample_rate is None else sample_rate
         except (OSError, soundfile.SoundFileError, CodecError):
             return "is there already"
-        if found == wanted and found[0]:
+        if found == (provenance(job.source, model, part), rate) and found[0]:
             return DONE
         return "is there already, and was not decoded from these tokens in this way"
 

@@ -6,6 +6,7 @@ a stream can be written before its end is known. Nothing that a file declares is
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import zlib
@@ -18,6 +19,7 @@ from codec.arrays import as_array, as_integers, given
 from codec.container.entropy import EntropyModel
 from codec.container.frames import pack_frames, unpack_frames
 from codec.container.header import Header
+from codec.container.part import Part
 from codec.container.reader import LENGTH, TRAILER, ContainerReader
 from codec.errors import ContainerError
 from codec.tokens import Tokens, count_frames
@@ -103,37 +105,59 @@ def save(tokens: Tokens, path: str | os.PathLike[str], entropy: EntropyModel | N
         writer.close(int(tokens.lengths[0]))
 
 
-def read(path: str | os.PathLike[str], entropy: EntropyModel | None = None) -> Tokens:
-    """Reads a whole ``.sct`` file.
+def read(
+    path: str | os.PathLike[str], start: float = 0.0, stop: float | None = None, entropy: EntropyModel | None = None
+) -> Tokens:
+    """Reads a ``.sct`` file, or the part of it between two times, of which only the chunks are read that it needs.
+
+    The codes are those of ``read(path).slice(start, stop)``. That slice knows everything before it, and so it is decoded to the
+    samples of the whole file, in as much time. A part that was read knows 2 s on either side: its sound takes no longer than it
+    lasts, and differs in where oscillators and noise begin, which samples tell and ears do not.
 
     Args:
         path: of the file.
+        start: in seconds.
+        stop: in seconds; default: the end.
         entropy: tables of the model that made it, if they are not the bundled model's.
 
     Raises:
         ContainerError: it is not one, or is damaged.
+        CodecError: times before the beginning, or in the wrong order.
     """
+    part = Part(start, stop)
     try:
         with open(path, "rb") as source:
             reader = ContainerReader(source, entropy=entropy)
-            codes = list(reader.chunks())
+            return _tokens(reader, part)
     except OSError as error:
-        raise ContainerError(f"{os.fspath(path)}: {error.strerror}") from error
+        raise ContainerError(f"{os.fspath(path)}: {error.strerror or error}") from error
     except ContainerError as error:
         raise ContainerError(f"{os.fspath(path)}: {error}") from error
+
+
+def _tokens(reader: ContainerReader, part: Part) -> Tokens:
     header = reader.header
-    assert reader.samples is not None
-    whole = np.concatenate(
-        [np.zeros((header.channels, len(header.codebook_sizes), 0), np.int64), *map(as_array, codes)], axis=2
-    )
-    needed = count_frames(reader.samples, header.sample_rate, header.frame_rate)
-    return Tokens(
-        codes=given(whole),
-        counts=None if whole.shape[2] == needed else given(np.full(header.channels, whole.shape[2])),
-        lengths=given(np.full(header.channels, reader.samples)),
+    is_whole = part == Part()
+    if not is_whole:
+        reader.only(*part.in_context(header.spec, header.sample_rate))
+    nothing = np.zeros((header.channels, len(header.codebook_sizes), 0), np.int64)
+    codes = np.concatenate([nothing, *map(as_array, reader.chunks())], axis=2)
+    frames, per_frame = codes.shape[2], header.spec.samples_per_frame(header.sample_rate)
+    samples = math.floor(frames * per_frame)
+    if reader.samples is not None:
+        samples = max(0, reader.samples - math.floor(reader.first * per_frame))
+    needed = count_frames(samples, header.sample_rate, header.frame_rate)
+    tokens = Tokens(
+        codes=given(codes),
+        counts=None if frames == needed else given(np.full(header.channels, frames)),
+        lengths=given(np.full(header.channels, samples)),
         sample_rate=header.sample_rate,
         frame_rate=header.frame_rate,
         codebook_sizes=header.codebook_sizes,
         model=header.model,
         model_rate=header.model_rate,
     )
+    if is_whole:
+        return tokens
+    first, last = part.frames(header.frame_rate)
+    return tokens.between(min(first - reader.first, frames), frames if last is None else min(last - reader.first, frames))

@@ -6,6 +6,7 @@ chunk reading goes on at the next intact one, and a chunk that breaks off gives 
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import zlib
@@ -63,6 +64,7 @@ class ContainerReader:
     Attributes:
         header: its header.
         samples: per channel, known after the last chunk; of a container that breaks off, what its frames cover.
+        first, last: the frames that `only` asked for; last is None for the end.
         damaged: numbers of damaged chunks that were concealed.
         cut: with ``conceal``: how the container breaks off, or empty.
     """
@@ -73,6 +75,8 @@ class ContainerReader:
         self.header = Header.read(source)
         self.conceal, self.entropy = conceal, entropy
         self.samples: int | None = None
+        self.first = 0
+        self.last: int | None = None
         self.damaged: list[int] = []
         self.cut = ""
         self._ahead = _Lookahead(source)
@@ -85,22 +89,57 @@ class ContainerReader:
         """Samples per channel, at the original's rate, that the frames read so far hold."""
         return self._frames * self.header.sample_rate * 1000 // round(self.header.frame_rate * 1000)
 
+    def only(self, first: int, last: int | None) -> None:
+        """Asks for some frames, before any chunk is read: chunks before them are passed over, those behind never looked at.
+
+        Args:
+            first: frame.
+            last: the one behind the last; None: to the end. If it is there, `samples` stays unknown.
+        """
+        self.first, self.last = first, last
+        usual, passed = self.header.chunk_frames, 0
+        if self.header.entropy is None:
+            size = CHUNK.size + self.header.payload_bytes(usual)
+            passed = min(first // usual, max(0, self._ahead.left() - TRAILER.size) // size)
+            self._ahead.pass_over(passed * size)
+            self._bytes = passed * size
+        else:
+            while (passed + 1) * usual <= first:
+                head = self._ahead.peek(0, CHUNK.size + LENGTH.size)
+                if len(head) < CHUNK.size + LENGTH.size or CHUNK.unpack(head[: CHUNK.size])[0] != usual:
+                    break
+                size = len(head) + int.from_bytes(head[CHUNK.size :], "little")
+                self._ahead.pass_over(size)
+                self._bytes += size
+                passed += 1
+        self._number, self._frames = passed, passed * usual
+
     def chunks(self) -> Iterator[Tensor]:
-        """Yields ``(channels, S, n)`` codes.
+        """Yields ``(channels, S, n)`` codes, of all frames or of those that `only` asked for.
 
         Raises:
             ContainerError: damaged, or more frames than the sample count explains.
             TruncatedError: it breaks off; what is there has been yielded.
         """
+        for codes in self._codes():
+            before = self._frames - codes.shape[2]
+            wanted = codes[:, :, max(0, self.first - before) : None if self.last is None else max(0, self.last - before)]
+            if wanted.shape[2]:
+                yield given(wanted)
+            if self.last is not None and self._frames >= self.last:
+                self._frames = self.last
+                return
+        self._finish()
+
+    def _codes(self) -> Iterator[np.ndarray]:
         for piece in self._pieces():
             if piece.intact:
-                yield given(self._unpack(piece))
+                yield self._unpack(piece)
             elif piece.whole:
-                yield given(self._stand_in(piece.frames))
+                yield self._stand_in(piece.frames)
             elif (beginning := self._beginning(piece)).shape[2]:
                 self._frames += beginning.shape[2]
-                yield given(beginning)
-        self._finish()
+                yield beginning
 
     def skim(self) -> Iterator[int]:
         """Yields the frames of every chunk, checked but not unpacked: needs no entropy tables.
@@ -304,8 +343,27 @@ class _Lookahead:
         return bytes(self._held[start : start + size])
 
     def skip(self, size: int) -> None:
-        """Moves on."""
+        """Moves on, over what was looked at."""
         del self._held[:size]
+
+    def left(self) -> int:
+        """Bytes to the end; 0 where a stream cannot tell."""
+        if not self._source.seekable():
+            return 0
+        here = self._source.tell()
+        end = self._source.seek(0, os.SEEK_END)
+        self._source.seek(here)
+        return end - here + len(self._held)
+
+    def pass_over(self, size: int) -> None:
+        """Moves on, over anything."""
+        beyond = size - len(self._held)
+        self.skip(size)
+        if beyond > 0 and self._source.seekable():
+            self._source.seek(beyond, os.SEEK_CUR)
+        else:
+            while beyond > 0 and (passed := self._source.read(min(beyond, 1 << 16))):
+                beyond -= len(passed)
 
 
 def shipped_entropy(header: Header) -> EntropyModel:

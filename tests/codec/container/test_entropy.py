@@ -258,10 +258,10 @@ def test_layout_is_the_documented_one(entropy: EntropyModel) -> None:
 def test_other_tables_are_named(entropy: EntropyModel, tmp_path) -> None:
     tokens = make_tokens(np.stack(clips(0)[:1]))
     save(tokens, tmp_path / "x.sct", entropy)
-    assert torch.equal(read(tmp_path / "x.sct", entropy).codes, tokens.codes)
+    assert torch.equal(read(tmp_path / "x.sct", entropy=entropy).codes, tokens.codes)
     other = save_entropy({25_000: tables_for(seed=5)}, MODEL, tmp_path / FILE)
     with pytest.raises(ContainerError, match="other entropy tables"):
-        read(tmp_path / "x.sct", other)
+        read(tmp_path / "x.sct", entropy=other)
     with pytest.raises(ContainerError, match=f"tables of model {MODEL}"):
         read(tmp_path / "x.sct")
     with pytest.raises(ContainerError, match="header names"):

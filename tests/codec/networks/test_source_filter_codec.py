@@ -128,13 +128,13 @@ def test_a_container_can_be_cut(model: Codec, tmp_path: Path, capsys: pytest.Cap
     assert torch.equal(again.codes, few.codes)
     assert torch.equal(model.decode(again), model.decode(few))
     for words, message in (
-        (["many.sct", "-o", "few.sct"], "--overwrite replaces it"),
-        (["many.sct", "-o", "many.sct", "--overwrite"], "never the input"),
+        (["many.sct", "-o", "few.sct", "--rate", "50"], "--overwrite replaces it"),
+        (["many.sct", "-o", "many.sct", "--rate", "50", "--overwrite"], "never the input"),
         (
             ["many.sct", "-o", "x.sct", "--rate", "60"],
             "not in a stream of 3 tokens at 25 frames/s: 25, 50, 75",
         ),
-        (["nothing.sct", "-o", "x.sct"], "No such file"),
+        (["nothing.sct", "-o", "x.sct", "--rate", "50"], "No such file"),
     ):
         with pytest.raises(SystemExit) as caught:
             main(["cut", *(str(tmp_path / word) if word.endswith(".sct") else word for word in words)])
