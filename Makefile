@@ -72,10 +72,12 @@ peers: $(VENV)/.dev $(CORPUS)/clips.jsonl
 	$(BIN)/python -m train.peers dac_16khz --corpus $(CORPUS) -o $(PROBE)/peers/dac --minutes $(PEER_MINUTES)
 	$(BIN)/python -m train.peers plain --corpus $(CORPUS) -o $(PROBE)/peers/plain --minutes $(PEER_MINUTES)
 
-# make exam: one card of ours beside Opus, Codec 2 and the peers that were trained, in card/. EXAM_CLIPS=FOLDER: on your own clips.
+# make exam: one card of ours beside Opus, Codec 2 and the peers that were trained, in card/. EXAM_CLIPS=FOLDER: on your own clips;
+# EXAM_LANGUAGE=CORPUS: with what tokens cost a language model, some minutes more for each codec.
 EXAM_PEERS := $(foreach peer,encodec dac plain,$(if $(wildcard $(PROBE)/peers/$(peer)/peer.json),peer:$(PROBE)/peers/$(peer)))
 exam: $(VENV)/.dev
-	$(BIN)/codec exam semcodec $(EXAM_PEERS) --asr $(ASR) -o card $(if $(EXAM_CLIPS),--clips $(EXAM_CLIPS)) || [ $$? -eq 1 ]
+	$(BIN)/codec exam semcodec $(EXAM_PEERS) --asr $(ASR) -o card $(if $(EXAM_CLIPS),--clips $(EXAM_CLIPS)) \
+		$(if $(EXAM_LANGUAGE),--language $(EXAM_LANGUAGE)) || [ $$? -eq 1 ]
 	mkdir -p benchmarks/results/exam
 	cp card/card.json benchmarks/results/exam/$(if $(EXAM_CLIPS),$(notdir $(EXAM_CLIPS:/=)),small).json
 	$(BIN)/python -m benchmarks.exam.leaderboard

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.exam.columns import COSTS, GROUPS, LANGUAGE, TOKENS, Column
+from benchmarks.exam.columns import COSTS, DELAY, GROUPS, LANGUAGE, TOKENS, Column
 from benchmarks.exam.cost import Cost
 from benchmarks.exam.opening import ANCHORS
 from codec.atomic import atomic_write
@@ -198,10 +198,18 @@ def _figure(rows: Sequence[Row], metric: MetricInfo, worth: Mapping[str, str]) -
 
 
 def best(codecs: Sequence[Examined], group: str, column: Column) -> set[str]:
-    """Names of the codecs whose figure is the best of a column; anchors do not take part, nor does a lone codec."""
+    """Names of the codecs whose figure is the best of a column.
+
+    Neither anchors take part nor figures that a codec was trained with; a lone figure is not the best of anything.
+    """
     values = {codec.name: value for codec in codecs if (value := distance(codecs, codec, group, column)) is not None}
-    own = {codec.name: values[codec.name] for codec in codecs if codec.name in values and not codec.anchor}
+    own = {codec.name: values[codec.name] for codec in codecs if codec.name in values and _competes(codec, group, column.key)}
     return {name for name, value in own.items() if value == min(own.values())} if len(own) > 1 else set()
+
+
+def _competes(codec: Examined, group: str, key: str) -> bool:
+    figure = codec.figures.get(group, {}).get(key)
+    return not codec.anchor and (figure is None or figure.trained_with is None)
 
 
 def distance(codecs: Sequence[Examined], codec: Examined, group: str, column: Column) -> float | None:
@@ -217,6 +225,8 @@ def distance(codecs: Sequence[Examined], codec: Examined, group: str, column: Co
 
 def value_of(codec: Examined, group: str, key: str) -> float | None:
     """A figure of a codec, or of its cost."""
+    if group == "cost" and key == DELAY:
+        return None if codec.anchor else codec.delay
     if group == "cost":
         return None if codec.cost is None else getattr(codec.cost, key)
     figure = codec.figures.get(group, {}).get(key)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.exam.card import Card, Examined, best, read_card
 from benchmarks.exam.columns import Column
-from benchmarks.exam.markdown import cell, kbps, lead, notes, table, title
+from benchmarks.exam.markdown import cell, kbps, lead, notes, revision, table, title
 
 ROOT = Path(__file__).parents[2]
 CARDS, PAGE = ROOT / "benchmarks" / "results" / "exam", ROOT / "docs" / "leaderboard.md"
@@ -40,7 +40,7 @@ def page(cards: Sequence[Card]) -> str:
 def _part(card: Card) -> str:
     source = card.provenance
     about = (
-        f"{source.date[:10]}, semcodec {source.semcodec}, revision {str(source.revision)[:12]}; {source.clips} clips, hash "
+        f"{source.date[:10]}, semcodec {source.semcodec}{revision(card)}; {source.clips} clips, hash "
         f"{source.data_hash[:16]}; words heard by {card.asr}."
     )
     parts = [f"## {source.data}", about, lead(card), _headlines(card)]

@@ -31,13 +31,19 @@ def markdown(card: Card) -> str:
     parts += [
         "## Where it comes from",
         "",
-        f"semcodec {source.semcodec}, revision {source.revision}; {source.data}, {source.clips} clips, hash "
+        f"semcodec {source.semcodec}{revision(card)}; {source.data}, {source.clips} clips, hash "
         f"{source.data_hash[:16]}; words heard by {card.asr}; seed {source.seed}; Python {source.python} on {source.machine}; "
         f"{source.date}.",
         "",
         "\n".join(f"- {codec.name}: version {codec.version}" for codec in card.codecs if not codec.anchor),
     ]
     return "\n".join(parts) + "\n"
+
+
+def revision(card: Card) -> str:
+    """Of the source, where it is known, to be put behind the version."""
+    commit, plus, changes = (card.provenance.revision or "").partition("+")
+    return f", revision {commit[:12]}{plus}{changes}" if commit else ""
 
 
 def examined_names(card: Card) -> list[str]:
@@ -49,8 +55,9 @@ def lead(card: Card) -> str:
     """What the figures are."""
     quick = " This is the quick exam: few clips, not all metrics." if card.quick else ""
     return (
-        "Means over clips with 95 % bootstrap intervals; **bold** is best of its column, the original and noise aside; "
-        f"↑ higher is better, ↓ lower, = nearest the original's. {DAGGER} marks what a codec was trained with, or nearly so: "
+        "Means over clips with 95 % bootstrap intervals; **bold** is best of its column, the original, noise and what is "
+        "marked aside; ↑ higher is better, ↓ lower, = nearest the original's. "
+        f"{DAGGER} marks what a codec was trained with, or nearly so: "
         f"no evidence for it.{quick}"
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.exam.card import Card, Examined, value_of
 from benchmarks.exam.columns import BANDS, PROFILE, Axis
 from benchmarks.exam.opening import NOISE, ORIGINAL
+from eval.reconstruction.trained import DAGGER
 
 ENDS = {"dwer": (100.0, 0.0), "gross_pitch_error": (100.0, 0.0), "kept_noise30": (0.0, 100.0), "kept_shift": (0.0, 100.0)}
 """Worst and best of figures that noise or the sound itself have not, or have by chance."""
@@ -22,11 +23,13 @@ class Dot:
     Attributes:
         x, y: in pixels.
         title: what is said of it when it is pointed at.
+        hollow: the codec was trained with it.
     """
 
     x: float
     y: float
     title: str
+    hollow: bool
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,9 @@ def _profile(codecs: Sequence[Examined], inside: Sequence[Examined], number: int
         place = position(codecs, codec, axis)
         if place is not None:
             value = value_of(codec, axis.group, axis.key)
-            dots.append(Dot(LABEL + place * WIDTH, TOP + ROW * (row + 0.5), f"{codec.name}, {axis.title}: {value:.3g}"))
+            figure = codec.figures[axis.group][axis.key]
+            hollow = figure.trained_with is not None
+            title = f"{codec.name}, {axis.title}: {value:.3g}{DAGGER if hollow else ''}"
+            dots.append(Dot(LABEL + place * WIDTH, TOP + ROW * (row + 0.5), title, hollow))
     before = any(other.colour == codec.colour for other in inside[:number])
     return Profile(codec.name, codec.colour, before, tuple(dots))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +39,7 @@ SCALES = {
     "chromatic": tuple(range(12)),
 }
 DRUM_CHANNEL = 9
+NEEDS_MIDO = "source 'soundfont' needs mido: pip install 'semcodec[speech]'"
 Event = tuple[int, int, int, int, int]
 """Tick, length in ticks, channel, key, velocity."""
 
@@ -51,6 +54,10 @@ def soundfont_clips(packages: Path, hours: float) -> Iterator[Recording]:
     Raises:
         CodecError: fluidsynth, mido or a SoundFont is missing.
     """
+    if shutil.which("fluidsynth") is None:
+        raise CodecError("source 'soundfont' needs fluidsynth: apt-get install fluidsynth")
+    if importlib.util.find_spec("mido") is None:
+        raise CodecError(NEEDS_MIDO)
     fonts = []
     for package, file in SOUNDFONTS.items():
         fetch_package(packages, package)
@@ -90,8 +97,11 @@ def play(folder: Path, fonts: list[Path], number: int) -> Path:
         command = ["fluidsynth", "-n", "-i", "-q", "-g", "0.6", "-r", str(SAMPLE_RATE), "-T", "flac", "-F", str(staged)]
         try:
             subprocess.run([*command, str(fonts[number % len(fonts)]), str(score)], check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise CodecError(f"source 'soundfont' needs fluidsynth: apt-get install fluidsynth ({error})") from error
+        except OSError as error:
+            raise CodecError(f"source 'soundfont' needs fluidsynth: apt-get install fluidsynth ({error.strerror})") from error
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+            raise CodecError(f"fluidsynth cannot play {fonts[number % len(fonts)]}: {said[-1]}") from error
     return path
 
 
@@ -104,7 +114,7 @@ def write_piece(path: Path, rng: np.random.Generator) -> None:
     try:
         import mido
     except ImportError as error:
-        raise CodecError("source 'soundfont' needs mido: pip install 'semcodec[speech]'") from error
+        raise CodecError(NEEDS_MIDO) from error
     scale, root = SCALES[rng.choice(list(SCALES))], int(rng.integers(0, 12))
     parts = [part for part in (_chords, _bass, _tune, _runs) if rng.random() < 0.55] or [_tune]
     track, events = mido.MidiTrack(), []

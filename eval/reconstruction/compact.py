@@ -53,7 +53,7 @@ def print_compact(results: Results, summaries: Sequence[Summary], console: Conso
         table.add_row(escape(codec), "–" if kbps is None or codec == "original" else number(kbps), *cells)
     console.print(table, highlight=False)
     for line in footnotes(codecs, {column.metric.name for column in columns}, asr):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _chosen(results: Results, summaries: Sequence[Summary], room: int) -> list[_Column]:

@@ -42,17 +42,18 @@ def on_note(wave: np.ndarray, pitch: float, random: np.random.Generator) -> np.n
     Args:
         wave: ``(samples,)`` int16 with something voiced in it.
         pitch: MIDI number, 60 is middle C; need not be whole.
-        random: decides about vibrato.
+        random: decides everything else.
 
     Raises:
         CodecError: parselmouth is missing.
     """
     try:
         import parselmouth
-        from parselmouth.praat import call
+        from parselmouth.praat import call, run
     except ImportError as error:
-        raise CodecError("sung_pitch needs parselmouth: pip install semcodec[eval]") from error
+        raise CodecError("sung_pitch needs Praat: pip install praat-parselmouth") from error
     sound = parselmouth.Sound(wave.astype(np.float64) / 32768, SAMPLE_RATE)
+    run(f"random_initializeWithSeedUnsafelyButPredictably ({random.integers(2**31)})")  # consonants get pulses at random
     seconds = len(wave) / SAMPLE_RATE
     manipulation = call(sound, "To Manipulation", STEP_SECONDS, LOWEST_HZ, HIGHEST_HZ)
     depth, phase = random.uniform(0, VIBRATO), random.uniform(0, 2 * np.pi)

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from codec.errors import CodecError
 from eval.semantics.interface import Embedder
 from eval.semantics.xares.examples import XARES_RATE
 
 
+class _NotAsked(Enum):
+    """What X-ARES, which knows no masks, says of them."""
+
+    NOT_ASKED = "not asked"
+
+
+NOT_ASKED = _NotAsked.NOT_ASKED
+
+
 class _AsEncoder(nn.Module):
     """What both packages call; made for one embedder by `wrap`.
+
+    Args:
+        train: XARES-LLM says it of its benchmark of trainable encoders.
 
     Attributes:
         sampling_rate: that audio must come in, in Hz.
@@ -23,24 +37,29 @@ class _AsEncoder(nn.Module):
 
     embedder: Embedder
 
-    def __init__(self) -> None:
+    def __init__(self, train: bool = False) -> None:
         super().__init__()
+        if train:
+            raise CodecError(f"{self.embedder.name} cannot be trained inside XARES-LLM; choose a benchmark of frozen encoders")
         self.sampling_rate = XARES_RATE
         self.output_dim = self.embedder.dim
         self.hop_size_in_ms = self.embedder.hop_seconds * 1000
 
-    @torch.inference_mode()
-    def forward(self, audio: Tensor, audio_attention_mask: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        """X-ARES: ``(B, samples)`` → ``(B, T, D)``, padding and all. XARES-LLM gives a mask, and gets one.
+    @torch.no_grad()  # not inference_mode: XARES-LLM trains a projector on what comes out
+    def forward(
+        self, audio: Tensor, audio_attention_mask: Tensor | _NotAsked | None = NOT_ASKED
+    ) -> Tensor | tuple[Tensor, Tensor | None]:
+        """X-ARES: ``(B, samples)`` → ``(B, T, D)``, padding and all. XARES-LLM gives a mask or None, and gets one or None.
 
         Args:
             audio: ``(B, samples)`` or ``(samples,)``.
             audio_attention_mask: ``(B, samples)``, 1 where there is audio; only that is then looked at.
         """
         rows = (audio[None] if audio.ndim == 1 else audio).float().cpu().numpy()
-        if audio_attention_mask is None:
+        if not isinstance(audio_attention_mask, Tensor):
             vectors = self.embedder.embed(list(rows), self.sampling_rate)
-            return torch.stack([torch.from_numpy(v).float() for v in vectors]).to(audio.device)
+            whole = torch.stack([torch.from_numpy(v).float() for v in vectors]).to(audio.device)
+            return (whole, None) if audio_attention_mask is None else whole
         lengths = audio_attention_mask.reshape(len(rows), -1).sum(1).long().tolist()
         vectors = self.embedder.embed([row[:n] for row, n in zip(rows, lengths, strict=True)], self.sampling_rate)
         longest = max(len(v) for v in vectors)

@@ -184,6 +184,39 @@ def test_best_is_the_best_of_codecs_in_the_right_direction(made: tuple[Path, int
     assert best(codecs[:3], "speech", stoi) == set()
 
 
+def test_what_a_codec_was_trained_with_is_neither_the_best_nor_a_full_dot(made: tuple[Path, int]) -> None:
+    card = read_card(made[0] / "card.json")
+    mel = next(column for column in GROUPS["speech"] if column.key == "mel_distance")
+    figures = [codec.figures["speech"]["mel_distance"] for codec in card.codecs[2:]]
+    assert [figure.trained_with is None for figure in figures] == [True, False]
+    assert figures[1].value < figures[0].value
+    third = replace(card.codecs[2], name="opus@6")
+    assert best([*card.codecs, third], "speech", mel) == {"codec2@1300", "opus@6"}
+    assert best(card.codecs, "speech", mel) == set()  # of one figure that counts
+    ours = next(p for band in bands(marked_words(card)) for p in band.profiles if p.codec == "semcodec@25")
+    assert [dot.title.partition(", ")[2] for dot in ours.dots if dot.hollow] == ["PESQ-WB: 1.2†"]
+
+
+def marked_words(card: Card) -> Card:
+    """The same as if ours had been trained with PESQ and had 1.2 of it."""
+    ours = card.codecs[-1]
+    pesq = replace(ours.figures["speech"]["pesq_wb"], value=1.2, trained_with="for a test")
+    return replace(
+        card, codecs=[*card.codecs[:-1], replace(ours, figures={"speech": {**ours.figures["speech"], "pesq_wb": pesq}})]
+    )
+
+
+def test_delays_stand_beside_what_codecs_wait_for(made: tuple[Path, int]) -> None:
+    card = read_card(made[0] / "card.json")
+    delay = next(column for column in card.columns["cost"] if column.key == "delay")
+    assert delay.heading == "delay, ms"
+    lines = markdown(card).split("## Cost")[1].splitlines()
+    assert [line for line in lines if line.startswith("| ")][2:] == [
+        f"| codec2@1300 | {card.codecs[2].kbps:.2f} | 20.0 |",
+        f"| semcodec@25 | {card.codecs[3].kbps:.2f} | **0.000** |",
+    ]
+
+
 def test_the_small_set_is_the_same_everywhere_and_has_everything(tmp_path: Path) -> None:
     small = material(None, tmp_path, quick=False)
     assert {group: len(clips) for group, clips in small.groups.items()} == {"speech": 5, "music": 4, "sound": 4, "tones": 25}

@@ -82,6 +82,13 @@ def test_a_piece_is_played_once(tmp_path: Path) -> None:
     assert soundfont.play(tmp_path, [soundfont_file], 0).stat().st_mtime_ns == before
 
 
+def test_a_missing_player_shows_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundfont, "fetch_package", lambda *_: pytest.fail("fetched"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CodecError, match="apt-get install fluidsynth"):
+        soundfont.soundfont_clips(tmp_path, 1.0)
+
+
 @pytest.mark.parametrize("source", ["kokoro:", "tones:many", "soundfont:0", "tones:nan"])
 def test_hours_must_be_a_number_above_0(source: str, tmp_path: Path) -> None:
     with pytest.raises(CodecError, match=f"source {source}: the hours must be a number above 0"):

@@ -300,6 +300,8 @@ def test_sung_notes_have_the_pitch_that_they_say(pitch: float) -> None:
     spoken = sum(np.sin(2 * np.pi * 150 * n * time) / n for n in range(1, 20))
     sung = singing.on_note((8_000 * np.asarray(spoken)).astype(np.int16), pitch, np.random.default_rng(0))
     assert len(sung) == pytest.approx(16_000 * singing.SECONDS, rel=0.05)
+    again = singing.on_note((8_000 * np.asarray(spoken)).astype(np.int16), pitch, np.random.default_rng(0))
+    np.testing.assert_array_equal(sung, again)
     tracked = parselmouth.Sound(sung / 32768, 16_000).to_pitch(0.01, 75, 600).selected_array["frequency"]
     voiced = tracked[tracked > 0]
     assert len(voiced) > 0.7 * len(tracked)

@@ -400,6 +400,30 @@ def test_adapter_has_both_signatures() -> None:
     assert not features[1, 50:].any()
 
 
+def test_xares_llm_can_train_on_what_it_is_given() -> None:
+    """As its model does: the encoder without gradients, then a projector with them. Tensors of inference refused that."""
+    encoder, projector = wrap(Spectrum())(train=False), torch.nn.Linear(24, 4)  # type: ignore[arg-type]
+    with torch.no_grad():
+        features, mask = encoder(torch.randn(2, 20_000), torch.ones(2, 20_000))
+    projector(features).sum().backward()
+    assert projector.weight.grad is not None
+    assert projector.weight.grad.abs().sum() > 0
+    assert mask.shape[-1] == features.shape[1]
+
+
+def test_xares_llm_without_a_mask_gets_a_pair() -> None:
+    """What its checker of encoders asks for; X-ARES, which names no mask, gets the features alone."""
+    encoder, audio = wrap(Spectrum())(), torch.randn(3, 50_000)  # type: ignore[arg-type]
+    features, mask = encoder(audio, None)
+    assert mask is None
+    assert features.equal(encoder(audio))
+
+
+def test_xares_llm_cannot_train_an_embedder() -> None:
+    with pytest.raises(CodecError, match="spectrum cannot be trained inside XARES-LLM"):
+        wrap(Spectrum())(train=True)  # type: ignore[arg-type]
+
+
 def test_class_names_differ_by_rate_and_stream() -> None:
     names = ["semcodec@50:semantic", "semcodec@100:semantic", "semcodec@50:both", "logmel"]
     assert [class_name(name) for name in names] == [
