@@ -28,6 +28,8 @@ function replace(main, ...nodes) {
   });
 }
 
+const times = (count) => ["never", "once", "twice"][count] ?? `${count} times`;
+
 function show({ title, closes, raters, trials }) {
   document.getElementById("title").textContent = title;
   document.getElementById("when").textContent = closes ? `open until ${new Date(closes).toLocaleString()}` : "open without end";
@@ -40,7 +42,7 @@ function show({ title, closes, raters, trials }) {
   const sounds = [...trials].sort((a, b) => a.heard - b.heard).map(({ clip, domain, heard }) => row(clip, domain, String(heard)));
   replace(document.getElementById("main"),
     el("h1", { text: `${raters.length} ${raters.length === 1 ? "rater" : "raters"}, ${complete} finished` }),
-    el("p", { class: "lead", text: least === 0 ? `${missing.length} of ${trials.length} trials were heard by nobody yet.` : `Every trial was heard ${least} times at least; ${missing.length} of ${trials.length} no more often.` }),
+    el("p", { class: "lead", text: least === 0 ? `${missing.length} of ${trials.length} trials were heard by nobody yet.` : `Every trial was heard ${times(least)}${missing.length < trials.length ? ` at least; ${missing.length} of ${trials.length} no more often` : ""}.` }),
     table("Raters", ["name", "trials", "set-up", "a trial takes", "last seen"], people),
     table("Trials, the least heard first", ["clip", "domain", "heard"], sounds),
   );
