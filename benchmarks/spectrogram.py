@@ -63,7 +63,7 @@ def draw(panels: Sequence[tuple[str, np.ndarray | Tokens]], sample_rate: int, pa
     try:
         import matplotlib
     except ImportError as error:
-        raise CodecError("pictures need matplotlib: pip install semcodec[plot]") from error
+        raise CodecError("pictures need matplotlib: pip install 'semcodec[plot]'") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
     from PIL import Image

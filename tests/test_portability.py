@@ -1,8 +1,9 @@
-"""What a program must not take for granted of its system: POSIX, or a UTF-8 locale."""
+"""What a program must not take for granted of its system: POSIX, a UTF-8 locale, or a shell that leaves brackets alone."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,3 +71,23 @@ def test_what_depends_on_it_is_found() -> None:
     assert [line for line, _ in sorted(problems(source))] == [1, 2, 3, 4, 5, 6, 7, 17]
     with pytest.raises(SyntaxError):
         list(problems("def f[T](x: T) -> T: ..."))
+
+
+def unquoted(text: str) -> list[str]:
+    """Commands that zsh would refuse ("no matches found") and PowerShell would take apart at commas."""
+    return re.findall(r"pip install (?:-\S+ )*[\w.-]*\[[^]]*\]", text)
+
+
+def test_extras_are_quoted_wherever_somebody_may_copy_them() -> None:
+    pages = [
+        ROOT / "README.md",
+        ROOT / "Makefile",
+        *sorted(ROOT.glob("docs/*.md")),
+        *sorted(ROOT.glob(".github/workflows/*.yml")),
+    ]
+    assert not {str(path.relative_to(ROOT)): found for path in (*FILES, *pages) if (found := unquoted(path.read_text("utf-8")))}
+    assert unquoted("pip install -e .[dev] && pip install semcodec[web,serve]") == [
+        "pip install -e .[dev]",
+        "pip install semcodec[web,serve]",
+    ]
+    assert not unquoted("pip install 'semcodec[web]' -e '.[dev]'")

@@ -34,7 +34,7 @@ def read_config(path: Path, overrides: list[str]) -> TrainConfig:
     try:
         import yaml
     except ImportError as error:
-        raise CodecError("training needs pyyaml: pip install semcodec[train]") from error
+        raise CodecError("training needs pyyaml: pip install 'semcodec[train]'") from error
     from pydantic import ValidationError
 
     from train.config import TrainConfig

@@ -63,7 +63,7 @@ def join() -> Place:
     try:
         from accelerate import PartialState
     except ImportError as error:
-        raise CodecError("training needs accelerate: pip install semcodec[train]") from error
+        raise CodecError("training needs accelerate: pip install 'semcodec[train]'") from error
     state = PartialState(cpu=not torch.cuda.is_available())
     return Place(state.process_index, state.num_processes, state.device)
 

@@ -69,7 +69,7 @@ class Stage:
             CodecError: something is missing, or what is there was made with another config.
         """
         if find_spec("tensorboard") is None:
-            raise CodecError("training needs tensorboard: pip install semcodec[train]")
+            raise CodecError("training needs tensorboard: pip install 'semcodec[train]'")
         if self.name in config.given:
             return
         if self.done(config) or _exists(config, self.begun):

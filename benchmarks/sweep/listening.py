@@ -110,7 +110,7 @@ def strip(wave: np.ndarray, sample_rate: int) -> bytes:
         from matplotlib import colormaps
         from PIL import Image
     except ImportError as error:
-        raise CodecError("pictures need matplotlib: pip install semcodec[plot]") from error
+        raise CodecError("pictures need matplotlib: pip install 'semcodec[plot]'") from error
     level = log_spectrogram(wave)
     top = min(level.shape[0], round(level.shape[0] * 8_000 / (sample_rate / 2)))
     shade = np.clip((level[:top][::-1] + 100) / 80, 0, 1)

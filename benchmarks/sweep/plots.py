@@ -254,7 +254,7 @@ def _pyplot() -> Any:
     try:
         import matplotlib
     except ImportError as error:
-        raise CodecError("plots need matplotlib: pip install semcodec[plot]") from error
+        raise CodecError("plots need matplotlib: pip install 'semcodec[plot]'") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -115,7 +115,7 @@ def template_of(name: str, *folders: Path) -> Template:
     try:
         import jinja2
     except ImportError as error:
-        raise CodecError("reports need jinja2: pip install semcodec[plot]") from error
+        raise CodecError("reports need jinja2: pip install 'semcodec[plot]'") from error
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, HERE]),
         autoescape=True,

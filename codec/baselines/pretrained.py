@@ -23,7 +23,7 @@ def transformers() -> ModuleType:
     try:
         import transformers
     except ImportError as error:
-        raise CodecError("this codec needs transformers: pip install semcodec[baselines]") from error
+        raise CodecError("this codec needs transformers: pip install 'semcodec[baselines]'") from error
     return transformers
 
 

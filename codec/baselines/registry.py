@@ -166,7 +166,7 @@ def _open_program(name: CodecName) -> ProgramCodec:
 
 def _missing_for(name: str, network: _Network) -> str:
     if importlib.util.find_spec(network.package) is None:
-        return f"needs the package {network.package}: pip install semcodec[baselines]"
+        return f"needs the package {network.package}: pip install 'semcodec[baselines]'"
     return _reason(lambda: require_weights(name))
 
 

@@ -48,7 +48,7 @@ def network(path: Path | None) -> Any:
     try:
         from snac import SNAC
     except ImportError as error:
-        raise CodecError("snac_24khz needs the package snac: pip install semcodec[baselines]") from error
+        raise CodecError("snac_24khz needs the package snac: pip install 'semcodec[baselines]'") from error
     model = at_random(lambda: SNAC(**asdict(SHAPE)))
     if path is not None:
         load_tensors(model, path)

@@ -46,7 +46,7 @@ def network(path: Path | None) -> Any:
     try:
         from speechtokenizer import SpeechTokenizer
     except ImportError as error:
-        raise CodecError(f"speechtokenizer needs the package {error.name}: pip install semcodec[baselines]") from error
+        raise CodecError(f"speechtokenizer needs the package {error.name}: pip install 'semcodec[baselines]'") from error
     model = at_random(lambda: SpeechTokenizer(asdict(SHAPE) | {"strides": list(SHAPE.strides)}))
     if path is not None:
         load_tensors(model, path)

@@ -40,7 +40,9 @@ def show_models(json: bool) -> None:
                 console.print(f"      {command[0]}")
 
 
-_COMMAND = re.compile(r"codec models --fetch [\w./@=-]+|pip install [\w.[\],=-]+|apt-get install [\w.+-]+(?: [\w.+-]+)*")
+_COMMAND = re.compile(
+    r"codec models --fetch [\w./@=-]+|pip install (?:'[^']+'|[\w.=-]+)|apt-get install [\w.+-]+(?: [\w.+-]+)*"
+)
 """In a sentence about what is missing; ``--json`` has all of the sentence."""
 
 

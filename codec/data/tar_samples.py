@@ -81,7 +81,7 @@ def tar_samples(path: Path, wanted: Callable[[str, int], bool], compressed: bool
     try:
         from webdataset.tariterators import group_by_keys
     except ImportError as error:
-        raise CodecError(f"tar shards need {error.name}: pip install semcodec[tokenize]") from error
+        raise CodecError(f"tar shards need {error.name}: pip install 'semcodec[tokenize]'") from error
     damage: Exception | None = None
 
     def members(archive: tarfile.TarFile) -> Iterator[dict[str, Any]]:

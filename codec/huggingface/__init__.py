@@ -34,4 +34,4 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "transformers":
             raise
-        raise CodecError("models for transformers need it: pip install semcodec[hf]") from error
+        raise CodecError("models for transformers need it: pip install 'semcodec[hf]'") from error

@@ -138,7 +138,7 @@ def _dpm(velocity: Velocity, schedule: Schedule, x: Tensor, steps: int) -> Tenso
     try:
         from diffusers import DPMSolverMultistepScheduler
     except ImportError as error:
-        raise CodecError("DPM-Solver++ needs diffusers: pip install semcodec[official]") from error
+        raise CodecError("DPM-Solver++ needs diffusers: pip install 'semcodec[official]'") from error
     # A step without any signal has no finite log-SNR.
     bar = schedule.alphas_cumprod.double().cpu().clamp_min(2.0**-24)
     ratios = bar / torch.cat([torch.ones(1, dtype=torch.float64), bar[:-1]])

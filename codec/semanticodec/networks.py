@@ -72,4 +72,4 @@ def _diffusers() -> Any:
 
 
 def _missing(error: ImportError) -> CodecError:
-    return CodecError(f"SemantiCodec's decoder needs {error.name}: pip install semcodec[official]")
+    return CodecError(f"SemantiCodec's decoder needs {error.name}: pip install 'semcodec[official]'")

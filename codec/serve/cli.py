@@ -33,7 +33,7 @@ def serve(
         from codec.serve.limits import Limits
         from codec.serve.workspace import Workspace
     except ImportError as error:
-        raise CodecError(f"the service needs {error.name}: pip install semcodec[serve]") from error
+        raise CodecError(f"the service needs {error.name}: pip install 'semcodec[serve]'") from error
     from codec.hub import load_own
     from codec.threads import one_each
 

@@ -33,7 +33,7 @@ def execute_on_ray(
     try:
         import ray
     except ImportError as error:
-        raise CodecError(f"--ray needs {error.name}: pip install semcodec[ray]") from error
+        raise CodecError(f"--ray needs {error.name}: pip install 'semcodec[ray]'") from error
     _connect(address, workers)
     gpus = 1 if device.startswith("cuda") else 0
     workers = workers or max(1, int(ray.cluster_resources().get("GPU" if gpus else "CPU", 1)))

@@ -156,7 +156,7 @@ def _write_parquet(rows: list[dict[str, Any]], path: Path) -> None:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise CodecError("Parquet needs pyarrow: pip install semcodec[stats]") from error
+        raise CodecError("Parquet needs pyarrow: pip install 'semcodec[stats]'") from error
     with atomic_path(path) as temporary:
         parquet.write_table(pyarrow.Table.from_pylist(rows), temporary)
 
@@ -170,7 +170,7 @@ def plot(analysis: Analysis) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise CodecError("plots need matplotlib: pip install semcodec[plot]") from error
+        raise CodecError("plots need matplotlib: pip install 'semcodec[plot]'") from error
     domains = list(dict.fromkeys(mean.domain for mean in analysis.means))
     names = [c.name for c in analysis.study.conditions if any(m.condition == c.name for m in analysis.means)]
     low, high, label = SCALES[analysis.study.mode]

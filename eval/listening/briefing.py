@@ -100,7 +100,7 @@ def _questions(path: Path) -> tuple[Question, ...]:
     try:
         import yaml
     except ImportError as error:
-        raise CodecError("questions need pyyaml: pip install semcodec[web]") from error
+        raise CodecError("questions need pyyaml: pip install 'semcodec[web]'") from error
     try:
         found = TypeAdapter(tuple[Question, ...]).validate_python(yaml.safe_load(_read(path)))
     except yaml.YAMLError as error:
@@ -140,5 +140,5 @@ def as_html(markdown: str) -> str:
     try:
         from markdown_it import MarkdownIt
     except ImportError as error:
-        raise CodecError("instructions need markdown-it-py: pip install semcodec[web]") from error
+        raise CodecError("instructions need markdown-it-py: pip install 'semcodec[web]'") from error
     return str(MarkdownIt("commonmark", {"html": False}).disable("image").render(markdown))

@@ -104,7 +104,7 @@ def _write_picture(wave: np.ndarray, sample_rate: int, path: Path) -> None:
     try:
         from matplotlib.image import imsave
     except ImportError as error:
-        raise CodecError("pictures need matplotlib: pip install semcodec[plot]") from error
+        raise CodecError("pictures need matplotlib: pip install 'semcodec[plot]'") from error
     padded = np.pad(wave, N_FFT // 2)
     starts = np.linspace(0, len(wave) - 1, COLUMNS).astype(int)
     frames = padded[starts[:, None] + np.arange(N_FFT)] * np.hanning(N_FFT)

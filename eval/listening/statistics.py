@@ -214,7 +214,7 @@ def mixed_model(ratings: Sequence[Rating], base: str) -> list[Effect]:
         import pandas
         import statsmodels.formula.api as smf
     except ImportError as error:
-        raise CodecError(f"the mixed model needs {error.name}: pip install semcodec[stats]") from error
+        raise CodecError(f"the mixed model needs {error.name}: pip install 'semcodec[stats]'") from error
     import warnings
 
     rows = [(r.rater, r.clip, r.condition, r.score) for r in ratings]

@@ -90,7 +90,7 @@ def loudness(wave: np.ndarray, sample_rate: int) -> float:
     try:
         import pyloudnorm
     except ImportError as error:
-        raise CodecError("equal loudness needs pyloudnorm: pip install semcodec[web]") from error
+        raise CodecError("equal loudness needs pyloudnorm: pip install 'semcodec[web]'") from error
     import warnings
 
     with warnings.catch_warnings():

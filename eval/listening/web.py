@@ -95,7 +95,7 @@ def new_app(title: str) -> FastAPI:
         from fastapi.exceptions import RequestValidationError
         from fastapi.responses import JSONResponse
     except ImportError as error:
-        raise CodecError("pages need fastapi and uvicorn: pip install semcodec[web]") from error
+        raise CodecError("pages need fastapi and uvicorn: pip install 'semcodec[web]'") from error
     app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
 
     def refuse(request: Request, error: Exception) -> JSONResponse:
@@ -139,7 +139,7 @@ def run_server(app: Any, host: str, port: int, ready: Callable[[int], None]) -> 
     try:
         import uvicorn
     except ImportError as error:
-        raise CodecError("pages need fastapi and uvicorn: pip install semcodec[web]") from error
+        raise CodecError("pages need fastapi and uvicorn: pip install 'semcodec[web]'") from error
     import socket
 
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)

@@ -98,7 +98,7 @@ def metrics() -> list[Metric]:
         import pesq as _pesq  # noqa: F401 - missing packages show now, not at the first clip
         import pystoi as _pystoi  # noqa: F401
     except ImportError as error:
-        raise CodecError(f"PESQ and STOI need {error.name}: pip install semcodec[eval]") from error
+        raise CodecError(f"PESQ and STOI need {error.name}: pip install 'semcodec[eval]'") from error
     return [
         Metric("pesq_wb", "MOS", True, ("speech",), lambda pair: pesq(pair, "wb"), "ITU-T P.862.2"),
         Metric("pesq_nb", "MOS", True, ("speech",), lambda pair: pesq(pair, "nb"), "ITU-T P.862.1"),

@@ -42,7 +42,7 @@ class DistillMos:
         try:
             from distillmos import ConvTransformerSQAModel
         except ImportError as error:
-            raise CodecError(f"DistillMOS needs {error.name}: pip install semcodec[eval]") from error
+            raise CodecError(f"DistillMOS needs {error.name}: pip install 'semcodec[eval]'") from error
         with contextlib.redirect_stdout(io.StringIO()):  # it tells where its weights lie
             self._model = ConvTransformerSQAModel().eval()
 
@@ -64,7 +64,7 @@ def metrics() -> list[Metric]:
     try:
         from speechmos import dnsmos as _dnsmos  # noqa: F401 - a missing package shows now, not at the first clip
     except ImportError as error:
-        raise CodecError(f"DNSMOS needs {error.name}: pip install semcodec[eval]") from error
+        raise CodecError(f"DNSMOS needs {error.name}: pip install 'semcodec[eval]'") from error
     scores = Once(dnsmos)
     cite = "Reddy et al., DNSMOS P.835, arXiv 2110.01763"
     four = [

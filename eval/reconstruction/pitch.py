@@ -59,7 +59,7 @@ def track(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         import librosa
     except ImportError as error:
-        raise CodecError(f"pitch errors need {error.name}: pip install semcodec[eval]") from error
+        raise CodecError(f"pitch errors need {error.name}: pip install 'semcodec[eval]'") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # clips shorter than a frame are padded
         frequency, voiced, _ = librosa.pyin(

@@ -205,5 +205,5 @@ def _pyarrow_parquet() -> Any:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise CodecError("results are kept as Parquet and need pyarrow: pip install semcodec[eval]") from error
+        raise CodecError("results are kept as Parquet and need pyarrow: pip install 'semcodec[eval]'") from error
     return pyarrow.parquet

@@ -29,7 +29,7 @@ class SpeakerSimilarity:
         except ImportError as error:
             # Its own requirements name a webrtcvad that no longer imports and a 'typing' that shadows Python's.
             raise CodecError(
-                f"speaker similarity needs {error.name}: pip install semcodec[eval] && pip install --no-deps resemblyzer"
+                f"speaker similarity needs {error.name}: pip install 'semcodec[eval]' && pip install --no-deps resemblyzer"
             ) from error
         self._prepare = resemblyzer.preprocess_wav
         self._encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)

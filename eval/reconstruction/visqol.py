@@ -32,7 +32,7 @@ class Visqol:
         try:
             from visqol import VisqolApi
         except ImportError as error:
-            raise CodecError(f"ViSQOL needs {error.name}: pip install semcodec[eval]") from error
+            raise CodecError(f"ViSQOL needs {error.name}: pip install 'semcodec[eval]'") from error
         self._mode = mode
         self.sample_rate = SPEECH_RATE if mode == "speech" else AUDIO_RATE
         self._api = VisqolApi()

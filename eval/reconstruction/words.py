@@ -71,7 +71,7 @@ def normaliser(language: str) -> Callable[[str], str]:
         from whisper_normalizer.basic import BasicTextNormalizer
         from whisper_normalizer.english import EnglishTextNormalizer
     except ImportError as error:
-        raise CodecError(f"word error rates need {error.name}: pip install semcodec[eval]") from error
+        raise CodecError(f"word error rates need {error.name}: pip install 'semcodec[eval]'") from error
     return EnglishTextNormalizer() if language == "en" else BasicTextNormalizer()
 
 
@@ -95,7 +95,7 @@ def recogniser(name: str = "pocketsphinx") -> Recogniser:
         return _faster_whisper(model) if kind == "faster-whisper" else _transformers(model)
     except ImportError as error:
         extra = "asr" if kind == "faster-whisper" else "eval"
-        raise CodecError(f"{kind} needs {error.name}: pip install semcodec[{extra}]") from error
+        raise CodecError(f"{kind} needs {error.name}: pip install 'semcodec[{extra}]'") from error
     except Exception as error:  # whatever hub, file formats and engines raise
         reason = " ".join(str(error).split())
         raise CodecError(f"{kind} cannot open {model!r}, neither as a folder nor from the hub: {reason[:200]}") from error
@@ -105,7 +105,7 @@ def _pocketsphinx() -> Recogniser:
     try:
         from pocketsphinx import Decoder
     except ImportError as error:
-        raise CodecError(f"word error rates need {error.name}: pip install semcodec[eval]") from error
+        raise CodecError(f"word error rates need {error.name}: pip install 'semcodec[eval]'") from error
     decoder = Decoder(samprate=SAMPLE_RATE, cmn="batch", logfn=os.devnull)
 
     def recognise(wave: np.ndarray, language: str) -> str:
@@ -179,7 +179,7 @@ def metrics(asr: str = "pocketsphinx") -> list[Metric]:
     try:
         import jiwer as _jiwer  # noqa: F401 - a missing package shows now, not at the first clip
     except ImportError as error:
-        raise CodecError(f"word error rates need {error.name}: pip install semcodec[eval]") from error
+        raise CodecError(f"word error rates need {error.name}: pip install 'semcodec[eval]'") from error
     normaliser("en")
     recognise = remembered(recogniser(asr))
     spoken, heard = Once(partial(_listen, recognise=recognise)), Once(partial(_compare, recognise=recognise))

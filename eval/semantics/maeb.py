@@ -90,7 +90,7 @@ class MaebModel:
         try:
             from mteb.models.model_meta import ModelMeta
         except ImportError as error:
-            raise CodecError(f"MAEB needs {error.name}: pip install semcodec[maeb]") from error
+            raise CodecError(f"MAEB needs {error.name}: pip install 'semcodec[maeb]'") from error
         name = "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in self.embedder.name)
         known = {"name": f"semcodec/{name}", "revision": __version__, "embed_dim": self.embedder.dim, "modalities": ["audio"]}
         return ModelMeta.create_empty(overwrites=known)

@@ -93,7 +93,7 @@ def test_teachers_that_cannot_be_had_are_named(tmp_path: Path, monkeypatch: pyte
         module.locate(tmp_path / "nowhere")
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     (tmp_path / "model.bin").touch()
-    with pytest.raises(CodecError, match=r"^distillation from Whisper needs faster-whisper: pip install semcodec\[asr\]"):
+    with pytest.raises(CodecError, match=r"^distillation from Whisper needs faster-whisper: pip install 'semcodec\[asr\]'"):
         module.locate(tmp_path)
 
 

@@ -73,7 +73,7 @@ def locate(name: str | Path) -> Path:
     nothing = f"{name}: no folder with a CTranslate2 Whisper model (model.bin)"
     if not all(map(find_spec, ("ctranslate2", "faster_whisper"))):
         raise CodecError(
-            f"{'' if here else nothing + '; '}distillation from Whisper needs faster-whisper: pip install semcodec[asr]"
+            f"{'' if here else nothing + '; '}distillation from Whisper needs faster-whisper: pip install 'semcodec[asr]'"
         )
     if here:
         return Path(name)

@@ -36,7 +36,7 @@ def needs() -> None:
         CodecError: it is not installed.
     """
     if find_spec("parselmouth") is None:
-        raise CodecError("pitch labels need praat-parselmouth: pip install semcodec[train]")
+        raise CodecError("pitch labels need praat-parselmouth: pip install 'semcodec[train]'")
 
 
 def track(wave: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def need_pyarrow() -> ModuleType:
         import pyarrow
         import pyarrow.parquet  # a submodule that must be imported to be there
     except ImportError as error:
-        raise CodecError(f"Parquet and Arrow files need {error.name}: pip install semcodec[tokenize]") from error
+        raise CodecError(f"Parquet and Arrow files need {error.name}: pip install 'semcodec[tokenize]'") from error
     return pyarrow
 
 

@@ -65,7 +65,7 @@ function sliders({ button, set, scores, shown }, { min, max, step, page, words, 
   });
   const rows = made.map(({ id, slider, value }, i) => el("div", { class: "rate" }, button(id, letter(i), " sound", letter(i)), slider, value));
   return {
-    node: el("div", { class: "mushra" }, el("div", { class: "rate scale", "aria-hidden": "true" }, el("span"), el("div", { class: "labels" }, ...words.map((text) => el("span", { text }))), el("span")), ...rows),
+    node: el("div", { class: "mushra" }, el("div", { class: "rate scale", "aria-hidden": "true" }, el("span"), el("div", { class: "labels" }, ...words.map((text) => el("span", { text: text.replace("perceptible", "per\u00adcep\u00adtible") }))), el("span")), ...rows),
     update: () => made.forEach(({ paint }) => paint()),
     focus: (index) => made[index].slider.focus({ preventScroll: true }),
     keys: [[`A – ${letter(shown.stimuli.length - 1)}`, "hear a sound"], ["← →", "rate it"]],

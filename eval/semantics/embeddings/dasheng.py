@@ -27,7 +27,7 @@ def dasheng(source: str) -> ClipEmbedder:
     try:
         from dasheng.pretrained import pretrained
     except ImportError as error:
-        raise CodecError("Dasheng needs its package: pip install semcodec[encoders]") from error
+        raise CodecError("Dasheng needs its package: pip install 'semcodec[encoders]'") from error
     try:
         if source in SIZES:
             address = pretrained.PRETRAINED_CHECKPOINTS[SIZES[source]]

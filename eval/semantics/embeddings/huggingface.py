@@ -102,7 +102,7 @@ def _load(kind: str, source: str, **options: object) -> tuple[Any, Any]:
     try:
         import transformers
     except ImportError as error:
-        raise CodecError(f"{source} needs the transformers library: pip install semcodec[encoders]") from error
+        raise CodecError(f"{source} needs the transformers library: pip install 'semcodec[encoders]'") from error
     try:
         extractor = transformers.AutoFeatureExtractor.from_pretrained(source)
         model, info = getattr(transformers, kind).from_pretrained(source, output_loading_info=True, **options)

@@ -28,7 +28,7 @@ def whisper_ct2(folder: str | Path) -> ClipEmbedder:
         import ctranslate2
         from faster_whisper.feature_extractor import FeatureExtractor
     except ImportError as error:
-        raise CodecError("Whisper in CTranslate2 form needs faster-whisper: pip install semcodec[asr]") from error
+        raise CodecError("Whisper in CTranslate2 form needs faster-whisper: pip install 'semcodec[asr]'") from error
     if not (Path(folder) / "model.bin").is_file():
         raise CodecError(f"{folder}: no CTranslate2 Whisper model (model.bin) here")
     try:

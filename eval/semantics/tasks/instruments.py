@@ -137,7 +137,7 @@ def write_score(path: Path, program: int, notes: Sequence[Note]) -> None:
     try:
         import mido
     except ImportError as error:
-        raise CodecError("instrument tasks need mido: pip install semcodec[eval]") from error
+        raise CodecError("instrument tasks need mido: pip install 'semcodec[eval]'") from error
     second = 2 * TICKS
     track = mido.MidiTrack([mido.Message("program_change", program=program, time=0)])
     wait = 0

@@ -32,7 +32,7 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     for package in ("transformers", "snac", "speechtokenizer"):
         monkeypatch.setitem(sys.modules, package, None)
     for name in ("mimi@n=8", "snac_24khz", "speechtokenizer"):
-        with pytest.raises(CodecError, match=r"pip install semcodec\[baselines\]"):
+        with pytest.raises(CodecError, match=r"pip install 'semcodec\[baselines\]'"):
             open_codec(name, trained_only=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 from pathlib import Path
@@ -75,3 +76,10 @@ def test_models_can_be_copied_at_80_columns(capsys: pytest.CaptureFixture[str], 
     assert "  semcodec-2" in told
     commands = [line.strip() for line in told if line.strip().startswith(("codec ", "pip ", "apt-get "))]
     assert all(not command.endswith((",", ";", ":")) for command in commands)
+
+
+def test_a_package_that_is_missing_is_a_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "snac" else there(name, *rest))
+    show_models(json=False)
+    assert "      pip install 'semcodec[baselines]'\n" in capsys.readouterr().out

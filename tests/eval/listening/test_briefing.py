@@ -93,12 +93,30 @@ def test_from_the_invitation_to_the_code(page: Any, new_study: Callable[..., Pat
         page.get_by_role("heading", name="1 rater, 1 finished").wait_for()
         page.get_by_text("2 of 3 trials were heard by nobody yet").wait_for()
         assert not serious(page)
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+        assert page.evaluate(SCROLLED) > 0
+        page.evaluate(
+            "() => { document.querySelector('.scroll').dataset.old = 'yes'; document.querySelector('.scroll').focus(); }"
+        )
+        page.locator(".scroll[data-old]").wait_for(state="detached")  # told anew
+        assert page.eval_on_selector(".scroll", "box => box.scrollLeft") > 0
+        assert page.evaluate("() => document.activeElement.className") == "scroll"
     write_analysis(analyse(folder), tmp_path / "out")
     assert list(csv.DictReader((tmp_path / "out" / "answers.csv").open())) == [
         {"rater": "5f0c", "age": "41", "music": "No", "more": ""}
     ]
     (comment,) = csv.DictReader((tmp_path / "out" / "comments.csv").open())
     assert comment["comment"] == "Loud, = good"
+
+
+SCROLLED = """() => {
+  const box = document.querySelector(".scroll"), name = box.querySelector("tbody th");
+  const before = name.getBoundingClientRect().left;
+  box.scrollLeft = 60;
+  return name.getBoundingClientRect().left === before ? box.scrollLeft : 0;
+}"""
+"""How far the first table moved while its first column stayed."""
 
 
 def test_who_may_see_what(new_study: Callable[..., Path], briefing: Briefing) -> None:

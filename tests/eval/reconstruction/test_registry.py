@@ -114,6 +114,6 @@ def test_names() -> None:
 )  # fmt: skip
 def test_a_missing_package_is_one_line(monkeypatch, package, metric) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(CodecError, match=rf"needs? {package}: pip install semcodec\[eval\]") as caught:
+    with pytest.raises(CodecError, match=rf"needs? {package}: pip install 'semcodec\[eval\]'") as caught:
         metrics([metric])
     assert "\n" not in str(caught.value)

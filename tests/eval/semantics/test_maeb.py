@@ -53,7 +53,7 @@ def test_what_it_cannot_hear_or_name_is_told() -> None:
     with pytest.raises(AudioError, match="hears audio only; the batch has text"):
         model.encode(DataLoader([{"text": "words"}]))
     if importlib.util.find_spec("mteb") is None:
-        with pytest.raises(CodecError, match=r"MAEB needs mteb: pip install semcodec\[maeb\]"):
+        with pytest.raises(CodecError, match=r"MAEB needs mteb: pip install 'semcodec\[maeb\]'"):
             _ = model.mteb_model_meta
     else:
         assert model.mteb_model_meta.name == "semcodec/logmel"
