@@ -80,6 +80,21 @@ def onnx(
 
 
 @app.command()
+def gpu(
+    clips: Annotated[list[Path] | None, typer.Argument(help="Recordings whose tokens are compared with a CPU's.")] = None,
+    model: Annotated[str, typer.Option("--model", "-m")] = "default",
+    device: Annotated[str, typer.Option(help="cuda, or cuda:1.")] = "cuda",
+    together: Annotated[int, typer.Option(min=1, help="Clips that go through together.")] = 32,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of each.")] = 20,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON lines.")] = None,
+) -> None:
+    """Hours of audio per second of a GPU, its memory, tokens beside a CPU's; and EnCodec, DAC and Mimi: semcodec[baselines]."""
+    from benchmarks.gpu import main
+
+    main(model, device, together, seconds, clips or [], output)
+
+
+@app.command()
 def entropy(
     corpus: Annotated[str, typer.Option(help="A folder made by codec train corpus.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "default",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json as jsonlib
 import tempfile
 import time
@@ -22,6 +21,7 @@ from codec.audio.io import read_audio, resample
 from codec.data.domains import DOMAINS
 from codec.data.store import Corpus
 from codec.errors import CodecError
+from codec.export.storage import squeezed
 from codec.export.write import write_onnx
 from codec.hub import load_codec, load_own
 from codec.model import Codec
@@ -42,7 +42,7 @@ class Row:
         form: of the weights.
         rate: tokens per second.
         megabytes: of all files, which serve every rate.
-        compressed: the same after gzip.
+        compressed: the same as a page fetches them.
         minutes: of audio that was encoded.
         flipped: share of tokens that are not those of torch, of every stream.
         wave: root mean square of the difference to torch's sound, both decoding the tokens of torch, over that of the sound.
@@ -81,7 +81,7 @@ def main(clips: Sequence[Path], corpus: Path | None, minutes: float, name: str, 
         with atomic_write(output) as handle:
             handle.write("".join(jsonlib.dumps(asdict(row)) + "\n" for row in rows).encode())
     table = Table(
-        "weights", "tokens/s", "MB", "gzip", "tokens flipped, by stream", "wave", "mel distance (torch)", "encode (torch)"
+        "weights", "tokens/s", "MB", "fetched", "tokens flipped, by stream", "wave", "mel distance (torch)", "encode (torch)"
     )
     for row in rows:
         flipped = " ".join(f"{share:.2%}" for share in row.flipped)
@@ -110,7 +110,7 @@ def _waves(clips: Sequence[Path], corpus: Path | None, minutes: float, sample_ra
 def _rows(model: Codec, form: str, folder: Path, waves: Sequence[np.ndarray]) -> list[Row]:
     files = write_onnx(model, folder, FORMS[form])
     sizes = [path.read_bytes() for path in files]
-    megabytes, compressed = sum(map(len, sizes)) / 1e6, sum(len(gzip.compress(data, 6)) for data in sizes) / 1e6
+    megabytes, compressed = sum(map(len, sizes)) / 1e6, sum(len(squeezed(data)) for data in sizes) / 1e6
     other = load_codec(folder, backend="onnx")
     rows = []
     for rate in sorted(model.rates):

@@ -112,7 +112,17 @@ def _speed_cells(row: dict[str, str | float]) -> list[str]:
 
 def onnx() -> str:
     """What ONNX files with weights of 16 and of 8 bits keep of tokens and sound, beside torch."""
-    header = ["weights", "MB", "tokens/s", "tokens flipped, by stream", "mel distance", "by torch", "encode", "by torch"]
+    header = [
+        "weights",
+        "MB",
+        "fetched",
+        "tokens/s",
+        "tokens flipped, by stream",
+        "mel distance",
+        "by torch",
+        "encode",
+        "by torch",
+    ]
     lines = _table(header)
     for row in (json.loads(line) for line in (RESULTS / "onnx.jsonl").read_text("utf-8").splitlines()):
         flipped = ", ".join(f"{share:.2%}" for share in row["flipped"])
@@ -120,7 +130,8 @@ def onnx() -> str:
             [f"{row[key]:.{digits}f}{unit}" for key in (name, f"{name}_torch")]
             for name, digits, unit in (("mel", 3, ""), ("encode", 0, " ×"))
         )
-        lines.append(_row([row["form"], f"{row['megabytes']:.0f}", str(row["rate"]), flipped, *sound, *speed]))
+        sizes = [f"{row[key]:.1f}" for key in ("megabytes", "compressed")]
+        lines.append(_row([row["form"], *sizes, str(row["rate"]), flipped, *sound, *speed]))
     return "\n".join(lines)
 
 

@@ -20,10 +20,11 @@ const options = {
 
 if (!model) throw new Error("name the folder that codec export --onnx FOLDER --int8 made");
 rmSync(target, { recursive: true, force: true });
-for (const folder of ["", "ort", "model"]) mkdirSync(join(target, folder), { recursive: true });
+for (const folder of ["", "ort", "model", "examples"]) mkdirSync(join(target, folder), { recursive: true });
 for (const name of ["index.html", "style.css"]) cpSync(join("page", name), join(target, name));
 for (const name of ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]) cpSync(join(runtime, name), join(target, "ort", name));
-for (const name of ["onnx.json", "encoder.onnx", "decoder.onnx", "weights.bin"]) cpSync(join(model, name), join(target, "model", name));
+for (const name of ["onnx.json", "encoder.onnx", "decoder.onnx", "weights.bin.gz"]) cpSync(join(model, name), join(target, "model", name));
+for (const name of ["speech.flac", "music.flac"]) cpSync(join("../tests/data", name), join(target, "examples", name));
 await build({ ...options, entryPoints: ["page/main.ts", "page/worker.ts"] });
 const files = readdirSync(target, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())

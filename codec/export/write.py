@@ -15,8 +15,8 @@ from codec.portable import NUMBERS, SETTINGS
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-WEIGHTS = "weights.bin"
-"""Of 8 bits, beside their graphs."""
+WEIGHTS, SQUEEZED = "weights.bin", "weights.bin.gz"
+"""Of 8 bits, beside their graphs: as onnxruntime reads them from a folder, and as a page fetches them."""
 
 
 def write_onnx(model: Codec, folder: Path, int8: bool = False) -> list[Path]:
@@ -25,10 +25,11 @@ def write_onnx(model: Codec, folder: Path, int8: bool = False) -> list[Path]:
     Args:
         model: of our own, read from a folder.
         folder: where to; may be the model's own.
-        int8: weights in ``weights.bin``, the large ones in 8 bits; else ``model.safetensors`` is what graphs refer to.
+        int8: weights in ``weights.bin``, the large ones in 8 bits, and the same in ``weights.bin.gz`` for browsers; else
+            ``model.safetensors`` is what graphs refer to.
 
     Returns:
-        All files of the exported model.
+        All files that onnxruntime reads.
 
     Raises:
         CodecError: not such a model, onnx is not installed, or the folder cannot be written.
@@ -36,7 +37,7 @@ def write_onnx(model: Codec, folder: Path, int8: bool = False) -> list[Path]:
     try:
         from codec.export.decoder import decoder_graph
         from codec.export.encoder import encoder_graph
-        from codec.export.storage import Beside, Packed, Storage
+        from codec.export.storage import Beside, Packed, Storage, squeezed
     except ImportError as error:
         raise CodecError(f"ONNX files need {error.name}: pip install 'semcodec[onnx]'") from error
     from codec.networks.source_filter_codec import SourceFilterNetworks
@@ -58,8 +59,9 @@ def write_onnx(model: Codec, folder: Path, int8: bool = False) -> list[Path]:
         _save(encoder_graph(networks, storage), folder / "encoder.onnx")
         _save(decoder_graph(networks, storage), folder / "decoder.onnx")
         if isinstance(storage, Packed):
-            with atomic_write(folder / WEIGHTS) as handle:
-                handle.write(bytes(storage.data))
+            for name, data in ((WEIGHTS, bytes(storage.data)), (SQUEEZED, squeezed(bytes(storage.data)))):
+                with atomic_write(folder / name) as handle:
+                    handle.write(data)
         with atomic_write(folder / SETTINGS) as handle:
             handle.write((json.dumps(_settings(model), indent=1) + "\n").encode())
     except OSError as error:

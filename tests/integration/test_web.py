@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 import codec
 from codec.arrays import as_array
-from codec.container.bitstream import read, save
+from codec.container.bitstream import ContainerReader, ContainerWriter, read, save
 from codec.model import Codec
-from tests.conftest import DATA
 from tests.eval.listening.axe import serious
 from tests.eval.listening.conftest import browser, page
 
@@ -83,6 +85,107 @@ def site(expected: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         thread.join()
 
 
+PATIENCE = 200_000
+"""Milliseconds, of a busy machine; an idle one needs 2 % of it."""
+
+
+@pytest.fixture(scope="module")
+def opened(site: str, expected: Path, browser: Any) -> Iterator[Any]:
+    """The page with a ``.sct`` file open."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(site)
+    page.set_input_files("#file", expected / "speech_25.sct")
+    page.wait_for_selector("#status:text-is('Done.')")
+    yield page
+    context.close()
+
+
+@needs_node
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [320, 390, 1100])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_phones_and_dark_rooms(opened: Any, width: int, scheme: str) -> None:
+    opened.set_viewport_size({"width": width, "height": 700})
+    opened.emulate_media(color_scheme=scheme)
+    assert opened.evaluate("() => document.documentElement.scrollWidth") <= width, "nothing lies beside the screen"
+    dark = opened.evaluate("() => matchMedia('(prefers-color-scheme: dark)').matches")
+    ink = opened.evaluate("() => getComputedStyle(document.body).color")
+    assert dark == (scheme == "dark") == (ink == "rgb(255, 255, 255)")
+    assert not serious(opened)
+
+
+@needs_node
+@pytest.mark.slow
+def test_everything_is_reached_by_keyboard_and_can_be_seen(opened: Any) -> None:
+    opened.evaluate("() => document.activeElement.blur()")
+    reached = []
+    for _ in range(20):
+        opened.keyboard.press("Tab")
+        name, seen = opened.evaluate(
+            """() => {
+                const at = document.activeElement;
+                const shown = at.type === "file" ? at.nextElementSibling : at;
+                return [at.id || at.dataset.example || at.value || at.tagName, getComputedStyle(shown).outlineStyle !== "none"];
+            }"""
+        )
+        if name == "BODY":
+            break
+        assert seen, name
+        reached.append(name)
+    wanted = ["record", "file", "speech.flac", "music.flac", "rate", "vocab", "play", "coded", "sct", "wav", "json", "share"]
+    assert [name for name in reached if name != "SUMMARY"] == wanted
+    opened.keyboard.press("2")
+    assert opened.is_checked("input[value=semantic]")
+
+
+def silence(seconds: int) -> dict[str, Any]:
+    with io.BytesIO() as sink:
+        soundfile.write(sink, np.zeros(8_000 * seconds, np.int16), 8_000, format="WAV", subtype="PCM_U8")
+        return {"name": "x.wav", "mimeType": "audio/wav", "buffer": sink.getvalue()}
+
+
+@needs_node
+@pytest.mark.slow
+def test_what_cannot_be_done_is_a_sentence_and_nothing_is_lost(opened: Any, expected: Path) -> None:
+    whole = (expected / "speech_25.sct").read_bytes()
+    foreign = io.BytesIO()
+    with io.BytesIO(whole) as source:
+        reader = ContainerReader(source)
+        writer = ContainerWriter(foreign, replace(reader.header, model="f" * 16))
+        for codes in reader.chunks():
+            writer.push(codes)
+        writer.close(int(reader.samples or 0))
+    cases = {
+        "longer than ten minutes": silence(601),
+        "cannot read that file": {"name": "x.mp3", "mimeType": "audio/mpeg", "buffer": b"nothing"},
+        "made by model ffffffffffffffff": {"name": "x.sct", "mimeType": "", "buffer": foreign.getvalue()},
+        "is damaged": {"name": "x.sct", "mimeType": "", "buffer": whole[:80] + bytes([whole[80] ^ 1]) + whole[81:]},
+    }
+    for message, file in cases.items():
+        opened.set_input_files("#file", file)
+        opened.wait_for_selector(f"#status.failed:has-text('{message}')")
+    opened.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError')); }"
+    )
+    opened.click("#record")
+    opened.wait_for_selector("#status.failed:has-text('no microphone that this page may use')")
+    opened.evaluate("() => { location.hash = 'AAA*'; }")
+    opened.wait_for_selector("#status.failed:has-text('copy all of it')")
+    assert opened.is_visible("#result")
+    assert "tokens" in opened.inner_text("#facts")
+
+
+@needs_node
+@pytest.mark.slow
+def test_a_browser_without_webassembly_is_told(site: str, expected: Path, page: Any) -> None:
+    page.add_init_script("delete globalThis.WebAssembly")
+    page.goto(site)
+    page.set_input_files("#file", expected / "speech_25.sct")
+    page.wait_for_selector("#status.failed:has-text('no WebAssembly')")
+
+
 @needs_node
 @pytest.mark.slow
 def test_the_page_codes_in_the_browser_and_without_a_network(site: str, expected: Path, page: Any, tmp_path: Path) -> None:
@@ -92,12 +195,15 @@ def test_the_page_codes_in_the_browser_and_without_a_network(site: str, expected
         waiting.value.save_as(tmp_path / link[1:])
         return tmp_path / link[1:]
 
-    page.set_default_timeout(200_000)  # of a busy machine; an idle one needs 2 % of it
+    page.set_default_timeout(PATIENCE)
     page.goto(site)
     page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
-    page.set_input_files("#file", DATA / "speech.flac")
+    page.focus("[data-example='speech.flac']")
+    page.keyboard.press("Enter")
+    other = page.context.new_page()
+    other.goto(site)  # from here on the page is in the background
     page.wait_for_selector("#status:text-is('Done.')")
-    assert not serious(page)
+    other.close()
     found, wanted = read(downloaded("#sct")), read(expected / "speech_50.sct")
     assert (found.codes != wanted.codes).sum() <= 1, "a rounding may flip one code in thousands"
     assert found.lengths.tolist() == wanted.lengths.tolist()

@@ -32,7 +32,10 @@ export class Client {
     this.giveUp?.();
   }
 
-  private ask(body: Body<Ask>): Promise<Told> {
+  private async ask(body: Body<Ask>): Promise<Told> {
+    if (typeof WebAssembly === "undefined") {
+      throw new Error("This browser has no WebAssembly, or it is switched off; use another browser, or codec encode.");
+    }
     this.worker ??= new Worker("worker.js", { type: "module" });
     const worker = this.worker;
     const id = this.count++;

@@ -3,23 +3,35 @@
 /** The browser decodes and resamples to this. */
 export const SAMPLE_RATE = 16_000;
 const LONGEST_SECONDS = 600;
+const TOO_LONG = "That is longer than ten minutes, which a tab has no memory for; use codec encode.";
 
 /**
  * Channels of any format that the browser reads, at `SAMPLE_RATE`.
  *
  * @throws Error a sentence that says what to do.
  */
-export async function decoded(bytes: ArrayBuffer): Promise<Float32Array[]> {
+export async function decoded(file: Blob): Promise<Float32Array[]> {
+  if ((await duration(file)) > LONGEST_SECONDS) throw new Error(TOO_LONG); // before all of it is unpacked
   let buffer: AudioBuffer;
   try {
-    buffer = await new OfflineAudioContext(1, 1, SAMPLE_RATE).decodeAudioData(bytes);
+    buffer = await new OfflineAudioContext(1, 1, SAMPLE_RATE).decodeAudioData(await file.arrayBuffer());
   } catch {
     throw new Error("This browser cannot read that file; try wav, mp3, flac or ogg.");
   }
-  if (buffer.duration > LONGEST_SECONDS) {
-    throw new Error("That is longer than ten minutes, which a tab has no memory for; use codec encode.");
-  }
+  if (buffer.duration > LONGEST_SECONDS) throw new Error(TOO_LONG);
   return Array.from({ length: Math.min(2, buffer.numberOfChannels) }, (_, index) => buffer.getChannelData(index).slice());
+}
+
+/** Seconds that a file says it lasts; 0 where it does not say, as recordings of a browser. */
+function duration(file: Blob): Promise<number> {
+  const address = URL.createObjectURL(file);
+  const audio = new Audio();
+  audio.preload = "metadata";
+  return new Promise<number>((resolve) => {
+    audio.onloadedmetadata = () => resolve(Number.isFinite(audio.duration) ? audio.duration : 0);
+    audio.onerror = () => resolve(0);
+    audio.src = address;
+  }).finally(() => URL.revokeObjectURL(address));
 }
 
 /** 16-bit PCM. */

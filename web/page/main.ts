@@ -44,15 +44,20 @@ async function work(run: () => Promise<void>): Promise<void> {
 
 async function open(file: Blob): Promise<void> {
   await work(async () => {
-    const bytes = await file.arrayBuffer();
-    const head = new Uint8Array(bytes.slice(0, 4));
+    const head = new Uint8Array(await file.slice(0, 2).arrayBuffer());
     if (head[0] === 0x8b && head[1] === 0x53) {
-      await show(read(new Uint8Array(bytes)), undefined);
+      await show(read(new Uint8Array(await file.arrayBuffer())), undefined);
       return;
     }
     say("Reading …");
-    await encode(await decoded(bytes));
+    await encode(await decoded(file));
   });
+}
+
+async function openExample(name: string): Promise<void> {
+  const answer = await fetch(`examples/${name}`).catch(() => undefined);
+  if (answer?.ok) await open(await answer.blob());
+  else say("The example cannot be loaded; check the connection and try again.", true);
 }
 
 async function encode(channels: Float32Array[]): Promise<void> {
@@ -144,6 +149,9 @@ element<HTMLInputElement>("file").onchange = ({ target }) => {
   const [file] = (target as HTMLInputElement).files ?? [];
   if (file) void open(file);
 };
+document.querySelectorAll<HTMLElement>("[data-example]").forEach((button) => {
+  button.onclick = () => void openExample(button.dataset.example!);
+});
 for (const id of ["rate", "vocab"]) {
   element(id).onchange = () => {
     if (original) void work(() => encode(original!));

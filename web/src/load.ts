@@ -4,6 +4,7 @@ import { Codec } from "./codec.js";
 import type { EngineOptions, Settings } from "./engine.js";
 import { CodecError } from "./errors.js";
 
+/** As graphs call it. */
 const WEIGHTS = "weights.bin";
 
 /**
@@ -19,8 +20,19 @@ export async function load(
   const at = folder.replace(/\/$/, "");
   const settings = JSON.parse(new TextDecoder().decode(await fetched(`${at}/onnx.json`))) as Settings;
   const [encoder, decoder] = await Promise.all(["encoder", "decoder"].map((half) => fetched(`${at}/${half}.onnx`)));
-  const weights = await fetched(`${at}/${WEIGHTS}`, options.progress);
+  const weights = await unpacked(await fetched(`${at}/${WEIGHTS}.gz`, options.progress));
   return new Codec({ settings, encoder, decoder, weights, weightsName: WEIGHTS }, options);
+}
+
+/** What gzip packed, unless a host that names it as an encoding made the browser unpack it already. */
+async function unpacked(data: Uint8Array): Promise<Uint8Array> {
+  if (data[0] !== 0x1f || data[1] !== 0x8b || data[2] !== 8) return data;
+  const plain = new Blob([data as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
+  try {
+    return new Uint8Array(await new Response(plain).arrayBuffer());
+  } catch {
+    throw new CodecError("the model did not arrive whole; reload the page");
+  }
 }
 
 async function fetched(address: string, progress?: (share: number) => void): Promise<Uint8Array> {
