@@ -78,7 +78,7 @@ def test_parts_of_entropy_coded_files_are_entropy_coded(shipped: Codec, speech: 
 
 def test_what_cannot_be_done_is_one_line(check_failure, run, file: Path, tiny: Codec, tmp_path: Path) -> None:
     save(tiny.encode(np.zeros(16_000), 16_000), tmp_path / "other.sct")
-    (tmp_path / "no.sct").write_bytes(b"RIFF")
+    (tmp_path / "no.sct").write_bytes(b"RIFF" * 9)
     out = tmp_path / "out.wav"
     for words, message in (
         (["decode", file, "-o", out, "--from", "60"], "there is nothing from 60 s on; it ends at 50.00 s"),
