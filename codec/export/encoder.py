@@ -120,7 +120,7 @@ class _Encoder(Layers):
     def _correlogram(self, magnitude: Value) -> Value:
         graph, config = self.graph, self.config
         n_fft, rate = config.mel.n_fft, config.sample_rate
-        steps = np.linspace(math.log2(HIGHEST_PITCH), math.log2(LOWEST_PITCH), config.n_lags, dtype=np.float32)
+        steps = np.linspace(math.log2(HIGHEST_PITCH), math.log2(LOWEST_PITCH), config.n_lags)
         lags = (rate / np.exp2(steps)).astype(np.float32)
         count = round(CORRELOGRAM_TOP_HZ * n_fft / rate) - 1
         bins = graph.arange(1, 1 + count).cast("float32").unsqueeze(1)

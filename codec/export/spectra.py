@@ -73,11 +73,11 @@ def slaney_edges(n_mels: int, sample_rate: int) -> np.ndarray:
     """Corners of a bank that is linear up to 1 kHz and logarithmic above, as float32."""
     step = math.log(6.4) / 27
     top = 15 + math.log(sample_rate / 2 / 1000) / step if sample_rate > 2000 else sample_rate / 2 * 3 / 200
-    mels = np.linspace(0, top, n_mels + 2, dtype=np.float32)
+    mels = np.linspace(0, top, n_mels + 2)  # in double precision: in single, processors differ in last digits
     return np.where(mels >= 15, 1000 * np.exp(step * (mels - 15)), 200 / 3 * mels).astype(np.float32)
 
 
 def htk_edges(n_mels: int, sample_rate: int) -> np.ndarray:
     """Corners of a bank that is even on O'Shaughnessy's mel scale, as float32."""
-    mels = np.linspace(0, 2595 * math.log10(1 + sample_rate / 2 / 700), n_mels + 2, dtype=np.float32)
+    mels = np.linspace(0, 2595 * math.log10(1 + sample_rate / 2 / 700), n_mels + 2)
     return (700 * (10 ** (mels / 2595) - 1)).astype(np.float32)
