@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -159,19 +161,20 @@ def finish(name: str, arguments: Sequence[str | Path], data: bytes = b"") -> sub
         StoppedError: it was killed for what is around this: `codec.baselines.stopping`.
     """
     until, pipe = time.monotonic() + TIMEOUT, subprocess.PIPE
-    given: bytes | None = data
-    try:
-        process = subprocess.Popen(list(arguments), stdin=pipe, stdout=pipe, stderr=pipe)
-    except OSError as error:
-        raise CodecError(f"{name}: {error.strerror}") from error
+    # A file rather than a pipe: what a pipe had not taken when somebody looked would never be sent.
+    with tempfile.TemporaryFile() as given:
+        given.write(data)
+        given.seek(0)
+        try:
+            process = subprocess.Popen(list(arguments), stdin=given, stdout=pipe, stderr=pipe)
+        except OSError as error:
+            raise CodecError(f"{name}: {error.strerror}") from error
     with process:
         try:
             while True:
-                try:
-                    output, errors = process.communicate(given, timeout=LOOK_EVERY)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    output, errors = process.communicate(timeout=LOOK_EVERY)
                     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-                except subprocess.TimeoutExpired:
-                    given = None  # what is left of it is kept there, and must not be given again
                 check()
                 if time.monotonic() > until:
                     raise CodecError(f"{name} did not finish within {TIMEOUT} s")

@@ -104,7 +104,7 @@ class _Decoder(Layers):
         if not self.networks.tells_tones(stack):
             return drawn, rough
         exact = count > N_TONES
-        return graph.where(exact, is_tone, drawn), graph.where(exact, codes.part(2, 2 + N_TONES), rough)
+        return (is_tone & exact) | (drawn & ~exact), graph.where(exact, codes.part(2, 2 + N_TONES), rough)
 
     def _codewords(self, codes: Value, vocab: Value, stack: int) -> Value:
         """``(N,)`` codes → ``(N, D)``: means of the leaves below them, so that no table but theirs is in memory."""

@@ -87,8 +87,8 @@ class TokenDecoder(nn.Module):
         nn.init.zeros_(self.block.bias)
 
     def receptive_field(self, frames_per_token: int) -> int:
-        """Frames of 50 Hz to either side."""
-        return max(self.backbone.receptive_field + -(-self.fine.receptive_field // 2), frames_per_token)
+        """Frames of 50 Hz to either side; two tokens at least, since one asks the next for what that one knows of a tone."""
+        return max(self.backbone.receptive_field + -(-self.fine.receptive_field // 2), 2 * frames_per_token)
 
     def forward(
         self, semantic: Tensor, acoustic: Tensor, n_acoustic: Tensor, frames_per_token: int, transform: BlockTransform

@@ -108,7 +108,9 @@ def test_plot_and_report_hold_what_was_rated(page: Any, new_study: Callable[...,
     assert [v.kept for v in analysis.screening] == [True]
     names = [c.name for c in study.conditions]
     for axis in plot(analysis).axes:
-        drawn = {names[round(y)]: x for line in axis.lines if line.get_marker() == "o" for x, y in line.get_xydata()}
+        drawn = {
+            names[round(y)]: x for line in axis.lines if line.get_marker() not in ("None", "|") for x, y in line.get_xydata()
+        }
         assert drawn == given
 
 
