@@ -122,12 +122,12 @@ class SourceFilterNetworks(CodecNetworks):
 
     @property
     def encoder_context(self) -> int:
-        """Frames of 50 Hz on either side that a token depends on, in whole tokens of every rate."""
+        """Frames of 50 Hz on either side that a token depends on, in pairs of tokens of every rate: two tell a tone."""
         largest = self._largest
         semantic = self.semantic.receptive_field + largest
         pitched = -(-self.pitch.receptive_field // FRAMES_PER_TOKEN_FRAME)
         masked = -(-MASKED_FRAMES // FRAMES_PER_TOKEN_FRAME)
-        return _whole(max(semantic + largest, pitched, masked) + largest, largest)
+        return _whole(max(semantic + largest, pitched, masked) + largest, 2 * largest)
 
     @property
     def decoder_context(self) -> int:

@@ -16,7 +16,7 @@ from codec.baselines import known_codecs, open_codec
 from codec.baselines.amrwb import FRAME_BITS, MAGIC, speech_bits
 from codec.baselines.mp3 import frames
 from codec.baselines.ogg import packets
-from codec.baselines.programs import run
+from codec.baselines.programs import LOOK_EVERY, finish, run
 from codec.errors import AudioError, CodecError
 from train.losses import MultiScaleMelLoss
 
@@ -164,3 +164,9 @@ def test_resampling_keeps_the_input_rate(speech: np.ndarray) -> None:
     output = codec.decode(codec.encode(wave, 22_050))
     assert len(output) == len(wave)
     assert np.corrcoef(output, wave)[0, 1] > 0.9
+
+
+def test_a_program_gets_all_of_its_input_however_late_it_reads() -> None:
+    """More than a pipe holds, by a program that begins when others have long looked whether somebody still waits."""
+    data = bytes(range(256)) * 4096
+    assert finish("sh", ["sh", "-c", f"sleep {4 * LOOK_EVERY}; cat"], data).stdout == data
