@@ -88,6 +88,13 @@ def panel(page: Any, name: str) -> Any:
     return page.get_by_role("article", name=name, exact=True)
 
 
+def there(found: Any, count: int) -> None:
+    """As many are on the page, at the latest when it has drawn what has just changed."""
+    from playwright.sync_api import expect
+
+    expect(found).to_have_count(count)
+
+
 def test_queue_keeps_what_is_done_and_goes_on_after_a_failure(page: Any, short: Path, bench: Bench) -> None:
     with serving(ui.make_ui(), page) as address:
         start(page, address, "first", "slow", "frail", "last")
@@ -97,7 +104,7 @@ def test_queue_keeps_what_is_done_and_goes_on_after_a_failure(page: Any, short: 
         slow.get_by_text("encoding").wait_for()
         add(page, "more")  # ticked while another one runs
         page.locator("#others input[value=first]").uncheck()
-        assert not panel(page, "first").count()
+        there(panel(page, "first"), 0)
         page.locator("#others input[value=first]").check()
         panel(page, "first").wait_for()
         page.locator(".chip", has_text="last").get_by_role("button", name="Cancel last").click()
@@ -108,7 +115,7 @@ def test_queue_keeps_what_is_done_and_goes_on_after_a_failure(page: Any, short: 
         frail = page.locator(".chip", has_text="frail")
         assert frail.locator(".problem").inner_text() == "frail: out of order"
         assert bench.calls == ["first", "slow", "frail", "more"]
-        assert page.locator(".chip").count() == 1
+        there(page.locator(".chip"), 1)
         bench.mended = True
         frail.get_by_role("button", name="Try again").click()
         panel(page, "frail").wait_for()
@@ -124,7 +131,7 @@ def test_cancelled_work_ends_and_another_sound_starts_afresh(page: Any, short: P
         page.get_by_role("button", name="Cancel slow").click()
         bench.go.set()
         panel(page, "next").wait_for()
-        assert not panel(page, "slow").count()
+        there(panel(page, "slow"), 0)
         page.get_by_role("button", name="an alarm clock").click()
         page.get_by_text("an alarm clock: 6.").wait_for()
         page.wait_for_function("() => Math.abs(player.duration - 6.1) < 0.1 && player.buffers.size === 2")
@@ -138,7 +145,7 @@ def test_work_of_networks_is_cancelled_in_its_midst(page: Any, short: Path, benc
         page.locator(".chip", has_text="deep").get_by_text("encoding").wait_for()
         page.get_by_role("button", name="Cancel deep").click()
         panel(page, "next").wait_for()
-        assert not panel(page, "deep").count()
+        there(panel(page, "deep"), 0)
         assert bench.calls == ["deep", "next"]
 
 
@@ -177,14 +184,14 @@ def test_large_files_and_files_that_only_the_browser_reads(
         alert = page.get_by_role("alert")
         alert.get_by_text("notes.txt: not audio").wait_for()
         assert "music.flac is still open" in page.locator("#status").inner_text()
-        assert panel(page, "original").count() == 1
+        there(panel(page, "original"), 1)
         alert.get_by_role("button", name="Dismiss").click()
-        assert alert.count() == 0
+        there(alert, 0)
         page.get_by_label("Choose a file").set_input_files(notes)
         alert.wait_for()
         page.get_by_label("Choose a file").set_input_files(DATA / "speech.flac")
         page.get_by_text("speech.flac: 4.6 s").wait_for()
-        assert alert.count() == 0  # what is over goes away
+        there(alert, 0)  # what is over goes away
     page.problems[:] = [p for p in page.problems if "422" not in p]
 
 
@@ -272,7 +279,7 @@ def test_panels_by_keyboard_and_pointer_downloads_and_our_own_rates(page: Any, s
         page.get_by_label("Choose a file").set_input_files(tmp_path / "x.sct")
         page.get_by_text("x.sct: 2.0 s").wait_for()
         panel(page, "decoded").get_by_text("50 tokens/s · 0.63 kbps").wait_for()
-        assert page.locator(".panel").count() == 1
+        there(page.locator(".panel"), 1)
 
 
 def test_blind(page: Any, short: Path, bench: Bench) -> None:
@@ -297,7 +304,7 @@ def test_blind(page: Any, short: Path, bench: Bench) -> None:
             dialog.get_by_role("button", name=f"X is {letter}").click()
         dialog.get_by_text("10 of 10; by guessing as many or more in under 0.1 % of tests").wait_for()
         page.keyboard.press("Escape")
-        assert dialog.count() == 0
+        there(dialog, 0)
 
 
 def test_a_recording_shows_its_level_and_its_length(page: Any, bench: Bench) -> None:
