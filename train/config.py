@@ -113,16 +113,21 @@ class SemanticStage(CropSteps):
         teacher: a size of Whisper (``whisper-base``) or the folder of such a model in CTranslate2 form, or several, which then
             teach together.
         teacher_components: principal components of the teachers that are predicted.
+        components: whether all directions of the teachers count alike for these, or by how little they vary inside a
+            ``phonemes``' frames: then tokens tell more of what is said and less of who says it. That needs clips which
+            come with phonemes, as those of ``kokoro:HOURS`` do.
         spectrum_components: of the level-free log-mel frame.
         spectrum_weight: variance of the spectrum part; that of the teacher part is 1.
         mask_share: of frames that are hidden, in spans of ``mask_span``.
         refit: with ``init``, distil into the encoder that it brings, towards targets that are turned to where its
-            features lie: a better encoder whose features the acoustic half still understands.
+            features lie: a better encoder whose features the acoustic half still understands. With
+            ``components=phonemes`` its features move to a space of their own, and all tokens are found anew.
     """
 
     objective: Literal["distil", "mae", "jepa"] = "distil"
     teacher: str | Annotated[tuple[str, ...], Field(min_length=1)] = "whisper-base"
     teacher_components: Count = 64
+    components: Literal["all", "phonemes"] = "all"
     spectrum_components: Count = 32
     spectrum_weight: Positive = 0.5
     weights: Weights = {"speech": 0.55, "music": 0.3, "sound": 0.15}
@@ -138,6 +143,11 @@ class SemanticStage(CropSteps):
     def average_decay(self) -> float:
         """Of the averaged encoder."""
         return 0.999
+
+    @property
+    def keeps_space(self) -> bool:
+        """Whether the features mean what they meant before."""
+        return self.refit and self.components == "all"
 
     @property
     def teachers(self) -> tuple[str, ...]:
@@ -190,6 +200,9 @@ class CodecStage(CropStage):
         stack_shares: chance of each rate, in the order of the model's ``stacks``.
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
         meaning: weight of the distance between the semantic encoder's features of output and original.
+        hearing: weight of the distance between what a recogniser's layers make of output and original. Word errors that the
+            same recogniser counts are then marked as trained on.
+        listener: the recogniser: a size of Whisper, or a folder, as ``ssl.teacher``.
         first_only: chance that only the first of several acoustic tokens arrives.
         told_pitch: chance that an item's sound is made with the true pitch rather than the decoded one.
     """
@@ -200,6 +213,8 @@ class CodecStage(CropStage):
     stack_shares: tuple[NotNegative, ...] = (0.7, 0.3)
     drop_acoustic: Share = 0.08
     meaning: NotNegative = 0.0
+    hearing: NotNegative = 0.0
+    listener: str = "whisper-base"
     first_only: Share = 0.3
     told_pitch: Share = 0.4
 
@@ -268,8 +283,14 @@ class TrainConfig(RunConfig):
     def _sections_fit_together(self) -> TrainConfig:
         if self.kmeans.refit and not self.init:
             raise ValueError("kmeans.refit needs init: there are no codewords whose space could be kept")
-        if self.ssl.refit and not (self.kmeans.refit and self.ssl.objective == "distil"):
-            raise ValueError("ssl.refit needs kmeans.refit, for codewords that fit its features, and ssl.objective=distil")
+        if self.ssl.refit and not self.init:
+            raise ValueError("ssl.refit needs init: there is no encoder to go on from")
+        if self.ssl.refit and self.ssl.objective != "distil":
+            raise ValueError("ssl.refit needs ssl.objective=distil")
+        if self.ssl.keeps_space and not self.kmeans.refit:
+            raise ValueError("ssl.refit needs kmeans.refit, for codewords that fit its features")
+        if self.new_space and self.kmeans.refit:
+            raise ValueError("kmeans.refit keeps a space that ssl.refit with ssl.components=phonemes leaves: leave it out")
         if self.kmeans.spectrum_weight != 1 and self.ssl.objective != "distil":
             raise ValueError("kmeans.spectrum_weight needs ssl.objective=distil: others have no part of the spectrum's")
         wanted = self.ssl.teacher_components + self.ssl.spectrum_components
@@ -296,8 +317,13 @@ class TrainConfig(RunConfig):
         if not self.init:
             return ()
         encoder = () if self.ssl.refit else ("teacher", "ssl")
-        codebooks = () if self.kmeans.refit else ("kmeans",)
+        codebooks = () if self.kmeans.refit or self.new_space else ("kmeans",)
         return (*encoder, *codebooks, *(("tracker", "vocoder") if self.goes_on else ()))
+
+    @property
+    def new_space(self) -> bool:
+        """Whether the encoder of ``init`` learns to say something else, so that all tokens are found anew."""
+        return bool(self.init) and self.ssl.refit and not self.ssl.keeps_space
 
     @property
     def goes_on(self) -> bool:

@@ -176,8 +176,10 @@ def _teacher(config: TrainConfig) -> Figures:
 
     if config.ssl.objective != "distil":
         return {}
-    teachers, width = [WhisperTeacher(name) for name in config.ssl.teachers], max(N_COMPONENTS, config.ssl.teacher_components)
-    return {"explained": cache_features(Corpus(config.folder("corpus")), teachers, config.folder("teacher"), width)}
+    teachers = [WhisperTeacher(name, config.precision) for name in config.ssl.teachers]
+    corpus, width = Corpus(config.folder("corpus")), max(N_COMPONENTS, config.ssl.teacher_components)
+    phonemes = config.ssl.components == "phonemes"
+    return {"explained": cache_features(corpus, teachers, config.folder("teacher"), width, phonemes)}
 
 
 def _ssl(config: TrainConfig) -> None:
@@ -276,11 +278,18 @@ def _entropy(config: TrainConfig) -> None:
 
 
 def _teacher_needs(config: TrainConfig) -> None:
-    from train.ssl.teacher import locate
+    from train.whisper import locate
 
     if config.ssl.objective == "distil":
         for name in config.ssl.teachers:
             locate(name)
+
+
+def _listener_needs(config: TrainConfig) -> None:
+    from train.whisper import locate
+
+    if config.codec.hearing:
+        locate(config.codec.listener)
 
 
 _ENCODER = ("init", "seed", "model.sample_rate", "model.mel", "model.semantic")
@@ -301,7 +310,7 @@ STAGES = (
         "cache the teacher's features (distillation only)",
         "teacher/features.json",
         _teacher,
-        matters=("ssl.teacher",),
+        matters=("ssl.teacher", "ssl.components"),
         needs=_teacher_needs,
     ),
     Stage("ssl", "pretrain the semantic encoder", "", _ssl, shared=True),
@@ -336,7 +345,7 @@ STAGES = (
         _vocoder,
         shared=True,
     ),
-    Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, shared=True),
+    Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, needs=_listener_needs, shared=True),
     Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, shared=True),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(

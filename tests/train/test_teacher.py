@@ -8,7 +8,7 @@ import pytest
 from codec.data import Corpus
 from codec.errors import CodecError
 from tests.codec.data.sentence import sentence_corpus
-from train import stages
+from train import stages, whisper
 from train.config import SemanticStage, TrainConfig
 from train.crops import open_features
 from train.ssl import teacher as module
@@ -76,7 +76,7 @@ def test_the_stage_keeps_as_many_components_as_the_config_asks_for(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "corpus").symlink_to(corpus.folder)
-    monkeypatch.setattr(module, "WhisperTeacher", lambda name: Ears(200, 0))
+    monkeypatch.setattr(module, "WhisperTeacher", lambda name, precision: Ears(200, 0))
     for count, kept in ((8, 128), (150, 150)):
         ssl = SemanticStage(teacher="x", teacher_components=count, spectrum_components=96 - count if count < 96 else 10)
         model = TrainConfig().model
@@ -90,17 +90,18 @@ def test_the_stage_keeps_as_many_components_as_the_config_asks_for(
 
 def test_teachers_that_cannot_be_had_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CodecError, match="no folder with a CTranslate2 Whisper model"):
-        module.locate(tmp_path / "nowhere")
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+        whisper.locate(tmp_path / "nowhere")
+    monkeypatch.setattr(whisper, "find_spec", lambda name: None)
+    with pytest.raises(CodecError, match=r"to download one by its size: pip install 'semcodec\[asr\]'"):
+        whisper.locate("whisper-base")
     (tmp_path / "model.bin").touch()
-    with pytest.raises(CodecError, match=r"^distillation from Whisper needs faster-whisper: pip install 'semcodec\[asr\]'"):
-        module.locate(tmp_path)
+    assert whisper.locate(tmp_path) == tmp_path
 
 
 def test_a_size_of_whisper_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     utils = pytest.importorskip("faster_whisper.utils")
     (tmp_path / "model.bin").touch()
     monkeypatch.setattr(utils, "download_model", lambda size: str(tmp_path) if size == "base" else 1 / 0)
-    assert module.locate("whisper-base") == tmp_path
+    assert whisper.locate("whisper-base") == tmp_path
     with pytest.raises(CodecError, match=r"Whisper small cannot be downloaded \(division by zero\).*ssl\.objective=mae"):
-        module.locate("whisper-small")
+        whisper.locate("whisper-small")

@@ -19,12 +19,15 @@ from train.crops import Batch, Crops
 from train.draws import UNUSED_BATCHES
 
 PCA_BATCHES = 20
+LEVEL = 0.3
+"""Of a frame's level above its crop's, beside the spectrum's shape, where the teacher's part has been freed of levels."""
 
 
-def spectrum(mel: Tensor) -> Tensor:
-    """``(B, 2·T, M)`` log-mel → ``(B, T, 2·M)``, each frame's mean removed: shape without level."""
+def spectrum(mel: Tensor, level: float = 0.0) -> Tensor:
+    """``(B, 2·T, M)`` log-mel → ``(B, T, 2·M)``: shape, and so much of each frame's level above the mean of all."""
     frames = rearrange(mel, "b (t two) m -> b t (two m)", two=2)
-    return frames - frames.mean(-1, keepdim=True)
+    mean = frames.mean(-1, keepdim=True)
+    return frames - mean + level * (mean - mean.mean(1, keepdim=True))
 
 
 class Distillation:
@@ -33,7 +36,7 @@ class Distillation:
 
     Args:
         config: of the whole training.
-        encoder: with ``ssl.refit``, the one whose features the targets are turned to.
+        encoder: with ``ssl.refit``, the one whose features the targets are turned to, unless phonemes choose them.
         mel: front end.
         crops: training data, for the principal components.
     """
@@ -42,12 +45,13 @@ class Distillation:
         stage = config.ssl
         self.module = nn.Module()
         self.n_teacher, n_spectrum = stage.teacher_components, stage.spectrum_components
+        self.level = LEVEL if stage.components == "phonemes" else 0.0
         device = mel.mel.mel_scale.fb.device
         with torch.no_grad():
             batches = [crops.whole_batch(UNUSED_BATCHES + i).to(device) for i in range(PCA_BATCHES)]
             mels = [mel(batch.wave) for batch in batches]
-            frames = torch.cat([spectrum(each).flatten(0, 1) for each in mels])
-            features = torch.cat([encoder(each).flatten(0, 1) for each in mels]) if stage.refit else None
+            frames = torch.cat([spectrum(each, self.level).flatten(0, 1) for each in mels])
+            features = torch.cat([encoder(each).flatten(0, 1) for each in mels]) if stage.keeps_space else None
         teacher = torch.cat([_features(batch).flatten(0, 1) for batch in batches])
         mean = frames.mean(0)
         vectors = torch.linalg.eigh(torch.cov((frames - mean).T))[1].flip(1)
@@ -76,7 +80,7 @@ class Distillation:
 
     def _targets(self, mel: Tensor, batch: Batch) -> Tensor:
         mean, of_teacher, of_spectrum = (self.module.get_buffer(name) for name in ("mean", "teacher", "spectrum"))
-        return torch.cat([_features(batch) @ of_teacher, (spectrum(mel) - mean) @ of_spectrum], -1)
+        return torch.cat([_features(batch) @ of_teacher, (spectrum(mel, self.level) - mean) @ of_spectrum], -1)
 
 
 def _features(batch: Batch) -> Tensor:

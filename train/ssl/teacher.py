@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,10 @@ from codec.errors import CodecError
 from train.crops import FRAME, cached_entries, first_frames, frames_of
 from train.filling import Filling
 from train.lineage import digest_of_corpus
+from train.parallel import join
+from train.progress import autocast
+from train.ssl.phonemes import is_labelled, phonemes_of, whitening, within
+from train.whisper import WhisperEncoder, locate
 
 WINDOW = 30 * 16_000
 GAP = 10 * FRAME
@@ -38,57 +42,24 @@ class WhisperTeacher:
 
     Args:
         name: as `locate` takes it.
+        precision: of its products, as ``TrainConfig.precision``.
 
     Raises:
-        CodecError: package or model missing.
+        CodecError: model missing.
     """
 
-    def __init__(self, name: str | Path) -> None:
-        folder = locate(name)
-        import ctranslate2
-        from faster_whisper.feature_extractor import FeatureExtractor
+    def __init__(self, name: str | Path, precision: str = "fp32") -> None:
+        self._device = join().device
+        self._encoder = WhisperEncoder(locate(name)).to(self._device)
+        self._precision = precision
 
-        self._ct2 = ctranslate2
-        threads = torch.get_num_threads()
-        self._model = ctranslate2.models.Whisper(str(folder), device="auto", compute_type="int8", intra_threads=threads)
-        self._mel = FeatureExtractor(feature_size=self._model.n_mels)  # large ones hear finer
-
+    @torch.inference_mode()
     def __call__(self, wave: np.ndarray) -> np.ndarray:
         """``(480000,)`` samples → ``(1500, D)`` float32 features."""
-        mel = np.ascontiguousarray(self._mel(wave)[None, :, : WINDOW // 160])
-        return np.array(self._model.encode(self._ct2.StorageView.from_array(mel)))[0].astype(np.float32)
-
-
-def locate(name: str | Path) -> Path:
-    """Finds what the teacher needs, before hours go into what comes first.
-
-    Args:
-        name: folder of a CTranslate2 Whisper model, or a size of Whisper (``whisper-base``), which is downloaded from the
-            Hugging Face hub where it has not been before.
-
-    Raises:
-        CodecError: package or model missing.
-    """
-    here, size = (Path(name) / "model.bin").is_file(), str(name).removeprefix("whisper-")
-    nothing = f"{name}: no folder with a CTranslate2 Whisper model (model.bin)"
-    if not all(map(find_spec, ("ctranslate2", "faster_whisper"))):
-        raise CodecError(
-            f"{'' if here else nothing + '; '}distillation from Whisper needs faster-whisper: pip install 'semcodec[asr]'"
-        )
-    if here:
-        return Path(name)
-    from faster_whisper.utils import available_models, download_model
-
-    if size not in available_models():
-        raise CodecError(f"{nothing}, and no size of Whisper ({', '.join(available_models())})")
-    try:
-        return Path(download_model(size))
-    except Exception as error:  # whatever the hub's libraries raise
-        reason = " ".join(str(error).split())[:200]
-        raise CodecError(
-            f"{nothing}, and Whisper {size} cannot be downloaded ({reason}); name a folder as ssl.teacher, "
-            "keep the shipped encoder with init=default, or train without a teacher: ssl.objective=mae"
-        ) from error
+        mel = self._encoder.mel(torch.from_numpy(wave)[None].to(self._device))
+        with autocast(self._device, self._precision):
+            features: np.ndarray = self._encoder.layers(mel)[-1][0].float().cpu().numpy()
+        return features
 
 
 def packs(entries: list[Entry]) -> Iterator[Group]:
@@ -109,8 +80,17 @@ def packs(entries: list[Entry]) -> Iterator[Group]:
         yield window
 
 
-def cache_features(corpus: Corpus, teachers: Sequence[Teacher], folder: Path, n_components: int = N_COMPONENTS) -> float:
+def cache_features(
+    corpus: Corpus, teachers: Sequence[Teacher], folder: Path, n_components: int = N_COMPONENTS, phonemes: bool = False
+) -> float:
     """Writes ``features.f16`` (frames, n_components), one row per 20 ms of every train and valid clip, in order.
+
+    Args:
+        corpus: a built corpus.
+        teachers: of the features.
+        folder: that is written to.
+        n_components: that are kept.
+        phonemes: whether directions count by how little they vary inside a phoneme, rather than alike.
 
     Returns:
         Share of the variance that the components explain.
@@ -119,12 +99,12 @@ def cache_features(corpus: Corpus, teachers: Sequence[Teacher], folder: Path, n_
         CodecError: the teachers have fewer features than components are asked for.
     """
     index, groups = first_frames(corpus), list(packs(cached_entries(corpus)))
-    mean, std, basis, explained = _components(corpus, teachers, groups, n_components)
+    mean, std, basis, explained = _components(corpus, teachers, groups, n_components, phonemes)
     origin = {"corpus": digest_of_corpus(corpus)}
     digest = hashlib.sha256(b"".join(part.tobytes() for part in (mean, std, basis))).hexdigest()
     cache = Filling(folder, frames_of(cached_entries(corpus)), n_components, components=digest, **origin)
-    for group in cache.keep(_shown("teacher features", groups[cache.done :])):
-        output = ((np.concatenate(_heard(corpus, teachers, group), 1) - mean) / std) @ basis
+    for group, heard_there in cache.keep(_outputs("teacher features", corpus, teachers, groups[cache.done :])):
+        output = ((heard_there - mean) / std) @ basis
         row = 0
         for entry, start, samples, _ in group:
             count = -(-samples // FRAME)
@@ -136,28 +116,56 @@ def cache_features(corpus: Corpus, teachers: Sequence[Teacher], folder: Path, n_
 
 
 def _components(
-    corpus: Corpus, teachers: Sequence[Teacher], groups: Sequence[Group], n_components: int
+    corpus: Corpus, teachers: Sequence[Teacher], groups: Sequence[Group], n_components: int, phonemes: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Mean and scale of all teachers' features, their principal components ``(D, n_components)``, and what these explain."""
-    chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
-    parts = [_heard(corpus, teachers, group) for group in _shown("PCA", [groups[i] for i in sorted(chosen)])]
-    widths = np.array([part.shape[1] for part in parts[0]])
-    sample = np.concatenate([np.concatenate(each, 1) for each in parts])
+    some = _some(groups)
+    widths = np.array([part.shape[1] for part in _heard(corpus, teachers, some[0])])
+    sample = np.concatenate([rows for _, rows in _outputs("PCA", corpus, teachers, some)])
     mean, std = sample.mean(0), sample.std(0) + 1e-6
     std *= np.repeat(np.sqrt(widths / widths.mean()), widths)  # a wide teacher does not outvote a narrow one
     if sample.shape[1] < n_components:
         raise CodecError(f"ssl.teacher_components: the teachers have {sample.shape[1]} features, {n_components} are asked for")
-    values, vectors = np.linalg.eigh(np.cov(((sample - mean) / std).T))
+    scaled = (sample - mean) / std
+    stretch = whitening(_within_phonemes(corpus, teachers, mean, std)) if phonemes else np.eye(len(mean))
+    values, vectors = np.linalg.eigh(np.cov((scaled @ stretch).T))
     order = np.argsort(values)[::-1][:n_components]
-    basis = vectors[:, order].astype(np.float32)
+    basis = (stretch @ vectors[:, order]).astype(np.float32)
     return mean, std, basis, float(values[order].sum() / values.sum())
 
 
-def _shown(label: str, groups: Sequence[Group]) -> Iterator[Group]:
-    def seconds(group: Group) -> float:
-        return sum(samples for _, _, samples, _ in group) / SAMPLE_RATE
+def _within_phonemes(corpus: Corpus, teachers: Sequence[Teacher], mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """``(D, D)`` covariance inside a phoneme, in the clips that say which ones they hold."""
+    groups = list(packs([entry for entry in corpus.select("train") if is_labelled(entry)]))
+    features, labels = [np.zeros((0, len(mean)))], list[str]()
+    for group, rows in _outputs("phonemes", corpus, teachers, _some(groups)):
+        features.append((rows - mean) / std)
+        for entry, start, samples, _ in group:
+            labels += phonemes_of(entry)[start // FRAME :][: -(-samples // FRAME)]
+    return within(np.concatenate(features), labels)
 
-    return heard(label, groups, seconds, sum(map(seconds, groups)))
+
+def _some(groups: Sequence[Group]) -> list[Group]:
+    """As many windows as tell the components, the same ones every time."""
+    chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
+    return [groups[i] for i in sorted(chosen)]
+
+
+def _outputs(
+    label: str, corpus: Corpus, teachers: Sequence[Teacher], groups: Sequence[Group]
+) -> Iterator[tuple[Group, np.ndarray]]:
+    """What all teachers make of each window, side by side ``(frames, D)``; a window to a thread on a processor's cores."""
+
+    def work(group: Group) -> np.ndarray:
+        return np.concatenate(_heard(corpus, teachers, group), 1)
+
+    def seconds(pair: tuple[Group, np.ndarray]) -> float:
+        return sum(samples for _, _, samples, _ in pair[0]) / SAMPLE_RATE
+
+    threads = torch.get_num_threads() if join().device.type == "cpu" else 1
+    total = sum(samples for group in groups for _, _, samples, _ in group) / SAMPLE_RATE
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from heard(label, zip(groups, pool.map(work, groups), strict=True), seconds, total)
 
 
 def _heard(corpus: Corpus, teachers: Sequence[Teacher], group: Group) -> list[np.ndarray]:

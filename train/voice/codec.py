@@ -13,6 +13,7 @@ from codec.networks.transform import block_features
 from quantizers.collective import world
 from quantizers.fit_residual import fit_residual
 from quantizers.kmeans import POINTS_PER_CENTROID
+from train.codebooks import given_networks
 from train.config import TrainConfig
 from train.crops import Batch, Crops
 from train.draws import CODEC_CROPS, UNUSED_BATCHES
@@ -21,6 +22,7 @@ from train.loop import Training, train
 from train.parallel import join
 from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
+from train.voice.follow import follow, reading_of
 from train.voice.networks import VoiceCodec
 from train.voice.objective import Objective, prepared
 
@@ -41,8 +43,8 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     networks.to(place.device)
     data = crops_of(config, corpus, stage, config.seed + CODEC_CROPS, place.share(stage.batch_size), networks)
     valid = held_out(config, corpus, stage, stage.weights, networks)
-    if not (config.goes_on or (config.folder("codec") / "checkpoint.pt").exists()):
-        fit_tokens(networks, data, place.device)
+    if (config.new_space or not config.goes_on) and not (config.folder("codec") / "checkpoint.pt").exists():
+        fit_tokens(networks, data, place.device, given_networks(config) if config.goes_on else None)
     objective = Objective(config, networks, place, stage.batch_size)
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
@@ -60,22 +62,37 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
 
 
 @torch.no_grad()
-def fit_tokens(networks: SourceFilterNetworks, data: Crops, device: torch.device) -> None:
-    """Finds the transform and the acoustic codebooks of every rate, from batches that training never sees."""
+def fit_tokens(
+    networks: SourceFilterNetworks, data: Crops, device: torch.device, before: SourceFilterNetworks | None = None
+) -> None:
+    """Finds the transform and the acoustic codebooks of every rate, from batches that training never sees.
+
+    Args:
+        networks: in place.
+        data: the batches.
+        device: of the networks.
+        before: whose decoder goes on here, with tokens of its own until now.
+    """
     rank, ranks = world()
     for stack in networks.config.stacks:
         transform, quantizer = networks.transform(stack), networks.quantizer(stack)
         semantic: list[Tensor] = []
         blocks: list[Tensor] = []
+        batches: list[Batch] = []
         wanted = POINTS_PER_CENTROID * max(quantizer.codebook_sizes)
         while len(blocks) < FEWEST_BATCHES or sum(codewords.shape[:2].numel() for codewords in semantic) < wanted:
             batch = data.whole_batch(UNUSED_BATCHES + len(blocks)).to(device)
             targets, codewords = prepared(networks, batch, stack, networks.config.vocabs[-1])
             semantic.append(codewords.cpu())
             blocks.append(block_features(targets.features.mel, targets.pitch).cpu())
+            batches += [batch] if before and len(batches) < FEWEST_BATCHES else []
         shares = transform.fit(torch.cat(semantic), torch.cat(blocks))
         explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, min(3, len(shares) - 1), -1]])
         print(f"transform of {stack} frames: 1, 4, all coefficients explain {explained} of what the semantic token does not")
+        if before is not None:
+            reading = reading_of(before.to(device), batches, stack)
+            lost = follow(networks, torch.cat(semantic[: len(batches)]).flatten(0, 1), reading, stack)
+            print(f"new semantic tokens of {stack} frames do not tell {lost:.3f} of what the decoder read of the old ones")
         coefficients = torch.cat(
             [
                 transform.analyse(features.to(device), transform.predicted(codewords.to(device))).flatten(0, 1)

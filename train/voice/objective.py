@@ -11,6 +11,7 @@ from codec.networks.source_filter_codec import SourceFilterNetworks
 from train.config import CodecStage, TrainConfig
 from train.crops import Batch
 from train.draws import step_generator
+from train.hearing import HearingLoss
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.meaning import MeaningLoss
 from train.parallel import Place
@@ -19,6 +20,7 @@ from train.specimens import Specimens
 from train.voice.pitch import labelled
 from train.voice.targets import Targets, targets_of
 from train.voice.usage import CodesGiven
+from train.whisper import WhisperEncoder, locate
 
 FRAME_WEIGHTS = {
     "loss/envelope": 1.0,
@@ -47,6 +49,8 @@ class Objective:
         self.batch_size, self.share = batch_size, place.share(batch_size)
         self.criterion = ReconstructionLoss(rate).to(place.device)
         self.measure = MultiScaleMelLoss(rate).to(place.device)
+        listener = config.codec.listener if config.codec.hearing else None
+        self.hearing = HearingLoss(WhisperEncoder(locate(listener)).to(place.device), config.precision) if listener else None
         self.meaning = MeaningLoss(networks, config.precision).to(place.device) if config.codec.meaning else None
 
     def decoded(self, model: nn.Module, step: int, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -63,6 +67,9 @@ class Objective:
             assert batch.features is not None
             losses["loss/meaning"] = self.meaning(wave, batch.features)
             total = total + self.config.codec.meaning * losses["loss/meaning"]
+        if self.hearing is not None:
+            losses["loss/hearing"] = self.hearing(wave, batch.wave)
+            total = total + self.config.codec.hearing * losses["loss/hearing"]
         return wave, {"loss": total, **losses}
 
     @torch.no_grad()

@@ -1,0 +1,38 @@
+"""Loss between what a recogniser of speech hears in the output and in the original: words cost more than their energy.
+
+A recogniser's hidden layers tell apart what changes a word, and little else (Parker et al. 2024, arXiv 2411.19842, use WavLM's
+for the same end). Word errors that the same recogniser counts afterwards are no evidence any more.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from train.progress import gains_from_bfloat16
+from train.whisper import WhisperEncoder
+
+
+class HearingLoss(nn.Module):
+    """Mean absolute distance in all layers of Whisper's encoder, in standard deviations of each layer.
+
+    Args:
+        encoder: of any size; its weights get no gradient.
+        precision: of its products, as ``TrainConfig.precision``.
+    """
+
+    def __init__(self, encoder: WhisperEncoder, precision: str) -> None:
+        super().__init__()
+        fast = precision == "bf16" and gains_from_bfloat16(encoder.bank.device)
+        self.encoder = encoder.cast(torch.bfloat16) if fast else encoder
+
+    def forward(self, output: Tensor, wanted: Tensor) -> Tensor:
+        """``(B, samples)`` and the original's → scalar."""
+        with torch.no_grad():
+            top = self.encoder.loudest(wanted)
+            meant = self.encoder.layers(self.encoder.mel(wanted, top))
+        said = self.encoder.layers(self.encoder.mel(output, top))
+        distances = [
+            (ours - theirs).float().abs().mean() / theirs.float().std() for ours, theirs in zip(said, meant, strict=True)
+        ]
+        return torch.stack(distances).mean()

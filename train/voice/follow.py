@@ -1,0 +1,74 @@
+"""A decoder goes on with new tokens: of these it reads what it read of the old ones, as far as a linear map can tell."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from codec.networks.source_filter_codec import SourceFilterNetworks
+from train.crops import Batch
+
+RIDGE = 1.0
+"""Added to the diagonal of the codewords' covariance, over all blocks."""
+
+
+class Reading(NamedTuple):
+    """What a decoder read of old tokens, of one rate.
+
+    Attributes:
+        semantic: ``(blocks, D)`` what its first layer made of semantic codewords.
+        analysis: ``(n_coefficients, frames · width)`` of the old transform.
+    """
+
+    semantic: Tensor
+    analysis: Tensor
+
+
+@torch.no_grad()
+def reading_of(before: SourceFilterNetworks, batches: list[Batch], stack: int) -> Reading:
+    """What the decoder of these networks reads of batches."""
+    reader, found = _reader(before, stack), []
+    for batch in batches:
+        features = before.semantic(before.mel(batch.wave))
+        codewords = before.feats_to_semantic(features, stack, before.config.vocabs[-1]).values
+        found.append(reader(codewords).flatten(0, 1).cpu())
+    return Reading(torch.cat(found), before.transform(stack).analysis.weight.detach().clone())
+
+
+@torch.no_grad()
+def follow(networks: SourceFilterNetworks, codewords: Tensor, reading: Reading, stack: int) -> float:
+    """Turns the decoder's first layers to new tokens of one rate, in place.
+
+    Args:
+        networks: with the new tokens' transform, and the old decoder.
+        codewords: ``(blocks, D)`` new semantic ones of the blocks that were read.
+        reading: of the old ones.
+        stack: frames of 50 Hz in a token.
+
+    Returns:
+        Share of what was read of semantic codewords that the new ones do not tell.
+    """
+    device = networks.transform(stack).analysis.weight.device
+    x = torch.cat([codewords, torch.ones_like(codewords[:, :1])], -1).double()
+    y = reading.semantic.double()
+    weights = torch.linalg.solve(x.T @ x + RIDGE * torch.eye(x.shape[1], dtype=x.dtype), x.T @ y)
+    reader = _reader(networks, stack)
+    reader.weight.copy_(weights[:-1].T)
+    reader.bias.copy_(weights[-1])
+    turn = reading.analysis.to(device) @ networks.transform(stack).synthesis.weight
+    layers = networks.decoder.acoustic[str(stack)]
+    assert isinstance(layers, nn.ModuleList)
+    for layer in layers:
+        assert isinstance(layer, nn.Sequential)
+        first = layer[0].weight  # the pitch comes before the coefficients, where it is told
+        told = first.shape[1] - len(turn)
+        first[:, told:] = first[:, told:] @ turn
+    return ((y - x @ weights).square().sum() / (y - y.mean(0)).square().sum()).item()
+
+
+def _reader(networks: SourceFilterNetworks, stack: int) -> nn.Linear:
+    found = networks.decoder.semantic[str(stack)]
+    assert isinstance(found, nn.Linear)
+    return found
