@@ -210,9 +210,9 @@ def _kmeans(config: TrainConfig) -> Figures:
 
 
 def _pitch(config: TrainConfig) -> None:
-    from train.voice.pitch import cache
+    from train.voice.pitch import cache_labels
 
-    cache(config)
+    cache_labels(config)
 
 
 def _pitch_needs(config: TrainConfig) -> None:

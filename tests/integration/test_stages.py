@@ -168,3 +168,29 @@ def test_a_trained_encoder_is_trained_on_in_the_space_it_has(trained: Path, tmp_
     assert torch.nn.functional.cosine_similarity(first - first.mean(1), second - first.mean(1), dim=-1).mean() > 0.5
     with pytest.raises(ValueError, match=r"ssl\.refit needs kmeans\.refit"):
         TrainConfig.model_validate({"init": "default", "ssl": {"refit": True}})
+
+
+def test_a_trained_encoder_moves_to_a_space_of_its_own_and_the_decoder_follows(trained: Path, tmp_path: Path) -> None:
+    """With phonemes that choose the teacher's components all tokens are new; a decoder that reads them starts where it was."""
+    for name in ("corpus", "pitch"):
+        (tmp_path / name).symlink_to(trained / "run" / name)
+    shutil.copytree(trained / "run" / "teacher", tmp_path / "teacher")
+    features = np.fromfile(tmp_path / "teacher" / "features.f16", "<f2").reshape(-1, 8)
+    (-features[:, ::-1]).tofile(tmp_path / "teacher" / "features.f16")
+    given = ["init=" + str(trained / "run" / "model"), f"root={tmp_path}", "ssl.refit=true", "ssl.components=phonemes"]
+    for stage in ("ssl", "features", "kmeans", "codec", "export"):
+        run(stage, trained, *given, "codec.steps=20", "codec.learning_rate=0.001", "kmeans.iterations=2")
+    before, after = (codec.load(folder / "model").networks for folder in (trained / "run", tmp_path))
+    assert not any(old.basis.allclose(new.basis, atol=1e-3) for old, new in zip(before.codebooks, after.codebooks, strict=True))
+    assert not any(
+        old.analysis.weight.allclose(new.analysis.weight, atol=1e-3)
+        for old, new in zip(before.transforms, after.transforms, strict=True)
+    )
+    first = next(row for row in metrics(tmp_path / "codec") if MEL in row)
+    assert first[MEL] < 1.4 * last_figures(trained / "run" / "codec")[MEL]
+    with pytest.raises(ValueError, match=r"kmeans\.refit keeps a space that ssl\.refit .* leaves"):
+        TrainConfig.model_validate(
+            {"init": "default", "ssl": {"refit": True, "components": "phonemes"}, "kmeans": {"refit": True}}
+        )
+    with pytest.raises(ValueError, match=r"ssl\.refit needs init"):
+        TrainConfig.model_validate({"ssl": {"refit": True}})

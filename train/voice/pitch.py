@@ -5,13 +5,17 @@ They are made once, and only for training: the codec has a tracker of its own.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from codec.data.progress import heard
-from codec.data.store import SAMPLE_RATE, Corpus
+from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.data.tones import ORIGIN as TONES
 from codec.errors import CodecError
 from codec.networks.pitch import HIGHEST_F0, LOWEST_F0, Pitch
@@ -70,21 +74,34 @@ def track(wave: np.ndarray) -> np.ndarray:
     return np.where(found[nearest] > 0, held, -held).astype(np.float32)
 
 
-def cache(config: TrainConfig) -> None:
+def cache_labels(config: TrainConfig) -> None:
     """Labels every train and valid clip."""
     corpus = Corpus(config.folder("corpus"))
     entries, rows = cached_entries(corpus), first_frames(corpus)
     filling = Filling(
         config.folder("pitch"), frames_of(entries), LABELS_PER_FRAME, corpus=digest_of_corpus(corpus), tracker="praat-ac"
     )
-    for entry in filling.keep(heard("pitch", entries[filling.done :], lambda entry: entry.samples / SAMPLE_RATE)):
-        wave = corpus.wave(entry)
-        frames = -(-len(wave) // FRAME)
-        padded = np.pad(wave, (0, frames * FRAME - len(wave)))
-        voiceless = entry.clip.origin == TONES  # a sine is the head's to draw, not a voice's
-        labels = np.full(frames * LABELS_PER_FRAME, -RESTING_F0) if voiceless else track(padded)
-        filling.features[rows[entry.start] : rows[entry.start] + frames] = labels.reshape(frames, LABELS_PER_FRAME)
+    left = entries[filling.done :]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        pairs = zip(left, pool.map(partial(_labels, corpus.folder), left, chunksize=16), strict=True)
+        total = sum(entry.seconds for entry in left)
+        for entry, labels in filling.keep(heard("pitch", pairs, lambda pair: pair[0].seconds, total)):
+            filling.features[rows[entry.start] : rows[entry.start] + len(labels)] = labels
     filling.finish(corpus=digest_of_corpus(corpus))
+
+
+_corpus = cache(Corpus)
+"""One in every process."""
+
+
+def _labels(folder: Path, entry: Entry) -> np.ndarray:
+    """``(frames, LABELS_PER_FRAME)`` of a clip."""
+    wave = _corpus(folder).wave(entry)
+    frames = -(-len(wave) // FRAME)
+    padded = np.pad(wave, (0, frames * FRAME - len(wave)))
+    voiceless = entry.clip.origin == TONES  # a sine is the head's to draw, not a voice's
+    labels = np.full(frames * LABELS_PER_FRAME, -RESTING_F0) if voiceless else track(padded)
+    return labels.reshape(frames, LABELS_PER_FRAME)
 
 
 def open_labels(config: TrainConfig, corpus: Corpus) -> np.ndarray:
