@@ -126,10 +126,10 @@ class WhisperEncoder(nn.Module):
 
     def layers(self, mel: Tensor) -> list[Tensor]:
         """``(B, n_mels, 2 · T)`` → ``(B, T, D)`` after every layer; the last one normalised, as the decoder reads it."""
-        dtype = self.get_buffer("conv1_weight").dtype
-        x = F.gelu(F.conv1d(mel.to(dtype), *self._of("conv1", "weight", "bias"), padding=1))
-        x = F.gelu(F.conv1d(x, *self._of("conv2", "weight", "bias"), stride=2, padding=1)).transpose(1, 2)
-        x = x + self.get_buffer("position_encodings_encodings")[: x.shape[1]].to(dtype)
+        dtype = self._of("conv1/weight").dtype
+        x = F.gelu(F.conv1d(mel.to(dtype), self._of("conv1/weight"), self._of("conv1/bias"), padding=1))
+        x = F.gelu(F.conv1d(x, self._of("conv2/weight"), self._of("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
+        x = x + self._of("position_encodings/encodings")[: x.shape[1]].to(dtype)
         found = []
         for number in range(self.n_layers):
             x = self._layer(x, f"layer_{number}")
@@ -139,19 +139,22 @@ class WhisperEncoder(nn.Module):
 
     def _layer(self, x: Tensor, name: str) -> Tensor:
         inside = self._normalised(x, f"{name}/self_attention/layer_norm")
-        joined = F.linear(inside, *self._of(f"{name}/self_attention/linear_0", "weight", "bias"))
+        joined = self._linear(inside, f"{name}/self_attention/linear_0")
         query, key, value = joined.unflatten(-1, (3, self.n_heads, HEAD_DIM)).permute(2, 0, 3, 1, 4)
         heard = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-        x = x + F.linear(heard, *self._of(f"{name}/self_attention/linear_1", "weight", "bias"))
+        x = x + self._linear(heard, f"{name}/self_attention/linear_1")
         inside = self._normalised(x, f"{name}/ffn/layer_norm")
-        inside = F.gelu(F.linear(inside, *self._of(f"{name}/ffn/linear_0", "weight", "bias")))
-        return x + F.linear(inside, *self._of(f"{name}/ffn/linear_1", "weight", "bias"))
+        inside = F.gelu(self._linear(inside, f"{name}/ffn/linear_0"))
+        return x + self._linear(inside, f"{name}/ffn/linear_1")
 
     def _normalised(self, x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(x, (self.dim,), *self._of(name, "gamma", "beta"))
+        return F.layer_norm(x, (self.dim,), self._of(f"{name}/gamma"), self._of(f"{name}/beta"))
 
-    def _of(self, name: str, *parts: str) -> tuple[Tensor, ...]:
-        return tuple(self.get_buffer(_field(f"{name}/{part}")) for part in parts)
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, self._of(f"{name}/weight"), self._of(f"{name}/bias"))
+
+    def _of(self, name: str) -> Tensor:
+        return self.get_buffer(_field(name))
 
 
 def _field(name: str) -> str:

@@ -62,9 +62,10 @@ def follow(networks: SourceFilterNetworks, codewords: Tensor, reading: Reading, 
     assert isinstance(layers, nn.ModuleList)
     for layer in layers:
         assert isinstance(layer, nn.Sequential)
-        first = layer[0].weight  # the pitch comes before the coefficients, where it is told
-        told = first.shape[1] - len(turn)
-        first[:, told:] = first[:, told:] @ turn
+        first = layer[0]
+        assert isinstance(first, nn.Linear)
+        told = first.in_features - len(turn)  # the pitch comes before the coefficients, where it is told
+        first.weight[:, told:] = first.weight[:, told:] @ turn
     return ((y - x @ weights).square().sum() / (y - y.mean(0)).square().sum()).item()
 
 
