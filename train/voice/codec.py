@@ -19,6 +19,7 @@ from train.draws import CODEC_CROPS, UNUSED_BATCHES
 from train.lineage import digest_of
 from train.loop import Training, train
 from train.parallel import join
+from train.progress import compile_for
 from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
 from train.voice.networks import VoiceCodec
@@ -44,6 +45,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     if not (config.goes_on or (config.folder("codec") / "checkpoint.pt").exists()):
         fit_tokens(networks, data, place.device)
     objective = Objective(config, networks, place, stage.batch_size)
+    compile_for(place.device, networks.decoder.backbone, networks.vocoder.backbone)
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
         return objective.decoded(model, step, batch)[1]
