@@ -14,6 +14,7 @@ from benchmarks.semantics.goals import goals
 from benchmarks.semantics.language import language
 from benchmarks.semantics.side_by_side import side_by_side
 from benchmarks.semantics.tables import label, table
+from benchmarks.semantics.teacher import beside_teacher
 from codec.atomic import atomic_write
 from codec.errors import CodecError
 from eval.semantics.scores import (
@@ -68,7 +69,7 @@ def page(results: Results, modelled: Sequence[dict[str, Any]], drawn: dict[str, 
             parts += [f"## {title}", *_suite(scores, results.tasks)]
             parts += [f"![{title}: {kind.split()[1]}](images/{file})" for kind, file in drawn.items() if kind.startswith(suite)]
             parts += side_by_side(scores)
-            parts += goals(scores) if suite == "tasks" else []
+            parts += [*goals(scores), *beside_teacher(scores)] if suite == "tasks" else []
         parts += ablations(everything)
     parts += _failures(results.failures)
     for report in modelled:

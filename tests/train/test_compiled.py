@@ -10,7 +10,7 @@ from train.progress import compile_for
 
 def test_a_gpu_compiles_and_a_processor_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[nn.Module] = []
-    monkeypatch.setattr(nn.Module, "compile", compiled.append)
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
     networks = random_networks()
     parts = networks.decoder.backbone, networks.vocoder.backbone
     compile_for(torch.device("cpu"), *parts)
