@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
 
 PACKAGE = "semcodec"
 SHOWN_MEGABYTES = 2.0
@@ -54,7 +55,7 @@ def share_of(name: str, package: Distribution) -> Share:
     """What its files take."""
     sizes = {True: 0, False: 0}
     for file in package.files or ():
-        path = file.locate()
+        path = Path(str(file.locate()))
         if path.is_file():
             sizes[file.suffix == ".pyc"] += path.stat().st_size
     return Share(name, sizes[False], sizes[True])

@@ -85,7 +85,8 @@ whether a linear layer can tell them apart. Rows marked \\* have random weights:
 codec. *kbps* is what the tokens behind a row take; encoders without tokens have none. The majority class is what one scores
 without listening."""
 _PEERS = """ Rows that begin with *peer:* are EnCodec's and DAC's architecture as `train.peers` makes it here unless told
-otherwise, a quarter as wide as published and with two codebooks: not the published codecs."""
+otherwise, a quarter as wide as published and with two codebooks: not the published codecs. *peer:plain* is our own decoder
+behind a plain residual quantiser: what there is without a semantic stream."""
 
 
 def _suite(scores: Sequence[Score], facts: Mapping[str, Mapping[str, object]]) -> Iterable[str]:

@@ -57,7 +57,7 @@ def _row(values: Values, teacher: str, own: str) -> list[str]:
         return []
     gaps = {head: _means(values, teacher, own, head, tasks) for head, tasks in heads.items()}
     both = tuple(float(np.mean([gap[who] for gap in gaps.values()])) for who in (0, 1))
-    kinds = []
+    kinds: list[tuple[float, ...] | None] = []
     for kind in KINDS:
         of_kind = {head: [task for task in tasks if _is_of(task, kind)] for head, tasks in heads.items()}
         known = [_means(values, teacher, own, head, tasks) for head, tasks in of_kind.items() if tasks]
@@ -65,7 +65,7 @@ def _row(values: Values, teacher: str, own: str) -> list[str]:
     near = both[0] >= both[1] - WITHIN
     above = None if kinds[1] is None else kinds[1][0] > kinds[1][1]
     some = next(score for (name, _, _), score in values.items() if name == own)
-    cells = [*gaps.values(), both, *kinds]
+    cells: list[tuple[float, ...] | None] = [*gaps.values(), both, *kinds]
     return [teacher, label(some), *(_cell(cell) for cell in cells), _verdict(near), "–" if above is None else _verdict(above)]
 
 

@@ -225,7 +225,8 @@ def test_page() -> None:
 
 
 def test_goals_are_judged_on_the_same_rows_whatever_else_is_better() -> None:
-    names = {"semcodec@25:semantic": 0.3, "semcodec@50:semantic": 0.5, "semcodec@100:both": 0.9, "peer:encodec": 0.4}
+    names = {"semcodec@25:semantic": 0.3, "semcodec@50:semantic": 0.5, "semcodec@100:both": 0.9}
+    names |= {"peer:encodec": 0.4, "peer:plain": 0.8}
     text = page(Results([score(embedder=name, value=value) for name, value in names.items()]), [], {})
     _, _, judged = text.partition("### Goals")
     assert "| **semcodec@25:semantic** | 30.0% | 21.9% – 39.6% | – | **no** (40.0%) | – |" in judged
