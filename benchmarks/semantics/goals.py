@@ -45,9 +45,7 @@ def goals(scores: Sequence[Score]) -> Iterable[str]:
 
 def _row(own: Score, knn: dict[tuple[str, str], Score]) -> list[str]:
     others = [
-        score
-        for (name, task), score in knn.items()
-        if task == own.task and name.startswith(LIKE_OTHERS) and name != PLAIN
+        score for (name, task), score in knn.items() if task == own.task and name.startswith(LIKE_OTHERS) and name != PLAIN
     ]
     low, high = wilson(own.value, own.test)
     return [

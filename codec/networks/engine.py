@@ -17,6 +17,8 @@ from codec.threads import at_once, side_by_side
 
 TOGETHER = 32
 """Clips whose windows go through a GPU side by side."""
+CONVERTED = 1 << 27
+"""Samples that a GPU resamples at once, half a gigabyte of them: 32 clips of a minute and a half at 44.1 kHz."""
 
 
 def sent(array: np.ndarray, device: torch.device) -> Tensor:
@@ -75,8 +77,10 @@ class TorchEngine(Engine):
         return self._networks.codebook_sizes(vocab)
 
     def at_its_rate(self, clips: Sequence[np.ndarray], sample_rate: int) -> tuple[Sequence[np.ndarray], int]:
-        """Converted there, but on a CPU, where streams do it."""
+        """Converted there, but on a CPU, and where it would take much memory: streams do it then."""
         if self.on_cpu or sample_rate == self.sample_rate or not is_simple(sample_rate, self.sample_rate):
+            return clips, sample_rate
+        if len(clips) * max(map(len, clips), default=0) > CONVERTED:
             return clips, sample_rate
         return fetched(converted(clips, sample_rate, self.sample_rate, self._device)), self.sample_rate
 

@@ -161,6 +161,13 @@ def test_other_rates_are_converted_there(tiny: Codec, away: Codec, rate: int, mo
     assert (found.codes == wanted.codes).double().mean() > 0.95
 
 
+def test_long_clips_are_converted_by_streams(tiny: Codec, away: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codec.networks.engine.CONVERTED", 20_000)
+    monkeypatch.setattr("codec.networks.engine.converted", lambda *_: pytest.fail("these are too many samples"))
+    wave = noise(1, 24_000)
+    assert_alike(away.encode(wave, 24_000).codes, tiny.encode(wave, 24_000).codes)
+
+
 def test_a_corpus_is_tokenised_there(tiny: Codec, away: Codec) -> None:
     waves = [noise(1, samples)[0].cumsum(0).numpy() * 0.02 for samples in (8_000, 8_000, 22_050)]
     codes = []
