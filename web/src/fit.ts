@@ -16,8 +16,8 @@ const LOUDEST_DIFFERENCE = 1e-3;
  */
 export async function isFit(coder: Coder, known: Coder): Promise<boolean> {
   try {
+    await coded(coder); // first, since what breaks breaks here
     const wanted = await coded(known);
-    await coded(coder);
     const found = await coded(coder);
     return (
       found.milliseconds < wanted.milliseconds &&
