@@ -97,7 +97,7 @@ SWEEP := benchmarks/results/sweep
 sweep: $(VENV)/.eval $(CORPUS)/clips.jsonl
 	rm -f $(SWEEP)/overview.png $(SWEEP)/overview.svg
 	$(BIN)/codec sweep --data $(CORPUS) --clips $(CLIPS) --asr $(ASR) --rates 25,50,100 --output $(SWEEP) \
-	  --codecs original,semcodec,vocab=32768,codec2@450,codec2@700C,codec2@1300,codec2@3200,opus@6,speex@2.15,mp3@8 \
+	  --codecs original,semcodec,vocab=32768,codec2@450,codec2@700C,codec2@1300,codec2@3200,opus@6,speex@2.15,mp3@8$(subst $() $(),,$(addprefix $(COMMA),$(EXAM_PEERS))) \
 	  --metrics visqol,mel_distance,stft_distance,stoi,pesq_nb,wer,delay --reference semcodec@50,vocab=32768 \
 	  || [ $$? -eq 1 ]
 	cp $(SWEEP)/overview.png docs/images/sweep.png

@@ -245,6 +245,8 @@ def exam(
     """
     import os
 
+    typer.echo("exam, loading what it is made of …", err=True)  # seconds of a first start
+
     from benchmarks.exam.opening import Opener
     from benchmarks.exam.run import Exam, main, with_beside
     from benchmarks.sweep.points import at_rates

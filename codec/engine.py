@@ -72,6 +72,14 @@ class Engine(ABC):
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
         """Of all streams that there are at any rate."""
 
+    def at_its_rate(self, clips: Sequence[np.ndarray], sample_rate: int) -> tuple[Sequence[np.ndarray], int]:
+        """Whole clips ``(samples,)`` and the rate in Hz that streams are to take them at.
+
+        They come back as they are where streams convert them, and at the engine's own rate where that is better done here,
+        with all clips side by side.
+        """
+        return clips, sample_rate
+
     @abstractmethod
     def encode(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[np.ndarray]:
         """Windows ``(B, samples)`` with their context → codes ``(B, S, N)`` of all streams."""

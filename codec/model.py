@@ -186,7 +186,8 @@ class Codec:
     ) -> Tokens:
         """Encodes a batch; every item gives the tokens that it gives alone.
 
-        On a GPU items go through the networks together, where rounding may decide a near tie between two codes otherwise.
+        On a GPU items are resampled and go through the networks together, where rounding may decide a near tie between two
+        codes otherwise.
 
         Args:
             wave: ``(B, samples)``, ``(B, 1, samples)``, ``(samples,)`` or a list of clips of any lengths, of any type that
@@ -208,8 +209,8 @@ class Codec:
         empty = self.describe(sample_rate, rate, vocab, channels=len(clips))
         items: list[np.ndarray] = []
         for start in range(0, len(clips), self.engine.together):
-            part = clips[start : start + self.engine.together]
-            items += encode_clips([self.stream_encoder(sample_rate, 1, rate, vocab) for _ in part], part)
+            part, rate_in = self.engine.at_its_rate(clips[start : start + self.engine.together], sample_rate)
+            items += encode_clips([self.stream_encoder(rate_in, 1, rate, vocab) for _ in part], part)
         return batch(empty, items, [len(clip) for clip in clips])
 
     def decode(self, tokens: Tokens) -> Tensor:

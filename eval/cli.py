@@ -32,6 +32,7 @@ Asr = Annotated[
 ]
 Clips = Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")]
+Device = Annotated[str, typer.Option(help="For models of our own: cpu, cuda, or auto, a GPU if there is one.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder of what was measured before; default: in the user's cache folder.")]
 
 
@@ -51,6 +52,7 @@ def reconstruct(
     reference: Annotated[str | None, typer.Option(help="Codec to take paired differences from.")] = None,
     workers: Workers = None,
     cache: Cache = None,
+    device: Device = "cpu",
     json: Annotated[bool, typer.Option("--json", help="One JSON line per codec and domain on standard output.")] = False,
 ) -> None:
     """Send clips through codecs and measure what comes back. Resumes; exit code 1 if anything failed."""
@@ -58,7 +60,7 @@ def reconstruct(
     from eval.reconstruction.names import split_codecs
 
     names = metrics.split(",") if metrics else None
-    options = Options(split_codecs(codecs), data, names, asr, clips, reference, workers, cache)
+    options = Options(split_codecs(codecs), data, names, asr, clips, reference, workers, cache, device)
     raise typer.Exit(main(options, output, json))
 
 
@@ -68,6 +70,7 @@ def versa(
     data: Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the lists, the configuration and the wav files.")],
     clips: Clips = None,
+    device: Device = "cpu",
 ) -> None:
     """Write the inputs that VERSA scores: pairs of wav files, their lists, transcripts, and a configuration."""
     from codec.data.testsets import clips_of
@@ -76,7 +79,7 @@ def versa(
     from eval.reconstruction.original import open_any
 
     check_folder(output)
-    written = write_versa(open_any(codec), clips_of(data, per_domain=clips), output)
+    written = write_versa(open_any(codec, device), clips_of(data, per_domain=clips), output)
     for clip, reason in written.failed.items():
         typer.echo(f"{clip} is left out: {reason}", err=True)
     typer.echo(f"{len(written.clips)} pairs in {output}; there, run python {written.command}")

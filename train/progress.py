@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import torch
+from torch import nn
 
 from codec.data.progress import Teller, display
 from train.crops import Batch, Crops
@@ -51,6 +52,13 @@ class Steps:
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Networks in bfloat16 if the config says so and the device gains; losses and quantisers stay outside."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16" and gains_from_bfloat16(device))
+
+
+def compile_for(device: torch.device, *networks: nn.Module) -> None:
+    """Has a GPU run networks compiled from their next step on; on a processor, minutes of compiling do not repay themselves."""
+    if device.type == "cuda":
+        for network in networks:
+            network.compile()
 
 
 def gains_from_bfloat16(device: torch.device) -> bool:

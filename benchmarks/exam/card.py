@@ -20,7 +20,7 @@ from eval.reconstruction.interface import Scores
 from eval.reconstruction.provenance import Provenance
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.statistics import summarise
-from eval.reconstruction.trained import trained_with
+from eval.reconstruction.trained import history, trained_with
 from eval.semantics.language.any_codec import Predicted
 
 FORMAT: Final = "semcodec-exam/1"
@@ -61,6 +61,7 @@ class Examined:
         delay: in ms, taken out before anything was compared.
         figures: by kind of clip, or of what becomes of tokens, and column.
         cost: on one thread; None of anchors and where it could not be measured.
+        history: how it came about, of codecs that were trained here to be compared with.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Examined:
     delay: float
     figures: dict[str, dict[str, Figure]]
     cost: Cost | None = None
+    history: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def examined(
                 delay=1000 * info.delay,
                 figures=figures,
                 cost=costs.get(info.name),
+                history=history(info.name),
             )
         )
     return found

@@ -106,9 +106,10 @@ def cell(codec: Examined, group: str, column: Column, bold: bool) -> str:
 
 
 def notes(card: Card) -> Sequence[str]:
-    """What columns mean, and why daggers stand where they do."""
+    """What columns mean, how opponents came about, and why daggers stand where they do."""
     meanings = {column.heading: column.about for columns in card.columns.values() for column in columns if column.about}
     found = [f"*{heading}*: {about}." for heading, about in meanings.items()]
+    found += [f"{codec.name}: {codec.history}." for codec in card.codecs if codec.history]
     for codec in card.codecs:
         reasons: dict[str, list[str]] = {}
         for group, figures in codec.figures.items():

@@ -11,7 +11,8 @@ from eval.semantics.scores import Score
 JUDGED = ("semcodec@25:semantic", "semcodec@50:semantic")
 """The best of all our rows, chosen task by task on the test clips, would look better than any of them is."""
 FEATURES, LOG_MEL = "semcodec:features", "logmel"
-LIKE_OTHERS = ("encodec", "dac", "peer:")
+LIKE_OTHERS, PLAIN = ("encodec", "dac", "peer:"), "peer:plain"
+"""Architectures of others; of the peers one is our own, with nothing semantic in it."""
 RELATIVE_LOSS = 0.1
 """That semantic tokens may lose against the features that they quantise."""
 Z = 1.96
@@ -43,7 +44,9 @@ def goals(scores: Sequence[Score]) -> Iterable[str]:
 
 
 def _row(own: Score, knn: dict[tuple[str, str], Score]) -> list[str]:
-    others = [score for (name, task), score in knn.items() if task == own.task and name.startswith(LIKE_OTHERS)]
+    others = [
+        score for (name, task), score in knn.items() if task == own.task and name.startswith(LIKE_OTHERS) and name != PLAIN
+    ]
     low, high = wilson(own.value, own.test)
     return [
         own.task.replace("_", " "),

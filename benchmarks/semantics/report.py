@@ -14,6 +14,7 @@ from benchmarks.semantics.goals import goals
 from benchmarks.semantics.language import language
 from benchmarks.semantics.side_by_side import side_by_side
 from benchmarks.semantics.tables import label, table
+from benchmarks.semantics.teacher import beside_teacher
 from codec.atomic import atomic_write
 from codec.errors import CodecError
 from eval.semantics.scores import (
@@ -68,7 +69,7 @@ def page(results: Results, modelled: Sequence[dict[str, Any]], drawn: dict[str, 
             parts += [f"## {title}", *_suite(scores, results.tasks)]
             parts += [f"![{title}: {kind.split()[1]}](images/{file})" for kind, file in drawn.items() if kind.startswith(suite)]
             parts += side_by_side(scores)
-            parts += goals(scores) if suite == "tasks" else []
+            parts += [*goals(scores), *beside_teacher(scores)] if suite == "tasks" else []
         parts += ablations(everything)
     parts += _failures(results.failures)
     for report in modelled:
@@ -84,7 +85,8 @@ whether a linear layer can tell them apart. Rows marked \\* have random weights:
 codec. *kbps* is what the tokens behind a row take; encoders without tokens have none. The majority class is what one scores
 without listening."""
 _PEERS = """ Rows that begin with *peer:* are EnCodec's and DAC's architecture as `train.peers` makes it here unless told
-otherwise, a quarter as wide as published and with two codebooks: not the published codecs."""
+otherwise, a quarter as wide as published and with two codebooks: not the published codecs. *peer:plain* is our own decoder
+behind a plain residual quantiser: what there is without a semantic stream."""
 
 
 def _suite(scores: Sequence[Score], facts: Mapping[str, Mapping[str, object]]) -> Iterable[str]:

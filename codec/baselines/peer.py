@@ -14,6 +14,11 @@ from codec.errors import CodecError
 from codec.provenance import sha256_of
 
 CARD = "peer.json"
+TITLES = {
+    "encodec_24khz": "EnCodec's architecture",
+    **dict.fromkeys(dac.SHAPES, "DAC's architecture"),
+    "plain": "our decoder's architecture behind a plain residual quantiser",
+}
 
 
 def open_peer(name: CodecName, trained_only: bool = True) -> NeuralCodec:
@@ -36,6 +41,17 @@ def family_of(folder: str | None) -> str | None:
         return str(json.loads((Path(folder or "") / CARD).read_text("utf-8-sig"))["family"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def history_of(folder: str | None) -> str:
+    """How the codec in a folder came about, in words; nothing where that is not to be found out."""
+    try:
+        card = json.loads((Path(folder or "") / CARD).read_text("utf-8-sig"))
+        millions, hours = card["parameters"] / 1e6, card["processor_minutes"] / 60
+        title = TITLES[card["family"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f"{title}, {millions:.1f} M parameters, trained on our audio for {hours:.1f} processor hours"
 
 
 def load_peer(folder: Path, name: str) -> NeuralCodec:

@@ -12,10 +12,27 @@ from torch import Tensor
 
 from codec.engine import Engine
 from codec.networks.interface import CodecNetworks
+from codec.networks.resampling import converted, is_simple
 from codec.threads import at_once, side_by_side
 
 TOGETHER = 32
 """Clips whose windows go through a GPU side by side."""
+CONVERTED = 1 << 27
+"""Samples that a GPU resamples at once, half a gigabyte of them: 32 clips of a minute and a half at 44.1 kHz."""
+
+
+def sent(array: np.ndarray, device: torch.device) -> Tensor:
+    """An array there; a GPU goes on meanwhile."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def fetched(tensors: Sequence[Tensor]) -> list[np.ndarray]:
+    """Tensors of one device here. All copies are begun before the first is waited for."""
+    copies = [tensor.to("cpu", non_blocking=True) for tensor in tensors]
+    if tensors and tensors[0].device.type == "cuda":
+        torch.cuda.current_stream(tensors[0].device).synchronize()
+    return [copy.numpy() for copy in copies]
 
 
 class TorchEngine(Engine):
@@ -59,9 +76,16 @@ class TorchEngine(Engine):
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
         return self._networks.codebook_sizes(vocab)
 
+    def at_its_rate(self, clips: Sequence[np.ndarray], sample_rate: int) -> tuple[Sequence[np.ndarray], int]:
+        """Converted there, but on a CPU, and where it would take much memory: streams do it then."""
+        if self.on_cpu or sample_rate == self.sample_rate or not is_simple(sample_rate, self.sample_rate):
+            return clips, sample_rate
+        if len(clips) * max(map(len, clips), default=0) > CONVERTED:
+            return clips, sample_rate
+        return fetched(converted(clips, sample_rate, self.sample_rate, self._device)), self.sample_rate
+
     def encode(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[np.ndarray]:
-        codes = self._through(lambda wave: self._networks.wave_to_codes(wave, frames_per_token, vocab), windows)
-        return [each.cpu().numpy() for each in codes]
+        return fetched(self._through(lambda wave: self._networks.wave_to_codes(wave, frames_per_token, vocab), windows))
 
     def draw(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[Tensor]:
         return self._through(lambda codes: self._networks.codes_to_drawing(codes, frames_per_token, vocab), windows)
@@ -76,7 +100,7 @@ class TorchEngine(Engine):
         On a CPU it sees item by item: kernels round differently for other batch sizes, a rounding can flip a token, and there
         is no speed in batching windows of this length there. Elsewhere it sees all windows of one shape together.
         """
-        windows = [torch.from_numpy(array).to(self._device) for array in arrays]
+        windows = [sent(array, self._device) for array in arrays]
         if windows[0].device.type == "cpu":
             items = side_by_side(network, [item for window in windows for item in torch.split(window, 1)])
             parts = iter(items)

@@ -25,7 +25,7 @@ def tokenize(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes; 0: in this one; default: one a processor, or GPU.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: GPUs if there are any.")] = "cpu",
     ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Ray cluster to work on, or local.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Redo shards in which rows failed.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The manifest as one JSON line on standard output.")] = False,

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,7 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
     if "parquet" in formats:
         need_pyarrow()
     check_model(options.model, own=True)
-    if options.device not in ("cpu", "cuda"):
-        raise CodecError(f"device {options.device!r} is not one of cpu, cuda")
-    if not options.ray and options.device != "cpu":
-        _find(options.device)
+    options = replace(options, device=_device(options))
     model = load_codec(options.model, options.rate, options.vocab)
     sizes = model.codebook_sizes[:1] if options.semantic_only else model.codebook_sizes
     settings = Settings(model.fingerprint, model.rate, model.vocab, sizes, formats, options.shard_rows)
@@ -136,12 +133,26 @@ def _executor(options: Options, setup: Setup) -> Execute:
     return run_tasks
 
 
-def _find(device: str) -> None:
+def _device(options: Options) -> str:
+    """``cpu``, or ``cuda`` for all GPUs; of a cluster, only who asks knows what is there.
+
+    Raises:
+        CodecError: another one, one that is not there, or ``auto`` for a cluster.
+    """
+    device = options.device
+    if device not in ("cpu", "cuda", "auto"):
+        raise CodecError(f"device {device!r} is not one of cpu, cuda, auto")
+    if device == "cpu" or (device == "cuda" and options.ray):
+        return device
+    if options.ray:
+        raise CodecError("device auto looks at this machine, not at a cluster's: say cpu or cuda beside --ray")
     if not has_torch():
+        if device == "auto":
+            return "cpu"
         raise CodecError(f"device {device} needs torch: {WITH_TORCH}")
     from codec.device import find_device
 
-    find_device(device)
+    return find_device(device).type
 
 
 def _gpus() -> int:

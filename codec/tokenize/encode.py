@@ -18,7 +18,7 @@ from codec.audio.io import resample
 from codec.audio.samples import as_batch
 from codec.data.recordings.opening import Sound
 from codec.errors import AudioError
-from codec.protocol import SemanticCodec
+from codec.model import Codec
 from codec.tokens import count_frames
 
 LONG_SECONDS = 60
@@ -61,7 +61,7 @@ class BatchEncoder:
         streams: to keep, the semantic one first; default: all.
     """
 
-    def __init__(self, model: SemanticCodec, streams: int | None = None) -> None:
+    def __init__(self, model: Codec, streams: int | None = None) -> None:
         self._model, self._streams = model, streams
         self._waiting: defaultdict[int, list[_Held]] = defaultdict(list)
         self._held = 0
@@ -101,7 +101,8 @@ class BatchEncoder:
         rate = self._model.sample_rate
         count = count_frames(len(wave), sample_rate, self._model.frame_rate, rate)
         target = count * round(rate / self._model.frame_rate)
-        converted = resample(wave[None], sample_rate, rate)[0][:target]
+        [near], rate_in = self._model.engine.at_its_rate([wave], sample_rate)
+        converted = resample(near[None], rate_in, rate)[0][:target]
         # Looked at here, where one recording fails and not a whole batch.
         [held] = as_batch(np.pad(converted, (0, target - len(converted))))
         self._waiting[count].append(_Held(index, held, sample_rate, len(wave)))

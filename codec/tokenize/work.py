@@ -14,8 +14,8 @@ from codec.atomic import atomic_write
 from codec.data.recordings.opening import open_place
 from codec.data.recordings.rows import Row, one_line
 from codec.errors import CodecError
-from codec.hub import load_codec
-from codec.protocol import SemanticCodec
+from codec.hub import load_own
+from codec.model import Codec
 from codec.threads import one_each
 from codec.tokenize.encode import BatchEncoder, Encoded
 from codec.tokenize.plan import Settings
@@ -32,7 +32,7 @@ class Setup:
     Attributes:
         output: folder of the run.
         root: folder that rows' places are relative to.
-        model: for `load_codec`.
+        model: for `load_own`.
         settings: of the tokens.
     """
 
@@ -121,8 +121,8 @@ def load_report(output: Path, shard: int) -> Report | None:
 
 
 @lru_cache(maxsize=1)
-def _model(name: str, rate: int, vocab: int, device: str) -> SemanticCodec:
-    return load_codec(name, rate, vocab, device)
+def _model(name: str, rate: int, vocab: int, device: str) -> Codec:
+    return load_own(name, rate, vocab, device)
 
 
 def work(setup: Setup, task: Task, device: str) -> Report:
@@ -171,7 +171,7 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _encode(model: SemanticCodec, setup: Setup, task: Task) -> tuple[dict[int, Encoded], dict[int, str]]:
+def _encode(model: Codec, setup: Setup, task: Task) -> tuple[dict[int, Encoded], dict[int, str]]:
     encoder = BatchEncoder(model, len(setup.settings.codebook_sizes))
     found: dict[int, Encoded] = {}
     failures: dict[int, str] = {}
@@ -201,7 +201,7 @@ def _note(setup: Setup, task: Task, index: int) -> None:
         raise CodecError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _token_row(row: Row, encoded: Encoded, model: SemanticCodec, settings: Settings) -> TokenRow:
+def _token_row(row: Row, encoded: Encoded, model: Codec, settings: Settings) -> TokenRow:
     return TokenRow(
         row.key,
         encoded.codes,

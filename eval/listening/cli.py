@@ -26,14 +26,18 @@ Data = Annotated[
     typer.Option("--data", "-d", help="Folder with speech/, music/, sound/, a manifest, libritts:FOLDER, …; repeatable."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
+Device = Annotated[str, typer.Option(help="For models of our own: cpu, cuda, or auto, a GPU if there is one.")]
 Host = Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 for the whole network.")]
 
 
-def _open(names: list[str]) -> list[Reconstructor]:
+def _open(names: list[str], device: str) -> list[Reconstructor]:
+    from functools import partial
+
     from codec.baselines import open_codec
+    from codec.hub import load_codec
     from eval.reconstruction.names import split_codecs
 
-    return [open_codec(name) for name in split_codecs(" ".join(names))]
+    return [open_codec(name, load=partial(load_codec, device=device)) for name in split_codecs(" ".join(names))]
 
 
 def _clips(data: list[str]) -> list[Clip]:
@@ -78,6 +82,7 @@ def make(
     checks: Annotated[int, typer.Option(min=0, max=20, help="Checks of attention, heard by everybody.")] = 0,
     completion: Annotated[str, typer.Option(help="Code, or https address, for who has finished (Prolific and the like).")] = "",
     seed: Seed = 0,
+    device: Device = "cpu",
 ) -> None:
     """Pick clips, run every codec, add hidden reference and anchors, match loudness, write a study folder."""
     from typing import cast, get_args
@@ -94,7 +99,7 @@ def make(
     briefing = read_briefing(instructions, consent, questions, comments, completion)
     recipe = Recipe(parse_clips(clips), cast(Mode, mode), title, seed, per_rater, closes, briefing, checks)
     with _writing(output):
-        study = make_study(output, _clips(data), _open(codecs), recipe, say=typer.echo)
+        study = make_study(output, _clips(data), _open(codecs, device), recipe, say=typer.echo)
     sounds = len(study.conditions)
     typer.echo(f"{output}: {len(study.trials)} trials, {study.per_rater} a rater, {sounds} conditions")
     typer.echo(f"next: codec eval listen serve {output}")
@@ -201,12 +206,13 @@ def demo(
     clips: Annotated[str, typer.Option(help="Clips of each domain, as in speech=3,music=2.")] = "speech=3,music=3,sound=3",
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "semcodec",
     seed: Seed = 0,
+    device: Device = "cpu",
 ) -> None:
     """Write a static page: clips of each domain, the original beside every codec, with spectrograms."""
     from eval.listening.demo import write_demo
 
     with _writing(output):
-        write_demo(output, _clips(data), _open(codecs), parse_clips(clips), title, seed, say=typer.echo)
+        write_demo(output, _clips(data), _open(codecs, device), parse_clips(clips), title, seed, say=typer.echo)
     typer.echo(f"{output / 'index.html'}")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from codec.atomic import atomic_write
 from codec.data.testsets import clips_of
 from codec.data.testsets.clip import Clip
+from codec.device import find_device
 from codec.errors import CodecError
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.compact import print_compact
@@ -42,6 +43,7 @@ class Options:
         reference: codec to take paired differences from; one of ``codecs``.
         workers: processes; None: as many as there are processors.
         cache: folder of rows measured before; None: `default_cache`.
+        device: that models of our own work on: ``cpu``, ``cuda``, or ``auto``.
 
     Raises:
         CodecError: no codecs, or the reference is none of them: before hours of work, not after.
@@ -55,6 +57,7 @@ class Options:
     reference: str | None = None
     workers: int | None = None
     cache: Path | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not self.codecs:
@@ -83,7 +86,10 @@ def measure(
     codecs, names, asr = list(options.codecs), options.metrics, options.asr
     chosen = clips_of(options.data, per_domain=options.clips)
     say(f"{len(chosen)} clips, {len(codecs)} codecs; opening them and measuring their delays …")
-    setup = Setup(open_any, partial(metrics, names, asr=asr), score, {"asr": recogniser_name(asr)})
+    device = str(find_device(options.device))
+    # Rows of a processor are what they always were; a GPU's have other speeds, and may have other near ties.
+    settings = {"asr": recogniser_name(asr), **({} if device == "cpu" else {"device": device})}
+    setup = Setup(partial(open_any, device=device), partial(metrics, names, asr=asr), score, settings)
     config = {"codecs": codecs, "clips": options.clips, "metrics": None if names is None else list(names)}
     workers = options.workers if options.workers is not None else os.cpu_count() or 1
     return run(codecs, chosen, setup, Cache(cache), workers, data_name(options.data), config, wanted), list(chosen)

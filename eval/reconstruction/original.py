@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from codec.baselines import open_codec
 from codec.baselines.interface import Encoded, Reconstructor
+from codec.hub import load_codec
 
 
 class Original:
@@ -43,11 +46,15 @@ class Noise:
         return np.clip(encoded.payload * noise, -1, 1).astype(np.float32)
 
 
-def open_any(name: str) -> Reconstructor:
+def open_any(name: str, device: str = "cpu") -> Reconstructor:
     """``original``, ``noise``, or what `codec.baselines.open_codec` knows.
+
+    Args:
+        name: of the codec.
+        device: for models of our own; codecs of others work on the processor.
 
     Raises:
         CodecError: unknown, or something it needs is missing.
     """
     anchor = next((kind for kind in (Original, Noise) if kind.name == name), None)
-    return anchor() if anchor else open_codec(name)
+    return anchor() if anchor else open_codec(name, load=partial(load_codec, device=device))

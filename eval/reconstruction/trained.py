@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from codec.baselines.names import parse
-from codec.baselines.peer import family_of
+from codec.baselines.peer import family_of, history_of
 from codec.errors import CodecError
 
 DAGGER = "†"
@@ -54,6 +54,20 @@ def trained_with(codec: str, asr: str = "") -> dict[str, str]:
     if name.family != "semcodec":
         return OTHERS.get(name.family, {})
     return {**SEMCODEC, **(dict.fromkeys(WORDS, _TEACHER) if "whisper" in asr.lower() else {})}
+
+
+def history(codec: str) -> str:
+    """How a codec that was trained here as an opponent came about; nothing of all others.
+
+    Example:
+        >>> history("opus@6")
+        ''
+    """
+    try:
+        name = parse(codec.partition("!")[0])
+    except CodecError:
+        return ""
+    return history_of(name.folder) if name.family == "peer" else ""
 
 
 def mark_of(codec: str, metric: str, asr: str = "") -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,13 +15,16 @@ from torch import Tensor
 import codec
 from codec.cli import main
 from codec.config import DiffusionDecoderConfig
+from codec.data.recordings.opening import Sound
 from codec.device import find_device
 from codec.errors import CodecError
 from codec.model import Codec
 from codec.networks.diffusion.files import with_diffusion
+from codec.networks.resampling import converted
 from codec.networks.samplers import Sampling
 from codec.semanticodec.model import OfficialCodec, load_published
 from codec.streaming import LOW_LATENCY
+from codec.tokenize.encode import BatchEncoder
 from tests.codec.semanticodec.fixtures import TINY as PUBLISHED
 from tests.codec.semanticodec.fixtures import write_published
 from tests.conftest import DATA, random_networks
@@ -137,6 +142,45 @@ def test_many_clips_go_in_parts(away: Codec, monkeypatch: pytest.MonkeyPatch) ->
     assert [clips for clips, _ in encoded] == [clips for clips, _ in decoded] == [4, 4, 1]
 
 
+@pytest.mark.parametrize("rate", [8_000, 44_100, 44_101])
+def test_other_rates_are_converted_there(tiny: Codec, away: Codec, rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All clips in one pass, but at rates that would need a filter of millions of numbers; lengths and tokens are the same."""
+    together: list[int] = []
+
+    def counted(clips: Sequence[np.ndarray], *rest: Any) -> list[Tensor]:
+        together.append(len(clips))
+        return converted(clips, *rest)
+
+    monkeypatch.setattr("codec.networks.engine.converted", counted)
+    wave, lengths = noise(3, rate), torch.tensor([rate, rate // 2 + 1, 0])
+    wave = torch.cumsum(wave, 1) * 0.02  # as most sound, weak where filters fall
+    found, wanted = away.encode(wave, rate, lengths=lengths), tiny.encode(wave, rate, lengths=lengths)
+    assert together == ([] if rate == 44_101 else [3])
+    assert torch.equal(found.lengths, wanted.lengths)
+    assert found.codes.shape == wanted.codes.shape
+    assert (found.codes == wanted.codes).double().mean() > 0.95
+
+
+def test_long_clips_are_converted_by_streams(tiny: Codec, away: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codec.networks.engine.CONVERTED", 20_000)
+    monkeypatch.setattr("codec.networks.engine.converted", lambda *_: pytest.fail("these are too many samples"))
+    wave = noise(1, 24_000)
+    assert_alike(away.encode(wave, 24_000).codes, tiny.encode(wave, 24_000).codes)
+
+
+def test_a_corpus_is_tokenised_there(tiny: Codec, away: Codec) -> None:
+    waves = [noise(1, samples)[0].cumsum(0).numpy() * 0.02 for samples in (8_000, 8_000, 22_050)]
+    codes = []
+    for model in (tiny, away):
+        encoder = BatchEncoder(model)
+        for index, (wave, rate) in enumerate(zip(waves, (RATE, RATE, 44_100), strict=True)):
+            assert not encoder.add(index, Sound(rate, iter([wave])))
+        codes.append({encoded.index: encoded.codes for encoded in encoder.flush()})
+    for index, wanted in codes[0].items():
+        assert codes[1][index].shape == wanted.shape
+        assert (codes[1][index] == wanted).mean() > 0.95
+
+
 def test_a_cpu_takes_one_at_a_time(tiny_folder: Path) -> None:
     model = codec.load(tiny_folder, vocab=32)
     seen = shapes_seen(model, "semantic.backbone")
@@ -192,6 +236,28 @@ def test_missing_devices_are_one_line(name: str | torch.device, tiny_folder: Pat
             use(name)
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 250
+
+
+@NO_GPU
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["eval", "reconstruct", "--codecs", "semcodec@50", "--data", str(DATA), "-o", "out", "--cache", "cache"],
+        ["eval", "versa", "--codec", "semcodec@50", "--data", str(DATA), "-o", "out"],
+        ["eval", "demo", "--codecs", "semcodec@50", "--data", str(DATA), "-o", "out"],
+        ["eval", "listen", "make", "--codecs", "semcodec@50", "--data", str(DATA), "-o", "out"],
+        ["tokenize", str(DATA), "-o", "out"],
+    ],
+)
+def test_evaluations_name_a_missing_device(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--device", "cuda"])
+    assert ended.value.code == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("codec: device 'cuda' is not there")
+    assert not (tmp_path / "out").exists()
 
 
 @NO_GPU

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from codec.container.bitstream import ContainerReader, ContainerWriter, read, sa
 from codec.model import Codec
 from tests.eval.listening.axe import serious
 from tests.eval.listening.conftest import browser, page
+from tests.firefox import FIREFOX, Firefox
 
 __all__ = ["browser", "page"]  # fixtures
 WEB = Path(__file__).parents[2] / "web"
@@ -66,10 +67,19 @@ def test_the_package_gives_what_python_gives(expected: Path) -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing of it."""
+    """Serves a folder, says nothing of it, and keeps in mind what was asked for."""
+
+    asked: ClassVar[list[str]] = []
 
     def log_message(self, *_: object) -> None:
-        pass
+        self.asked.append(self.path)
+
+
+def asked_of_gpus() -> list[str]:
+    """What only a GPU needs, among all that was asked for since the last time."""
+    found = [path for path in Quiet.asked if path == "/gpu.js" or "asyncify" in path]
+    Quiet.asked.clear()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +198,29 @@ def test_a_browser_without_webassembly_is_told(site: str, expected: Path, page: 
 
 @needs_node
 @pytest.mark.slow
+def test_a_gpu_that_cannot_do_it_is_passed_over_without_a_word(site: str, expected: Path, page: Any) -> None:
+    """The page is told of an adapter; whatever its worker then finds, nothing or a program in place of a GPU, WASM answers."""
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script("Object.defineProperty(Navigator.prototype, 'gpu', {value: {requestAdapter: async () => ({})}})")
+    asked_of_gpus()
+    page.goto(site)
+    said = page.evaluate(
+        """() => {
+            const said = window.said = [];
+            new MutationObserver(() => said.push(document.getElementById("status").className)).observe(
+                document.getElementById("status"), {attributes: true, childList: true});
+            return said;
+        }"""
+    )
+    assert said == []
+    page.set_input_files("#file", expected / "speech_25.sct")
+    page.wait_for_selector("#status:text-is('Done.')")
+    assert "failed" not in page.evaluate("() => window.said")
+    assert "/gpu.js" in asked_of_gpus()
+
+
+@needs_node
+@pytest.mark.slow
 def test_the_page_codes_in_the_browser_and_without_a_network(site: str, expected: Path, page: Any, tmp_path: Path) -> None:
     def downloaded(link: str) -> Path:
         with page.expect_download() as waiting:
@@ -196,6 +229,7 @@ def test_the_page_codes_in_the_browser_and_without_a_network(site: str, expected
         return tmp_path / link[1:]
 
     page.set_default_timeout(PATIENCE)
+    asked_of_gpus()
     page.goto(site)
     page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
     page.focus("[data-example='speech.flac']")
@@ -227,3 +261,22 @@ def test_the_page_codes_in_the_browser_and_without_a_network(site: str, expected
     assert page.is_disabled("input[value=original]")
     before = (tmp_path / "sct").read_bytes()
     assert downloaded("#sct").read_bytes() == before
+    assert not asked_of_gpus(), "there is none"
+
+
+@needs_node
+@pytest.mark.slow
+@pytest.mark.skipif(FIREFOX is None, reason="needs Debian's firefox-esr")
+def test_the_page_codes_in_firefox(site: str, expected: Path, tmp_path: Path) -> None:
+    with Firefox(tmp_path, PATIENCE / 1000) as firefox:
+        firefox.open(site)
+        done = "document.getElementById('status').textContent === 'Done.'"
+        firefox.choose("#file", expected / "speech_25.sct")
+        firefox.wait_until(done)
+        shown = f"document.getElementById('facts').textContent.includes('{(expected / 'speech_25.sct').stat().st_size} bytes')"
+        assert firefox.evaluate(shown)
+        firefox.evaluate("document.getElementById('status').textContent = ''; document.querySelector('[data-example]').click()")
+        firefox.wait_until(done)
+        lines = str(firefox.evaluate("document.getElementById('tokens').textContent")).split("\n")
+        found, wanted = np.array([line.split() for line in lines], int), as_array(read(expected / "speech_50.sct").codes)[0]
+        assert (found != wanted).sum() <= 1, "a rounding may flip one code in thousands"

@@ -21,7 +21,7 @@ from train.lineage import digest_of_corpus, require_origin
 from train.loop import BETAS, Training
 from train.loop import train as train_loop
 from train.parallel import Place, join
-from train.progress import autocast
+from train.progress import autocast, compile_for
 from train.ssl.distil import Distillation
 from train.ssl.jepa import JointEmbedding
 from train.ssl.mae import MaskedAutoencoding
@@ -75,8 +75,7 @@ def pretraining(config: TrainConfig, data: Crops, valid: Batch | None, place: Pl
         assert isinstance(model, SemanticEncoder)
         return {} if valid is None else objective.validate(model, mel(valid.wave), valid)
 
-    if place.device.type == "cuda":
-        encoder.compile()
+    compile_for(place.device, encoder)
     parameters = [*encoder.parameters(), *(p for p in objective.module.parameters() if p.requires_grad)]
     return Training(
         "ssl",

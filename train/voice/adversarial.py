@@ -16,6 +16,7 @@ from train.lineage import digest_of
 from train.loop import Training, train
 from train.opponent import Opponent
 from train.parallel import join
+from train.progress import compile_for
 from train.run import Stateful
 from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
@@ -42,6 +43,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     data = crops_of(config, corpus, stage, config.seed + ADVERSARIAL_CROPS, place.share(stage.batch_size), networks)
     valid = held_out(config, corpus, stage, stage.weights, networks)
     objective = Objective(config, networks, place, stage.batch_size)
+    compile_for(place.device, networks.decoder.backbone, networks.vocoder.backbone)
     judges = Judges(networks.config.sample_rate, stage.n_ffts, stage.channels).to(place.device)
     optimizer = torch.optim.AdamW(judges.parameters(), stage.discriminator_rate, BETAS, fused=True)
     opponent = Opponent(judges, optimizer, place.device, config.precision)

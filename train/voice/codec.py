@@ -20,6 +20,7 @@ from train.draws import CODEC_CROPS, UNUSED_BATCHES
 from train.lineage import digest_of
 from train.loop import Training, train
 from train.parallel import join
+from train.progress import compile_for
 from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
 from train.voice.follow import follow, reading_of
@@ -46,6 +47,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     if (config.new_space or not config.goes_on) and not (config.folder("codec") / "checkpoint.pt").exists():
         fit_tokens(networks, data, place.device, given_networks(config) if config.goes_on else None)
     objective = Objective(config, networks, place, stage.batch_size)
+    compile_for(place.device, networks.decoder.backbone, networks.vocoder.backbone)
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
         return objective.decoded(model, step, batch)[1]

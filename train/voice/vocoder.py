@@ -18,7 +18,7 @@ from train.draws import VOCODER_CROPS
 from train.loop import Training, train
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
 from train.parallel import join
-from train.progress import autocast
+from train.progress import autocast, compile_for
 from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
 from train.voice.pitch import labelled
@@ -35,6 +35,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     stage, place, corpus = config.vocoder, join(), Corpus(config.folder("corpus"))
     networks.to(place.device)
     vocoder, front_end = networks.vocoder, networks.front_end
+    compile_for(place.device, vocoder.backbone)
     vocoder.hidden.requires_grad_(False)  # there is no decoder yet that could tell more
     data = crops_of(config, corpus, stage, config.seed + VOCODER_CROPS, place.share(stage.batch_size))
     valid = held_out(config, corpus, stage, stage.weights)

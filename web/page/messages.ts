@@ -10,4 +10,6 @@ export type Told =
   | { kind: "share"; id: number; what: "loading" | "working"; share: number }
   | { kind: "encoded"; id: number; tokens: Tokens }
   | { kind: "decoded"; id: number; channels: Float32Array[] }
-  | { kind: "failed"; id: number; reason: string };
+  | { kind: "failed"; id: number; reason: string }
+  /** What a GPU was asked is to be asked again without it. */
+  | { kind: "unfit"; id: number };

@@ -2,6 +2,8 @@
 
 export {};
 declare const FILES: string[];
+/** Kept once they were needed. */
+declare const LATER: string[];
 declare const VERSION: string;
 
 interface Lasting extends Event {
@@ -14,6 +16,7 @@ interface Fetching extends Event {
 interface Scope extends EventTarget {
   skipWaiting(): Promise<void>;
   clients: { claim(): Promise<void> };
+  location: Location;
 }
 const scope = self as unknown as Scope;
 
@@ -27,6 +30,14 @@ scope.addEventListener("activate", (event) => {
 });
 scope.addEventListener("fetch", (event) => {
   const { request } = event as Fetching;
-  const answer = caches.match(request, { ignoreSearch: true }).then((found) => found ?? fetch(request));
-  (event as Fetching).respondWith(answer);
+  (event as Fetching).respondWith(answer(request));
 });
+
+async function answer(request: Request): Promise<Response> {
+  const kept = await caches.match(request, { ignoreSearch: true });
+  if (kept) return kept;
+  const found = await fetch(request);
+  const later = LATER.some((name) => new URL(name, scope.location.href).pathname === new URL(request.url).pathname);
+  if (later && found.ok) await (await caches.open(VERSION)).put(request, found.clone());
+  return found;
+}

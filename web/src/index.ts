@@ -4,6 +4,7 @@ export { Codec, type DecodeOptions, type EncodeOptions, type WorkOptions } from 
 export { read, write } from "./container.js";
 export type { EngineOptions, ModelFiles, Settings } from "./engine.js";
 export { CodecError, ContainerError } from "./errors.js";
-export { load } from "./load.js";
+export { isFit, type Coder } from "./fit.js";
+export { fetchModel, load } from "./load.js";
 export { StreamDecoder, StreamEncoder } from "./streaming.js";
 export { bitrate, countFrames, frameBits, semanticOnly, type Tokens } from "./tokens.js";

@@ -1,7 +1,7 @@
 /** Brings a model's files from wherever a page lies. */
 
 import { Codec } from "./codec.js";
-import type { EngineOptions, Settings } from "./engine.js";
+import type { EngineOptions, ModelFiles, Settings } from "./engine.js";
 import { CodecError } from "./errors.js";
 
 /** As graphs call it. */
@@ -17,11 +17,16 @@ export async function load(
   folder: string,
   options: EngineOptions & { progress?: (share: number) => void } = {},
 ): Promise<Codec> {
+  return new Codec(await fetchModel(folder, options.progress), options);
+}
+
+/** The files alone, for who makes several codecs of them; as `load`. */
+export async function fetchModel(folder: string, progress?: (share: number) => void): Promise<ModelFiles> {
   const at = folder.replace(/\/$/, "");
   const settings = JSON.parse(new TextDecoder().decode(await fetched(`${at}/onnx.json`))) as Settings;
   const [encoder, decoder] = await Promise.all(["encoder", "decoder"].map((half) => fetched(`${at}/${half}.onnx`)));
-  const weights = await unpacked(await fetched(`${at}/${WEIGHTS}.gz`, options.progress));
-  return new Codec({ settings, encoder, decoder, weights, weightsName: WEIGHTS }, options);
+  const weights = await unpacked(await fetched(`${at}/${WEIGHTS}.gz`, progress));
+  return { settings, encoder, decoder, weights, weightsName: WEIGHTS };
 }
 
 /** What gzip packed, unless a host that names it as an encoding made the browser unpack it already. */

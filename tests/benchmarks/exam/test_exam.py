@@ -25,6 +25,7 @@ from benchmarks.exam.profile import bands
 from benchmarks.exam.run import Exam, main, with_beside
 from codec.errors import CodecError
 from eval.colours import path_of
+from eval.reconstruction.trained import history
 from tests.commands import ROOT
 
 RATE = 16_000
@@ -126,6 +127,18 @@ def test_what_models_were_trained_with_is_marked_everywhere(made: tuple[Path, in
     assert "† semcodec@25: mel distance: its loss" in markdown(card)
     page = (made[0] / "card.html").read_text()
     assert "†" in page
+
+
+def test_opponents_tell_how_they_came_about(made: tuple[Path, int], tmp_path: Path) -> None:
+    about = {"family": "dac_16khz", "parameters": 4_620_000, "processor_minutes": 360.0}
+    (tmp_path / "peer.json").write_text(json.dumps(about))
+    told = history(f"peer:{tmp_path}")
+    assert told == "DAC's architecture, 4.6 M parameters, trained on our audio for 6.0 processor hours"
+    card = read_card(made[0] / "card.json")
+    assert [codec.history for codec in card.codecs] == [""] * 4
+    peer = replace(card.codecs[-1], name="peer:dac", history=told)
+    assert f"- peer:dac: {told}." in markdown(replace(card, codecs=[*card.codecs, peer]))
+    assert history(f"peer:{tmp_path / 'nowhere'}") == ""
 
 
 def test_the_page_needs_nothing_from_outside_and_shows_every_table(made: tuple[Path, int]) -> None:

@@ -126,7 +126,7 @@ def test_exit_codes(mixed: Path, tiny_folder: Path, tmp_path: Path, capsys: pyte
     assert error.count("codec: ") == 3
     (tmp_path / "good").mkdir()
     shutil.copy(mixed / "1.flac", tmp_path / "good")
-    code, out, error = call(tmp_path / "good", "-o", tmp_path / "all", "--json", "--semantic-only")
+    code, out, error = call(tmp_path / "good", "-o", tmp_path / "all", "--json", "--semantic-only", "--device", "auto")
     assert (code, error) == (0, "")
     assert json.loads(out)["codebook_sizes"] == [32]
     assert TokenDataset(tmp_path / "all", "interleave")[0]["codes"].ndim == 1
@@ -135,6 +135,7 @@ def test_exit_codes(mixed: Path, tiny_folder: Path, tmp_path: Path, capsys: pyte
         ([tmp_path / "good", "--rate", "7"], "rate 7"),
         ([tmp_path / "good", "--format", "csv"], "format 'csv'"),
         ([tmp_path / "good", "--device", "tpu"], "device 'tpu'"),
+        ([tmp_path / "good", "--device", "auto", "--ray", "local"], "not at a cluster's"),
         ([tmp_path / "good", "--model", "haoheliu/SemantiCodec"], "our own kind"),
     ):
         code, out, error = call(*words, "-o", tmp_path / "refused")

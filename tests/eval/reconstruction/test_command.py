@@ -52,6 +52,7 @@ def assert_one_problem(err: str, message: str) -> None:
 
 def test_reconstruct_writes_and_says_what_it_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = options(folder, "--metrics", "mel_distance,wer", "--workers", "1", "--reference", "original", "--json")
+    chosen += ["--device", "auto"]
     assert call("eval", "reconstruct", "--codecs", "original,semcodec@50,vocab=4096", *chosen) == 1, "wer has no transcript"
     out, err = capsys.readouterr()
     original, ours = (json.loads(line) for line in out.splitlines())

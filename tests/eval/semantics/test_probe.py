@@ -225,13 +225,54 @@ def test_page() -> None:
 
 
 def test_goals_are_judged_on_the_same_rows_whatever_else_is_better() -> None:
-    names = {"semcodec@25:semantic": 0.3, "semcodec@50:semantic": 0.5, "semcodec@100:both": 0.9, "peer:encodec": 0.4}
+    names = {"semcodec@25:semantic": 0.3, "semcodec@50:semantic": 0.5, "semcodec@100:both": 0.9}
+    names |= {"peer:encodec": 0.4, "peer:plain": 0.8}
     text = page(Results([score(embedder=name, value=value) for name, value in names.items()]), [], {})
     _, _, judged = text.partition("### Goals")
     assert "| **semcodec@25:semantic** | 30.0% | 21.9% – 39.6% | – | **no** (40.0%) | – |" in judged
     assert "| **semcodec@50:semantic** | 50.0% | 40.4% – 59.6% | – | yes (40.0%) | – |" in judged
     assert "@100" not in judged.partition("##")[0].partition("|")[2]
     assert "a quarter as wide" in text
+
+
+def test_features_stand_beside_their_teacher_on_tasks_that_both_were_asked() -> None:
+    values = {
+        ("semcodec:features", "knn", "word"): 0.5, ("whisper-ct2:whisper-base", "knn", "word"): 0.6,
+        ("semcodec:features", "mlp", "word"): 0.8, ("whisper-ct2:whisper-base", "mlp", "word"): 0.7,
+        ("semcodec:features", "knn", "drum"): 0.9, ("whisper-ct2:whisper-base", "knn", "drum"): 0.6,
+        ("semcodec:features", "mlp", "sound_events"): 0.4, ("whisper-ct2:whisper-base", "mlp", "sound_events"): 0.3,
+        ("semcodec:features", "knn", "prompt"): 0.0, ("semcodec@50:semantic", "knn", "word"): 0.3,
+    }  # fmt: skip
+    scores = [score(embedder=name, head=head, task=task, value=value) for (name, head, task), value in values.items()]
+    text = page(Results(scores), [], {})
+    assert (
+        "| whisper-ct2:whisper-base | semcodec:features | 70.0% (+10.0) | 60.0% (+10.0) | 65.0% (+10.0) | 65.0% (+0.0) | "
+        "65.0% (+20.0) | yes | yes |"
+    ) in text
+    assert "| whisper-ct2:whisper-base | **semcodec@50:semantic** |" not in text, "one head alone is no mean of both"
+    worse = [
+        dataclasses.replace(each, value=each.value / 2) if each.embedder == "semcodec:features" else each for each in scores
+    ]
+    assert "| **no** | **no** |" in page(Results(worse), [], {}).partition("### Beside the teacher")[2]
+    alone = [each for each in scores if each.embedder == "semcodec:features"]
+    assert "Beside the teacher" not in page(Results(alone), [], {})
+
+
+def test_new_tasks_have_their_own_metrics_in_the_page() -> None:
+    """Equal error rates and segment F1 stand in their columns; what one head alone can do is left out of the other's table."""
+    scores = [
+        score(task="speaker_verification", metric="EER_inv", value=0.71),
+        score(task="speaker_verification", metric="EER_inv", head="mlp", value=0.72),
+        score(task="sound_events", metric="segmentf1_macro", head="mlp", value=0.35),
+        score(task="sung_pitch", metric="accuracy", value=0.12),
+    ]
+    facts = {"speaker_verification": {"classes": None, "source": "free corpus", "held_out": "speakers", "seen": ""}}
+    text = page(Results(scores, tasks=facts), [], {})
+    assert "| speaker verification | – | EER_inv | 300 + 100 | free corpus | speakers | – |" in text
+    assert "| sound events | – | segmentf1_macro |" in text
+    knn, _, head = text.partition("### Trained head")
+    assert "sound events |" not in knn.rpartition("### k-NN")[2].splitlines()[2]
+    assert "sound events" in head.splitlines()[2]
 
 
 def test_both_ways_task_by_task_and_averaged_by_weight() -> None:
