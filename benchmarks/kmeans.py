@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from codec.atomic import atomic_write
+from codec.provenance import code_version
 
 Size = tuple[int, int, int]
 """Points, their width, clusters."""
@@ -25,6 +26,7 @@ MODES = 4096
 """Modes of the mixture that points are drawn from, like the crowded feature space of an audio encoder."""
 MOST_BYTES = 8 << 30
 """That a library may take for what it compares; beyond it a machine would be brought down to learn nothing."""
+UNFINISHED = ".unfinished"
 COLUMNS = ("library", "seconds", "ratio", "inertia", "ratio", "memory beyond the points")
 
 
@@ -136,20 +138,40 @@ def measure(library: str, n: int, dim: int, k: int, iterations: int) -> dict[str
 def compare(libraries: list[str], sizes: list[Size], iterations: int, output: Path | None) -> None:
     """Runs every library on every size in a process of its own, prints a table of each, and writes JSON lines.
 
-    What the output held before is replaced: all of it is of one run.
+    What the output held before is replaced: all of it is of one run. Until that ends, its rows are beside it under its name and
+    `UNFINISHED`; a run that was stopped goes on from there, if ours is still the same code.
     """
+    unfinished = output.with_name(output.name + UNFINISHED) if output else None
+    code = code_version("quantizers")
+    before = _found(unfinished, code) if unfinished else {}
     rows: list[dict[str, Any]] = []
     for size in sizes:
         for library in libraries:
-            rows.append(_run(library, size, iterations))
-            if output:
-                output.parent.mkdir(parents=True, exist_ok=True)
-                with atomic_write(output) as handle:
-                    handle.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+            rows.append(before.get((library, *size, iterations)) or _run(library, size, iterations))
+            if unfinished:
+                unfinished.parent.mkdir(parents=True, exist_ok=True)
+                _write(unfinished, [{"code": code}, *rows])
         shown = Table(*COLUMNS, title=heading(rows[-1]))
         for cells in lines(rows[-len(libraries) :]):
             shown.add_row(*map(escape, cells))
         Console().print(shown)
+    if output and unfinished:
+        _write(output, rows)
+        unfinished.unlink()
+
+
+def _found(unfinished: Path, code: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """What a run of this code found before it was stopped; what failed is tried again."""
+    lines = unfinished.read_text("utf-8").splitlines() if unfinished.is_file() else []
+    about, *rows = map(json.loads, lines or ["{}"])
+    if about.get("code") != code:
+        return {}
+    return {tuple(row[key] for key in ("library", "n", "dim", "k", "iterations")): row for row in rows if "failed" not in row}
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    with atomic_write(path) as handle:
+        handle.write("".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def _run(library: str, size: Size, iterations: int) -> dict[str, Any]:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Way = Literal["fast", "diffusion"]
 OwnName = Literal["default", "semcodec-2"]
-"""Names by which type checkers know that `load` gives a `Codec`. A folder as a ``Path`` gives a `SemanticCodec`, ours or the
-published one; of any other string they know that it gives an `AudioCodec`, which published codecs are.
+"""Names by which type checkers know that `load` gives a `Codec`, as it does of a folder as a ``Path``. Of any other string they
+know that it gives an `AudioCodec`, which published codecs are.
 """
 Backend = Literal["torch", "onnx"]
 WITH_TORCH = "pip install 'semcodec[torch]'"
@@ -112,7 +112,7 @@ def load(
     compat: bool = True,
     decoder: Way = "fast",
     backend: Backend | None = None,
-) -> SemanticCodec: ...
+) -> Codec: ...
 
 
 @overload
@@ -139,7 +139,8 @@ def load(
     """Loads any codec of tokens; never touches the network.
 
     Args:
-        name: of a published codec at an operating point, as in ``"encodec_24khz@1.5"``, or what `load_codec` takes.
+        name: of a published codec at an operating point, as in ``"encodec_24khz@1.5"``, or what `load_codec` takes; a folder of
+            the published SemantiCodec as a string, since a ``Path`` gives a `Codec`.
         rate: default tokens per second, as `load_codec` takes it; so are the next three.
         vocab: default semantic vocabulary.
         device: where the networks run.
@@ -155,6 +156,8 @@ def load(
         >>> load(rate=100).bitrate
         1300.0
     """
+    if isinstance(name, Path) and has_torch() and _is_published(name):
+        raise ModelError(f"{name} is the published SemantiCodec, which is no codec.Codec: load it as a string, {str(name)!r}")
     if not _is_of_others(name):
         return load_codec(name, rate, vocab, device, compat, decoder, backend)
     if (rate, vocab, str(device), decoder, backend) != (None, None, "cpu", "fast", None):

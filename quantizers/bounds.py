@@ -6,10 +6,13 @@ own centroid, the tile is left out (Yinyang k-means, Ding et al. 2015; tiles ins
 the matrix products of `quantizers.nearest`). The result is that of a full search.
 
 A centroid that moved far would loosen the bound of its whole tile: a few of these are compared with all points instead.
+
+Where the processor gains from it, tiles are looked at in rounded numbers first (`quantizers.rounded`), which leave few of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,10 +20,13 @@ import torch
 from torch import Tensor
 
 from quantizers.nearest import CODE_TILE, POINT_TILE, Block, nearest
+from quantizers.rounded import RoundedBlock, RoundedTiles, gains_from_rounding
 from quantizers.threads import in_threads
 
 FEWEST_TILES = 8
 """With fewer, keeping bounds costs more than it saves."""
+FEWEST_ROUNDED = 2
+"""With fewer tiles, all that rounded products find is to be looked at again."""
 BOUNDS_BYTES = 1 << 28
 """Memory for bounds. Points beyond it are searched in full, so that a stream of any length fits."""
 MOVER_SHARES = (0, 1 / 64, 1 / 16, 1 / 4)
@@ -54,15 +60,15 @@ class Known:
 
     Attributes:
         codes: ``(N,)`` int32 nearest centroids of the last pass.
-        bounds: ``(N, G)`` int16, the upper halves of float32 distances that no centroid of a tile was below.
+        bounds: ``(G, N)`` int16, the upper halves of float32 distances that no centroid of a tile was below.
     """
 
     codes: Tensor
     bounds: Tensor
 
     def part(self, rows: slice) -> Known:
-        """A view of some rows."""
-        return Known(self.codes[rows], self.bounds[rows])
+        """A view of some points."""
+        return Known(self.codes[rows], self.bounds[:, rows])
 
 
 class BoundedSearch:
@@ -104,67 +110,118 @@ class BoundedSearch:
             ``(N,)`` int64 and ``(N,)`` float.
         """
         tiles = -(-len(centroids) // self._tile)
-        if points.device.type != "cpu" or tiles < FEWEST_TILES:
+        rounds = points.dtype == torch.float32 and tiles >= FEWEST_ROUNDED and gains_from_rounding()
+        if points.device.type != "cpu" or not len(points) or not (rounds or tiles >= FEWEST_TILES):
             return nearest(points, centroids)
-        fresh = piece not in self._known
-        if fresh:
-            self._room -= len(points) * (2 * tiles + 4)
-            if self._room < 0:
-                return nearest(points, centroids)
-            known = Known(torch.zeros(len(points), dtype=torch.int32), torch.zeros(len(points), tiles, dtype=torch.int16))
-            self._known[piece] = known
-        known, half_norms = self._known[piece], centroids.pow(2).sum(1) / 2
-        moves = [] if fresh else self._moves
+        moves = self._moves if piece in self._known else []
+        known = self._remembered(piece, len(points), tiles)
+        if known is None and not rounds:
+            return nearest(points, centroids)
+        rounded = RoundedTiles(centroids, self._tile) if rounds else None
+        half_norms = centroids.pow(2).sum(1) / 2
         starts = range(0, len(points), POINT_TILE)
 
         def search(start: int) -> tuple[Tensor, Tensor]:
             rows = slice(start, start + POINT_TILE)
-            return _search(Block(points[rows], centroids, half_norms, self._tile), known.part(rows), moves)
+            block = Block(points[rows], centroids, half_norms, self._tile)
+            return _search(block, rounded, known and known.part(rows), moves)
 
         indices, distances = zip(*in_threads(search, starts), strict=True)
         return torch.cat(indices), torch.cat(distances)
 
+    def _remembered(self, piece: int, count: int, tiles: int) -> Known | None:
+        """What is known of a piece; None where bounds have no room or cost more than they save."""
+        if piece not in self._known and tiles >= FEWEST_TILES:
+            self._room -= count * (2 * tiles + 4)
+            if self._room >= 0:
+                codes, bounds = torch.zeros(count, dtype=torch.int32), torch.zeros(tiles, count, dtype=torch.int16)
+                self._known[piece] = Known(codes, bounds)
+        return self._known.get(piece)
+
 
 @torch.no_grad()
-def _search(block: Block, known: Known, moves: list[Move]) -> tuple[Tensor, Tensor]:
+def _search(block: Block, codebook: RoundedTiles | None, known: Known | None, moves: list[Move]) -> tuple[Tensor, Tensor]:
     """Index of, and squared distance to, the nearest centroid; ``known`` is brought up to date."""
-    lower = (known.bounds.int() << 16).view(torch.float32)
-    upper = (block.points - block.codebook[known.codes]).square().sum(1).sqrt()
-    costs = [_cost(move, lower, upper, len(block.codebook)) for move in moves]
-    if min(costs, default=1) < WORTHWHILE:
-        lower, upper = _after(block, moves[costs.index(min(costs))], lower, upper)
-    else:
-        lower = torch.zeros_like(lower)
-    upper = (upper.square() + ROUNDING * block.squares).sqrt()
-    needed = ~(lower > upper[:, None])  # what is no number is looked at, and found
-    needed.scatter_(1, lower.argmin(1, keepdim=True), True)
+    rounded = _rounded(block, codebook)
+    lower, upper = _bounds(block, rounded, known, moves)
+    needed = _needed(block, lower, upper)
+    if rounded is not None:
+        lowest = torch.zeros(lower.shape, dtype=torch.int16)
+        for number, tile, rows in _pieces(block, needed):
+            lowest[number, slice(None) if rows is None else rows] = rounded.lowest(tile, rows)
+        least, most = rounded.between(lowest)
+        lower = torch.where(needed, least, lower)
+        upper = torch.minimum(upper, most.masked_fill(~needed, torch.inf).amin(0))
+        needed = _needed(block, lower, upper)
     scores, codes = torch.full_like(lower, -torch.inf), torch.zeros(lower.shape, dtype=torch.int64)
-    for number, tile in enumerate(block.tiles):
-        rows = needed[:, number].nonzero()[:, 0]
-        if len(rows):
-            most = len(rows) > NEARLY_ALL * len(lower)
-            where = slice(None) if most else rows
-            scores[where, number], codes[where, number] = block.best(tile, None if most else rows)
-            lower[where, number] = _distance(scores[where, number], block.squares[where])
-    indices, distances = block.winners(scores, codes)
-    known.bounds.copy_(lower.view(torch.int32) >> 16)
-    known.codes.copy_(indices)
+    for number, tile, rows in _pieces(block, needed):
+        where = slice(None) if rows is None else rows
+        scores[number, where], codes[number, where] = block.best(tile, rows)
+    lower = torch.where(needed, _distance(scores, block.squares), lower)
+    indices, distances = block.winners(scores.T, codes.T)
+    if known is not None:
+        known.bounds.copy_(lower.view(torch.int32) >> 16)
+        known.codes.copy_(indices)
     return indices, distances
 
 
-def _after(block: Block, move: Move, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
-    """Bounds that hold where centroids are now."""
-    lower = (lower - move.rest).clamp_min(0)
-    scores = block.scores(move.movers)
-    for number, where in move.tiles:
-        mover = _distance(scores[:, where].amax(1), block.squares)
-        lower[:, number] = torch.minimum(lower[:, number], mover)
-        upper = torch.minimum(upper, mover)
+def _rounded(block: Block, codebook: RoundedTiles | None) -> RoundedBlock | None:
+    """The block with bounds of rounded products, where these are numbers."""
+    rounded = codebook and RoundedBlock(block.points, codebook)
+    return rounded if rounded and rounded.finite else None
+
+
+def _bounds(block: Block, rounded: RoundedBlock | None, known: Known | None, moves: list[Move]) -> tuple[Tensor, Tensor]:
+    """What no centroid of a tile is nearer than, ``(G, N)``, and what the nearest of all is not farther than, ``(N,)``."""
+    count = len(block.points)
+    lower, upper = torch.zeros(len(block.tiles), count), torch.full((count,), torch.inf)
+    if known is None or not moves:
+        return lower, upper
+    before = (known.bounds.int() << 16).view(torch.float32)
+    upper = (block.points - block.codebook[known.codes]).square().sum(1).sqrt()
+    costs = [_cost(move, before, upper, len(block.codebook)) for move in moves]
+    if min(costs) >= WORTHWHILE:
+        return lower, upper
+    move = moves[costs.index(min(costs))]
+    lower = (before - move.rest[:, None]).clamp_min(0)
+    if move.tiles:
+        least, most = _movers(block, rounded, move)
+        tiles = [number for number, _ in move.tiles]
+        lower[tiles] = torch.minimum(lower[tiles], least)
+        upper = torch.minimum(upper, most.amin(0))
     return lower, upper
 
 
+def _movers(block: Block, rounded: RoundedBlock | None, move: Move) -> tuple[Tensor, Tensor]:
+    """The least and the most that the distance to the nearest of those that moved can be, for each tile that has such."""
+    if rounded is None:
+        scores = block.scores(move.movers)
+        exact = _distance(torch.stack([scores[:, where].amax(1) for _, where in move.tiles]), block.squares)
+        return exact, exact
+    halves = rounded.halves(move.movers)
+    lowest = torch.stack([halves[:, where].amin(1) for _, where in move.tiles])
+    return rounded.between(lowest, torch.tensor([number for number, _ in move.tiles]))
+
+
+def _needed(block: Block, lower: Tensor, upper: Tensor) -> Tensor:
+    """``(G, N)``: which tiles may hold the nearest; all of a tile's points where nearly all are."""
+    upper = (upper.square() + ROUNDING * block.squares).sqrt()
+    needed = ~(lower > upper)  # what is no number is looked at, and found
+    needed.scatter_(0, lower.argmin(0, keepdim=True), True)
+    needed[needed.sum(1) > NEARLY_ALL * needed.shape[1]] = True
+    return needed
+
+
+def _pieces(block: Block, needed: Tensor) -> Iterator[tuple[int, slice, Tensor | None]]:
+    """Number and codewords of tiles, and which points they are to be compared with; None for all."""
+    for number, (tile, points) in enumerate(zip(block.tiles, needed, strict=True)):
+        rows = points.nonzero()[:, 0]
+        if len(rows):
+            yield number, tile, None if len(rows) == len(points) else rows
+
+
 def _distance(scores: Tensor, squares: Tensor) -> Tensor:
-    """``(N,)`` distances to codewords of such scores."""
+    """Distances to codewords of such scores: ``(…, N)``."""
     return (squares - 2 * scores).clamp_min(0).sqrt()
 
 
@@ -179,4 +236,4 @@ def _move(drift: Tensor, movers: int, tile: int) -> Move:
 
 def _cost(move: Move, lower: Tensor, own: Tensor, k: int) -> float:
     """Share of all products that a block needs."""
-    return (lower - move.rest <= own[:, None]).float().mean().item() + len(move.movers) / k
+    return (lower - move.rest[:, None] <= own).float().mean().item() + len(move.movers) / k

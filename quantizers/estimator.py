@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 
 
 Weights = np.ndarray | Tensor | Sequence[float] | None
+Random = int | np.random.RandomState | np.random.Generator | None
+
+
+def seed_of(random_state: Random) -> int:
+    """A seed, as scikit-learn's users give it: itself, or drawn from a generator, or another one every time.
+
+    Example:
+        >>> seed_of(7), seed_of(np.random.RandomState(0)) == seed_of(np.random.RandomState(0)), seed_of(None) == seed_of(None)
+        (7, True, False)
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(1 << 31))
+    if random_state is None or isinstance(random_state, np.random.Generator):
+        return int(np.random.default_rng(random_state).integers(1 << 62))
+    return int(random_state)
 
 
 def arrays_of(points: Any) -> AnyPoints:
@@ -190,7 +205,7 @@ class KMeans(Estimator):
         max_iter: most Lloyd passes.
         tol: stop when a pass lowers the inertia by less than this share; other backends make all passes.
         spherical: cluster directions.
-        random_state: seed.
+        random_state: seed, a generator to draw one from, or None: another one every time.
         backend: ``semcodec`` streams; ``faiss`` and ``kmeans-pytorch`` load all points.
 
     Example:
@@ -201,13 +216,13 @@ class KMeans(Estimator):
 
     def __init__(
         self,
-        n_clusters: int,
+        n_clusters: int = 8,
         *,
         init: Init | np.ndarray | Tensor = "k-means||",
         max_iter: int = 25,
         tol: float = 1e-4,
         spherical: bool = False,
-        random_state: int = 0,
+        random_state: Random = 0,
         backend: Backend = "semcodec",
     ) -> None:
         self.n_clusters, self.init, self.max_iter, self.tol = n_clusters, init, max_iter, tol
@@ -226,7 +241,7 @@ class KMeans(Estimator):
             ImportError: the backend's library is missing.
         """
         points = arrays_of(points)
-        source = prepared(points, self.spherical)
+        source, seed = prepared(points, self.spherical), seed_of(self.random_state)
         if self.backend == "semcodec":
             found = kmeans(
                 source,
@@ -236,23 +251,23 @@ class KMeans(Estimator):
                 init=self.init,
                 tolerance=self.tol,
                 spherical=self.spherical,
-                seed=self.random_state,
+                seed=seed,
             )
             centres, self.n_iter_ = found.centroids, len(found.iterations)
         else:
             if sample_weight is not None:
                 raise ValueError(f"backend {self.backend!r} takes no sample_weight; semcodec does")
-            centres, self.n_iter_ = self._fit_elsewhere(source), self.max_iter
+            centres, self.n_iter_ = self._fit_elsewhere(source, seed), self.max_iter
         self._keep(centres, source, stream=hasattr(points, "chunks"), weights=sample_weight)
         return self
 
-    def _fit_elsewhere(self, source: Points) -> Tensor:
+    def _fit_elsewhere(self, source: Points, seed: int) -> Tensor:
         """Centres by another library."""
         if self.backend not in BACKENDS:
             raise ValueError(f"backend {self.backend!r} is not one of semcodec, {', '.join(BACKENDS)}")
         count_for(source, self.n_clusters)
         if isinstance(self.init, str):
-            first = first_centroids(source, self.n_clusters, self.init, np.random.default_rng(self.random_state))
+            first = first_centroids(source, self.n_clusters, self.init, np.random.default_rng(seed))
         else:
             first = torch.as_tensor(self.init).float()
         everything = torch.cat([piece.cpu() for piece in source.chunks()])

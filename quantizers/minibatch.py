@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quantizers.estimator import Estimator, Weights, arrays_of
+from quantizers.estimator import Estimator, Random, Weights, arrays_of, seed_of
 from quantizers.kmeans import checked_weights
 from quantizers.nearest import nearest
 from quantizers.points import AnyPoints, Points, prepared
@@ -31,7 +31,7 @@ class MiniBatchKMeans(Estimator):
         max_no_improvement: stop after so many batches that made nothing better.
         reassignment_ratio: centroids with fewer points than this share of the largest are moved onto random points.
         spherical: cluster directions.
-        random_state: seed.
+        random_state: seed, a generator to draw one from, or None: another one every time.
 
     Example:
         >>> points = np.random.default_rng(0).standard_normal((5000, 4)).astype(np.float32)
@@ -42,7 +42,7 @@ class MiniBatchKMeans(Estimator):
 
     def __init__(
         self,
-        n_clusters: int,
+        n_clusters: int = 8,
         *,
         init: Init | np.ndarray | Tensor = "k-means++",
         max_iter: int = 100,
@@ -51,7 +51,7 @@ class MiniBatchKMeans(Estimator):
         max_no_improvement: int = 10,
         reassignment_ratio: float = 0.01,
         spherical: bool = False,
-        random_state: int = 0,
+        random_state: Random = 0,
     ) -> None:
         self.n_clusters, self.init, self.max_iter, self.batch_size = n_clusters, init, max_iter, batch_size
         self.tol, self.max_no_improvement, self.reassignment_ratio = tol, max_no_improvement, reassignment_ratio
@@ -98,7 +98,7 @@ class MiniBatchKMeans(Estimator):
         return self
 
     def _begin(self, source: Points) -> None:
-        self._rng = np.random.default_rng(self.random_state)
+        self._rng = np.random.default_rng(seed_of(self.random_state))
         self._sizes = torch.zeros(self.n_clusters, dtype=torch.float64)
         if isinstance(self.init, str):
             first = first_centroids(source, self.n_clusters, self.init, self._rng)

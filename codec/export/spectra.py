@@ -20,7 +20,8 @@ class Fourier:
     def __init__(self, graph: Graph, n_fft: int) -> None:
         self.graph, self.n_fft, self.bins = graph, n_fft, n_fft // 2 + 1
         turn = graph.arange(0, n_fft).cast("float64") * (2 * math.pi / n_fft)
-        self.cosine, self.sine = turn.cos(), turn.sin()
+        # Not Cos, which onnxruntime before 1.24, all that Python 3.10 has, does not know in double precision.
+        self.cosine, self.sine = (turn + math.pi / 2).sin(), turn.sin()
         self.window = (self.cosine * -0.5 + 0.5).cast("float32")
         """Hann's, ``(n_fft,)``."""
 

@@ -41,6 +41,33 @@ def test_libraries_find_the_same_and_what_fails_is_said_in_its_row(
     assert {line.count("|") for line in (header, *lines)} == {header.count("|")}
 
 
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, asked = tmp_path / "kmeans.jsonl", []
+    rows.write_text("what another run found\n")
+    sizes = [(600, 4, 8), (100, 3, 4)]
+
+    def run(library: str, size: kmeans.Size, iterations: int) -> dict[str, object]:
+        asked.append((library, size))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        found = {"library": library, **dict(zip(("n", "dim", "k"), size, strict=True)), "iterations": iterations}
+        return found | ({"failed": "for once"} if len(asked) == 2 else {"seconds": 1.0, "inertia": 2.0, "peak_mb": 3.0})
+
+    monkeypatch.setattr(kmeans, "_run", run)
+    with pytest.raises(KeyboardInterrupt):
+        kmeans.compare(["semcodec", "faiss-cpu"], sizes, 2, rows)
+    assert rows.read_text() == "what another run found\n"
+    kmeans.compare(["semcodec", "faiss-cpu"], sizes, 2, rows)
+    assert asked[3:] == [("faiss-cpu", sizes[0]), ("semcodec", sizes[1]), ("faiss-cpu", sizes[1])], "the first is known"
+    assert len(rows.read_text().splitlines()) == 4
+    assert list(tmp_path.iterdir()) == [rows]
+    unfinished = tmp_path / "kmeans.jsonl.unfinished"
+    unfinished.write_text('{"code": "other"}\n' + rows.read_text())
+    kmeans.compare(["semcodec"], sizes[:1], 2, rows)
+    assert asked[6:] == [("semcodec", sizes[0])], "rows of other code are measured anew"
+    assert not unfinished.exists()
+
+
 RELEASE = """
 import torch
 

@@ -26,7 +26,7 @@ from quantizers.estimator import KMeans
 model = codec.load()
 reveal_type(model)  # Codec
 reveal_type(codec.load("default", rate=100))  # Codec
-reveal_type(codec.load(Path("my-model")))  # SemanticCodec
+reveal_type(codec.load(Path("my-model")))  # Codec
 reveal_type(codec.load("haoheliu/SemantiCodec", rate=25))  # OfficialCodec
 reveal_type(model.spec(100))  # TokenSpec
 reveal_type(codec.load("encodec_24khz@1.5"))  # AudioCodec

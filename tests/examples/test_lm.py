@@ -64,8 +64,16 @@ def test_every_rate_and_level_is_measured(recordings: Path, tmp_path: Path, monk
     pytest.importorskip("accelerate")
     pytest.importorskip("transformers")
     small = ("--steps", 3, "--width", 32, "--layers", 1, "--batch", 1)
+    work = tmp_path / "lm-levels.json.unfinished"
+    (work / "100-4.json").mkdir(parents=True)  # stopped by a fault before the last level is kept
+    stopped = python(EXAMPLE / "levels.py", recordings, "-o", tmp_path / "lm-levels.json", *small)
+    assert stopped.returncode != 0
+    assert not (tmp_path / "lm-levels.json").exists()
+    (work / "100-4.json").rmdir()
     done = python(EXAMPLE / "levels.py", recordings, "-o", tmp_path / "lm-levels.json", *small)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"step": 0,') == 1, "levels that were done are not learned again"
+    assert not work.exists()
     found = json.loads((tmp_path / "lm-levels.json").read_text("utf-8"))
     assert (found["recordings"], found["held_out"], found["vocabulary"], found["steps"]) == (3, 1, 8192, 3)
     assert [level["stored"] for level in found["levels"]] == [162.5, 325, 325, 650, 1300]

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -22,8 +24,17 @@ def drawn(generator: torch.Generator, n: int, dim: int, scale: float) -> torch.T
     dim=st.integers(1, 12),
     scale=st.sampled_from([1e-3, 1.0, 1e3]),
     moves=st.lists(st.sampled_from(["none", "little", "one far", "all far", "onto points", "onto each other"]), max_size=6),
+    rounds=st.booleans(),
 )
-def test_the_result_is_that_of_a_full_search(seed: int, n: int, k: int, dim: int, scale: float, moves: list[str]) -> None:
+def test_the_result_is_that_of_a_full_search(
+    seed: int, n: int, k: int, dim: int, scale: float, moves: list[str], rounds: bool
+) -> None:
+    with mock.patch.object(bounds, "gains_from_rounding", return_value=rounds):
+        compare(seed, n, k, dim, scale, moves)
+
+
+def compare(seed: int, n: int, k: int, dim: int, scale: float, moves: list[str]) -> None:
+    """Searches after each move, with what is known from before, against all distances."""
     generator = torch.Generator().manual_seed(seed)
     points, centroids = drawn(generator, n, dim, scale), drawn(generator, k, dim, scale)
     search = BoundedSearch(tile=4)
@@ -48,7 +59,9 @@ def test_the_result_is_that_of_a_full_search(seed: int, n: int, k: int, dim: int
         assert ((distances.double() - exact.amin(1)).abs() <= slack).all()
 
 
-def test_tiles_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rounds", [False, True])
+def test_tiles_are_left_out(rounds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "gains_from_rounding", lambda: rounds)
     rng = torch.Generator().manual_seed(0)
     modes = drawn(rng, 64, 32, 1.0)
     points = modes.repeat(20, 1) + drawn(rng, 1280, 32, 0.1)
@@ -71,7 +84,9 @@ def test_tiles_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert products < 0.5 * len(points) * len(moved)
 
 
-def test_pieces_beyond_the_memory_for_bounds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rounds", [False, True])
+def test_pieces_beyond_the_memory_for_bounds_are_searched_in_full(rounds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "gains_from_rounding", lambda: rounds)
     monkeypatch.setattr(bounds, "BOUNDS_BYTES", 8000)
     points, centroids = torch.randn(900, 4), torch.randn(64, 4)
     search = BoundedSearch(tile=8)
@@ -90,7 +105,9 @@ def test_points_that_are_not_finite_are_found(value: float, monkeypatch: pytest.
         kmeans(points, 64, 2)
 
 
-def test_clusterings_are_those_of_full_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rounds", [False, True])
+def test_clusterings_are_those_of_full_searches(rounds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "gains_from_rounding", lambda: rounds)
     rng = np.random.default_rng(0)
     points = rng.standard_normal((40, 6))[rng.integers(40, size=6000)] + 0.2 * rng.standard_normal((6000, 6))
     plain = kmeans(points.astype(np.float32), 64, 12)  # one tile: in full

@@ -145,6 +145,18 @@ def test_a_step_of_a_pipeline(kind: type[Estimator]) -> None:
     assert list(line["clusters"].get_feature_names_out())[:1] == [f"{kind.__name__.lower()}0"]
 
 
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans])
+def test_a_seed_may_be_a_generator_or_none(kind: type[Estimator]) -> None:
+    points = blobs(600)
+    makes = (lambda: np.random.RandomState(1), lambda: np.random.default_rng(1))
+    for make in makes:
+        first, again = (clone(kind(random_state=make())).fit(points) for _ in range(2))  # type: ignore[call-arg]
+        np.testing.assert_array_equal(first.cluster_centers_, again.cluster_centers_)
+    model = kind(random_state=None)  # type: ignore[call-arg]
+    assert model.fit(points).cluster_centers_.shape == (8, points.shape[1])
+    assert not np.array_equal(model.cluster_centers_, kind(random_state=None).fit(points).cluster_centers_)  # type: ignore[call-arg]
+
+
 def test_a_weight_of_two_is_a_point_twice() -> None:
     points = blobs(500)
     weights = np.random.default_rng(0).integers(0, 4, len(points))

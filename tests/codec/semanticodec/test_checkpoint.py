@@ -209,11 +209,13 @@ def test_codebooks_beside_the_rates_folder_or_beside_its_files(place: str, tmp_p
 def test_partial_folders_name_what_is_missing(published: Path, tmp_path: Path) -> None:
     (tmp_path / "decoder.ckpt").write_bytes(b"")
     with pytest.raises(ModelError, match=r"encoder\.ckpt in"):
-        codec.load(tmp_path, rate=100)
+        codec.load(str(tmp_path), rate=100)
     folder = tmp_path / "half"
     shutil.copytree(published, folder)
     (folder / "semanticodec_tokenrate_100" / "decoder.ckpt").unlink()
-    model = codec.load(folder, rate=100)
+    with pytest.raises(ModelError, match=r"no codec\.Codec: load it as a string, '.*half'$"):
+        codec.load(folder, rate=100)
+    model = codec.load(str(folder), rate=100)
     tokens = model.encode(np.zeros(2000, np.float32), 16_000)
     with pytest.raises(ModelError, match=r"semanticodec_tokenrate_100/decoder\.ckpt"):
         model.decode(tokens)
