@@ -85,7 +85,7 @@ def site(expected: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         thread.join()
 
 
-PATIENCE = 200_000
+PATIENCE = 300_000
 """Milliseconds, of a busy machine; an idle one needs 2 % of it."""
 
 
