@@ -211,11 +211,14 @@ def _cells(row: Summary, domain: str, first: dict[str, set[str]]) -> list[str]:
 
 def _first(rows: dict[str, Summary], domain: str) -> dict[str, set[str]]:
     """The best codecs of every column."""
-    means = {metric: {name: row.scores[metric].mean for name, row in rows.items()} for metric in COLUMNS[domain]}
     return {
-        metric: winners(metric, {name: mean and mean.value for name, mean in found.items()}, LISTENER)
-        for metric, found in means.items()
+        metric: winners(metric, {name: _value(row, metric) for name, row in rows.items()}, LISTENER) for metric in COLUMNS[domain]
     }
+
+
+def _value(row: Summary, metric: str) -> float | None:
+    score = row.scores.get(metric)
+    return None if score is None or score.mean is None else score.mean.value
 
 
 def _bold(text: str, best: bool) -> str:

@@ -13,7 +13,6 @@ from playwright.sync_api import sync_playwright
 
 from codec.baselines import open_codec
 from codec.data.testsets import clips_of
-from eval.dark_mode import write_svg
 from eval.listening.analyse import analyse, plot
 from eval.listening.demo import write_demo
 from eval.listening.make import Recipe, make_study
@@ -144,7 +143,7 @@ def draw_plot(root: Path, clips: list[Any], codecs: list[Any]) -> None:
     make_study(root / "rated", clips, codecs, Recipe({"speech": 2, "music": 1}, title="made up"))
     scores = {REFERENCE: 95.0, "semcodec@100": 70.0, "semcodec@50": 62.0, "semcodec@25": 50.0}
     fill(root / "rated", 12, scores={**scores, "anchor 3.5 kHz": 35.0, "anchor 7 kHz": 68.0}, spread=12)
-    write_svg(plot(analyse(root / "rated")), FOLDER / "plot.svg")
+    plot(analyse(root / "rated")).savefig(FOLDER / "plot.png", dpi=80)
 
 
 def take(page: Any, name: str, tallest: int = 1250) -> None:
