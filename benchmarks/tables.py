@@ -211,9 +211,8 @@ def _cells(row: Summary, domain: str, first: dict[str, set[str]]) -> list[str]:
 
 def _first(rows: dict[str, Summary], domain: str) -> dict[str, set[str]]:
     """The best codecs of every column."""
-    return {
-        metric: winners(metric, {name: _value(row, metric) for name, row in rows.items()}, LISTENER) for metric in COLUMNS[domain]
-    }
+    values = {metric: {name: _value(row, metric) for name, row in rows.items()} for metric in COLUMNS[domain]}
+    return {metric: winners(metric, found, LISTENER) for metric, found in values.items()}
 
 
 def _value(row: Summary, metric: str) -> float | None:
