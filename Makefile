@@ -100,7 +100,6 @@ sweep: $(VENV)/.eval $(CORPUS)/clips.jsonl
 	  --codecs original,semcodec,vocab=32768,codec2@450,codec2@700C,codec2@1300,codec2@3200,opus@6,speex@2.15,mp3@8$(subst $() $(),,$(addprefix $(COMMA),$(EXAM_PEERS))) \
 	  --metrics visqol,mel_distance,stft_distance,stoi,pesq_nb,wer,delay --reference semcodec@50,vocab=32768 \
 	  || [ $$? -eq 1 ]
-	cp $(SWEEP)/overview.png docs/images/sweep.png
 	cp $(SWEEP)/overview.svg docs/images/sweep.svg
 	$(BIN)/python -m benchmarks.tables
 

@@ -23,7 +23,7 @@ def main() -> None:
     OUTPUT.mkdir(exist_ok=True)
     model = codec.load(rate=RATE)
     model.decode(model.encode(read_audio(RECORDINGS / "speech.flac")[0], 16_000))  # load everything before timing
-    table = Table("input", "kbps", "encode", "decode", "output", title=f"{RATE} tokens/s, per channel")
+    table = Table("input", "kbps", "file", "encode", "decode", "output", title=f"{RATE} tokens/s, per channel")
     for name in ("speech", "music"):
         source, tokens, output = RECORDINGS / f"{name}.flac", OUTPUT / f"{name}.sct", OUTPUT / f"{name}.wav"
         encoded = encode_file(model, str(source), str(tokens))
@@ -31,6 +31,7 @@ def main() -> None:
         table.add_row(
             f"{source.name}, {encoded.seconds:.1f} s × {encoded.channels} ch",
             f"{encoded.kbps / encoded.channels:.2f}",
+            f"{encoded.bytes} bytes",
             f"{encoded.times_real_time:.0f}×",
             f"{decoded.times_real_time:.0f}×",
             str(output),
@@ -38,7 +39,7 @@ def main() -> None:
         picture(source, tokens, output, OUTPUT / f"{name}.png")
     console = Console()
     console.print(table)
-    console.print("kbps: of the actual file; encode, decode: multiples of real time")
+    console.print("kbps: of the tokens; file: of all channels; encode, decode: multiples of real time")
     console.print(f"Listen and look: .wav and .png in {OUTPUT.resolve()}", soft_wrap=True)
 
 

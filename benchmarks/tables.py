@@ -13,6 +13,7 @@ from typing import Any
 
 import benchmarks.kmeans
 from benchmarks.voices.report import HEADINGS
+from benchmarks.winners import winners
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
 from eval.reconstruction.trained import mark_of
@@ -48,16 +49,17 @@ def quality() -> str:
     clips = {domain: sorted({row.clip for row in results.rows if row.domain == domain}) for domain in COLUMNS}
     lines = [f"Speech, {len(clips['speech'])} clips of the test split, {_count('voice', clips['speech'], '/')}:", ""]
     lines += _table(["codec", "kbps", *COLUMNS["speech"].values(), "delay"])
-    for name in names:
-        row = found[name, "speech"]
-        lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech"), _cell(row, "delay")]))
+    speech = {name: found[name, "speech"] for name in names}
+    first = _first(speech, "speech")
+    for name, row in speech.items():
+        lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech", first), _cell(row, "delay")]))
     heading = f"Music ({len(clips['music'])} clips, {_count('track', clips['music'], '@')})"
     lines += ["", f"{heading} and sound ({len(clips['sound'])}), ViSQOL in its 48 kHz audio mode:", ""]
     lines += _table(["codec", "kbps", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
-    for name in names:
-        if (name, "music") in found:
-            music, sound = found[name, "music"], found[name, "sound"]
-            lines.append(_row([_name(name), _kbps(music), *_cells(music, "music"), *_cells(sound, "sound")]))
+    music, sound = ({name: found[name, domain] for name in names if (name, domain) in found} for domain in ("music", "sound"))
+    for name in music:
+        cells = [_cells(rows[name], domain, _first(rows, domain)) for rows, domain in ((music, "music"), (sound, "sound"))]
+        lines.append(_row([_name(name), _kbps(music[name]), *cells[0], *cells[1]]))
     if failed := failures(results):
         lines += ["", f"Left out of the means of at least one codec: {'; '.join(failed)}."]
     return "\n".join(lines)
@@ -67,9 +69,11 @@ def voices() -> str:
     """The exam's voices: what is hardest first, metrics that the model was trained with marked."""
     rows = [row for row in json.loads((RESULTS / "voices" / "voices.json").read_text("utf-8")) if row["group"] == "voices"]
     lines = _table(["codec", "kbps", *(HEADINGS[name] for name in EXAM)])
+    first = {name: winners(name, {row["codec"]: row["means"][name]["value"] for row in rows}, LISTENER) for name in EXAM}
     for row in rows:
         kbps = "–" if row["codec"] == "original" else f"{row['kbps']:.2f}"
-        lines.append(_row([_name(row["codec"]), kbps, *(_exam_cell(row, name) for name in EXAM)]))
+        cells = (_bold(_exam_cell(row, name), row["codec"] in first[name]) for name in EXAM)
+        lines.append(_row([_name(row["codec"]), kbps, *cells]))
     return "\n".join(lines)
 
 
@@ -194,16 +198,30 @@ def lm_levels() -> str:
 
 
 def _name(name: str) -> str:
-    short = name.replace(VOCAB, "")
-    return f"**{short}**" if name.startswith("semcodec") else short
+    return name.replace(VOCAB, "")
 
 
 def _kbps(row: Summary) -> str:
     return "–" if row.kbps is None or row.codec == "original" else f"{row.kbps:.2f}"
 
 
-def _cells(row: Summary, domain: str) -> list[str]:
-    return [_cell(row, metric) for metric in COLUMNS[domain]]
+def _cells(row: Summary, domain: str, first: dict[str, set[str]]) -> list[str]:
+    return [_bold(_cell(row, metric), row.codec in first[metric]) for metric in COLUMNS[domain]]
+
+
+def _first(rows: dict[str, Summary], domain: str) -> dict[str, set[str]]:
+    """The best codecs of every column."""
+    values = {metric: {name: _value(row, metric) for name, row in rows.items()} for metric in COLUMNS[domain]}
+    return {metric: winners(metric, found, LISTENER) for metric, found in values.items()}
+
+
+def _value(row: Summary, metric: str) -> float | None:
+    score = row.scores.get(metric)
+    return None if score is None or score.mean is None else score.mean.value
+
+
+def _bold(text: str, best: bool) -> str:
+    return f"**{text}**" if best else text
 
 
 def _cell(row: Summary, metric: str) -> str:

@@ -50,7 +50,8 @@ class FileReport:
         sample_rate: in Hz.
         rate: tokens per second and channel.
         bytes: of the token file.
-        kbps: of the token file, container included.
+        kbps: of the tokens of all channels, before entropy coding: what is sent.
+        file_kbps: of the token file, with all that is in it; of a part 0, since nobody wrote one.
         times_real_time: seconds of audio per second of work.
         damaged_chunks: that were concealed.
         warnings: what is missing of the input, a clause each.
@@ -64,6 +65,7 @@ class FileReport:
     rate: float
     bytes: int
     kbps: float
+    file_kbps: float
     times_real_time: float
     damaged_chunks: int = 0
     warnings: tuple[str, ...] = ()
@@ -130,9 +132,10 @@ def encode_file(
                 write_line(sink, everything, tokens, stream.samples)
         size = sink.count
     seconds = stream.samples / info.sample_rate
+    kbps, file_kbps = info.channels * tokens.bitrate / 1000, size * 8 / seconds / 1000
     return FileReport(
-        source, target, seconds, info.channels, info.sample_rate, tokens.rate, size,
-        size * 8 / seconds / 1000, seconds / (time.perf_counter() - started), warnings=reader.missing,
+        source, target, seconds, info.channels, info.sample_rate, tokens.rate, size, kbps, file_kbps,
+        seconds / (time.perf_counter() - started), warnings=reader.missing,
     )  # fmt: skip
 
 
@@ -177,9 +180,10 @@ def decode_file(
             written = _decode_blocks(_named_blocks(source, blocks), sink, progress)
         size = handle.tell() if source != "-" else 0
     seconds = written / out_rate
-    kbps = header.frame_bits * header.frame_rate / 1000 if part else size * 8 / seconds / 1000 if seconds else 0.0
+    kbps = header.frame_bits * header.frame_rate / 1000
+    file_kbps = size * 8 / seconds / 1000 if seconds and not part else 0.0
     return FileReport(
-        source, target, seconds, header.channels, out_rate, tokens.rate, size, kbps,
+        source, target, seconds, header.channels, out_rate, tokens.rate, size, kbps, file_kbps,
         seconds / (time.perf_counter() - started), len(reader.damaged), (reader.cut,) if reader.cut else (),
     )  # fmt: skip
 

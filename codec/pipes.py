@@ -67,9 +67,10 @@ def encode_stream(
     told = pcm.samples
     cut = told is not None and stream.samples < told
     warnings = (f"cut short: {heard:.2f} of {told / info.sample_rate:.2f} s are there",) if cut and told else ()
+    kbps, file_kbps = info.channels * tokens.bitrate / 1000, target.count * 8 / heard / 1000
     return FileReport(
-        "-", "-", heard, info.channels, info.sample_rate, tokens.rate, target.count,
-        target.count * 8 / heard / 1000, heard / (time.perf_counter() - started), warnings=warnings,
+        "-", "-", heard, info.channels, info.sample_rate, tokens.rate, target.count, kbps, file_kbps,
+        heard / (time.perf_counter() - started), warnings=warnings,
     )  # fmt: skip
 
 
@@ -113,8 +114,9 @@ def decode_stream(
     except TruncatedError:
         if not written:
             raise
+    kbps = header.frame_bits * header.frame_rate / 1000
     return FileReport(
-        "-", "-", written / out_rate, header.channels, out_rate, tokens.rate, 0, 0.0,
+        "-", "-", written / out_rate, header.channels, out_rate, tokens.rate, 0, kbps, 0.0,
         written / out_rate / (time.perf_counter() - started), len(reader.damaged), (reader.cut,) if reader.cut else (),
     )  # fmt: skip
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
-import numpy as np
+from eval.outlines import outline
 
 OURS = "#0072B2"
 GREY = "#777777"
+SIGN = 4.5
+"""Half the width of a marker beside a name."""
 FAMILIES = {
     "semcodec": OURS,
     "codec2": "#D55E00",
@@ -59,20 +61,31 @@ def marker_of(codec: str) -> str:
 
 
 def path_of(codec: str, radius: float) -> str:
-    """A codec's marker as a path of SVG, around 0, 0. Needs matplotlib.
+    """A codec's marker as a path of SVG, around 0, 0.
 
     Example:
         >>> path_of("codec2@450", 2.0)
-        'M0.0 -2.0L-2.0 2.0L2.0 2.0L0.0 -2.0Z'
+        'M0.0 -2.0L-2.0 2.0L2.0 2.0Z'
     """
-    from matplotlib.markers import MarkerStyle
+    corners = "L".join(f"{radius * x:.1f} {radius * y:.1f}" for x, y in outline(marker_of(codec)))
+    return f"M{corners}Z"
 
-    style = MarkerStyle(marker_of(codec))
-    outlines = style.get_path().transformed(style.get_transform()).to_polygons(closed_only=False)
-    # A picture's y goes down, a plot's goes up.
-    corners = [(2 * radius * np.asarray(outline) * (1, -1) + 0).tolist() for outline in outlines]
-    drawn = ("L".join(f"{x:.1f} {y:.1f}" for x, y in outline) for outline in corners)
-    return "".join(f"M{points}Z" for points in drawn)
+
+def sign_of(codec: str) -> dict[str, str]:
+    """A codec's colour and marker, 9 wide, for a script to draw.
+
+    Example:
+        >>> sign_of("codec2@450")
+        {'colour': '#D55E00', 'path': 'M0.0 -4.5L-4.5 4.5L4.5 4.5Z'}
+    """
+    return {"colour": colour_of(codec), "path": path_of(codec, SIGN)}
+
+
+def svg_of(codec: str) -> str:
+    """The same as an element of a page, which stands before the codec's name. Nothing in it is the name's own."""
+    drawn = sign_of(codec)
+    path = f'<path d="{drawn["path"]}" fill="{drawn["colour"]}" stroke="{drawn["colour"]}"></path>'
+    return f'<svg class="sign" viewBox="-6.5 -6.5 13 13" aria-hidden="true">{path}</svg>'
 
 
 def _family(codec: str) -> str:

@@ -13,7 +13,7 @@ from benchmarks.exam.markdown import ARROWS, cell, examined_names, kbps, lead, n
 from benchmarks.exam.profile import LABEL, ROW, TOP, WIDTH, bands
 from benchmarks.sweep.listening import Example
 from benchmarks.sweep.report import shown, template_of
-from eval.colours import path_of
+from eval.colours import path_of, svg_of
 
 HERE = Path(__file__).parent
 SHARED = HERE.parent / "sweep"
@@ -34,7 +34,6 @@ class Line:
     """A codec in a table."""
 
     codec: str
-    colour: str
     anchor: bool
     cells: tuple[Cell, ...]
 
@@ -66,6 +65,7 @@ def render(card: Card, examples: Sequence[Example]) -> str:
         provenance=card.provenance,
         bands=bands(card),
         shape=path_of,
+        sign=svg_of,
         geometry={"row": ROW, "label": LABEL, "width": WIDTH, "top": TOP},
         tables=[_table(card, group) for group in card.columns],
         examples=[shown(example) for example in examples],
@@ -86,7 +86,7 @@ def _table(card: Card, group: str) -> Table:
             for column in columns:
                 text, _, ends = cell(codec, group, column, False).partition(" ")
                 cells.append(Cell(text, ends, codec.name in winners[column.key]))
-            lines.append(Line(codec.name, codec.colour, codec.anchor, tuple(cells)))
+            lines.append(Line(codec.name, codec.anchor, tuple(cells)))
     heads = ("kbps", *(f"{column.heading} {ARROWS[column.better]}" for column in columns))
     return Table(group, title(card, group), heads, tuple(lines))
 

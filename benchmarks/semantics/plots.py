@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.semantics.tables import OURS
-from codec.atomic import atomic_path
 from codec.errors import CodecError
+from eval.colours import GREY, colour_of, marker_of
+from eval.dark_mode import KEPT_BLACK, KEPT_WHITE, write_svg
 from eval.semantics.scores import HEADS, Results, Score, is_variant
 
 MOST_ROWS = 24
 """Of a heat map."""
+_SHADES = dict(zip(HEADS, (1.0, 0.45), strict=True))
+"""Of an embedder's colour, by what judges it."""
 SHOWN_RATE = "semcodec@50"
 """Of our tokens, one row a stream is drawn: at this rate where there is one."""
 
@@ -39,11 +42,11 @@ def draw(results: Results, folder: Path) -> dict[str, str]:
         if not scores:
             continue
         if complete(scores):
-            files[f"{suite} bars"] = f"probe-{suite}-bars.png"
+            files[f"{suite} bars"] = f"probe-{suite}-bars.svg"
             _bars(scores, folder / files[f"{suite} bars"])
         knn = [score for score in scores if score.head == "knn"] or scores
         if len({score.task for score in knn}) > 2:
-            files[f"{suite} heatmap"] = f"probe-{suite}-heatmap.png"
+            files[f"{suite} heatmap"] = f"probe-{suite}-heatmap.svg"
             _heat_map(knn, folder / files[f"{suite} heatmap"])
     return files
 
@@ -76,17 +79,22 @@ def drawn_on_heat_map(names: list[str]) -> list[str]:
 
 def _bars(scores: list[Score], path: Path) -> None:
     from matplotlib import pyplot as plt
+    from matplotlib.patches import Patch
 
     means = complete(scores)
     names = sorted(means, key=lambda name: means[name].get("knn") or means[name].get("mlp", 0.0))
-    figure, axes = plt.subplots(figsize=(8, 1 + 0.45 * len(names)), layout="constrained")
-    rows = np.arange(len(names))
-    for offset, (head, title) in zip((0.2, -0.2), HEADS.items(), strict=True):
-        axes.barh(rows + offset, [100 * means[name].get(head, 0.0) for name in names], 0.38, label=title)
-    axes.set_yticks(rows, [_titled(scores, name) for name in names])
-    axes.set_xlabel("mean over tasks in %, of those that have all of them")
-    axes.legend(loc="lower right")
-    _save(figure, path)
+    figure, axes = plt.subplots(figsize=(6.4, 1 + 0.45 * len(names)), layout="constrained")
+    for row, name in enumerate(names):
+        for offset, head in zip((0.2, -0.2), HEADS, strict=True):
+            share = 100 * means[name].get(head, 0.0)
+            axes.barh(row + offset, share, 0.38, color=colour_of(name), alpha=_SHADES[head])
+            if head in means[name]:
+                axes.plot(share, row + offset, marker_of(name), color=colour_of(name), markersize=7, mec="white")
+    axes.set_yticks(range(len(names)), [_titled(scores, name) for name in names])
+    axes.set_xlabel("mean over all tasks, %")
+    handles = [Patch(color=GREY, alpha=_SHADES[head], label=title) for head, title in HEADS.items()]
+    axes.legend(handles=handles, loc="lower right")
+    write_svg(figure, path)
     plt.close(figure)
 
 
@@ -97,17 +105,20 @@ def _heat_map(scores: list[Score], path: Path) -> None:
     tasks, names = sorted({score.task for score in scores}), drawn_on_heat_map(_names(scores))
     known = {(score.embedder, score.task): 100 * score.value for score in scores}
     values = np.array([[known.get((name, task), np.nan) for task in tasks] for name in names])
-    figure, axes = plt.subplots(figsize=(3.5 + 0.7 * len(tasks), 1.8 + 0.32 * len(names)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(3.1 + 0.5 * len(tasks), 1.8 + 0.32 * len(names)), layout="constrained")
     axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
-            axes.text(
-                column, row, f"{value:.0f}", ha="center", va="center", color="black" if value > 55 else "white", fontsize=9
-            )
+            ink = KEPT_BLACK if value > 55 else KEPT_WHITE
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=10)
+    for row, name in enumerate(names):
+        axes.plot(-0.8, row, marker_of(name), color=colour_of(name), markersize=6, clip_on=False)
+    axes.set_xlim(-0.5, len(tasks) - 0.5)
     axes.set_xticks(range(len(tasks)), [task.replace("_", " ") for task in tasks], rotation=35, ha="right")
     axes.set_yticks(range(len(names)), [_titled(scores, name) for name in names])
+    axes.tick_params(axis="y", length=0, pad=16)
     axes.spines[:].set_visible(False)
-    _save(figure, path)
+    write_svg(figure, path)
     plt.close(figure)
 
 
@@ -119,8 +130,3 @@ def _titled(scores: list[Score], name: str) -> str:
     score = next(score for score in scores if score.embedder == name)
     rate = f", {score.bitrate / 1000:.2f} kbps" if score.bitrate else ""
     return f"{name}{rate}{'' if score.trained else ' (random weights)'}"
-
-
-def _save(figure: object, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=100, metadata={"Software": None})  # type: ignore[attr-defined]

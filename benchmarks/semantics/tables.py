@@ -25,6 +25,5 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def label(score: Score) -> str:
-    """An embedder's name: ours in bold, random weights with a mark."""
-    name = score.embedder if score.trained else f"{score.embedder}{MARK}"
-    return f"**{name}**" if name.startswith(OURS) else name
+    """An embedder's name, random weights with a mark; bold is left to what is best."""
+    return score.embedder if score.trained else f"{score.embedder}{MARK}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from codec.atomic import atomic_path
 from codec.data.domains import DOMAINS, Domain
 from codec.errors import CodecError
 from eval.colours import colour_of, marker_of
+from eval.dark_mode import write_svg
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.statistics import Interval
 from eval.reconstruction.summary import Summary
@@ -108,30 +108,12 @@ def draw(chosen: Sequence[Panel], summaries: Sequence[Summary], path: Path, pape
         figure.canvas.draw()  # where points lie on the page is known from now on
         for axis, own in zip(axes.flat, labels, strict=False):
             place(axis, own)
-        for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 160})):
-            with atomic_path(path.with_name(path.name + suffix)) as temporary:
-                figure.savefig(temporary, **options)
-                if suffix == ".svg":
-                    temporary.write_text(follow_dark_mode(temporary.read_text("utf-8")), "utf-8")
+        write_svg(figure, path.with_name(f"{path.name}.svg"))
+        with atomic_path(path.with_name(f"{path.name}.png")) as temporary:
+            figure.savefig(temporary, dpi=160)
         pyplot.close(figure)
 
 
-def follow_dark_mode(svg: str) -> str:
-    """Gives a figure of matplotlib's the colours of a dark page where the reader's system asks for one.
-
-    Its colours stand in style attributes, which nothing but ``!important`` overrules.
-    """
-    rules = [f'[style*="{kind}: {old}"]{{{kind}:{new}!important}}' for old, new in _DARK.items() for kind in ("fill", "stroke")]
-    rules.append('g[id^="text_"]{fill:#e8eaed}')
-    rules.append('[style*="stroke: #000000"]{stroke:#e8eaed!important}')
-    style = f"<style>@media (prefers-color-scheme: dark){{{''.join(rules)}}}</style>"
-    return re.sub(r"(<svg\b[^>]*>)", lambda match: match[1] + style, svg, count=1)
-
-
-_DARK = {
-    **{"#ffffff": "#1c2127", "#888888": "#7f8893", "#e6e6e6": "#343b43"},
-    **{"#0072b2": "#56b4e9", "#555555": "#a2abb5", "#222222": "#d0d5db", "#777777": "#99a2ac"},
-}
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.5,
@@ -145,7 +127,6 @@ _STYLE = {
     "grid.color": "#E6E6E6",
     "legend.frameon": False,
     "text.parse_math": False,
-    "svg.hashsalt": "semcodec",
 }
 
 

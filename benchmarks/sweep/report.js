@@ -28,7 +28,6 @@ class Player {
       const box = strip.getBoundingClientRect();
       this.seek(((event.clientX - box.left) / box.width) * this.seconds);
     }));
-    root.addEventListener("keydown", (event) => this.key(event));
   }
 
   async load() {
@@ -112,7 +111,7 @@ class Player {
   choose(index) {
     const radio = this.radios[(index + this.radios.length) % this.radios.length];
     radio.checked = true;
-    radio.focus();
+    radio.focus({ preventScroll: true });
     this.mix();
   }
 
@@ -152,4 +151,10 @@ class Player {
   }
 }
 
-document.querySelectorAll(".player").forEach((root) => new Player(root));
+const players = [...document.querySelectorAll(".player")].map((root) => new Player(root));
+document.addEventListener("keydown", (event) => {
+  const inside = players.find(({ root }) => root.contains(event.target));
+  const pauses = event.key === " " && !event.target.closest("a, summary"); // elsewhere Space scrolls, unless something plays
+  const meant = inside ?? (/^[0-9]$/.test(event.key) ? playing ?? players[0] : pauses ? playing : null);
+  meant?.key(event);
+});

@@ -14,6 +14,7 @@ from benchmarks.sweep.paper import CITATION
 from benchmarks.sweep.plots import Panel
 from benchmarks.sweep.tables import Table
 from codec.errors import CodecError
+from eval.colours import svg_of
 from eval.reconstruction.results import Results
 from eval.reconstruction.show import problems
 
@@ -29,6 +30,7 @@ class ShownTrack:
 
     Attributes:
         title: codec.
+        sign: its marker in its colour, an element of SVG.
         rate: bitrate of this clip, or empty.
         audio: FLAC in base64, or empty.
         picture: data address of its spectrogram, or empty.
@@ -36,6 +38,7 @@ class ShownTrack:
     """
 
     title: str
+    sign: str
     rate: str
     audio: str
     picture: str
@@ -99,6 +102,7 @@ def render(
         problems=problems(results),
         examples=[shown(example) for example in examples],
         citation=CITATION if paper else "",
+        sign=svg_of,
         style=style,
         script=script,
         style_hash=_hash(style),
@@ -130,13 +134,13 @@ def shown(example: Example) -> ShownExample:
     """Sound and pictures as a page has them."""
     tracks = []
     for track in example.tracks:
-        rate = "" if track.kbps is None else f"{track.kbps:.2f} kbps"
+        sign, rate = svg_of(track.label), "" if track.kbps is None else f"{track.kbps:.2f} kbps"
         if track.wave is None:
-            tracks.append(ShownTrack(track.label, rate, "", "", track.problem))
+            tracks.append(ShownTrack(track.label, sign, rate, "", "", track.problem))
             continue
         audio = base64.b64encode(as_flac(track.wave, example.sample_rate)).decode()
         picture = base64.b64encode(strip(track.wave, example.sample_rate)).decode()
-        tracks.append(ShownTrack(track.label, rate, audio, f"data:image/webp;base64,{picture}", ""))
+        tracks.append(ShownTrack(track.label, sign, rate, audio, f"data:image/webp;base64,{picture}", ""))
     reference = example.tracks[0].wave
     assert reference is not None
     return ShownExample(example.name, example.domain, example.text or "", len(reference) / example.sample_rate, tuple(tracks))

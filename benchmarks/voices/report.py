@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.winners import winners
 from eval.reconstruction.interface import Scores
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.show import number
@@ -62,30 +63,37 @@ def _mean(metric: MetricInfo, scores: Mapping[str, Scores]) -> Interval | None:
 
 
 def table(group: Sequence[Figures], metrics: Sequence[str], asr: str = "") -> str:
-    """Markdown; † marks a metric that the row's model was trained with, words heard by ``asr`` among them."""
+    """Markdown; bold is the best of a column, † what the row's model was trained with, words heard by ``asr`` among it."""
+    first = {name: winners(name, {row.codec: _value(row, name) for row in group}, asr) for name in metrics}
     lines = [
-        "| system | kbps | " + " | ".join(HEADINGS[name] for name in metrics) + " |",
+        "| codec | kbps | " + " | ".join(HEADINGS[name] for name in metrics) + " |",
         "| --- " * (2 + len(metrics)) + "|",
     ]
     for row in group:
-        cells = [_cell(row.means[name], name, row.codec, asr) for name in metrics]
+        cells = [_cell(row.means[name], name, row.codec, asr, row.codec in first[name]) for name in metrics]
         failed = f" ({row.failed} of {row.clips} clips failed)" if row.failed else ""
         kbps = "–" if row.codec == "original" else f"{row.kbps:.2f}"
         lines.append(f"| {row.codec}{failed} | {kbps} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _cell(mean: Interval | None, name: str, codec: str, asr: str) -> str:
+def _value(row: Figures, name: str) -> float | None:
+    mean = row.means[name]
+    return None if mean is None else mean.value
+
+
+def _cell(mean: Interval | None, name: str, codec: str, asr: str, best: bool) -> str:
     if mean is None:
         return "–"
     percent = "%" if name in ("dwer", "wer", "voicing_error", "gross_pitch_error") else ""
-    return number(mean.value, percent) + mark_of(codec, name, asr)
+    text = number(mean.value, percent) + mark_of(codec, name, asr)
+    return f"**{text}**" if best else text
 
 
 def tone_table(rows: Sequence[Row], codecs: Sequence[str]) -> str:
     """Markdown: how many tones each codec keeps, and what it does to the one that it treats worst."""
     lines = [
-        "| system | kept (6 dB, 1 %) | median level, dB | worst level, dB | worst frequency, % | drawn lines, dB | not kept |",
+        "| codec | kept (6 dB, 1 %) | median level, dB | worst level, dB | worst frequency, % | drawn lines, dB | not kept |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for codec in codecs:

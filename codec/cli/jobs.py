@@ -172,8 +172,11 @@ def _report(report: FileReport, json: bool, console: Console) -> None:
         return
     line = (
         f"{report.input} → {report.output}  {report.seconds:.2f} s × {report.channels} ch  "
-        f"{report.rate:g} tokens/s  {report.kbps:.3f} kbps  {report.times_real_time:.0f}× real time"
+        f"{report.rate:g} tokens/s  {report.kbps:.2f} kbps  "
     )
+    if report.file_kbps:
+        line += f"file {report.bytes} bytes ({report.file_kbps:.2f} kbps)  "
+    line += f"{report.times_real_time:.0f}× real time"
     if report.damaged_chunks:
         line += f"  {report.damaged_chunks} damaged chunks muted"
     console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -78,9 +78,9 @@ def _describe_container(file: str) -> dict[str, Any]:
         "entropy_coded": header.entropy is not None,
         "chunks": chunks,
         "chunk_frames": header.chunk_frames,
+        "kbps": header.frame_rate * header.frame_bits / 1000,
         "bytes": size,
-        "nominal_kbps": header.frame_rate * header.frame_bits / 1000,
-        "true_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
+        "file_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
     }
 
 
@@ -100,7 +100,7 @@ def _describe_audio(file: str) -> dict[str, Any]:
         "samples": samples,
         "seconds": seconds,
         "bytes": size,
-        "true_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
+        "file_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
     } | ({"missing": missing} if missing else {})
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codec.atomic import atomic_path, atomic_write
 from codec.errors import CodecError
 from eval.colours import GREY, colour_of, marker_of
+from eval.dark_mode import write_svg
 from eval.listening.results import BOUNDS, Participation, Rating, Results, collect
 from eval.listening.screening import Expertise, Screening, screen, screen_experts
 from eval.listening.statistics import ALL, Comparison, Effect, Mean, compare, means, mixed_model, prefer, told_apart
@@ -107,7 +108,7 @@ def _compared(study: Study, kept: Sequence[Rating], chosen: Sequence[tuple[str, 
 
 
 def write_analysis(analysis: Analysis, folder: Path, parquet: bool = False) -> list[Path]:
-    """Writes all ratings and ``report.md``; of those who are kept ``plot.png``, ``means.csv`` and ``comparisons.csv``."""
+    """Writes all ratings and ``report.md``; of those who are kept ``plot.svg``, ``means.csv`` and ``comparisons.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = {rating.rater for rating in analysis.kept}
     rows = [{**asdict(rating), "kept": rating.rater in kept} for rating in analysis.results.ratings]
@@ -129,11 +130,10 @@ def write_analysis(analysis: Analysis, folder: Path, parquet: bool = False) -> l
     with atomic_write(folder / "report.md") as handle:
         handle.write(report(analysis).encode())
     if analysis.kept:
-        with atomic_path(folder / "plot.png") as path:
-            plot(analysis).savefig(path, dpi=110, format="png")
+        write_svg(plot(analysis), folder / "plot.svg")
         _write_csv([asdict(mean) for mean in analysis.means], folder / "means.csv")
         _write_csv([asdict(comparison) for comparison in analysis.comparisons], folder / "comparisons.csv")
-        written += [folder / "plot.png", folder / "means.csv", folder / "comparisons.csv"]
+        written += [folder / "plot.svg", folder / "means.csv", folder / "comparisons.csv"]
     return [*written, ratings]
 
 
@@ -162,7 +162,7 @@ def _write_parquet(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def plot(analysis: Analysis) -> Figure:
-    """Means with 95 % intervals, one panel for each domain.
+    """Means with 95 % intervals, one panel for each domain below the other, so that a phone can show them.
 
     Raises:
         CodecError: matplotlib is not installed.
@@ -174,8 +174,8 @@ def plot(analysis: Analysis) -> Figure:
     domains = list(dict.fromkeys(mean.domain for mean in analysis.means))
     names = [c.name for c in analysis.study.conditions if any(m.condition == c.name for m in analysis.means)]
     low, high, label = SCALES[analysis.study.mode]
-    figure = Figure(figsize=(2.2 + 2.3 * len(domains), 1.4 + 0.36 * len(names)), layout="constrained")
-    axes = figure.subplots(1, len(domains), sharey=True, squeeze=False)[0]
+    figure = Figure(figsize=(5.2, 0.7 + (0.8 + 0.3 * len(names)) * len(domains)), layout="constrained")
+    axes = figure.subplots(len(domains), 1, sharex=True, squeeze=False)[:, 0]
     for axis, domain in zip(axes, domains, strict=True):
         for mean in (m for m in analysis.means if m.domain == domain):
             kind = analysis.study.condition(mean.condition).kind
@@ -195,7 +195,7 @@ def plot(analysis: Analysis) -> Figure:
         axis.set_axisbelow(True)
         axis.spines[["top", "right", "left"]].set_visible(False)
         axis.tick_params(length=0)
-    axes[0].set_yticks(range(len(names)), names)
+        axis.set_yticks(range(len(names)), names)
     figure.supxlabel(f"{label}, mean and 95 % interval over ratings; pale: over raters", fontsize=9)
     return figure
 
@@ -226,7 +226,7 @@ def report(analysis: Analysis) -> str:
 
 def _figures(analysis: Analysis) -> list[str]:
     return [
-        *("![means with 95 % intervals](plot.png)", "", "## Means", "", *_means_table(analysis), ""),
+        *("![means with 95 % intervals](plot.svg)", "", "## Means", "", *_means_table(analysis), ""),
         "Mean, its 95 % interval over ratings (Student's t, as in BS.1534-3), then that over raters, both cut at the ends of",
         "the scale. The first takes all ratings as independent; the second takes every rater as one observation, and says",
         "what to expect of other raters.",

@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 
 from codec.errors import CodecError
+from eval.colours import svg_of
 from eval.listening.make import Sounds, prepare
 from eval.listening.study import REFERENCE
 from eval.listening.web import PAGE
@@ -89,9 +90,11 @@ def _card(root: Path, name: str, sounds: Sounds, codecs: Sequence[Reconstructor]
         soundfile.write(root / f"{file}.flac", wave, sounds.sample_rate, subtype="PCM_16")
         _write_picture(wave, sounds.sample_rate, root / f"{file}.png")
         label = "original" if condition == REFERENCE else condition
+        sign = svg_of(label)
         cells.append(
             f'<button type="button" class="cell" aria-pressed="false"><img src="{file}.png" alt="" loading="lazy">'
-            f'<span class="head"></span><span class="label"><b>{html.escape(label)}</b> {kbps.get(condition, "")}</span>'
+            f'<span class="head"></span><span class="label"><b>{sign}{html.escape(label)}</b> {kbps.get(condition, "")}'
+            "</span>"
             "</button>"
             f'<audio src="{file}.flac" preload="none"></audio>\n'
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codec.errors import CodecError
+from eval.colours import sign_of
 from eval.listening.web import PAGE, Guard, add_page, new_app
 from eval.listening.workbench import Output, Shelf, Sound, container, distances, read_sound, run
 
@@ -43,12 +44,13 @@ def offered(shelf: Shelf) -> dict[str, Any]:
         specs = {vocab: model.spec(rate, vocab) for vocab in model.vocabs}
         specs = {vocab: spec.first(1) if semantic else spec for vocab, spec in specs.items()}
         kbps = {str(vocab): spec.bitrate / 1000 for vocab, spec in specs.items()}
-        return {"rate": rate, "tokens": specs[model.vocab].rate, "kbps": kbps, "semantic": semantic, "chosen": not semantic}
+        told = {"rate": rate, "tokens": specs[model.vocab].rate, "kbps": kbps, "semantic": semantic, "chosen": not semantic}
+        return {**told, "sign": sign_of("semcodec")}
 
     rates = [cost(rate, False) for rate in sorted(model.rates, reverse=True)]
     rates = [{**one, "chosen": one["rate"] in CHOSEN} for one in rates]
     ours = [*rates, cost(model.rate, True)]
-    others = [{"name": c.example, "about": c.about} for c in known_codecs() if c.ready]
+    others = [{"name": c.example, "about": c.about, "sign": sign_of(c.example)} for c in known_codecs() if c.ready]
     return {"vocab": model.vocab, "vocabs": list(model.vocabs), "ours": ours, "others": others, "examples": EXAMPLES}
 
 
@@ -78,7 +80,7 @@ class Desk:
         peak = float(np.abs(sound.wave).max(initial=0.0))
         return {
             **{"id": number, "name": name, "seconds": sound.seconds, "sample_rate": sound.sample_rate},
-            **{"peak": peak, "source": source},
+            **{"peak": peak, "source": source, "sign": sign_of("semcodec" if source else "original")},
         }
 
     def find(self, number: int) -> Sound | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codec.errors import CodecError
+from eval.colours import sign_of
 
 if TYPE_CHECKING:
     from codec.baselines.interface import Encoded, Reconstructor
@@ -68,6 +69,7 @@ class Output:
             "file_kbps": file_kbps,
             "peak": peak,
             "container": self.tokens is not None,
+            "sign": sign_of("semcodec" if self.tokens is not None else self.name),
         }
 
 

@@ -1,7 +1,9 @@
-"""Pictures of the pages that sweeps and exams write, in ``docs/images/reports``: ``python -m tests.benchmarks.pictures``."""
+"""Pictures of the pages that sweeps and exams write, in ``docs/images/reports``, and the README's plot of the sweep:
+``python -m tests.benchmarks.pictures``."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from tests.eval.listening.conftest import CHROMIUM, FLAGS, serving
 
 FOLDER = ROOT / "docs" / "images" / "reports"
 RESULTS = ROOT / "benchmarks" / "results"
+OVERVIEWS = (RESULTS / "sweep" / "overview", ROOT / "docs" / "images" / "sweep")
+"""Where the plot of the kept figures lies."""
 TALLEST = 1250
 
 
@@ -29,6 +33,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         root = Path(scratch)
         write_sweep(read_results(RESULTS / "sweep"), [], open_codec, root, examples=0)
+        for target, suffix in ((RESULTS / "sweep" / "overview", ".png"), *((at, ".svg") for at in OVERVIEWS)):
+            shutil.copy(root / f"overview{suffix}", target.with_suffix(suffix))
         (root / "card.html").write_text(render(read_card(RESULTS / "exam" / "small.json"), []), "utf-8")
         app = FastAPI()
         app.mount("/", StaticFiles(directory=root))

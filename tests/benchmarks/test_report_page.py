@@ -13,7 +13,7 @@ from benchmarks.sweep.write import write_sweep
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.runner import run
 from tests.eval.listening.axe import serious
-from tests.eval.listening.conftest import browser, page, serving
+from tests.eval.listening.conftest import browser, page, serving, there
 from tests.eval.reconstruction.doubles import SETUP, Tone, open_codec
 
 __all__ = ["browser", "page"]
@@ -42,6 +42,9 @@ def test_a_phone_at_night_and_a_desktop_by_day(page: Any, folder: Path) -> None:
         player = page.locator(".player").first
         names = player.locator(".track .name").all_inner_texts()
         assert names[0] == "original"
+        there(player.locator(".track .sign"), len(names))
+        there(page.locator("tbody th .sign"), page.locator("tbody th").count())
         player.locator("input[type=radio]").nth(2).check()
-        page.keyboard.press("0")
-        assert player.locator("input[type=radio]").nth(0).is_checked()
+        page.evaluate("() => document.activeElement.blur()")
+        page.keyboard.press("0")  # the original, wherever the focus is
+        there(player.locator("input[type=radio]:checked[value='0']"), 1)

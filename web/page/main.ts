@@ -78,8 +78,9 @@ async function show(tokens: Tokens, channels: Float32Array[] | undefined): Promi
   const seconds = tokens.samples / tokens.sampleRate;
   const frames = tokens.codes[0][0].length;
   element("facts").textContent =
-    `${seconds.toFixed(2)} s are ${frames * tokens.codes[0].length * tokens.codes.length} tokens: ${bytes.length} bytes, ` +
-    `${((bitrate(tokens) * tokens.codes.length) / 1000).toFixed(2)} kbps.`;
+    `${seconds.toFixed(2)} s are ${frames * tokens.codes[0].length * tokens.codes.length} tokens: ` +
+    `${((bitrate(tokens) * tokens.codes.length) / 1000).toFixed(2)} kbps · file ${bytes.length} bytes ` +
+    `(${((bytes.length * 8) / seconds / 1000).toFixed(2)} kbps).`;
   element("tokens").textContent = tokens.codes.map((streams) => streams.map((stream) => stream.join(" ")).join("\n")).join("\n\n");
   offer("sct", new Blob([bytes as Uint8Array<ArrayBuffer>]));
   offer("wav", wav(coded, SAMPLE_RATE));

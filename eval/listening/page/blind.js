@@ -101,12 +101,13 @@ export function blindTest(dialog, player, tracks) {
     tabs.forEach((each) => each.setAttribute("aria-pressed", String(each === tab)));
     start();
   };
-  dialog.replaceChildren(el("h2", { text: "Without names", id: "blind-title" }), el("div", { class: "row" }, ...tabs), body, el("p", { class: "muted", text: "Keys: letters hear a sound, Space pauses, Escape closes." }), close);
+  dialog.replaceChildren(el("h2", { text: "Without names", id: "blind-title" }), el("div", { class: "row" }, ...tabs), body, el("p", { class: "muted", text: "Keys: letters hear a sound, 0 the original, Space pauses, Escape closes." }), close);
   dialog.onkeydown = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select")) return;
-    const label = event.key.toUpperCase();
+    const original = [...playing].find(([each, name]) => name === tracks[0][0] && each !== "X")?.[0];
+    const label = event.key === "0" && original ? original : event.key.toUpperCase(); // 0 is the original, as on every page
     if (event.key === " " && !event.target.matches("button")) player.playing ? player.pause() : player.play();
-    else if (keys[event.key.toLowerCase()]) [heard] = [label, keys[event.key.toLowerCase()]()];
+    else if (keys[label.toLowerCase()]) [heard] = [label, keys[label.toLowerCase()]()];
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -14,6 +14,15 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
+/** A codec's marker in its colour, { colour, path } as the server tells it; the same as in every plot. */
+export function sign({ colour, path }) {
+  const [svg, shape] = ["svg", "path"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
+  for (const [key, value] of Object.entries({ class: "sign", viewBox: "-6.5 -6.5 13 13", "aria-hidden": "true" })) svg.setAttribute(key, value);
+  for (const [key, value] of Object.entries({ d: path, fill: colour, stroke: colour })) shape.setAttribute(key, value);
+  svg.append(shape);
+  return svg;
+}
+
 /** Replaces the screen; its heading gets the focus, so that screen readers and keyboards start there. */
 export function show(...children) {
   const main = document.getElementById("main");

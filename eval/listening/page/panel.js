@@ -1,6 +1,6 @@
 // What is seen of a sound: its log-spectrogram with its axes, its tokens, what it costs, how far it is from the original.
 
-import { el } from "./dom.js";
+import { el, sign } from "./dom.js";
 import { FLOOR, TOP, drawScale, drawSpectrogram, drawTokens } from "./spectrogram.js";
 
 const HIGHEST = 16_000; // Hz that are shown at most
@@ -15,7 +15,7 @@ export function costs(facts) {
   return parts.filter(Boolean).join(" · ");
 }
 
-/** A panel of a track { name, title, buffer, facts, place }; gives its element, and `tick()` to call while time passes. */
+/** A panel of a track { name, title, buffer, facts, place, sign }; gives its element, and `tick()` to call while time passes. */
 export function panel(track, sound, player, choose) {
   const { name, title, buffer, facts } = track;
   const highest = Math.min(HIGHEST, sound.sample_rate / 2);
@@ -28,7 +28,7 @@ export function panel(track, sound, player, choose) {
   const seek = el("div", { class: "seek", role: "slider", tabindex: 0, "aria-label": `Position in ${title}`, "aria-valuemin": 0, "aria-valuemax": player.duration.toFixed(1), "aria-valuenow": 0 }, el("div", { class: "upper" }, spectrogram, ...axis), grid, head);
   const readout = grid ? el("p", { class: "legend readout" }) : null;
   const distance = el("span", { class: "distance" });
-  const button = el("button", { type: "button", class: "quiet name", "aria-pressed": "false", text: title, onclick: () => choose(name) });
+  const button = el("button", { type: "button", class: "quiet name", "aria-pressed": "false", onclick: () => choose(name) }, sign(track.sign), title);
   const node = el("article", { class: "panel", "aria-label": title }, el("header", {}, el("h2", {}, button), el("span", { class: "facts", text: told(track, sound) }), distance), seek, times(player.duration), readout, el("footer", {}, scale(), downloads(track, sound)));
   let pointed = null; // s, where the pointer is
   const secondsAt = (event) => {

@@ -1,6 +1,6 @@
 // The bar that stays in sight: play, every track, the clock, equal loudness.
 
-import { el } from "./dom.js";
+import { el, sign } from "./dom.js";
 
 export class Transport {
   #buttons = new Map(); // name → button
@@ -19,12 +19,12 @@ export class Transport {
     return [...this.#buttons.keys()];
   }
 
-  /** Shows these tracks, [name, title]…; those that stay keep their buttons. */
+  /** Shows these tracks, { name, title, sign }…; those that stay keep their buttons. */
   show(tracks) {
     const before = this.#buttons;
-    this.#buttons = new Map(tracks.map(([name, title], i) => {
+    this.#buttons = new Map(tracks.map(({ name, title, sign: mark }, i) => {
       const button = before.get(name) ?? el("button", { type: "button", class: "sound", onclick: () => this.player.play(name) });
-      button.replaceChildren(el("kbd", { text: String(i) }), ` ${title}`);
+      button.replaceChildren(el("kbd", { text: String(i) }), " ", sign(mark), title);
       return [name, button];
     }));
     this.tracks.replaceChildren(...this.#buttons.values());

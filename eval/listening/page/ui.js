@@ -1,7 +1,7 @@
 // Try codecs on a sound of one's own.
 
 import { blindTest } from "./blind.js";
-import { el } from "./dom.js";
+import { el, sign } from "./dom.js";
 import { openFile, openSamples } from "./opening.js";
 import { panel } from "./panel.js";
 import { Player, audioContext, decodeAll } from "./player.js";
@@ -19,7 +19,7 @@ const transport = new Transport($("transport"), player);
 const queue = new Queue(work);
 let sound = null; // as the server tells it
 let wave = null;
-let tracks = new Map(); // name → { name, title, buffer, facts, peak, place, panel }
+let tracks = new Map(); // name → { name, title, buffer, facts, peak, place, sign, panel }
 
 // What is offered and what is chosen
 
@@ -27,25 +27,25 @@ const inputs = () => [...document.querySelectorAll("#ours input, #others input")
 const nameOf = (input) => (input.dataset.rate ? `semcodec@${input.dataset.rate}${$("vocab").value === $("vocab").dataset.usual ? "" : `,vocab=${$("vocab").value}`}${input.dataset.semantic ? ",semantic" : ""}` : input.value);
 const chosen = () => inputs().filter((input) => input.checked).map(nameOf);
 
-function offerOurs({ rate, tokens, kbps, semantic, chosen: on }) {
+function offerOurs({ rate, tokens, kbps, semantic, chosen: on, sign: mark }) {
   const input = el("input", { type: "checkbox", checked: on, "data-rate": rate, "data-semantic": semantic || null, onchange: choose });
   const cost = el("span", { class: "muted" });
   input.paint = () => (cost.textContent = `${kbps[$("vocab").value].toFixed(2)} kbps · ${perMinute(kbps[$("vocab").value])} kB a minute`);
-  $("ours").append(el("label", { class: "choice" }, input, el("span", {}, el("b", { text: `${tokens} tokens/s` }), semantic ? " meaning alone" : "", el("br"), cost)));
+  $("ours").append(el("label", { class: "choice" }, input, el("span", {}, sign(mark), el("b", { text: `${tokens} tokens/s` }), semantic ? " meaning alone" : "", el("br"), cost)));
 }
 
-function offerOther(name, about, checked) {
+function offerOther(name, about, checked, mark = null) {
   const there = inputs().find((input) => nameOf(input) === name);
   if (there) return (there.checked = there.checked || checked);
   const input = el("input", { type: "checkbox", value: name, checked, onchange: choose });
-  return $("others").append(el("label", { class: "choice", title: about }, input, name));
+  return $("others").append(el("label", { class: "choice", title: about }, input, el("span", {}, mark && sign(mark), name)));
 }
 
 const offered = get("api/codecs").then((answer) => answer.json()).then(({ vocab, vocabs, ours, others, examples }) => {
   $("vocab").append(...vocabs.map((each) => el("option", { value: each, text: String(each), selected: each === vocab })));
   $("vocab").dataset.usual = vocab;
   ours.forEach(offerOurs);
-  others.forEach(({ name, about }) => offerOther(name, about, false));
+  others.forEach(({ name, about, sign: mark }) => offerOther(name, about, false, mark));
   for (const [file, title] of Object.entries(examples)) $("examples").append(el("button", { type: "button", class: "quiet", text: title, onclick: () => open(title, (progress) => send(`api/examples/${file}`, "", progress)) }));
   paintCosts();
 });
@@ -92,7 +92,7 @@ async function open(what, fetchSound) {
     player.load(decoded);
     player.current = ORIGINAL;
     const title = sound.source ? "decoded" : ORIGINAL;
-    tracks = new Map([[ORIGINAL, { name: ORIGINAL, title, buffer: decoded.get(ORIGINAL), facts: sound.source, peak: sound.peak, place }]]);
+    tracks = new Map([[ORIGINAL, { name: ORIGINAL, title, buffer: decoded.get(ORIGINAL), facts: sound.source, peak: sound.peak, place, sign: sound.sign }]]);
     wave?.dispose();
     wave = waveform(player, decoded.get(ORIGINAL));
     $("wave").replaceChildren(wave.node);
@@ -131,7 +131,7 @@ async function work(name, step, signal) {
       const bytes = await (await get(`${told.done.place}.wav`)).arrayBuffer();
       const buffer = (await decodeAll([[name, bytes]])).get(name);
       signal.throwIfAborted();
-      tracks.set(name, { name, title: name, buffer, facts: told.done, peak: told.done.peak, place: told.done.place });
+      tracks.set(name, { name, title: name, buffer, facts: told.done, peak: told.done.peak, place: told.done.place, sign: told.done.sign });
       player.add(name, buffer);
       show();
     } else if (told.distances && tracks.has(name)) Object.assign(tracks.get(name).facts, told.distances);
@@ -146,7 +146,7 @@ function show() {
   const nodes = wanted.map((track) => track.panel.node);
   for (const node of [...$("panels").children]) if (!nodes.includes(node)) node.remove();
   nodes.forEach((node, i) => $("panels").children[i] !== node && $("panels").insertBefore(node, $("panels").children[i] ?? null));
-  transport.show(wanted.map(({ name, title }) => [name, title]));
+  transport.show(wanted);
   player.setLevels(levels(wanted, $("equal").checked));
   if (!transport.names.includes(player.current)) player.select(ORIGINAL);
   $("blind").disabled = wanted.length < 2;

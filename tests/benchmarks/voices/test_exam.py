@@ -86,7 +86,7 @@ def test_rates_are_sums_and_what_was_trained_on_is_marked() -> None:
     lines = table(found, ["voicing_error", "dwer"]).splitlines()
     assert lines[2:] == [
         "| semcodec@100 | 1.40 | 0.5%† | 10.0% |",
-        "| opus@6 (1 of 2 clips failed) | 1.40 | 0.5% | 0.0% |",
+        "| opus@6 (1 of 2 clips failed) | 1.40 | 0.5% | **0.0%** |",
     ]
     assert "| 10.0%† |" in table(found, ["voicing_error", "dwer"], "faster-whisper:base").splitlines()[2]
 

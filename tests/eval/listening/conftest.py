@@ -28,6 +28,9 @@ FLAGS = [
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 ]
 
+PATIENCE = 300_000
+"""Milliseconds, of a very busy machine; an idle one needs a few thousandths of it."""
+
 
 @dataclass
 class Steps:
@@ -113,6 +116,20 @@ def serving(app: Any, *pages: Any) -> Iterator[str]:
             thread.join()
 
 
+def there(found: Any, count: int) -> None:
+    """As many are on the page, at the latest when it has drawn what has just changed."""
+    from playwright.sync_api import expect
+
+    expect(found).to_have_count(count, timeout=PATIENCE)
+
+
+def fits(page: Any, width: int) -> None:
+    """In a window of so many pixels nothing lies beside it."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.wait_for_function("width => innerWidth === width", arg=width)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
@@ -128,7 +145,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any) -> Iterator[Any]:
     """A page that fails the test if it asks for anything from elsewhere, logs an error, or breaks its own policy."""
     context = browser.new_context(viewport={"width": 1100, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(60_000)  # of a busy machine; an idle one needs 1 % of it
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))

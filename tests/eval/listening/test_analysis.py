@@ -187,7 +187,7 @@ def test_half_finished_studies_count_as_far_as_they_go(analysis: Analysis) -> No
 
 def test_written_files(analysis: Analysis, tmp_path: Path) -> None:
     paths = {p.name: p for p in write_analysis(analysis, tmp_path / "out")}
-    assert paths["plot.png"].stat().st_size > 5_000
+    assert "prefers-color-scheme: dark" in paths["plot.svg"].read_text("utf-8")
     rows = list(csv.DictReader(paths["ratings.csv"].open()))
     assert sorted(float(r["score"]) for r in rows) == sorted(r.score for r in analysis.results.ratings)
     assert all(r["rater"].startswith("'=rater") for r in rows)  # no formula for a spreadsheet

@@ -16,8 +16,8 @@ from eval.listening.briefing import Briefing, Question, as_html, read_briefing
 from eval.listening.server import make_app
 from eval.listening.study import load_study
 from tests.eval.listening.axe import serious
-from tests.eval.listening.conftest import serving
-from tests.eval.listening.rater import by_keyboard, practise, with_loudspeakers
+from tests.eval.listening.conftest import fits, serving
+from tests.eval.listening.rater import by_keyboard, practise, take_part, with_loudspeakers
 
 QUESTIONS = """
 - {id: age, text: "How old are you?", kind: number}
@@ -93,8 +93,7 @@ def test_from_the_invitation_to_the_code(page: Any, new_study: Callable[..., Pat
         page.get_by_role("heading", name="1 rater, 1 finished").wait_for()
         page.get_by_text("2 of 3 trials were heard by nobody yet").wait_for()
         assert not serious(page)
-        page.set_viewport_size({"width": 390, "height": 800})
-        assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+        fits(page, 390)
         assert page.evaluate(SCROLLED) > 0
         page.evaluate(
             "() => { document.querySelector('.scroll').dataset.old = 'yes'; document.querySelector('.scroll').focus(); }"
@@ -108,6 +107,23 @@ def test_from_the_invitation_to_the_code(page: Any, new_study: Callable[..., Pat
     ]
     (comment,) = csv.DictReader((tmp_path / "out" / "comments.csv").open())
     assert comment["comment"] == "Loud, = good"
+
+
+def test_whoever_has_finished_is_sent_back(page: Any, new_study: Callable[..., Path]) -> None:
+    there = "https://app.example/submissions/complete?cc=C0DE"
+    folder = new_study(mode="acr", per_rater=1, briefing=Briefing(completion=there))
+    with serving(make_app(folder), page) as address:
+        page.goto(f"{address}/#join={load_study(folder).invite}")
+        take_part(page, "Ada")
+        with_loudspeakers(page)
+        for heading in ("Practice", "Trial 1 of 1"):
+            page.get_by_role("heading", name=heading).wait_for()
+            page.get_by_role("button", name="Play", exact=True).wait_for()
+            for key in ("A", "1", "Enter"):
+                page.keyboard.press(key)
+        back = page.get_by_role("link", name="Go back to complete")
+        back.wait_for()
+        assert back.get_attribute("href") == there
 
 
 SCROLLED = """() => {

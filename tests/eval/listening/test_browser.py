@@ -16,7 +16,7 @@ from eval.listening.results import collect
 from eval.listening.server import make_app
 from eval.listening.study import REFERENCE, Study, load_study
 from tests.eval.listening.axe import serious
-from tests.eval.listening.conftest import serving
+from tests.eval.listening.conftest import PATIENCE, serving
 from tests.eval.listening.rater import by_keyboard, on_trial, practise, set_up, slide, take_part, with_loudspeakers
 
 
@@ -178,7 +178,7 @@ def test_on_a_phone_by_touch(browser: Any, new_study: Callable[..., Path]) -> No
     folder = new_study(per_rater=1)
     study = load_study(folder)
     context = browser.new_context(viewport={"width": 390, "height": 760}, has_touch=True, is_mobile=True)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
 
     def look() -> None:
@@ -195,6 +195,7 @@ def test_on_a_phone_by_touch(browser: Any, new_study: Callable[..., Path]) -> No
             box = slider.bounding_box()
             assert box["height"] >= 44, "room for a thumb"
             page.touchscreen.tap(box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2)
+            page.wait_for_function(RATED, arg=slider.element_handle())  # a finger's click comes later than its touch
         look()
         scores = [int(page.get_by_role("slider", name=f"Sound {letter}:").input_value()) for letter in "ABCDE"]
         page.get_by_role("button", name=button).tap()
@@ -224,6 +225,7 @@ def test_on_a_phone_by_touch(browser: Any, new_study: Callable[..., Path]) -> No
     context.close()
 
 
+RATED = "slider => slider.getAttribute('aria-valuetext') !== 'not rated'"
 HARD_TO_READ = """() => {
   const light = (colour) => {
     const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -315,9 +317,8 @@ def test_ratings_wait_for_a_server_that_is_away(page: Any, new_study: Callable[.
         by_keyboard(page, {"A": ["End"]})
         page.get_by_text("No connection").wait_for()
         assert stored(folder) == {}
-        page.unroute("**/api/ratings")
         with page.expect_response("**/api/ratings"):
-            pass
+            page.unroute("**/api/ratings")
         page.get_by_text("No connection").wait_for(state="hidden")
         assert list(stored(folder).values()) == [100]
     page.problems[:] = [p for p in page.problems if "ERR_FAILED" not in p]

@@ -27,6 +27,7 @@ from codec.baselines.interface import Encoded
 from codec.data.testsets import Clip
 from codec.errors import CodecError
 from codec.hub import load_codec
+from eval.colours import colour_of
 from eval.listening import ui, workbench
 from eval.listening.demo import write_demo
 from eval.listening.web import PAGE
@@ -34,7 +35,7 @@ from eval.listening.workbench import Shelf, level
 from eval.reconstruction.spectral import mel_distance
 from tests.conftest import DATA
 from tests.eval.listening.axe import serious
-from tests.eval.listening.conftest import COARSE, FINE, Steps, serving
+from tests.eval.listening.conftest import COARSE, FINE, Steps, fits, serving
 
 OURS = {"x-codec": "ui"}
 
@@ -282,6 +283,10 @@ def test_demo_page(page: Any, recordings: list[Clip], tmp_path: Path) -> None:
         assert page.title() == "A <title>"
         assert page.locator("section h2").all_inner_texts() == ["Speech", "Music"]
         assert page.locator("article .label").all_text_contents()[:2] == ["original ", "fine 1.00 kbps"]
+        assert page.locator(".sign path").nth(1).get_attribute("fill") == colour_of("fine")
+        assert not serious(page)
+        page.emulate_media(color_scheme="dark")
+        fits(page, 390)
         assert not serious(page)
         speech, music = page.locator("article").all()
         speech.locator(".cell").nth(0).click()
