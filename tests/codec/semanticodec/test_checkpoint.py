@@ -174,7 +174,7 @@ def test_layouts_that_people_use(published: Path, tmp_path: Path) -> None:
     wanted = load_published(published, rate=100).encode(np.ones(2000, np.float32), 16_000)
     for folder in (rate_folder, flat, root):
         assert is_published(folder)
-        tokens = codec.load(folder, rate=100).encode(np.ones(2000, np.float32), 16_000)
+        tokens = codec.load(str(folder), rate=100).encode(np.ones(2000, np.float32), 16_000)
         assert tokens.model == wanted.model
         assert tokens.codes.equal(wanted.codes)
 

@@ -110,8 +110,8 @@ def context() -> Context:
 def test_context_and_first_step_of_the_sampler() -> None:
     stored, model = fixture("decode_clip_a"), decoder(("unet",))
     given = context()
-    assert error(given.given[0, stored["context_index"]], stored["context"]) < 1e-6
-    assert error(given.empty[0, stored["context_index"]], stored["context_uncond"]) < 1e-6
+    assert error(given.given[0, stored["context_index"]], stored["context"]) < 5e-5  # a processor's own cosines
+    assert error(given.empty[0, stored["context_index"]], stored["context_uncond"]) < 5e-5
     generator = torch.Generator().manual_seed(1234)
     x = torch.randn(1, 8, 256, 16, generator=generator)
     noise = torch.randn(1, 8, 256, 16, generator=generator)

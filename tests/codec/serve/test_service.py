@@ -28,6 +28,9 @@ from codec.model import Codec
 from codec.pipes import encode_stream
 from codec.serve.limits import Limits
 
+CLIENT = httpx.Client(timeout=60)
+"""Has the patience that a slow machine needs."""
+
 
 def wav(seconds: float, sample_rate: int = 16_000, channels: int = 1) -> bytes:
     sink = io.BytesIO()
@@ -40,10 +43,10 @@ def test_there_and_back_is_what_the_library_does(server: str, tiny: Codec, tmp_p
     data = wav(3, 22_050, 2)
     (tmp_path / "x.wav").write_bytes(data)
     encode_file(tiny, str(tmp_path / "x.wav"), str(tmp_path / "x.sct"), rate=25, vocab=64)
-    answer = httpx.post(f"{server}/encode", params={"rate": 25, "vocab": 64}, content=data)
+    answer = CLIENT.post(f"{server}/encode", params={"rate": 25, "vocab": 64}, content=data)
     assert answer.status_code == 200
     assert answer.content == (tmp_path / "x.sct").read_bytes()
-    back = httpx.post(f"{server}/decode", content=answer.content)
+    back = CLIENT.post(f"{server}/decode", content=answer.content)
     assert back.headers["content-type"] == "audio/wav"
     wave, sample_rate = soundfile.read(io.BytesIO(back.content))
     assert wave.shape == (3 * 22_050, 2)
@@ -66,7 +69,7 @@ def test_there_and_back_is_what_the_library_does(server: str, tiny: Codec, tmp_p
     ],
 )
 def test_refusals(server: str, path: str, params: dict[str, object], body: bytes, status: int, detail: str | None) -> None:
-    answer = httpx.post(f"{server}/{path}", params=params, content=body)
+    answer = CLIENT.post(f"{server}/{path}", params=params, content=body)
     assert answer.status_code == status
     if detail:
         assert detail in answer.json()["detail"]
@@ -74,13 +77,13 @@ def test_refusals(server: str, path: str, params: dict[str, object], body: bytes
 
 
 def test_health_metrics_and_description(server: str, tiny: Codec) -> None:
-    httpx.post(f"{server}/encode", content=b"")
-    assert httpx.get(f"{server}/healthz").json()["model"] == tiny.fingerprint
-    httpx.get(f"{server}/made/up/by/a/client")
-    numbers = httpx.get(f"{server}/metrics").text
+    CLIENT.post(f"{server}/encode", content=b"")
+    assert CLIENT.get(f"{server}/healthz").json()["model"] == tiny.fingerprint
+    CLIENT.get(f"{server}/made/up/by/a/client")
+    numbers = CLIENT.get(f"{server}/metrics").text
     assert 'codec_requests_total{path="/encode",status="400"}' in numbers
     assert "made" not in numbers
-    description = httpx.get(f"{server}/openapi.json").json()
+    description = CLIENT.get(f"{server}/openapi.json").json()
     assert "/stream?sample_rate=" in description["info"]["description"]
     paths = description["paths"]
     assert set(paths) == {"/encode", "/decode", "/healthz", "/metrics"}
@@ -89,7 +92,7 @@ def test_health_metrics_and_description(server: str, tiny: Codec) -> None:
 
 def test_a_late_answer_is_503(serve: Callable[[Limits], str]) -> None:
     address = serve(Limits(timeout=0.0))
-    answer = httpx.post(f"{address}/encode", content=wav(1))
+    answer = CLIENT.post(f"{address}/encode", content=wav(1))
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
 
@@ -104,7 +107,7 @@ def test_who_sends_a_body_too_slowly_loses_the_place(serve: Callable[[Limits], s
     with socket.create_connection((host, int(port)), timeout=60) as gone:
         gone.sendall(b"POST /encode HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
     for _ in range(100):
-        if (answer := httpx.post(f"http://{address}/encode", content=wav(0.1))).status_code != 429:
+        if (answer := CLIENT.post(f"http://{address}/encode", content=wav(0.1))).status_code != 429:
             break
         time.sleep(0.1)
     assert answer.status_code == 200
@@ -123,7 +126,7 @@ def test_a_full_disk_is_not_the_clients_fault(server: str, monkeypatch: pytest.M
         where
     ]
     monkeypatch.setattr(home, fail)
-    answer = httpx.post(f"{server}/encode", content=wav(0.1))
+    answer = CLIENT.post(f"{server}/encode", content=wav(0.1))
     assert (answer.status_code, answer.json()["detail"]) == (503, "no room on this server; try again later")
 
 
@@ -183,7 +186,7 @@ def test_a_stream_with_unusable_arguments_is_closed_with_a_reason(server: str, a
 
 def test_a_message_over_the_limit_closes_a_stream_as_the_description_says(server: str) -> None:
     most = Limits().max_message
-    assert f"1009 for a message of more than {most} bytes" in httpx.get(f"{server}/openapi.json").json()["info"]["description"]
+    assert f"1009 for a message of more than {most} bytes" in CLIENT.get(f"{server}/openapi.json").json()["info"]["description"]
     address = f"{server.replace('http', 'ws')}/stream"
     with websockets.sync.client.connect(address) as client:
         assert client.recv(timeout=60)
@@ -213,9 +216,9 @@ def test_a_thousand_at_once_are_served_or_refused(server: str) -> None:
     assert set(counts) == {200, 429}
     assert counts[200] >= 6
     assert sum(counts.values()) == 1000
-    numbers = httpx.get(f"{server}/metrics").text
+    numbers = CLIENT.get(f"{server}/metrics").text
     assert "codec_requests_inside 0.0" in numbers
-    assert httpx.post(f"{server}/encode", content=body).status_code == 200
+    assert CLIENT.post(f"{server}/encode", content=body).status_code == 200
     for _ in range(100):  # the last answer's folder goes right after the answer
         if not (left := set(Path(tempfile.gettempdir()).glob("codec-serve-*/*")) - leftovers):
             break

@@ -228,7 +228,7 @@ def test_options_that_make_no_sense(
     options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("codec.baselines.open_codec", lambda name: FINE)
+    monkeypatch.setattr("codec.baselines.open_codec", lambda name, load=None: FINE)
     (tmp_path / "file").touch()
     data = str(write_recordings(tmp_path / "data"))
     with pytest.raises(SystemExit) as end:

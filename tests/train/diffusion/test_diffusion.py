@@ -99,7 +99,7 @@ def test_a_tiny_run_learns_and_resumes(corpus: Path, tmp_path: Path, monkeypatch
 def _the_export_is_a_codec(folder: Path) -> None:
     wave = soundfile.read(DATA / "speech.flac", dtype="float32")[0][:16_000]
     for compat in (True, False):
-        model = codec.load(folder / "model", rate=100, vocab=4096, compat=compat)
+        model = codec.load(str(folder / "model"), rate=100, vocab=4096, compat=compat)
         assert isinstance(model, OfficialCodec)
         model.sampling = Sampling("dpm", steps=2)
         tokens = model.encode(wave, 16_000)
@@ -116,7 +116,7 @@ def _the_export_is_a_codec(folder: Path) -> None:
     for bad, message in ((whole | {"sizes": {"stack": 3}}, "sizes"), ({}, "fingerprint"), ("nonsense", "does not describe")):
         description.write_text(bad if isinstance(bad, str) else json.dumps(bad))
         with pytest.raises(ModelError, match=message) as caught:
-            codec.load(folder / "model", rate=100)
+            codec.load(str(folder / "model"), rate=100)
         assert "\n" not in str(caught.value)
 
 
