@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from eval.listening.cli import Device, demo
 from eval.listening.cli import app as listen
-from eval.listening.cli import demo
 
 app = typer.Typer(help="Measure a codec: how close its output is, what its tokens mean.", no_args_is_help=True)
 app.add_typer(listen, name="listen")
@@ -32,7 +32,6 @@ Asr = Annotated[
 ]
 Clips = Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")]
-Device = Annotated[str, typer.Option(help="For models of our own: cpu, cuda, or auto, a GPU if there is one.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder of what was measured before; default: in the user's cache folder.")]
 
 

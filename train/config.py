@@ -200,9 +200,8 @@ class CodecStage(CropStage):
         stack_shares: chance of each rate, in the order of the model's ``stacks``.
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
         meaning: weight of the distance between the semantic encoder's features of output and original.
-        hearing: weight of the distance between what a recogniser's layers make of output and original. Word errors that the
-            same recogniser counts are then marked as trained on.
-        listener: the recogniser: a size of Whisper, or a folder, as ``ssl.teacher``.
+        hearing: weight of the distance between what the layers of ``ssl.teacher``, the first of several, make of output and
+            original. Word errors that Whisper counts are no evidence then.
         first_only: chance that only the first of several acoustic tokens arrives.
         told_pitch: chance that an item's sound is made with the true pitch rather than the decoded one.
     """
@@ -214,7 +213,6 @@ class CodecStage(CropStage):
     drop_acoustic: Share = 0.08
     meaning: NotNegative = 0.0
     hearing: NotNegative = 0.0
-    listener: str = "whisper-base"
     first_only: Share = 0.3
     told_pitch: Share = 0.4
 

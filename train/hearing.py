@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.progress import gains_from_bfloat16
 from train.whisper import WhisperEncoder
 
 
@@ -18,20 +17,18 @@ class HearingLoss(nn.Module):
 
     Args:
         encoder: of any size; its weights get no gradient.
-        precision: of its products, as ``TrainConfig.precision``.
     """
 
-    def __init__(self, encoder: WhisperEncoder, precision: str) -> None:
+    def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
-        fast = precision == "bf16" and gains_from_bfloat16(encoder.bank.device)
-        self.encoder = encoder.cast(torch.bfloat16) if fast else encoder
+        self.encoder = encoder
 
     def forward(self, output: Tensor, wanted: Tensor) -> Tensor:
         """``(B, samples)`` and the original's → scalar."""
         with torch.no_grad():
-            top = self.encoder.loudest(wanted)
-            meant = self.encoder.layers(self.encoder.mel(wanted, top))
-        said = self.encoder.layers(self.encoder.mel(output, top))
+            mel = self.encoder.mel(wanted)
+            meant = self.encoder.layers(mel)
+        said = self.encoder.layers(self.encoder.mel(output, self.encoder.loudest(mel)))
         distances = [
             (ours - theirs).float().abs().mean() / theirs.float().std() for ours, theirs in zip(said, meant, strict=True)
         ]

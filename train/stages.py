@@ -289,7 +289,7 @@ def _listener_needs(config: TrainConfig) -> None:
     from train.whisper import locate
 
     if config.codec.hearing:
-        locate(config.codec.listener)
+        locate(config.ssl.teachers[0])
 
 
 _ENCODER = ("init", "seed", "model.sample_rate", "model.mel", "model.semantic")
@@ -346,7 +346,7 @@ STAGES = (
         shared=True,
     ),
     Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, needs=_listener_needs, shared=True),
-    Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, shared=True),
+    Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, needs=_listener_needs, shared=True),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(
         "entropy",

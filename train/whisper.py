@@ -1,7 +1,6 @@
 """Whisper's encoder in PyTorch, from the file that CTranslate2 keeps it in: a teacher, and a judge of what is understood.
 
-Radford et al. 2022, arXiv 2212.04356. CTranslate2 runs the same network, but gives no gradients, and where the processor
-multiplies in bfloat16 this one is several times faster.
+Radford et al. 2022, arXiv 2212.04356. CTranslate2 runs the same network, but gives no gradients.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from torchaudio.functional import melscale_fbanks
 from typing_extensions import Self
 
 from codec.errors import CodecError
+from train.progress import gains_from_bfloat16
 
 SAMPLE_RATE = 16_000
 N_FFT, HOP_LENGTH = 400, 160
@@ -58,6 +58,16 @@ def locate(name: str | Path) -> Path:
             f"{nothing}, and Whisper {size} cannot be downloaded ({reason}); name a folder, keep the shipped encoder with "
             "init=default, or train without a teacher: ssl.objective=mae, codec.hearing=0"
         ) from error
+
+
+def open_whisper(name: str | Path, device: torch.device, precision: str) -> WhisperEncoder:
+    """The encoder of a model that `locate` finds, on a device, in bfloat16 if the config says so and the device gains.
+
+    Raises:
+        CodecError: package or model missing, or not such a file.
+    """
+    encoder = WhisperEncoder(locate(name)).to(device)
+    return encoder.cast(torch.bfloat16) if precision == "bf16" and gains_from_bfloat16(device) else encoder
 
 
 class WhisperEncoder(nn.Module):
@@ -120,9 +130,10 @@ class WhisperEncoder(nn.Module):
         top = logs.detach().amax((1, 2)) if top is None else top
         return (torch.maximum(logs, top[:, None, None] - DEPTH) + 4) / 4
 
-    def loudest(self, wave: Tensor) -> Tensor:
-        """``(B,)`` log10 power of the loudest band, as `mel` takes it."""
-        return self.mel(wave).amax((1, 2)) * 4 - 4
+    @staticmethod
+    def loudest(mel: Tensor) -> Tensor:
+        """``(B,)`` log10 power of the loudest band of what `mel` gave, as it takes it."""
+        return mel.amax((1, 2)) * 4 - 4
 
     def layers(self, mel: Tensor) -> list[Tensor]:
         """``(B, n_mels, 2 · T)`` → ``(B, T, D)`` after every layer; the last one normalised, as the decoder reads it."""

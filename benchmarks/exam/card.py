@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.exam.columns import COSTS, DELAY, GROUPS, LANGUAGE, TOKENS, Column
+from benchmarks.exam.columns import COSTS, DELAY, GROUPS, LANGUAGE, TOKENS, Column, nearest
 from benchmarks.exam.cost import Cost
 from benchmarks.exam.opening import ANCHORS
 from codec.atomic import atomic_write
@@ -206,8 +206,7 @@ def best(codecs: Sequence[Examined], group: str, column: Column) -> set[str]:
     Neither anchors take part nor figures that a codec was trained with; a lone figure is not the best of anything.
     """
     values = {codec.name: value for codec in codecs if (value := distance(codecs, codec, group, column)) is not None}
-    own = {codec.name: values[codec.name] for codec in codecs if codec.name in values and _competes(codec, group, column.key)}
-    return {name for name, value in own.items() if value == min(own.values())} if len(own) > 1 else set()
+    return nearest({c.name: values[c.name] for c in codecs if c.name in values and _competes(c, group, column.key)})
 
 
 def _competes(codec: Examined, group: str, key: str) -> bool:
@@ -220,10 +219,7 @@ def distance(codecs: Sequence[Examined], codec: Examined, group: str, column: Co
     value = value_of(codec, group, column.key)
     if value is None:
         return None
-    if column.better == "original":
-        wanted = next((value_of(other, group, column.key) for other in codecs if other.name == ANCHORS[0]), None)
-        return None if wanted is None else abs(value - wanted)
-    return -value if column.better == "higher" else value
+    return column.off(value, next((value_of(other, group, column.key) for other in codecs if other.name == ANCHORS[0]), None))
 
 
 def value_of(codec: Examined, group: str, key: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,22 @@ class Column:
     better: Better
     unit: str = ""
     about: str = ""
+
+    def off(self, value: float, original: float | None) -> float | None:
+        """How far a figure is from the best that can be, in its own unit; None where that is the original's, which has none."""
+        if self.better == "original":
+            return None if original is None else abs(value - original)
+        return -value if self.better == "higher" else value
+
+
+def nearest(off: Mapping[str, float]) -> set[str]:
+    """Names of those who are least far off; a lone one is not the best of anything.
+
+    Example:
+        >>> nearest({"a": 0.1, "b": 0.2}), nearest({"a": 0.1})
+        ({'a'}, set())
+    """
+    return {name for name, value in off.items() if value == min(off.values())} if len(off) > 1 else set()
 
 
 AUDIOBOX = (

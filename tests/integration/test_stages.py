@@ -15,6 +15,7 @@ from codec.audio.io import read_audio
 from codec.cli import main
 from tests.conftest import DATA, TINY
 from tests.integration.training import link_stages, metrics, run
+from tests.train.whisper_file import network, variables, write
 from train.codebooks import assemble
 from train.config import TrainConfig
 
@@ -168,6 +169,21 @@ def test_a_trained_encoder_is_trained_on_in_the_space_it_has(trained: Path, tmp_
     assert torch.nn.functional.cosine_similarity(first - first.mean(1), second - first.mean(1), dim=-1).mean() > 0.5
     with pytest.raises(ValueError, match=r"ssl\.refit needs kmeans\.refit"):
         TrainConfig.model_validate({"init": "default", "ssl": {"refit": True}})
+
+
+def test_what_whisper_hears_of_the_output_is_a_loss(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("corpus", "features", "pitch"):
+        (tmp_path / name).symlink_to(trained / "run" / name)
+    given = ["init=" + str(trained / "run" / "model"), f"root={tmp_path}", "codec.steps=4", "codec.hearing=1"]
+    with pytest.raises(SystemExit):
+        main(["train", "codec", "--config", str(trained / "config.yaml"), *given, "ssl.teacher=nowhere"])
+    assert "nowhere: no folder with a CTranslate2 Whisper model" in capsys.readouterr().err
+    (tmp_path / "whisper").mkdir()
+    write(tmp_path / "whisper", dict(variables(network())))
+    run("codec", trained, *given, f"ssl.teacher={tmp_path / 'whisper'}")
+    heard = [row["train/loss/hearing"] for row in metrics(tmp_path / "codec") if "train/loss/hearing" in row]
+    assert heard
+    assert all(0 < value < 3 for value in heard)
 
 
 def test_a_trained_encoder_moves_to_a_space_of_its_own_and_the_decoder_follows(trained: Path, tmp_path: Path) -> None:

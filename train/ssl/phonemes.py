@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from codec.data.speech import kokoro
 from codec.data.store import SAMPLE_RATE, Entry
 from codec.errors import CodecError
 from train.crops import FRAME
 
-UNIT = 0.025
+UNIT = kokoro.FRAME / kokoro.SAMPLE_RATE
 """Seconds in a unit of a synthesiser's durations."""
 RIDGE = 0.1
 """Of the mean variance, added to every direction's: what hardly varies must not count without bounds."""

@@ -22,9 +22,8 @@ from train.crops import FRAME, cached_entries, first_frames, frames_of
 from train.filling import Filling
 from train.lineage import digest_of_corpus
 from train.parallel import join
-from train.progress import autocast
 from train.ssl.phonemes import is_labelled, phonemes_of, whitening, within
-from train.whisper import WhisperEncoder, locate
+from train.whisper import open_whisper
 
 WINDOW = 30 * 16_000
 GAP = 10 * FRAME
@@ -41,7 +40,7 @@ class WhisperTeacher:
     """Whisper's encoder.
 
     Args:
-        name: as `locate` takes it.
+        name: as `train.whisper.locate` takes it.
         precision: of its products, as ``TrainConfig.precision``.
 
     Raises:
@@ -50,15 +49,12 @@ class WhisperTeacher:
 
     def __init__(self, name: str | Path, precision: str = "fp32") -> None:
         self._device = join().device
-        self._encoder = WhisperEncoder(locate(name)).to(self._device)
-        self._precision = precision
+        self._encoder = open_whisper(name, self._device, precision)
 
     @torch.inference_mode()
     def __call__(self, wave: np.ndarray) -> np.ndarray:
         """``(480000,)`` samples → ``(1500, D)`` float32 features."""
-        mel = self._encoder.mel(torch.from_numpy(wave)[None].to(self._device))
-        with autocast(self._device, self._precision):
-            features: np.ndarray = self._encoder.layers(mel)[-1][0].float().cpu().numpy()
+        features: np.ndarray = self._encoder(torch.from_numpy(wave)[None].to(self._device))[0].float().cpu().numpy()
         return features
 
 

@@ -87,7 +87,8 @@ def fit_tokens(
             targets, codewords = prepared(networks, batch, stack, networks.config.vocabs[-1])
             semantic.append(codewords.cpu())
             blocks.append(block_features(targets.features.mel, targets.pitch).cpu())
-            batches += [batch] if before and len(batches) < FEWEST_BATCHES else []
+            if before is not None and len(batches) < FEWEST_BATCHES:
+                batches.append(batch)
         shares = transform.fit(torch.cat(semantic), torch.cat(blocks))
         explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, min(3, len(shares) - 1), -1]])
         print(f"transform of {stack} frames: 1, 4, all coefficients explain {explained} of what the semantic token does not")

@@ -20,7 +20,7 @@ from train.specimens import Specimens
 from train.voice.pitch import labelled
 from train.voice.targets import Targets, targets_of
 from train.voice.usage import CodesGiven
-from train.whisper import WhisperEncoder, locate
+from train.whisper import open_whisper
 
 FRAME_WEIGHTS = {
     "loss/envelope": 1.0,
@@ -49,8 +49,9 @@ class Objective:
         self.batch_size, self.share = batch_size, place.share(batch_size)
         self.criterion = ReconstructionLoss(rate).to(place.device)
         self.measure = MultiScaleMelLoss(rate).to(place.device)
-        listener = config.codec.listener if config.codec.hearing else None
-        self.hearing = HearingLoss(WhisperEncoder(locate(listener)).to(place.device), config.precision) if listener else None
+        self.hearing: HearingLoss | None = None
+        if config.codec.hearing:
+            self.hearing = HearingLoss(open_whisper(config.ssl.teachers[0], place.device, config.precision))
         self.meaning = MeaningLoss(networks, config.precision).to(place.device) if config.codec.meaning else None
 
     def decoded(self, model: nn.Module, step: int, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

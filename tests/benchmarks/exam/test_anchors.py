@@ -12,9 +12,9 @@ from benchmarks.exam import run as exam_run
 from benchmarks.exam.card import Card, distance, read_card
 from benchmarks.exam.columns import GROUPS
 from benchmarks.exam.leaderboard import CARDS
-from benchmarks.exam.opening import Opener
-from benchmarks.exam.run import Exam, main
+from benchmarks.exam.run import main
 from codec.audio.io import read_audio, resample
+from tests.benchmarks.exam.asked import exam
 from tests.conftest import DATA
 
 RATE = 16_000
@@ -30,22 +30,7 @@ def card(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray) -> Card:
         soundfile.write(folder / domain / "a.wav", wave, RATE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exam_run, "_metric_names", lambda quick, also, every=exam_run._metric_names: every(False, also))
-        main(
-            Exam(
-                codecs=("original",),
-                opener=Opener(),
-                output=output,
-                clips=str(folder),
-                per_domain=None,
-                asr="pocketsphinx",
-                also=(),
-                quick=True,
-                language=None,
-                cost=False,
-                workers=0,
-                cache=output / "cache",
-            )
-        )
+        main(exam(output, folder, codecs=("original",)))
     return read_card(output / "card.json")
 
 

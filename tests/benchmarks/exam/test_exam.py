@@ -26,6 +26,7 @@ from benchmarks.exam.run import Exam, main, with_beside
 from codec.errors import CodecError
 from eval.colours import path_of
 from eval.reconstruction.trained import history
+from tests.benchmarks.exam.asked import exam
 from tests.commands import ROOT
 
 RATE = 16_000
@@ -52,24 +53,6 @@ def made(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> tuple[Path, 
         patch.setattr(exam_run, "_metric_names", lambda quick, also: CHEAP)
         code = main(exam(output, folder))
     return output, code
-
-
-def exam(output: Path, folder: Path | None, **changes: object) -> Exam:
-    asked = Exam(
-        codecs=("codec2@1300", "semcodec@25"),
-        opener=Opener(),
-        output=output,
-        clips=str(folder) if folder else None,
-        per_domain=None,
-        asr="pocketsphinx",
-        also=(),
-        quick=True,
-        language=None,
-        cost=False,
-        workers=0,
-        cache=output / "cache",
-    )
-    return replace(asked, **changes)  # type: ignore[arg-type]
 
 
 def test_missing_transcripts_are_no_failure(made: tuple[Path, int]) -> None:
