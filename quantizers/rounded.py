@@ -1,8 +1,8 @@
 """How far points are from codewords, within bounds, from products of bfloat16 numbers.
 
 Some processors have instructions that multiply matrices of bfloat16 numbers, much faster than those of float32 ones. Points and
-codewords that are rounded move by known distances, so the distance between rounded ones tells that of the true ones up to the sum
-of both (the triangle inequality), and few codewords are left to be compared in full.
+codewords that are rounded move by known distances, so the distance between rounded ones tells that of the true ones up to the
+sum of both (the triangle inequality), and few codewords are left to be compared in full.
 """
 
 from __future__ import annotations
