@@ -185,7 +185,7 @@ def sweep(
     rates: Annotated[str, typer.Option(help="Comma-separated tokens per second, for semcodec without an @.")] = "",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")] = None,
     asr: Annotated[
-        str, typer.Option(help="Recogniser: pocketsphinx, or faster-whisper: or transformers: and a name or folder.")
+        str, typer.Option(help="Recogniser: pocketsphinx, moonshine, or faster-whisper: or transformers: and a name or folder.")
     ] = "pocketsphinx",
     clips: Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")] = None,
     reference: Annotated[str | None, typer.Option(help="Codec to take paired differences from.")] = None,
@@ -226,7 +226,7 @@ def exam(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer clips and metrics: minutes.")] = False,
     asr: Annotated[
-        str, typer.Option(help="Recogniser: pocketsphinx, or faster-whisper: or transformers: and a name or folder.")
+        str, typer.Option(help="Recogniser: pocketsphinx, moonshine, or faster-whisper: or transformers: and a name or folder.")
     ] = "pocketsphinx",
     also: Annotated[str, typer.Option(help="Metrics whose weights you have: utmosv2, scoreq, audiobox_pq …")] = "",
     per_domain: Annotated[int | None, typer.Option(min=1, help="At most so many of your clips of each domain.")] = None,

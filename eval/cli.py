@@ -27,7 +27,7 @@ Metrics = Annotated[str | None, typer.Option(help="Comma-separated; default: all
 Asr = Annotated[
     str,
     typer.Option(
-        help="Recogniser for word error rates: pocketsphinx, or faster-whisper: or transformers: and a name or folder."
+        help="Recogniser for word errors: pocketsphinx, moonshine, or faster-whisper: or transformers: and a name or folder."
     ),
 ]
 Clips = Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")]

@@ -17,7 +17,7 @@ from codec.provenance import revision
 PACKAGES = (
     *("torch", "torchaudio", "numpy", "soxr", "soundfile", "pesq", "pystoi", "visqol-python"),
     *("librosa", "speechmos", "distillmos", "Resemblyzer", "jiwer", "whisper-normalizer", "pocketsphinx"),
-    *("faster-whisper", "transformers", "encodec", "descript-audio-codec"),
+    *("moonshine-voice", "faster-whisper", "transformers", "encodec", "descript-audio-codec"),
 )
 """Whose versions change figures."""
 

@@ -39,7 +39,7 @@ def metrics(names: Sequence[str] | None = None, *, asr: str = "pocketsphinx") ->
 
     Args:
         names: of `NAMES`; None: `DEFAULT`.
-        asr: recogniser of the word error rate, see `eval.reconstruction.words.recogniser`.
+        asr: recogniser of the word error rate, see `eval.reconstruction.recognisers.recogniser`.
 
     Returns:
         In the order asked for.

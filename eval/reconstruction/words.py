@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from codec.errors import CodecError
 from eval.reconstruction.interface import Metric, MetricError, OfWave, Once, Pair
-
-SAMPLE_RATE = 16_000
-Recogniser = Callable[[np.ndarray, str], str]
-"""``(samples,)`` at 16 kHz and a language such as ``en`` → text."""
+from eval.reconstruction.recognisers import SAMPLE_RATE, Recogniser, recogniser
 
 
 @dataclass(frozen=True)
@@ -73,78 +68,6 @@ def normaliser(language: str) -> Callable[[str], str]:
     except ImportError as error:
         raise CodecError(f"word error rates need {error.name}: pip install 'semcodec[eval]'") from error
     return EnglishTextNormalizer() if language == "en" else BasicTextNormalizer()
-
-
-def recogniser(name: str = "pocketsphinx") -> Recogniser:
-    """Opens a speech recogniser.
-
-    Args:
-        name: ``pocketsphinx`` (English, inside its package, works offline), ``faster-whisper:NAME_OR_FOLDER`` or
-            ``transformers:NAME_OR_FOLDER``; a name is fetched by those packages if it is not there yet.
-
-    Raises:
-        CodecError: an unknown kind, a missing package, or a model that cannot be opened.
-    """
-    kind, _, model = name.partition(":")
-    if kind == "pocketsphinx" and not model:
-        return _pocketsphinx()
-    if kind not in ("faster-whisper", "transformers") or not model:
-        known = "pocketsphinx, faster-whisper:NAME_OR_FOLDER, transformers:NAME_OR_FOLDER"
-        raise CodecError(f"no recogniser {name!r}; known are {known}")
-    try:
-        return _faster_whisper(model) if kind == "faster-whisper" else _transformers(model)
-    except ImportError as error:
-        extra = "asr" if kind == "faster-whisper" else "eval"
-        raise CodecError(f"{kind} needs {error.name}: pip install 'semcodec[{extra}]'") from error
-    except Exception as error:  # whatever hub, file formats and engines raise
-        reason = " ".join(str(error).split())
-        raise CodecError(f"{kind} cannot open {model!r}, neither as a folder nor from the hub: {reason[:200]}") from error
-
-
-def _pocketsphinx() -> Recogniser:
-    try:
-        from pocketsphinx import Decoder
-    except ImportError as error:
-        raise CodecError(f"word error rates need {error.name}: pip install 'semcodec[eval]'") from error
-    decoder = Decoder(samprate=SAMPLE_RATE, cmn="batch", logfn=os.devnull)
-
-    def recognise(wave: np.ndarray, language: str) -> str:
-        if language != "en":
-            raise MetricError(f"pocketsphinx understands English only, the transcript is in {language!r}")
-        decoder.reinit_feat()  # forgets the clips before, which would change the words of this one
-        decoder.start_utt()
-        decoder.process_raw((np.clip(wave, -1, 1) * 32767).astype("<i2").tobytes(), full_utt=True)
-        decoder.end_utt()
-        found = decoder.hyp()
-        return found.hypstr if found else ""
-
-    return recognise
-
-
-def _faster_whisper(name: str) -> Recogniser:
-    from faster_whisper import WhisperModel
-
-    model = WhisperModel(name, device="cpu", compute_type="int8", cpu_threads=torch.get_num_threads())
-
-    def recognise(wave: np.ndarray, language: str) -> str:
-        segments, _ = model.transcribe(wave, language=language, beam_size=5, temperature=0.0)
-        return " ".join(segment.text for segment in segments)
-
-    return recognise
-
-
-def _transformers(name: str) -> Recogniser:
-    from transformers import pipeline
-
-    transcribe = pipeline("automatic-speech-recognition", model=name, device="cpu")
-    generation = getattr(transcribe.model, "generation_config", None)  # CTC models have none
-    multilingual = getattr(generation, "is_multilingual", False)  # Whisper is told the language
-
-    def recognise(wave: np.ndarray, language: str) -> str:
-        options = {"generate_kwargs": {"language": language}} if multilingual else {}
-        return str(transcribe({"raw": wave, "sampling_rate": SAMPLE_RATE}, **options)["text"])
-
-    return recognise
 
 
 def _listen(pair: Pair, recognise: Recogniser) -> TextErrors:

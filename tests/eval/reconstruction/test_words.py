@@ -1,11 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 
-from codec.errors import CodecError
 from eval.reconstruction.interface import MetricError, Pair
-from eval.reconstruction.words import TextErrors, metrics, recogniser, text_errors
+from eval.reconstruction.words import TextErrors, metrics, text_errors
 
 
 @pytest.fixture(scope="module")
@@ -57,33 +54,3 @@ def test_no_transcript_and_a_foreign_one(rates, speech) -> None:
     for text, language, reason in ((None, None, "no transcript"), ("ciao", "it", "English only")):
         with pytest.raises(MetricError, match=reason):
             rates[0].function(Pair(speech[0], speech[0], 16_000, "speech", text, language))
-
-
-@pytest.mark.parametrize("name", ["sphinx", "pocketsphinx:en", "faster-whisper", "transformers:"])
-def test_unknown_recognisers(name) -> None:
-    with pytest.raises(CodecError, match="no recogniser"):
-        recogniser(name)
-
-
-def test_a_folder_that_is_no_model(tmp_path) -> None:
-    with pytest.raises(CodecError, match="transformers cannot open"):
-        recogniser(f"transformers:{tmp_path}")
-
-
-def test_transformers_reads_a_model_from_a_folder(tmp_path, speech) -> None:
-    """A recogniser of random weights, saved and opened as a trained one is; its letters mean nothing."""
-    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC, set_seed
-
-    set_seed(0)
-    vocab = {token: i for i, token in enumerate(["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGH"])}
-    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
-    Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json")).save_pretrained(tmp_path)
-    Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
-    config = Wav2Vec2Config(
-        vocab_size=len(vocab), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        conv_dim=(8,) * 7, num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, do_stable_layer_norm=False,
-    )  # fmt: skip
-    Wav2Vec2ForCTC(config).save_pretrained(tmp_path)
-    heard = recogniser(f"transformers:{tmp_path}")(speech[0, :16000], "en")
-    assert isinstance(heard, str)
-    assert set(heard) <= set("ABCDEFGH <unk>/s")
