@@ -105,18 +105,20 @@ def _heat_map(scores: list[Score], path: Path) -> None:
     tasks, names = sorted({score.task for score in scores}), drawn_on_heat_map(_names(scores))
     known = {(score.embedder, score.task): 100 * score.value for score in scores}
     values = np.array([[known.get((name, task), np.nan) for task in tasks] for name in names])
-    figure, axes = plt.subplots(figsize=(3.1 + 0.5 * len(tasks), 1.8 + 0.32 * len(names)), layout="constrained")
-    axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    figure, axes = plt.subplots(figsize=(0.4 + 0.42 * len(tasks), 1.2 + 0.52 * len(names)), layout="constrained")
+    # Names stand above their rows, not beside them: a phone shows the picture as wide as its screen, and its figures stay large.
+    with_names = np.full((2 * len(names), len(tasks)), np.nan)
+    with_names[1::2] = values
+    axes.imshow(with_names, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
             ink = KEPT_BLACK if value > 55 else KEPT_WHITE
-            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=10)
+            axes.text(column, 2 * row + 1, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=10)
     for row, name in enumerate(names):
-        axes.plot(-0.8, row, marker_of(name), color=colour_of(name), markersize=6, clip_on=False)
-    axes.set_xlim(-0.5, len(tasks) - 0.5)
-    axes.set_xticks(range(len(tasks)), [task.replace("_", " ") for task in tasks], rotation=35, ha="right")
-    axes.set_yticks(range(len(names)), [_titled(scores, name) for name in names])
-    axes.tick_params(axis="y", length=0, pad=16)
+        axes.plot(-0.35, 2 * row, marker_of(name), color=colour_of(name), markersize=6)
+        axes.text(-0.1, 2 * row, _titled(scores, name), va="center", fontsize=9)
+    axes.set_xticks(range(len(tasks)), [task.replace("_", " ") for task in tasks], rotation=50, ha="right")
+    axes.set_yticks([])
     axes.spines[:].set_visible(False)
     write_svg(figure, path)
     plt.close(figure)
