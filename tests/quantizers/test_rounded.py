@@ -61,9 +61,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("clusters", [24, 200])
+@pytest.mark.parametrize("clusters", [64, 200])
 def test_few_codewords_are_compared_in_full(clusters: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With three tiles, where bounds are not kept, and with 25."""
+    """With the fewest tiles of which bounds are kept, and with 25."""
     monkeypatch.setattr(bounds, "gains_from_rounding", lambda: True)
     generator = torch.Generator().manual_seed(0)
     codewords = torch.randn(clusters, 32, generator=generator)
