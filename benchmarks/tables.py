@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.kmeans
-from benchmarks.voices.report import HEADINGS
+from benchmarks.voices.report import HEADINGS, PERCENT
 from benchmarks.winners import winners
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
@@ -36,7 +36,10 @@ COLUMNS = {
     "music": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
     "sound": {"visqol": "ViSQOL", "mel_distance": "mel distance"},
 }
-EXAM = ("dwer", "speaker_similarity", "distillmos", "pesq_nb", "stoi", "visqol", "voicing_error", "harmonicity_high")
+EXAM = (
+    *("dwer", "wer_moonshine", "speaker_similarity", "distillmos", "pesq_nb", "stoi", "visqol"),
+    *("voicing_error", "harmonicity_high"),
+)
 """Columns of the exam's voices."""
 SHOWN = {**COLUMNS["speech"], "delay": "delay"}
 
@@ -79,7 +82,7 @@ def voices() -> str:
 
 def _exam_cell(row: dict[str, Any], name: str) -> str:
     value = row["means"][name]["value"]
-    return (f"{value:.0f}%" if name in ("dwer", "voicing_error") else f"{value:.2f}") + mark_of(row["codec"], name, LISTENER)
+    return (f"{value:.0f}%" if name in PERCENT else f"{value:.2f}") + mark_of(row["codec"], name, LISTENER)
 
 
 def failures(results: Results) -> list[str]:

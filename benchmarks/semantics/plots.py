@@ -106,7 +106,7 @@ def _heat_map(scores: list[Score], path: Path) -> None:
     known = {(score.embedder, score.task): 100 * score.value for score in scores}
     values = np.array([[known.get((name, task), np.nan) for task in tasks] for name in names])
     figure, axes = plt.subplots(figsize=(0.4 + 0.42 * len(tasks), 1.2 + 0.52 * len(names)), layout="constrained")
-    # Names stand above their rows, not beside them: a phone shows the picture as wide as its screen, and its figures stay large.
+    # Names stand above their rows, not beside them: a phone shows all of the picture's width, and its figures stay large.
     with_names = np.full((2 * len(names), len(tasks)), np.nan)
     with_names[1::2] = values
     axes.imshow(with_names, cmap="cividis", vmin=0, vmax=100, aspect="auto")

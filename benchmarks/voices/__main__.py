@@ -1,6 +1,7 @@
 """``python -m benchmarks.voices``: the exam, as tables and as JSON.
 
-Needs semcodec[eval,speech,asr], Resemblyzer, npm; of Debian espeak-ng, festival, festvox-kdlpc16k, codec2, opus-tools, speex.
+Needs semcodec[eval,speech,asr,moonshine], Resemblyzer, npm; of Debian espeak-ng, festival, festvox-kdlpc16k, codec2,
+opus-tools, speex.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ OURS = ("semcodec@100,vocab=32768", "semcodec@50,vocab=32768", "semcodec@25,voca
 ORACLES = tuple(f"{OURS[0]}!{mode}" for mode in ("exact-acoustic", "exact-semantic", "exact", "no-acoustic"))
 SPEECH_CODECS = ("opus@6", "codec2@3200", "codec2@1300", "codec2@700C", "codec2@450", "speex@2.15")
 SPEECH = (
-    *("visqol", "stoi", "pesq_nb", "pesq_wb", "dwer", "wer", "speaker_similarity", "distillmos"),
+    *("visqol", "stoi", "pesq_nb", "pesq_wb", "dwer", "wer", "dwer_moonshine", "wer_moonshine"),
+    *("speaker_similarity", "distillmos"),
     *("voicing_error", "gross_pitch_error", "fine_cents", "harmonicity_low", "harmonicity_high"),
 )
 METRICS: dict[str, tuple[str, ...]] = {

@@ -18,9 +18,12 @@ from eval.reconstruction.trained import mark_of
 HEADINGS = {
     **{"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "dwer": "dWER", "wer": "WER"},
     **{"speaker_similarity": "similarity", "distillmos": "DistillMOS", "voicing_error": "voicing errors"},
+    **{"dwer_moonshine": "dWER by Moonshine", "wer_moonshine": "WER by Moonshine"},
     **{"gross_pitch_error": "gross pitch errors", "fine_cents": "cents", "harmonicity_low": "harmonicity < 1 kHz"},
     **{"harmonicity_high": "harmonicity 1–4 kHz", "mel_distance": "mel distance", "added_lines": "drawn lines, dB"},
 }
+PERCENT = ("dwer", "wer", "dwer_moonshine", "wer_moonshine", "voicing_error", "gross_pitch_error")
+"""Shares that are wrong."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def _value(row: Figures, name: str) -> float | None:
 def _cell(mean: Interval | None, name: str, codec: str, asr: str, best: bool) -> str:
     if mean is None:
         return "–"
-    percent = "%" if name in ("dwer", "wer", "voicing_error", "gross_pitch_error") else ""
+    percent = "%" if name in PERCENT else ""
     text = number(mean.value, percent) + mark_of(codec, name, asr)
     return f"**{text}**" if best else text
 

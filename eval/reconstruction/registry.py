@@ -18,6 +18,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "speaker": ("speaker_similarity",),
     "mos": ("dnsmos", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808", "distillmos"),
     "words": ("wer", "cer", "dwer"),
+    "witness": ("wer_moonshine", "cer_moonshine", "dwer_moonshine"),
     "tones": ("tone_level", "tone_change", "tone_frequency", "tones_kept", "added_lines"),
     "delay": ("delay",),
     "utmos": ("utmosv2",),
@@ -28,8 +29,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 NAMES = tuple(name for names in FAMILIES.values() for name in names)
 ELSEWHERE = (*FAMILIES["utmos"], *FAMILIES["scoreq"], *FAMILIES["audiobox"])
 """Metrics whose packages and weights no extra of ours brings."""
-ASKED_FOR = ("speaker_similarity", "fine_cents", "gross_pitch_error", "dwer", *FAMILIES["tones"], *ELSEWHERE)
-"""Metrics of one question each, and one whose package wants a command of its own: only by name."""
+ASKED_FOR = (
+    *("speaker_similarity", "fine_cents", "gross_pitch_error", "dwer"),
+    *(*FAMILIES["witness"], *FAMILIES["tones"], *ELSEWHERE),
+)
+"""Metrics of one question each, of English alone, and one whose package wants a command of its own: only by name."""
 DEFAULT = tuple(name for name in NAMES if name not in ASKED_FOR)
 """All others, with what ``semcodec[eval]`` installs."""
 

@@ -104,14 +104,24 @@ def metrics(asr: str = "pocketsphinx") -> list[Metric]:
     except ImportError as error:
         raise CodecError(f"word error rates need {error.name}: pip install 'semcodec[eval]'") from error
     normaliser("en")
+    return by_recogniser(asr, ("wer", "cer", "dwer"))
+
+
+def by_recogniser(asr: str, names: tuple[str, str, str]) -> list[Metric]:
+    """Metrics of what one recogniser hears.
+
+    Args:
+        asr: its name.
+        names: of the share of wrong words, of wrong characters, and of words against those that it hears in the reference.
+    """
     recognise = remembered(recogniser(asr))
     spoken, heard = Once(partial(_listen, recognise=recognise)), Once(partial(_compare, recognise=recognise))
     listener = asr.rstrip("/").rpartition("/")[2]  # of a folder its name alone, which means something elsewhere, too
     cite = f"words heard by {listener}, Whisper's text normalisation (arXiv 2212.04356)"
     return [
-        _rate("wer", spoken, "word_errors", "words", cite),
-        _rate("cer", spoken, "char_errors", "chars", cite),
-        _rate("dwer", heard, "word_errors", "words", f"{cite}, against those heard in the reference"),
+        _rate(names[0], spoken, "word_errors", "words", cite),
+        _rate(names[1], spoken, "char_errors", "chars", cite),
+        _rate(names[2], heard, "word_errors", "words", f"{cite}, against those heard in the reference"),
     ]
 
 

@@ -13,11 +13,15 @@ HERE = tuple(name for name in NAMES if name not in ELSEWHERE)
 
 BEST = {
     **dict.fromkeys(("mel_distance", "stft_distance", "f0_cents", "f0_hz", "voicing_error", "wer", "cer", "delay"), 0.0),
+    **dict.fromkeys(("wer_moonshine", "cer_moonshine", "dwer_moonshine"), 0.0),
     **dict.fromkeys(("dwer", "fine_cents", "gross_pitch_error", "added_lines"), 0.0),
     **dict.fromkeys(("stoi", "estoi", "speaker_similarity"), 1.0),
     **{"visqol": 5.0, "pesq_wb": 4.644, "pesq_nb": 4.549, "si_sdr": 100.0},
 }
-UNORDERED = {"si_sdr", "delay", "wer", "cer", "dwer", "fine_cents", "gross_pitch_error", "harmonicity_high", "added_lines"}
+UNORDERED = {
+    *("si_sdr", "delay", "wer", "cer", "dwer", "wer_moonshine", "cer_moonshine", "dwer_moonshine"),
+    *("fine_cents", "gross_pitch_error", "harmonicity_high", "added_lines"),
+}
 """A vocoder's waveform has nothing to do with its input's, its delay with its quality; one clip has too few words and octaves;
 and a vocoder that makes pulses is more harmonic than people are."""
 
