@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.exam.columns import GROUPS, nearest
+from benchmarks.exam.columns import GROUPS, WITNESS, nearest
 from eval.reconstruction.trained import mark_of
 
-COLUMNS = {column.key: column for columns in GROUPS.values() for column in columns}
+COLUMNS = {column.key: column for columns in (*GROUPS.values(), WITNESS) for column in columns}
 ORIGINAL, ORACLE = "original", "!"
 
 

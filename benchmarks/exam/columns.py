@@ -86,6 +86,11 @@ TONES = (
     Column("tone_frequency", "frequency change", "lower", "%"),
     Column("added_lines", "drawn lines", "original", "dB", "most prominent spectral line that the original lacks"),
 )
+WITNESS = (
+    Column("dwer_moonshine", "dWER by Moonshine", "lower", "%", "words against those that Moonshine hears in the original"),
+    Column("wer_moonshine", "WER by Moonshine", "lower", "%", "words that Moonshine hears, against the transcript"),
+)
+"""English speech in the exam of voices: by a recogniser that taught no codec here."""
 GROUPS: dict[str, tuple[Column, ...]] = {"speech": SPEECH, "music": ANY, "sound": ANY, "tones": TONES}
 """By kind of clip, in the order of the card."""
 SLOW = ("dnsmos", "pesq_nb", "gross_pitch_error", "fine_cents", "voicing_error", "harmonicity_low", "harmonicity_high")
