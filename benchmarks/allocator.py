@@ -68,7 +68,7 @@ def measured(tunables: str) -> dict[str, float]:
     """`work` in a process whose allocator was told so."""
     env = {**os.environ, "GLIBC_TUNABLES": tunables}
     code = "import json; from benchmarks.allocator import work; print(json.dumps(work()))"
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, encoding="utf-8", check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
