@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from codec.errors import CodecError
+from eval.cli import Asr
 
 app = typer.Typer(help="Measure this machine: speed and memory.", no_args_is_help=True)
 
@@ -184,9 +185,7 @@ def sweep(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, plots and the report.")],
     rates: Annotated[str, typer.Option(help="Comma-separated tokens per second, for semcodec without an @.")] = "",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all that semcodec[eval] installs.")] = None,
-    asr: Annotated[
-        str, typer.Option(help="Recogniser: pocketsphinx, moonshine, or faster-whisper: or transformers: and a name or folder.")
-    ] = "pocketsphinx",
+    asr: Asr = "pocketsphinx",
     clips: Annotated[int | None, typer.Option(min=1, help="At most so many clips of each domain.")] = None,
     reference: Annotated[str | None, typer.Option(help="Codec to take paired differences from.")] = None,
     examples: Annotated[int, typer.Option(min=0, help="Clips of each domain to listen to.")] = 2,
@@ -225,9 +224,7 @@ def exam(
         typer.Option(help="Two programs as a codec: 'my_enc {in} {bits}' 'my_dec {bits} {out}', wav in and out."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer clips and metrics: minutes.")] = False,
-    asr: Annotated[
-        str, typer.Option(help="Recogniser: pocketsphinx, moonshine, or faster-whisper: or transformers: and a name or folder.")
-    ] = "pocketsphinx",
+    asr: Asr = "pocketsphinx",
     also: Annotated[str, typer.Option(help="Metrics whose weights you have: utmosv2, scoreq, audiobox_pq …")] = "",
     per_domain: Annotated[int | None, typer.Option(min=1, help="At most so many of your clips of each domain.")] = None,
     language: Annotated[

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.kmeans
-from benchmarks.voices.report import HEADINGS, PERCENT
+from benchmarks.voices.report import heading, shown_unit
 from benchmarks.winners import winners
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
@@ -71,7 +71,7 @@ def quality() -> str:
 def voices() -> str:
     """The exam's voices: what is hardest first, metrics that the model was trained with marked."""
     rows = [row for row in json.loads((RESULTS / "voices" / "voices.json").read_text("utf-8")) if row["group"] == "voices"]
-    lines = _table(["codec", "kbps", *(HEADINGS[name] for name in EXAM)])
+    lines = _table(["codec", "kbps", *map(heading, EXAM)])
     first = {name: winners(name, {row["codec"]: row["means"][name]["value"] for row in rows}, LISTENER) for name in EXAM}
     for row in rows:
         kbps = "–" if row["codec"] == "original" else f"{row['kbps']:.2f}"
@@ -82,7 +82,7 @@ def voices() -> str:
 
 def _exam_cell(row: dict[str, Any], name: str) -> str:
     value = row["means"][name]["value"]
-    return (f"{value:.0f}%" if name in PERCENT else f"{value:.2f}") + mark_of(row["codec"], name, LISTENER)
+    return (f"{value:.0f}{unit}" if (unit := shown_unit(name)) else f"{value:.2f}") + mark_of(row["codec"], name, LISTENER)
 
 
 def failures(results: Results) -> list[str]:

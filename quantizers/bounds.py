@@ -24,7 +24,7 @@ from quantizers.rounded import RoundedBlock, RoundedTiles, gains_from_rounding
 from quantizers.threads import in_threads
 
 FEWEST_TILES = 8
-"""With fewer, bounds cost more than they save, from rounded products, too: 2.1 s instead of 1.6 with four."""
+"""With fewer, bounds cost more than they save, those from rounded products, too."""
 BOUNDS_BYTES = 1 << 28
 """Memory for bounds. Points beyond it are searched in full, so that a stream of any length fits."""
 MOVER_SHARES = (0, 1 / 64, 1 / 16, 1 / 4)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.winners import winners
+from benchmarks.winners import COLUMNS, winners
 from eval.reconstruction.interface import Scores
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.show import number
@@ -15,15 +15,23 @@ from eval.reconstruction.statistics import Interval, summarise
 from eval.reconstruction.tones import KEPT_DB, KEPT_PERCENT
 from eval.reconstruction.trained import mark_of
 
-HEADINGS = {
-    **{"visqol": "ViSQOL", "stoi": "STOI", "pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "dwer": "dWER", "wer": "WER"},
-    **{"speaker_similarity": "similarity", "distillmos": "DistillMOS", "voicing_error": "voicing errors"},
-    **{"dwer_moonshine": "dWER by Moonshine", "wer_moonshine": "WER by Moonshine"},
-    **{"gross_pitch_error": "gross pitch errors", "fine_cents": "cents", "harmonicity_low": "harmonicity < 1 kHz"},
-    **{"harmonicity_high": "harmonicity 1–4 kHz", "mel_distance": "mel distance", "added_lines": "drawn lines, dB"},
-}
-PERCENT = ("dwer", "wer", "dwer_moonshine", "wer_moonshine", "voicing_error", "gross_pitch_error")
-"""Shares that are wrong."""
+PERCENT = "%"
+
+
+def heading(metric: str) -> str:
+    """Of a column; with the unit, where figures are shown without it.
+
+    Example:
+        >>> heading("wer"), heading("added_lines")
+        ('WER', 'drawn lines, dB')
+    """
+    column = COLUMNS[metric]
+    return column.heading if column.unit in ("", PERCENT) else f"{column.heading}, {column.unit}"
+
+
+def shown_unit(metric: str) -> str:
+    """What stands behind figures: % or nothing."""
+    return PERCENT if COLUMNS[metric].unit == PERCENT else ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def table(group: Sequence[Figures], metrics: Sequence[str], asr: str = "") -> st
     """Markdown; bold is the best of a column, † what the row's model was trained with, words heard by ``asr`` among it."""
     first = {name: winners(name, {row.codec: _value(row, name) for row in group}, asr) for name in metrics}
     lines = [
-        "| codec | kbps | " + " | ".join(HEADINGS[name] for name in metrics) + " |",
+        "| codec | kbps | " + " | ".join(map(heading, metrics)) + " |",
         "| --- " * (2 + len(metrics)) + "|",
     ]
     for row in group:
@@ -88,8 +96,7 @@ def _value(row: Figures, name: str) -> float | None:
 def _cell(mean: Interval | None, name: str, codec: str, asr: str, best: bool) -> str:
     if mean is None:
         return "–"
-    percent = "%" if name in PERCENT else ""
-    text = number(mean.value, percent) + mark_of(codec, name, asr)
+    text = number(mean.value, shown_unit(name)) + mark_of(codec, name, asr)
     return f"**{text}**" if best else text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -68,8 +69,11 @@ def _moonshine() -> Recogniser:
         from moonshine_voice import ModelArch, Transcriber, get_model_path
     except ImportError as error:
         raise CodecError(f"words by moonshine need {error.name}: pip install 'semcodec[moonshine]'") from error
+    folder = Path(get_model_path("tiny-en"))
+    if not (folder / "encoder_model.ort").is_file():  # from version 0.1 on wheels are without
+        raise CodecError("this moonshine-voice brings no model: pip install 'semcodec[moonshine]'")
     # All of a clip is speech to it: a detector of voices would leave out what a codec has spoilt.
-    transcriber = Transcriber(str(get_model_path("tiny-en")), ModelArch.TINY, options={"vad_threshold": "0"})
+    transcriber = Transcriber(str(folder), ModelArch.TINY, options={"vad_threshold": "0"})
 
     def recognise(wave: np.ndarray, language: str) -> str:
         _english_only("moonshine", language)

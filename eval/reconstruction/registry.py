@@ -29,10 +29,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 NAMES = tuple(name for names in FAMILIES.values() for name in names)
 ELSEWHERE = (*FAMILIES["utmos"], *FAMILIES["scoreq"], *FAMILIES["audiobox"])
 """Metrics whose packages and weights no extra of ours brings."""
-ASKED_FOR = (
-    *("speaker_similarity", "fine_cents", "gross_pitch_error", "dwer"),
-    *(*FAMILIES["witness"], *FAMILIES["tones"], *ELSEWHERE),
-)
+SINGLE = ("speaker_similarity", "fine_cents", "gross_pitch_error", "dwer")
+ASKED_FOR = (*SINGLE, *FAMILIES["witness"], *FAMILIES["tones"], *ELSEWHERE)
 """Metrics of one question each, of English alone, and one whose package wants a command of its own: only by name."""
 DEFAULT = tuple(name for name in NAMES if name not in ASKED_FOR)
 """All others, with what ``semcodec[eval]`` installs."""

@@ -12,7 +12,7 @@ DAGGER = "†"
 _MEL = "its loss on sound is a distance between log-mel spectrograms"
 _VOICING = "voicing of frames is one of its losses, with Praat's labels"
 _PITCH = "the pitch of frames is one of its losses, with Praat's labels"
-_TEACHER = "its semantic encoder was distilled from Whisper, and Whisper hears the words"
+_TEACHER = "what Whisper hears was one of its losses, and taught its semantic encoder"
 SEMCODEC = {
     "mel_distance": _MEL,
     "stft_distance": "part of its loss on sound is a distance between log magnitudes of single bins",

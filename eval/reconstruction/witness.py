@@ -5,9 +5,7 @@ from __future__ import annotations
 from eval.reconstruction.interface import Metric
 from eval.reconstruction.words import by_recogniser
 
-NAMES = ("wer_moonshine", "cer_moonshine", "dwer_moonshine")
-
 
 def metrics() -> list[Metric]:
     """Shares of wrong words and characters, and of words against those that it hears in the reference, in %."""
-    return by_recogniser("moonshine", NAMES)
+    return by_recogniser("moonshine", ("wer_moonshine", "cer_moonshine", "dwer_moonshine"))

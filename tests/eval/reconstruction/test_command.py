@@ -211,7 +211,7 @@ def test_what_a_codec_was_trained_with_is_marked_in_every_table_and_never_the_be
     setup = replace(SETUP, settings={"asr": "faster-whisper:base"})
     results = run(["semcodec@4", "bits@8"], clips, setup, Cache(tmp_path), workers=0)
     summaries = summarise(results, "bits@8")
-    reason = "† wer of semcodec@4: its semantic encoder was distilled from Whisper, and Whisper hears the words"
+    reason = "† wer of semcodec@4: what Whisper hears was one of its losses, and taught its semantic encoder"
     text, shown = as_text(results, summaries, "bits@8"), io.StringIO()
     assert text.count("%†") == 2
     assert reason in text

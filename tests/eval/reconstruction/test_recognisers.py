@@ -47,3 +47,9 @@ def test_moonshine_hears_the_recording(speech, make_pair) -> None:
     assert isinstance(hear(np.zeros(1, np.float32), "en"), str)
     with pytest.raises(MetricError, match="English only"):
         hear(speech[0], "it")
+
+
+def test_a_moonshine_without_a_model_is_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("moonshine_voice.get_model_path", lambda name: tmp_path / name)
+    with pytest.raises(CodecError, match=r"brings no model: pip install 'semcodec\[moonshine\]'"):
+        recogniser("moonshine")
