@@ -17,7 +17,8 @@ def test_both_allocators_are_asked(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     monkeypatch.setattr(allocator, "measured", run)
     allocator.main()
     assert told == ["", allocator.KEEPING]
-    assert f"export GLIBC_TUNABLES={allocator.KEEPING}\n" in (Path(allocator.__file__).parents[1] / "docs" / "training.md").read_text("utf-8")
+    page = Path(allocator.__file__).parents[1] / "docs" / "training.md"
+    assert f"export GLIBC_TUNABLES={allocator.KEEPING}\n" in page.read_text("utf-8")
     assert "| encode 60 s | 1.50 | 1.00 | 1.50 |" in capsys.readouterr().out
 
 
