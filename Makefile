@@ -15,7 +15,7 @@ LM_STEPS ?= 60
 TUNED := $(PROBE)/tuned/word-language-instrument_family
 COMMA := ,
 joined = $(subst $() $(),$(COMMA),$(strip $(1)))
-OURS := $(foreach rate,25 50 100,$(foreach stream,semantic acoustic both,semcodec@$(rate):$(stream)))
+OURS := $(foreach rate,25 50 100,$(foreach stream,context semantic acoustic both,semcodec@$(rate):$(stream)))
 ENCODER := $(if $(WHISPER),whisper-ct2:$(WHISPER))
 EMBEDDERS ?= logmel semcodec:features $(OURS) peer:$(PROBE)/peers/encodec peer:$(PROBE)/peers/dac peer:$(PROBE)/peers/plain $(ENCODER)
 FEATURES := semcodec:features
@@ -56,7 +56,7 @@ probe: $(VENV)/.dev $(CORPUS)/clips.jsonl
 	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results \
 		-c "$(call joined,$(EMBEDDERS))" || [ $$? -eq 1 ]
 	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes compatible -o benchmarks/results/compatible \
-		-c logmel,semcodec:features,semcodec@50:both || [ $$? -eq 1 ]
+		-c logmel,semcodec:features,semcodec@50:context,semcodec@50:both || [ $$? -eq 1 ]
 	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results/ablation \
 		--only drum,taunt,object_word,letter_or_digit,prompt -c "$(call joined,$(VARIANTS))" || [ $$? -eq 1 ]
 	$(BIN)/codec probe lm -o benchmarks/results/lm.json --corpus $(CORPUS) -m $(MODEL) --minutes 12 --steps $(LM_STEPS) \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from codec.errors import ModelError
@@ -15,6 +16,8 @@ DEFAULT = BUNDLED["semcodec-2"]
 FORMER = {"2ffe5140a0825bf9": "semcodec-1"}
 """By fingerprint, names of models that came with earlier versions and that this one cannot run."""
 MAX_CONFIG_BYTES = 1 << 20
+READER, ENTROPY = "reader.safetensors", "entropy.safetensors"
+"""Files beside a model's weights that belong to its tokens, and stay when the decoder is another."""
 
 
 def former(name: str) -> str:
@@ -31,6 +34,15 @@ def files_of(name: str | Path | None) -> tuple[Path, Path]:
     """Folder and weights of a model of ours: one that comes with the package, a folder, or a ``.safetensors`` file."""
     place = folder_of(name)
     return (place.parent, place) if place.suffix == ".safetensors" else (place, place / "model.safetensors")
+
+
+def share_token_files(source: Path, target: Path) -> None:
+    """Gives a model what belongs to the tokens of another one, if its own are the same; there may be nothing."""
+    if source.resolve() == target.resolve() or fingerprint_of(source) != fingerprint_of(target):
+        return
+    for name in (READER, ENTROPY):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
 
 
 def fingerprint_of(folder: Path) -> str:

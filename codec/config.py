@@ -168,6 +168,20 @@ class VocoderConfig(Config):
     dilations: Dilations = (1, 2, 1, 2)
 
 
+class ReaderConfig(Config):
+    """The network that reads semantic tokens, at the rate of the longest ones.
+
+    Attributes:
+        dim, hidden_dim, dilations: of the network.
+        n_features: of what it says of a token.
+    """
+
+    dim: Width = 256
+    hidden_dim: Width = 768
+    dilations: Dilations = (1, 2, 1, 2, 4)
+    n_features: Width = 192
+
+
 class ModelConfig(Config):
     """A codec whose decoder has a voice's sources, and whose acoustic tokens come in groups.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from codec.audio.samples import Wave
     from codec.networks.interface import CodecNetworks
+    from codec.networks.token_reader import TokenReader
     from codec.patterns import Numbers
 
 DEFAULT_RATE, DEFAULT_VOCAB = 50, 8192
@@ -88,6 +89,23 @@ class Codec:
         if self.folder is None:
             raise ModelError(f"{self.name} comes without entropy tables")
         return load_entropy(self.folder, self.fingerprint)
+
+    @cached_property
+    def reader(self) -> TokenReader:
+        """The network behind `embed_in_context`.
+
+        Raises:
+            ModelError: the model comes without one.
+            CodecError: it runs without torch.
+        """
+        config, leaves = self.networks.config, next(self.networks.parameters())
+        if self.folder is None:
+            raise ModelError(f"{self.name} comes without a reader of tokens")
+        from codec.networks.reader_file import load_reader
+
+        return load_reader(self.folder, dict(zip(config.stacks, config.semantic_dims, strict=True)), self.fingerprint).to(
+            leaves.device
+        )
 
     @property
     def version(self) -> str:
@@ -307,6 +325,30 @@ class Codec:
         parts = [part for name, part in named.items() if part is not None and stream in (name, "both")]
         chosen = torch.cat(parts, dim=-1).to(tokens.codes.device)
         return chosen.masked_fill(~tokens.mask[..., None], 0)
+
+    def embed_in_context(self, tokens: Tokens) -> Tensor:
+        """What the model's reader makes of semantic tokens and their neighbours, for classification and search.
+
+        Means of these vectors over a clip tell words, letters and languages apart that means of codewords (`embed`) do not.
+
+        Returns:
+            ``(B, N, D)`` where the codes lie, the same for an item whatever stands beside it; zero where it has ended.
+
+        Raises:
+            ModelError: another model made the tokens, or this one has no reader (``codec train reader``).
+            CodecError: the model runs without torch.
+
+        Example:
+            >>> import codec, torch
+            >>> model = codec.load()
+            >>> model.embed_in_context(model.encode(torch.zeros(1, 16000), 16000, rate=50)).shape
+            torch.Size([1, 25, 272])
+        """
+        self.check(tokens)
+        stack = self._stack(tokens)
+        semantic, _ = self.networks.codes_to_values(tokens.codes[:, :1], stack, tokens.codebook_sizes[0])
+        vectors = self.reader.read(semantic, tokens.mask.to(semantic.device), stack)
+        return vectors.to(tokens.codes.device)
 
     def stream_encoder(
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE

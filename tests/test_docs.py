@@ -128,3 +128,14 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+HISTORY = ("experiments.md", "decisions.md")
+"""Pages that speak of what is no longer there."""
+SOURCE = re.compile(r"`((?:codec|quantizers|train|eval|benchmarks|tests|examples)/[\w./-]*\.(?:py|yaml|sh|json|md))`")
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES if page.name not in HISTORY])
+def test_files_that_are_named_exist(page: Path) -> None:
+    for name in SOURCE.findall(page.read_text("utf-8")):
+        assert (ROOT / name).exists(), f"{page.name}: {name}"

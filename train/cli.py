@@ -25,9 +25,9 @@ def train(
         typer.Argument(
             metavar="[STAGE]... [ROOT] [KEY=VALUE]...",
             help="Stages: corpus, teacher, ssl, features, kmeans, pitch, tracker, vocoder, codec, adversarial, export, "
-            "entropy; default: all, in this order. 'status' tells how far they are. ROOT, in place of --config, is a run's "
-            "folder: its own config. KEY=VALUE overrides the config, e.g. codec.steps=100. 'decoder FOLDER' teaches a model's "
-            "decoder the sounds of a folder.",
+            "entropy, reader; default: all, in this order. 'status' tells how far they are. ROOT, in place of --config, is a "
+            "run's folder: its own config. KEY=VALUE overrides the config, e.g. codec.steps=100. 'decoder FOLDER' teaches a "
+            "model's decoder the sounds of a folder.",
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, or one that comes along: nano.")] = None,

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from codec.config import Config, ModelConfig
+from codec.config import Config, ModelConfig, ReaderConfig
 from codec.data.domains import Domain
 from codec.data.store import SAMPLE_RATE
 from train.crops import FRAME
@@ -249,6 +249,35 @@ class EntropyStage(Config):
     hours: Positive = 1.0
 
 
+class ReaderStage(Config):
+    """The reader of semantic tokens, for probes and search.
+
+    Attributes:
+        sizes: of the network.
+        phrases: that synthesisers say.
+        voices: that say each.
+        phrases_per_step, recordings_per_step: in a batch, each twice.
+        temperature: of the softmax over cosines.
+        recordings: weight of the loss on recordings and their copies.
+        steps: of the optimiser; without any, the model gets no reader.
+        learning_rate: at its peak.
+        save_every: steps between checkpoints.
+        average_decay: of the moving average of weights that is kept.
+    """
+
+    sizes: ReaderConfig = ReaderConfig()
+    phrases: Count = 9000
+    voices: Annotated[int, Field(ge=2)] = 3
+    phrases_per_step: Count = 96
+    recordings_per_step: Annotated[int, Field(ge=2)] = 48
+    temperature: Positive = 0.07
+    recordings: NotNegative = 0.5
+    steps: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Positive = 2e-3
+    save_every: Count = 200
+    average_decay: Decay = 0.99
+
+
 class TrainConfig(RunConfig):
     """Everything.
 
@@ -276,6 +305,7 @@ class TrainConfig(RunConfig):
     codec: CodecStage = CodecStage()
     adversarial: AdversarialStage = AdversarialStage()
     entropy: EntropyStage = EntropyStage()
+    reader: ReaderStage = ReaderStage()
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> TrainConfig:

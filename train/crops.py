@@ -117,13 +117,13 @@ class Crops:
         )
         return Batch(wave, features, labels)
 
-    def stream(self, start: int = 0) -> Iterator[tuple[int, Batch]]:
-        """Endless ``(index, batch)`` from ``start`` on, loaded a few batches ahead in a thread."""
+    def stream(self, start: int = 0, device: torch.device | str = "cpu") -> Iterator[tuple[int, Batch]]:
+        """Endless ``(index, batch)`` from ``start`` on, on a device, loaded a few batches ahead in a thread."""
         with ThreadPoolExecutor(1) as pool:
             ahead = [pool.submit(self.batch, start + i) for i in range(4)]
             index = start
             while True:
-                yield index, ahead.pop(0).result()
+                yield index, ahead.pop(0).result().to(torch.device(device))
                 ahead.append(pool.submit(self.batch, index + 4))
                 index += 1
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from codec.container.entropy import FILE, EntropyModel, RateTables, contexts, save_entropy
+from codec.bundled import ENTROPY
+from codec.container.entropy import EntropyModel, RateTables, contexts, save_entropy
 from codec.container.header import CHUNK_SECONDS
 from codec.data.domains import DOMAINS
 from codec.data.progress import heard
@@ -41,7 +42,7 @@ def make_tables(config: TrainConfig) -> EntropyModel:
         codewords = model.networks.codebook(model.stack_of(rate)).table(model.vocabs[0]).numpy()
         levels = model.networks.levels[: len(found[0]) - 1]
         rates[round(frame_rate * 1000)] = fit(found, codewords, model.vocabs[-1], levels, round(CHUNK_SECONDS * frame_rate))
-    return save_entropy(rates, model.fingerprint, folder / FILE)
+    return save_entropy(rates, model.fingerprint, folder / ENTROPY)
 
 
 def _draw(corpus: Corpus, domain: str, hours: float, rng: np.random.Generator) -> list[Entry]:

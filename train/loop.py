@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from train.config import RunConfig
-from train.crops import Batch, Crops
 from train.metrics import grouped
 from train.parallel import Place, average_gradients, mean_over_processes
-from train.progress import Steps
+from train.progress import Given, Source, Steps
 from train.run import Average, Plan, Run, Stateful, check_finite, clip_gradients, cosine, set_rate
 from train.specimens import Specimens
 
@@ -52,7 +51,7 @@ def _never() -> bool:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Generic[Given]):
     """What is trained, and how.
 
     Attributes:
@@ -74,7 +73,7 @@ class Training:
 
     name: str
     model: nn.Module
-    losses: Callable[[nn.Module, int, Batch], Losses]
+    losses: Callable[[nn.Module, int, Given], Losses]
     validate: Callable[[nn.Module], Mapping[str, float]]
     matters: Sequence[str]
     upon: str = ""
@@ -102,13 +101,13 @@ class Trained(NamedTuple):
     averaged: nn.Module
 
 
-def train(config: RunConfig, stage: StagePlan, data: Crops, place: Place, training: Training) -> Trained:
+def train(config: RunConfig, stage: StagePlan, data: Source[Given], place: Place, training: Training[Given]) -> Trained:
     """Trains to the end, or goes on from the last checkpoint.
 
     Args:
         config: of the whole training, kept beside the run.
         stage: its section for this stage.
-        data: crops.
+        data: batches.
         place: of this process.
         training: what is trained.
 

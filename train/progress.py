@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
 
 from codec.data.progress import Teller, display
-from train.crops import Batch, Crops
 from train.parallel import Place
 
 
-class Steps:
+class Portion(Protocol):
+    """What a step is given."""
+
+    @property
+    def seconds(self) -> float:
+        """Of audio."""
+        ...
+
+
+Given = TypeVar("Given", bound=Portion)
+Given_co = TypeVar("Given_co", bound=Portion, covariant=True)
+
+
+class Source(Protocol[Given_co]):
+    """Where batches come from; a batch depends on its number alone, so that a resumed run sees the same ones."""
+
+    def stream(self, start: int, device: torch.device) -> Iterator[tuple[int, Given_co]]:
+        """Numbers and batches from ``start`` on, on a device."""
+        ...
+
+
+class Steps(Generic[Given]):
     """Iterates over ``(step, batch)`` from ``start`` to ``stop``.
 
     Args:
@@ -27,19 +48,19 @@ class Steps:
         speed: audio seconds per second over the last steps, all processes together.
     """
 
-    def __init__(self, name: str, data: Crops, start: int, stop: int, place: Place) -> None:
+    def __init__(self, name: str, data: Source[Given], start: int, stop: int, place: Place) -> None:
         self._name, self._data, self._start, self._stop, self._place = name, data, start, stop, place
         self.speed = 0.0
 
-    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+    def __iter__(self) -> Iterator[tuple[int, Given]]:
         with display(shown=self._place.main) as bar:
             task = bar.add_task(self._name, total=self._stop, completed=self._start, speed=0)
             if self._start >= self._stop:
                 return
             tell = Teller(self._name, self._stop, self._place.main and bar.disable)
             last = time.monotonic()
-            for step, batch in self._data.stream(self._start):
-                yield step, batch.to(self._place.device)
+            for step, batch in self._data.stream(self._start, self._place.device):
+                yield step, batch
                 now = time.monotonic()
                 speed = batch.seconds * self._place.size / max(now - last, 1e-9)
                 self.speed, last = speed if not self.speed else 0.95 * self.speed + 0.05 * speed, now

@@ -277,6 +277,20 @@ def _entropy(config: TrainConfig) -> None:
     print(f"{config.folder('model')}: entropy tables {make_tables(config).id.hex()}")
 
 
+def _reader(config: TrainConfig) -> None:
+    from train.reader.run import run
+
+    if config.reader.steps:
+        print(f"{config.folder('model')}: reader of tokens {run(config)}")
+
+
+def _reader_needs(config: TrainConfig) -> None:
+    from train.reader.speech import needs
+
+    if config.reader.steps:
+        needs()
+
+
 def _teacher_needs(config: TrainConfig) -> None:
     from train.whisper import locate
 
@@ -354,5 +368,12 @@ STAGES = (
         "",
         _entropy,
         matters=("entropy", "seed"),
+    ),
+    Stage(
+        "reader",
+        "learn to read semantic tokens: reader.safetensors beside the model",
+        "",
+        _reader,
+        needs=_reader_needs,
     ),
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from benchmarks.semantics.tables import MARK, label, table
 from eval.semantics.scores import Score
 
-JUDGED = ("semcodec@25:semantic", "semcodec@50:semantic")
+JUDGED = ("semcodec@25:context", "semcodec@50:context")
 """The best of all our rows, chosen task by task on the test clips, would look better than any of them is."""
 FEATURES, LOG_MEL = "semcodec:features", "logmel"
 LIKE_OTHERS, PLAIN = ("encodec", "dac", "peer:"), "peer:plain"

@@ -14,7 +14,6 @@ Chunks know nothing of each other, so any one can be read, or lost, alone. No fl
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,12 +26,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from codec.atomic import atomic_path
-from codec.bundled import fingerprint_of, folder_of
+from codec.bundled import ENTROPY, fingerprint_of, folder_of
 from codec.errors import ModelError
 from codec.limits import check_file
 from quantizers import ans
 
-FILE = "entropy.safetensors"
 MAX_FILE_BYTES = 4 << 20
 MAX_MEMBERS = 1 << 20
 """Classes times members of the largest: a small file must not unfold into gigabytes."""
@@ -205,12 +203,6 @@ def load_entropy_of(name: str | Path) -> EntropyModel:
     return load_entropy(folder, fingerprint_of(folder))
 
 
-def share_entropy(source: Path, target: Path) -> None:
-    """Gives a model the tables of another one with the same tokens; there may be none."""
-    if (source / FILE).is_file() and fingerprint_of(source) == fingerprint_of(target):
-        shutil.copyfile(source / FILE, target / FILE)
-
-
 def load_entropy(folder: Path, model: str) -> EntropyModel:
     """Reads the tables beside a model's weights.
 
@@ -221,7 +213,7 @@ def load_entropy(folder: Path, model: str) -> EntropyModel:
     Raises:
         ModelError: missing, damaged, or made for other weights.
     """
-    path = folder / FILE
+    path = folder / ENTROPY
     try:
         check_file(path, MAX_FILE_BYTES)
         with safe_open(path, "np") as handle:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from codec.atomic import atomic_write
-from codec.container.entropy import share_entropy
+from codec.bundled import share_token_files
 from codec.errors import CodecError
 from codec.hub import export
 from codec.huggingface.names import AUTO_MAP, REMOTE_CODE
@@ -76,7 +76,7 @@ def write_folder(model: Codec, folder: Path) -> None:
             handle.write((json.dumps(config, indent=1) + "\n").encode())
         shutil.copyfile(Path(__file__).with_name(f"{REMOTE_CODE}.py"), folder / f"{REMOTE_CODE}.py")
         if model.folder:
-            share_entropy(model.folder, folder)
+            share_token_files(model.folder, folder)
         text = CARD.format(
             rates=", ".join(map(str, sorted(model.rates))),
             vocabs=", ".join(map(str, model.vocabs)),

@@ -75,9 +75,19 @@ class ConvNeXt(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.norm_out = nn.LayerNorm(dim, eps=1e-6)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, T, D)`` → ``(B, T, D)``."""
+    def forward(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        """``(B, T, D)`` → ``(B, T, D)``.
+
+        Args:
+            x: frames.
+            there: ``(B, T, 1)``, 1 where an item has not ended: the others are as if the item were alone; None: all are there.
+        """
         x = self.norm_in(x)
-        for block in self.blocks:
-            x = block(x)
+        if there is None:
+            for block in self.blocks:
+                x = block(x)
+        else:
+            x = x * there
+            for block in self.blocks:
+                x = block(x) * there
         return self.norm_out(x)

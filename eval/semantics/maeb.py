@@ -1,6 +1,6 @@
 """Any embedder as a model of ``mteb``, whose audio tasks are MAEB.
 
-``mteb.evaluate(maeb_model("semcodec@50:semantic"), mteb.get_benchmark("MAEB").tasks)`` runs them, with their data from the
+``mteb.evaluate(maeb_model("semcodec@50:context"), mteb.get_benchmark("MAEB").tasks)`` runs them, with their data from the
 Hugging Face hub. Needs semcodec[maeb].
 """
 
@@ -97,7 +97,7 @@ class MaebModel:
 
 
 def maeb_model(name: str) -> MaebModel:
-    """A model of an embedder's name, for example ``semcodec@50:semantic`` or ``whisper-ct2:FOLDER``.
+    """A model of an embedder's name, for example ``semcodec@50:context`` or ``whisper-ct2:FOLDER``.
 
     Raises:
         CodecError: no such embedder, or something it needs is missing.

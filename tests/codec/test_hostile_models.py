@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import codec
-from codec.bundled import BUNDLED
-from codec.container.entropy import FILE, load_entropy, load_entropy_of
+from codec.bundled import BUNDLED, ENTROPY
+from codec.container.entropy import load_entropy, load_entropy_of
 from codec.errors import CodecError, ModelError
 from codec.hub import load
 
@@ -134,10 +134,10 @@ def test_weights_of_all_kinds(folder: Path, value: torch.Tensor | None, message:
         load(folder, vocab=32)
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", FILE])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", ENTROPY])
 def test_pipes_devices_loops_and_folders_in_the_place_of_files(folder: Path, name: str) -> None:
     def use() -> None:
-        load_entropy(folder, "0" * 16) if name == FILE else load(folder, vocab=32)
+        load_entropy(folder, "0" * 16) if name == ENTROPY else load(folder, vocab=32)
 
     path = folder / name
     for replace in (
@@ -161,12 +161,12 @@ def test_pipes_devices_loops_and_folders_in_the_place_of_files(folder: Path, nam
 @ONE_FOLDER
 @given(data=st.data())
 def test_entropy_tables_of_all_kinds(folder: Path, data: st.DataObject) -> None:
-    raw = bytearray((SHIPPED / FILE).read_bytes())
+    raw = bytearray((SHIPPED / ENTROPY).read_bytes())
     header = 8 + int.from_bytes(raw[:8], "little")
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, data.draw(st.sampled_from([8, header, len(raw)]))))
         raw[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
-    (folder / FILE).write_bytes(raw)
+    (folder / ENTROPY).write_bytes(raw)
     try:
         load_entropy(folder, load_entropy_of("semcodec-2").model)
     except CodecError as error:

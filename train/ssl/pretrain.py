@@ -47,7 +47,7 @@ def first_encoder(config: TrainConfig) -> SemanticEncoder:
     return SemanticEncoder(config.model.semantic, config.model.mel.n_mels)
 
 
-def pretraining(config: TrainConfig, data: Crops, valid: Batch | None, place: Place) -> Training:
+def pretraining(config: TrainConfig, data: Crops, valid: Batch | None, place: Place) -> Training[Batch]:
     """A trunk and its objective, as the loop takes them.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from codec.atomic import atomic_path, atomic_write
+from codec.bundled import share_token_files
 from codec.config import DiffusionDecoderConfig
 from codec.errors import ModelError
 from codec.networks.diffusion.decoder import DiffusionDecoder
@@ -62,9 +63,10 @@ def export_diffusion(decoder: DiffusionDecoder, model: Path, fingerprint: str, f
         folder: made if missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("model.safetensors", "config.json", "entropy.safetensors"):
-        if (model / name).is_file() and model.resolve() != folder.resolve():
+    if model.resolve() != folder.resolve():
+        for name in ("model.safetensors", "config.json"):
             shutil.copy(model / name, folder / name)
+        share_token_files(model, folder)
     state = {key: value.detach().cpu().contiguous() for key, value in decoder.state_dict().items()}
     with atomic_path(folder / WEIGHTS) as path:
         save_file(state, path)

@@ -11,6 +11,7 @@ from codec.errors import CodecError
 from codec.features import LogMel
 from codec.hub import load_own
 from codec.model import Codec
+from codec.networks.reader_file import fingerprint_of_reader
 from codec.networks.semantic import SemanticEncoder
 from codec.protocol import AudioCodec, SemanticCodec, Stream
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
@@ -48,6 +49,23 @@ def our_vectors(codec: SemanticCodec, name: str, stream: Stream) -> ClipEmbedder
     return Columns(name, both, slice(width, both.dim), codec.bitrate - semantic)
 
 
+def in_context(codec: SemanticCodec, name: str) -> ClipEmbedder:
+    """What our reader makes of semantic tokens and those around them; acoustic tokens are not looked at.
+
+    Raises:
+        CodecError: not a model of ours, or one without a reader.
+    """
+    if not isinstance(codec, Codec) or codec.folder is None:
+        raise CodecError(f"embedder {name!r}: {codec.name} has no reader of its tokens")
+
+    def run(wave: np.ndarray) -> np.ndarray:
+        return codec.embed_in_context(codec.encode(wave, codec.sample_rate))[0].float().cpu().numpy()
+
+    codec.reader  # noqa: B018 - a model without one says so now
+    bitrate, version = codec.spec().first(1).bitrate, f"{codec.fingerprint}-{fingerprint_of_reader(codec.folder)}"
+    return _of_codec(codec, name, run, bitrate, version)
+
+
 def our_features(codec: SemanticCodec, name: str) -> ClipEmbedder:
     """Our semantic encoder before k-means, 50 frames a second: what quantisation started from."""
     if not isinstance(codec, Codec):
@@ -76,7 +94,7 @@ def tuned_features(folder: str | Path) -> ClipEmbedder:
     return our_features(load_own(folder), f"tuned:{Path(folder).resolve().name}")
 
 
-def _of_codec(codec: AudioCodec, name: str, run: Run, bitrate: float) -> ClipEmbedder:
+def _of_codec(codec: AudioCodec, name: str, run: Run, bitrate: float, version: str | None = None) -> ClipEmbedder:
     with torch.inference_mode():
         dim = run(np.zeros(codec.sample_rate, np.float32)).shape[1]
     return ClipEmbedder(
@@ -87,5 +105,5 @@ def _of_codec(codec: AudioCodec, name: str, run: Run, bitrate: float) -> ClipEmb
         codec.sample_rate,
         trained=getattr(codec, "trained", True),
         bitrate=bitrate,
-        version=codec.fingerprint,
+        version=version or codec.fingerprint,
     )

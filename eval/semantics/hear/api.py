@@ -1,4 +1,4 @@
-"""HEAR's common API, for ``python -m heareval.embeddings.runner eval.semantics.hear.api --model semcodec@50:semantic``."""
+"""HEAR's common API, for ``python -m heareval.embeddings.runner eval.semantics.hear.api --model semcodec@50:context``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load_model(model_file_path: str = "", sample_rate: int = 16_000) -> HearMode
     """A model of an embedder's name.
 
     Args:
-        model_file_path: name of the embedder, for example ``semcodec@50:semantic``; the default if empty.
+        model_file_path: name of the embedder, for example ``semcodec@50:context``; the default if empty.
         sample_rate: in Hz, one of those that HEAR's data exist at.
 
     Raises:
@@ -39,7 +39,7 @@ def load_model(model_file_path: str = "", sample_rate: int = 16_000) -> HearMode
     """
     from eval.semantics.embeddings import open_embedder
 
-    return as_model(open_embedder(model_file_path or "semcodec@50:semantic"), sample_rate)
+    return as_model(open_embedder(model_file_path or "semcodec@50:context"), sample_rate)
 
 
 def as_model(embedder: Embedder, sample_rate: int = 16_000) -> HearModel:

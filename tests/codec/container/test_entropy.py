@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from codec.bundled import ENTROPY
 from codec.container.bitstream import ContainerReader, ContainerWriter, read, save
-from codec.container.entropy import FILE, EntropyModel, RateTables, load_entropy, save_entropy
+from codec.container.entropy import EntropyModel, RateTables, load_entropy, save_entropy
 from codec.container.header import Header
 from codec.errors import ContainerError, ModelError, TruncatedError
 from codec.hub import load
@@ -45,7 +46,7 @@ def tables_for(seed: int = 0) -> RateTables:
 @pytest.fixture(scope="module")
 def entropy(tmp_path_factory: pytest.TempPathFactory) -> EntropyModel:
     folder = tmp_path_factory.mktemp("tables")
-    save_entropy({25_000: tables_for()}, MODEL, folder / FILE)
+    save_entropy({25_000: tables_for()}, MODEL, folder / ENTROPY)
     return load_entropy(folder, MODEL)
 
 
@@ -259,7 +260,7 @@ def test_other_tables_are_named(entropy: EntropyModel, tmp_path) -> None:
     tokens = make_tokens(np.stack(clips(0)[:1]))
     save(tokens, tmp_path / "x.sct", entropy)
     assert torch.equal(read(tmp_path / "x.sct", entropy=entropy).codes, tokens.codes)
-    other = save_entropy({25_000: tables_for(seed=5)}, MODEL, tmp_path / FILE)
+    other = save_entropy({25_000: tables_for(seed=5)}, MODEL, tmp_path / ENTROPY)
     with pytest.raises(ContainerError, match="other entropy tables"):
         read(tmp_path / "x.sct", entropy=other)
     with pytest.raises(ContainerError, match=f"tables of model {MODEL}"):
@@ -271,24 +272,24 @@ def test_other_tables_are_named(entropy: EntropyModel, tmp_path) -> None:
 def test_unusable_tables_are_one_line(tmp_path) -> None:
     with pytest.raises(ModelError, match="codec train entropy"):
         load_entropy(tmp_path, MODEL)
-    good = save_entropy({25_000: tables_for()}, MODEL, tmp_path / FILE)
+    good = save_entropy({25_000: tables_for()}, MODEL, tmp_path / ENTROPY)
     with pytest.raises(ModelError, match="of model"):
         load_entropy(tmp_path, "f" * 16)
     assert load_entropy(tmp_path, MODEL).id == good.id
-    arrays = load_file(tmp_path / FILE)
+    arrays = load_file(tmp_path / ENTROPY)
     for name, change in [("repeats", lambda a: a + 1), ("follows", lambda a: a[:-1]), ("classes", lambda a: a + 900)]:
-        save_file(arrays | {f"25000.{name}": change(arrays[f"25000.{name}"])}, tmp_path / FILE, metadata={"model": MODEL})
+        save_file(arrays | {f"25000.{name}": change(arrays[f"25000.{name}"])}, tmp_path / ENTROPY, metadata={"model": MODEL})
         with pytest.raises(ModelError, match="not entropy tables"):
             load_entropy(tmp_path, MODEL)
     for bad in ({"x": np.zeros(3, np.uint16)}, {"25000.classes": np.zeros(3, np.float32)}):
-        save_file(bad, tmp_path / FILE, metadata={"model": MODEL})
+        save_file(bad, tmp_path / ENTROPY, metadata={"model": MODEL})
         with pytest.raises(ModelError, match="not entropy tables"):
             load_entropy(tmp_path, MODEL)
 
 
 @pytest.fixture(scope="module")
 def table_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("whole-tables") / FILE
+    path = tmp_path_factory.mktemp("whole-tables") / ENTROPY
     save_entropy({25_000: tables_for()}, MODEL, path)
     return path
 
@@ -301,7 +302,7 @@ def test_damaged_table_files_never_do_more_than_raise(table_file: Path, data: st
     raw = bytearray(table_file.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
-    (folder / FILE).write_bytes(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
+    (folder / ENTROPY).write_bytes(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
     with contextlib.suppress(ModelError):
         load_entropy(folder, MODEL)
 

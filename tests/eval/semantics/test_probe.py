@@ -198,11 +198,11 @@ def test_page() -> None:
             score(head="mlp", value=0.5),
             score(mode="compatible", value=0.2),
             score(embedder=MAJORITY, head="majority", value=0.05),
-            score(embedder="semcodec@50:semantic", value=0.6, bitrate=325.0),
+            score(embedder="semcodec@50:context", value=0.6, bitrate=325.0),
             score(embedder="semcodec:features", value=0.7),
             score(embedder="dac_16khz@1", value=0.3, trained=False, bitrate=1000.0),
             score(task="pitch", embedder="logmel", value=0.9),
-            score(task="pitch", embedder="semcodec@50:semantic", value=0.8, bitrate=325.0),
+            score(task="pitch", embedder="semcodec@50:context", value=0.8, bitrate=325.0),
         ],
         [Failure("tasks", "drum", "logmel", "a|b")],
         tasks={"word": {"classes": 20, "source": "voices", "held_out": "speakers", "seen": ""}},
@@ -211,10 +211,10 @@ def test_page() -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert "| embedder | kbps | word | pitch | mean | weighted |" in rows
     assert "| majority class | – | 5.0% | – | – | – |" in rows
-    assert "| semcodec@50:semantic | 0.33 | 60.0% | 80.0% | 70.0% | 70.0% |" in rows
+    assert "| semcodec@50:context | 0.33 | 60.0% | 80.0% | 70.0% | 70.0% |" in rows
     assert "dac_16khz@1\\*" in text
     assert "| logmel | 25.0% | 20.0% | -5.0 | – | – | – |" in rows
-    ours = "semcodec@50:semantic"
+    ours = "semcodec@50:context"
     # 63 % were to be reached, which 100 clips cannot tell from 60 %.
     assert f"| word | 100 | {ours} | 60.0% | 50.2% – 69.1% | yes (25.0%) | yes (30.0%\\*) | **no** ≈ (70.0%) |" in rows
     assert f"| pitch | 100 | {ours} | 80.0% | 71.1% – 86.7% | **no** (90.0%) | – | – |" in rows
@@ -226,12 +226,12 @@ def test_page() -> None:
 
 
 def test_goals_are_judged_on_the_same_rows_whatever_else_is_better() -> None:
-    names = {"semcodec@25:semantic": 0.3, "semcodec@50:semantic": 0.5, "semcodec@100:both": 0.9}
+    names = {"semcodec@25:context": 0.3, "semcodec@50:context": 0.5, "semcodec@100:both": 0.9}
     names |= {"peer:encodec": 0.4, "peer:plain": 0.8}
     text = page(Results([score(embedder=name, value=value) for name, value in names.items()]), [], {})
     _, _, judged = text.partition("### Goals")
-    assert "| semcodec@25:semantic | 30.0% | 21.9% – 39.6% | – | **no** (40.0%) | – |" in judged
-    assert "| semcodec@50:semantic | 50.0% | 40.4% – 59.6% | – | yes (40.0%) | – |" in judged
+    assert "| semcodec@25:context | 30.0% | 21.9% – 39.6% | – | **no** (40.0%) | – |" in judged
+    assert "| semcodec@50:context | 50.0% | 40.4% – 59.6% | – | yes (40.0%) | – |" in judged
     assert "@100" not in judged.partition("##")[0].partition("|")[2]
     assert "a quarter as wide" in text
 
@@ -242,7 +242,7 @@ def test_features_stand_beside_their_teacher_on_tasks_that_both_were_asked() -> 
         ("semcodec:features", "mlp", "word"): 0.8, ("whisper-ct2:whisper-base", "mlp", "word"): 0.7,
         ("semcodec:features", "knn", "drum"): 0.9, ("whisper-ct2:whisper-base", "knn", "drum"): 0.6,
         ("semcodec:features", "mlp", "sound_events"): 0.4, ("whisper-ct2:whisper-base", "mlp", "sound_events"): 0.3,
-        ("semcodec:features", "knn", "prompt"): 0.0, ("semcodec@50:semantic", "knn", "word"): 0.3,
+        ("semcodec:features", "knn", "prompt"): 0.0, ("semcodec@50:context", "knn", "word"): 0.3,
     }  # fmt: skip
     scores = [score(embedder=name, head=head, task=task, value=value) for (name, head, task), value in values.items()]
     text = page(Results(scores), [], {})
@@ -250,7 +250,7 @@ def test_features_stand_beside_their_teacher_on_tasks_that_both_were_asked() -> 
         "| whisper-ct2:whisper-base | semcodec:features | 70.0% (+10.0) | 60.0% (+10.0) | 65.0% (+10.0) | 65.0% (+0.0) | "
         "65.0% (+20.0) | yes | yes |"
     ) in text
-    assert "| whisper-ct2:whisper-base | **semcodec@50:semantic** |" not in text, "one head alone is no mean of both"
+    assert "| whisper-ct2:whisper-base | **semcodec@50:context** |" not in text, "one head alone is no mean of both"
     worse = [
         dataclasses.replace(each, value=each.value / 2) if each.embedder == "semcodec:features" else each for each in scores
     ]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from codec.config import ReaderConfig
+from codec.networks.token_reader import TokenReader, begun, pooled
+
+SMALL = ReaderConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=6)
+DIMS = {1: 5, 2: 7, 4: 9}
+
+
+def reader(seed: int = 0) -> TokenReader:
+    torch.manual_seed(seed)
+    made = TokenReader(SMALL, DIMS).eval()
+    made.shares.fill_(0.5)
+    return made
+
+
+@pytest.mark.parametrize("stack", DIMS)
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 13])
+@torch.inference_mode()
+def test_an_item_is_read_alike_alone_and_beside_longer_ones(stack: int, count: int) -> None:
+    network, codewords = reader(), torch.randn(3, 17, DIMS[stack])
+    there = torch.arange(17) < torch.tensor([17, count, 5])[:, None]
+    together = network.read(codewords, there, stack)
+    alone = network.read(codewords[1:2, :count], torch.ones(1, count, dtype=torch.bool), stack)
+    assert together.shape == (3, 17, SMALL.n_features + DIMS[stack])
+    torch.testing.assert_close(together[1:2, :count], alone, atol=1e-5, rtol=1e-4)
+    assert not together[1, count:].any()
+
+
+@torch.inference_mode()
+def test_what_stands_behind_an_end_is_not_looked_at() -> None:
+    network, codewords = reader(), torch.randn(1, 6, 7)
+    there = torch.tensor([[1.0, 1, 1, 0, 0, 0]])
+    other = codewords.clone()
+    other[:, 3:] = 1e6
+    assert torch.equal(network.read(codewords, there, 2), network.read(other, there, 2))
+
+
+@torch.inference_mode()
+def test_order_is_heard_where_means_of_codewords_are_deaf() -> None:
+    network, codewords = reader(), torch.randn(1, 8, 9)
+    there = torch.ones(1, 8)
+    forwards, backwards = (network.read(x, there, 4).mean(1) for x in (codewords, codewords.flip(1)))
+    read, beside = (forwards - backwards).abs()[0].split([SMALL.n_features, 9])
+    assert read.max() > 1e-3 > 1e-5 > beside.max()
+
+
+def test_rates_of_one_model_are_read_at_the_rate_of_the_longest_tokens() -> None:
+    network = reader()
+    shapes = {network(torch.randn(1, 8 // n, d), torch.ones(1, 8 // n), n).shape for n, d in DIMS.items()}
+    assert shapes == {(1, 2, SMALL.n_features)}
+
+
+def test_longest_tokens_must_hold_whole_ones() -> None:
+    with pytest.raises(ValueError, match="do not hold whole ones"):
+        TokenReader(SMALL, {2: 4, 3: 4})
+
+
+def test_means_are_of_what_is_there() -> None:
+    there = torch.tensor([[1.0, 1, 1, 0, 0], [0, 0, 0, 0, 0]])
+    assert begun(there, 2).tolist() == [[1, 1, 0], [0, 0, 0]]
+    features = torch.arange(6.0).reshape(2, 3, 1)
+    assert pooled(features, begun(there, 2)).tolist() == [[0.5], [0.0]]

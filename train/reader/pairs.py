@@ -1,0 +1,144 @@
+"""Batches of tokens of which two at a time belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from train.reader.groups import Codes, is_held_out
+
+RECORDED = 60
+"""Frames of 50 Hz of a recording that are read at most, times two."""
+SPEECH_SHARE = 0.5
+"""Of recordings in a batch; music and sound share the rest."""
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Clips, of which 2·i and 2·i + 1 belong together.
+
+    Attributes:
+        codes: ``(B, N)`` semantic codes, 0 where a clip has ended.
+        there: ``(B, N)``, 1 where it has not.
+    """
+
+    codes: Tensor
+    there: Tensor
+
+    def to(self, device: torch.device) -> Pairs:
+        """The same on a device."""
+        return Pairs(self.codes.to(device), self.there.to(device))
+
+
+@dataclass(frozen=True)
+class ReaderBatch:
+    """What a step of the reader's training is given.
+
+    Attributes:
+        phrases: the same phrase by two voices.
+        recordings: a recording and a copy of it, or two parts of it.
+        frames_per_token: frames of 50 Hz in a token.
+        vocab: that the codes are of.
+        seconds: of audio.
+    """
+
+    phrases: Pairs
+    recordings: Pairs
+    frames_per_token: int
+    vocab: int
+    seconds: float
+
+
+class PairSource:
+    """Draws batches; each depends on the seed and its number alone.
+
+    Args:
+        spoken: groups of the same phrase.
+        recorded: by domain, groups of a recording and its copies.
+        vocabs: semantic vocabularies, each a refinement of the one before; codes are of the last one.
+        phrases: in a batch, each by two voices.
+        recordings: in a batch, each twice.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self,
+        spoken: Sequence[list[Codes]],
+        recorded: Mapping[str, Sequence[list[Codes]]],
+        vocabs: Sequence[int],
+        phrases: int,
+        recordings: int,
+        seed: int,
+    ) -> None:
+        self._spoken = [group for number, group in enumerate(spoken) if not is_held_out(number)]
+        speech, others = recorded.get("speech", []), [g for d, groups in recorded.items() if d != "speech" for g in groups]
+        self._recorded, self._vocabs, self._seed = (speech, others), vocabs, seed
+        self._counts = min(phrases, len(self._spoken)), recordings
+        self._stacks = tuple(self._spoken[0][0])
+
+    def batch(self, number: int) -> ReaderBatch:
+        """Batch number ``number``."""
+        rng = np.random.default_rng((self._seed, number))
+        stack = self._stacks[number % len(self._stacks)]
+        vocab = self._vocabs[-1] if rng.random() < 0.5 else int(rng.choice(self._vocabs))
+        phrases, recordings = self._counts
+        spoken = [two for group in _some(self._spoken, phrases, rng) for two in _two(group, rng)]
+        recorded = [
+            _part(each, stack, rng, whole=groups is self._recorded[0])
+            for groups, share in zip(self._recorded, (SPEECH_SHARE, 1 - SPEECH_SHARE), strict=True)
+            for group in _some(groups, round(share * recordings), rng)
+            for each in _two(group, rng)
+        ]
+        divided = self._vocabs[-1] // vocab
+        seconds = sum(len(codes[stack]) for codes in spoken) * stack / 50 + sum(map(len, recorded)) * stack / 50
+        said = padded([codes[stack] // divided for codes in spoken])
+        return ReaderBatch(said, padded([codes // divided for codes in recorded]), stack, vocab, seconds)
+
+    def stream(self, start: int, device: torch.device) -> Iterator[tuple[int, ReaderBatch]]:
+        """Numbers and batches from ``start`` on."""
+        number = start
+        while True:
+            batch = self.batch(number)
+            moved = batch.phrases.to(device), batch.recordings.to(device)
+            yield number, ReaderBatch(*moved, batch.frames_per_token, batch.vocab, batch.seconds)
+            number += 1
+
+
+def padded(codes: Sequence[np.ndarray]) -> Pairs:
+    """Clips side by side.
+
+    Example:
+        >>> padded([np.array([3, 4]), np.array([5])]).there.tolist()
+        [[1.0, 1.0], [1.0, 0.0]]
+    """
+    longest = max(map(len, codes), default=0)
+    rows, there = np.zeros((len(codes), longest), np.int64), np.zeros((len(codes), longest), np.float32)
+    for index, row in enumerate(codes):
+        rows[index, : len(row)], there[index, : len(row)] = row, 1
+    return Pairs(torch.from_numpy(rows), torch.from_numpy(there))
+
+
+def _some(groups: Sequence[Item], count: int, rng: np.random.Generator) -> list[Item]:
+    return [groups[i] for i in rng.choice(len(groups), min(count, len(groups)), replace=False)]
+
+
+def _two(group: list[Codes], rng: np.random.Generator) -> list[Codes]:
+    """Two of a group, or the same one twice if it is alone."""
+    first, second = rng.choice(len(group), 2, replace=len(group) < 2)
+    return [group[first], group[second]]
+
+
+def _part(codes: Codes, stack: int, rng: np.random.Generator, whole: bool) -> np.ndarray:
+    """The beginning of speech, since copies of it say the same; of other recordings any part, since they sound alike."""
+    row, most = codes[stack], 2 * RECORDED // stack
+    if whole:
+        return row[:most]
+    count = min(len(row), int(rng.integers(max(2, most // 3), most + 1)))
+    start = int(rng.integers(len(row) - count + 1))
+    return row[start : start + count]

@@ -1,0 +1,106 @@
+"""Trains the reader of semantic tokens: pairs that belong together are to be more alike than any others in a batch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from codec.hub import load_own
+from codec.networks.reader_file import save_reader
+from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.token_reader import TokenReader, begun, pooled
+from train.config import TrainConfig
+from train.loop import Training, train
+from train.parallel import Place, join
+from train.progress import autocast
+from train.reader.groups import gather, is_held_out
+from train.reader.pairs import Pairs, PairSource, ReaderBatch, padded
+
+MATTERS = ("reader", "seed")
+BESIDE = 0.4
+"""Of the length of what is read of a clip, the length that its codewords have beside it."""
+HELD_OUT = 256
+"""Phrases to validate on, at most."""
+
+
+def run(config: TrainConfig) -> str:
+    """Trains to the end, or goes on from the last checkpoint, and writes ``reader.safetensors`` beside the model's weights.
+
+    Returns:
+        The fingerprint of the reader.
+
+    Raises:
+        CodecError: a synthesiser, texts or cached features are missing.
+    """
+    torch.manual_seed(config.seed)
+    stage, place = config.reader, Place(0, 1, join().device)
+    model = load_own(config.folder("model"), device=place.device)
+    networks, vocab = model.networks, model.vocabs[-1]
+    assert isinstance(networks, SourceFilterNetworks)
+    spoken, recorded = gather(config, model)
+    data = PairSource(spoken, recorded, model.vocabs, stage.phrases_per_step, stage.recordings_per_step, config.seed)
+    held_out = [group for number, group in enumerate(spoken) if is_held_out(number)][:HELD_OUT]
+    reader = TokenReader(stage.sizes, dict(zip(networks.config.stacks, networks.config.semantic_dims, strict=True)))
+
+    def means(reader: nn.Module, pairs: Pairs, frames_per_token: int, vocab: int) -> Tensor:
+        codewords = networks.codebook(frames_per_token).decode(pairs.codes, vocab)
+        with autocast(place.device, config.precision):
+            features = reader(codewords, pairs.there, frames_per_token).float()
+        return pooled(features, begun(pairs.there, max(networks.config.stacks) // frames_per_token))
+
+    def losses(reader: nn.Module, step: int, batch: ReaderBatch) -> dict[str, Tensor]:
+        said, recorded = (
+            contrast(means(reader, pairs, batch.frames_per_token, batch.vocab), stage.temperature)
+            for pairs in (batch.phrases, batch.recordings)
+        )
+        return {"loss": said + stage.recordings * recorded, "loss/phrases": said, "loss/recordings": recorded}
+
+    def clips(frames_per_token: int) -> Pairs:
+        return padded([codes[frames_per_token] for group in held_out for codes in group[:2]]).to(place.device)
+
+    @torch.no_grad()
+    def validate(reader: nn.Module) -> dict[str, float]:
+        stacks = networks.config.stacks if held_out else ()
+        return {f"error/retrieval/{50 / n:g}": missed(means(reader, clips(n), n, vocab)) for n in stacks}
+
+    training = Training("reader", reader.to(place.device), losses, validate, MATTERS, model.fingerprint)
+    averaged = train(config, stage, data, place, training).averaged
+    assert isinstance(averaged, TokenReader)
+    with torch.no_grad():
+        for index, n in enumerate(averaged.frames_per_tokens if held_out else ()):
+            pairs = clips(n)
+            codewords = pooled(networks.codebook(n).decode(pairs.codes, vocab), pairs.there)
+            averaged.shares[index] = BESIDE * means(averaged, pairs, n, vocab).norm(dim=1).mean() / codewords.norm(dim=1).mean()
+    return save_reader(averaged, config.folder("model"), model.fingerprint)
+
+
+def contrast(vectors: Tensor, temperature: float) -> Tensor:
+    """InfoNCE both ways (van den Oord et al. 2018; Chen et al. 2020): vectors 2·i and 2·i + 1 are to find each other.
+
+    Args:
+        vectors: ``(B, D)``.
+        temperature: of the softmax over cosines.
+
+    Example:
+        >>> alike = torch.eye(2).repeat_interleave(2, 0)
+        >>> round(contrast(alike, 0.1).item(), 3)
+        0.0
+    """
+    unit = F.normalize(vectors, dim=1)
+    scores = unit @ unit.T / temperature
+    scores = scores.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
+    other = torch.arange(len(unit), device=unit.device) ^ 1
+    return F.cross_entropy(scores, other)
+
+
+def missed(vectors: Tensor) -> float:
+    """Share of vectors whose nearest one by cosine is not the one that belongs to it.
+
+    Example:
+        >>> missed(torch.eye(2).repeat_interleave(2, 0))
+        0.0
+    """
+    unit = F.normalize(vectors, dim=1)
+    nearest = (unit @ unit.T).fill_diagonal_(-2).argmax(1)
+    return (nearest != (torch.arange(len(unit), device=unit.device) ^ 1)).float().mean().item()
