@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from codec.config import ReaderConfig
 from codec.networks.convnext import ConvNeXt
 
+WINDOW = 4096
+"""Frames that are read at a time, with as many around them as matter: five minutes and a half."""
+
 
 class TokenReader(nn.Module):
     """Semantic codewords → vectors that know their neighbours, for every rate of a model.
@@ -66,8 +69,14 @@ class TokenReader(nn.Module):
         known = codewords * there.to(codewords.dtype)[..., None]
         x = rearrange(F.pad(known, (0, 0, 0, short)), "b (t k) d -> b t (k d)", k=group)
         inside = begun(there.to(codewords.dtype), group)[..., None]
-        features: Tensor = self.head(self.backbone(self.stems[str(frames_per_token)](x), inside))
-        return features
+        x, reach = self.stems[str(frames_per_token)](x), self.backbone.receptive_field
+        parts = [x.new_zeros(len(x), 0, self.config.n_features)]
+        for start in range(0, x.shape[1], WINDOW):  # hours of tokens in little memory
+            left = max(0, start - reach)
+            window = slice(left, start + WINDOW + reach)
+            read = self.backbone(x[:, window], inside[:, window])[:, start - left :][:, :WINDOW]
+            parts.append(self.head(read))
+        return torch.cat(parts, 1)
 
     def read(self, codewords: Tensor, there: Tensor, frames_per_token: int) -> Tensor:
         """What was read, and the codeword beside it, for every token: ``(B, N, n_features + D)``, zero behind an item's end.

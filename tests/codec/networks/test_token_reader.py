@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from codec.config import ReaderConfig
+from codec.networks import token_reader
 from codec.networks.token_reader import TokenReader, begun, pooled
 
 SMALL = ReaderConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=6)
@@ -37,6 +38,19 @@ def test_what_stands_behind_an_end_is_not_looked_at() -> None:
     other = codewords.clone()
     other[:, 3:] = 1e6
     assert torch.equal(network.read(codewords, there, 2), network.read(other, there, 2))
+
+
+@torch.inference_mode()
+def test_hours_are_read_in_windows_as_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, codewords, there = reader(), torch.randn(2, 200, 9), torch.arange(200) < torch.tensor([200, 77])[:, None]
+    whole = network.read(codewords, there, 4)
+    monkeypatch.setattr(token_reader, "WINDOW", 16)
+    torch.testing.assert_close(network.read(codewords, there, 4), whole, atol=1e-5, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_no_tokens_are_read_as_nothing() -> None:
+    assert reader().read(torch.zeros(2, 0, 9), torch.zeros(2, 0), 4).shape == (2, 0, SMALL.n_features + 9)
 
 
 @torch.inference_mode()
