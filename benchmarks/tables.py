@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,13 @@ def quality() -> str:
     found = {(row.codec, row.domain): row for row in summarise(results)}
     names = [codec.name for codec in results.codecs]
     clips = {domain: sorted({row.clip for row in results.rows if row.domain == domain}) for domain in COLUMNS}
-    lines = [f"Speech, {len(clips['speech'])} clips of the test split, {_count('voice', clips['speech'], '/')}:", ""]
+    lines = [f"Speech, {len(clips['speech'])} clips of the test split, {_count('voice', map(_voice, clips['speech']))}:", ""]
     lines += _table(["codec", "kbps", *COLUMNS["speech"].values(), "delay"])
     speech = {name: found[name, "speech"] for name in names}
     first = _first(speech, "speech")
     for name, row in speech.items():
         lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech", first), _cell(row, "delay")]))
-    heading = f"Music ({len(clips['music'])} clips, {_count('track', clips['music'], '@')})"
+    heading = f"Music ({len(clips['music'])} clips, {_count('track', (clip.partition('@')[0] for clip in clips['music']))})"
     lines += ["", f"{heading} and sound ({len(clips['sound'])}), ViSQOL in its 48 kHz audio mode:", ""]
     lines += _table(["codec", "kbps", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
     music, sound = ({name: found[name, domain] for name in names if (name, domain) in found} for domain in ("music", "sound"))
@@ -100,9 +100,15 @@ def failures(results: Results) -> list[str]:
     ]
 
 
-def _count(what: str, clips: list[str], until: str) -> str:
-    """How many of what the clips' names begin with."""
-    count = len({clip.partition(until)[0] for clip in clips})
+def _voice(clip: str) -> str:
+    """Who speaks, by a clip's name: Kokoro's voices stand behind its own."""
+    first, _, rest = clip.partition("/")
+    return rest.partition("/")[0] if first == "kokoro" else first
+
+
+def _count(what: str, names: Iterable[str]) -> str:
+    """How many different ones of something there are."""
+    count = len(set(names))
     return f"one {what}" if count == 1 else f"{count} {what}s"
 
 

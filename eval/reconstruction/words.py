@@ -56,6 +56,17 @@ def _edits(result: Any) -> int:
 
 
 @cache
+def spoken_language(pair: Pair) -> str:
+    """The language of a pair's transcript, without the region that recognisers do not know; English if nothing tells.
+
+    Example:
+        >>> import numpy as np
+        >>> spoken_language(Pair(np.zeros(1), np.zeros(1), 16_000, "speech", "colour", "en-gb"))
+        'en'
+    """
+    return (pair.language or "en").replace("_", "-").partition("-")[0].lower()
+
+
 def normaliser(language: str) -> Callable[[str], str]:
     """Whisper's (Radford et al., arXiv 2212.04356, appendix C): no case, no punctuation; numbers and spellings of English.
 
@@ -73,7 +84,7 @@ def normaliser(language: str) -> Callable[[str], str]:
 def _listen(pair: Pair, recognise: Recogniser) -> TextErrors:
     if not pair.text:
         raise MetricError("no transcript")
-    language = pair.language or "en"
+    language = spoken_language(pair)
     return text_errors(pair.text, recognise(pair.at(SAMPLE_RATE).output, language), language)
 
 
@@ -93,7 +104,7 @@ def _compare(pair: Pair, recognise: Recogniser) -> TextErrors:
     """Words heard in the output against those heard in the reference: needs no transcript, and errors that the recogniser
     makes in the original do not count, so that it tells a codec's loss in any room.
     """
-    pair, language = pair.at(SAMPLE_RATE), pair.language or "en"
+    pair, language = pair.at(SAMPLE_RATE), spoken_language(pair)
     return text_errors(recognise(pair.reference, language), recognise(pair.output, language), language)
 
 
