@@ -55,7 +55,6 @@ def _edits(result: Any) -> int:
     return int(result.substitutions + result.deletions + result.insertions)
 
 
-@cache
 def spoken_language(pair: Pair) -> str:
     """The language of a pair's transcript, without the region that recognisers do not know; English if nothing tells.
 
@@ -67,6 +66,7 @@ def spoken_language(pair: Pair) -> str:
     return (pair.language or "en").replace("_", "-").partition("-")[0].lower()
 
 
+@cache
 def normaliser(language: str) -> Callable[[str], str]:
     """Whisper's (Radford et al., arXiv 2212.04356, appendix C): no case, no punctuation; numbers and spellings of English.
 

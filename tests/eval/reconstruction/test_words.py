@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eval.reconstruction.interface import MetricError, Pair
-from eval.reconstruction.words import TextErrors, metrics, text_errors
+from eval.reconstruction.words import TextErrors, _compare, _listen, metrics, spoken_language, text_errors
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +15,22 @@ def test_edits_by_hand() -> None:
     assert text_errors("left, right", "") == TextErrors(2, 2, 10, 10)
     assert text_errors("It's twenty-one, Mr. Grey!", "it is 21 mister gray").word_errors == 0
     assert text_errors("Perché no?", "perche no", "it").words == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "spoken"), [("en", "en"), ("en-us", "en"), ("en_GB", "en"), ("pt-BR", "pt"), ("it", "it"), (None, "en")]
+)
+def test_a_region_is_no_language(told: str | None, spoken: str, speech) -> None:
+    asked: list[str] = []
+
+    def recognise(wave: np.ndarray, language: str) -> str:
+        asked.append(language)
+        return "yes"
+
+    pair = Pair(speech[0], speech[0], 16_000, "speech", "yes", told)
+    assert spoken_language(pair) == spoken
+    assert (_listen(pair, recognise).word_errors, _compare(pair, recognise).word_errors) == (0, 0)
+    assert set(asked) == {spoken}
 
 
 @pytest.mark.parametrize("text", ["", "…", "?!"])
