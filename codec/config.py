@@ -256,7 +256,12 @@ class ModelConfig(Config):
         return {stack: max(rate.n_acoustic for rate in self.rates if rate.frames_per_token == stack) for stack in self.stacks}
 
     @property
+    def codeword_dims(self) -> dict[int, int]:
+        """By frames of 50 Hz per token, the width of semantic codewords."""
+        dims = {rate.frames_per_token: rate.semantic_dim for rate in self.rates}
+        return {stack: dims[stack] for stack in self.stacks}
+
+    @property
     def semantic_dims(self) -> tuple[int, ...]:
         """Width of the clustered space for each of ``stacks``."""
-        dims = {rate.frames_per_token: rate.semantic_dim for rate in self.rates}
-        return tuple(dims[stack] for stack in self.stacks)
+        return tuple(self.codeword_dims.values())

@@ -98,14 +98,13 @@ class Codec:
             ModelError: the model comes without one.
             CodecError: it runs without torch.
         """
-        config, leaves = self.networks.config, next(self.networks.parameters())
+        networks = self.networks
         if self.folder is None:
             raise ModelError(f"{self.name} comes without a reader of tokens")
         from codec.networks.reader_file import load_reader
 
-        return load_reader(self.folder, dict(zip(config.stacks, config.semantic_dims, strict=True)), self.fingerprint).to(
-            leaves.device
-        )
+        reader = load_reader(self.folder, networks.config.codeword_dims, self.fingerprint)
+        return reader.to(next(networks.parameters()).device)
 
     @property
     def version(self) -> str:
@@ -328,8 +327,6 @@ class Codec:
 
     def embed_in_context(self, tokens: Tokens) -> Tensor:
         """What the model's reader makes of semantic tokens and their neighbours, for classification and search.
-
-        Means of these vectors over a clip tell words, letters and languages apart that means of codewords (`embed`) do not.
 
         Returns:
             ``(B, N, D)`` where the codes lie, the same for an item whatever stands beside it; zero where it has ended.

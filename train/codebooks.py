@@ -311,9 +311,9 @@ def given_networks(config: TrainConfig) -> SourceFilterNetworks:
 def _with_semantics_of(given: SourceFilterNetworks, model: ModelConfig, name: str) -> SourceFilterNetworks:
     """Fresh networks but for the semantic encoder and the codebooks."""
     theirs = given.config
-    dims = dict(zip(theirs.stacks, theirs.semantic_dims, strict=True))
+    dims = theirs.codeword_dims
     same = (theirs.mel, theirs.semantic, theirs.vocabs) == (model.mel, model.semantic, model.vocabs)
-    if not same or any(dims.get(stack) != dim for stack, dim in zip(model.stacks, model.semantic_dims, strict=True)):
+    if not same or any(dims.get(stack) != dim for stack, dim in model.codeword_dims.items()):
         raise CodecError(f"init: the semantic half of {name} has other sizes than the config's model section")
     networks = build(model)
     networks.semantic.load_state_dict(given.semantic.state_dict())

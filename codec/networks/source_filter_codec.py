@@ -69,7 +69,7 @@ class SourceFilterNetworks(CodecNetworks):
         super().__init__()
         self.config = config
         mel = config.mel
-        dims = dict(zip(config.stacks, config.semantic_dims, strict=True))
+        dims = config.codeword_dims
         self.mel = LogMel(config.sample_rate, mel.n_fft, mel.hop_length, mel.n_mels)
         self.front_end = AcousticFrontEnd(
             config.sample_rate, mel.n_fft, config.hop_length, config.n_fft, mel.n_mels, config.n_lags

@@ -25,7 +25,7 @@ def folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("read") / "model"
     shutil.copytree(tiny_folder, copy)
     torch.manual_seed(0)
-    reader = TokenReader(SIZES, dict(zip(TINY.stacks, TINY.semantic_dims, strict=True)))
+    reader = TokenReader(SIZES, TINY.codeword_dims)
     reader.shares.fill_(0.3)
     save_reader(reader, copy, codec.load(copy).fingerprint)
     return copy

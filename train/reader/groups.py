@@ -15,7 +15,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from codec.atomic import atomic_path
+from codec.atomic import atomic_path, atomic_write
 from codec.data.progress import heard
 from codec.data.speech import texts
 from codec.data.store import Corpus, Entry
@@ -87,7 +87,7 @@ def spoken(config: TrainConfig, model: Codec) -> dict[Phrase, list[Codes]]:
 
     found: dict[Phrase, list[Codes]] = {}
     done = zip(parts, each_in_thread(part_of, parts), strict=True)
-    for _, groups in heard("saying phrases", done, lambda item: _seconds(item[1], model), None):
+    for _, groups in heard("saying phrases", done, lambda item: _seconds(item[1]), None):
         for phrase, said in groups.items():
             found.setdefault(phrase, []).extend(said)
     return found
@@ -133,7 +133,7 @@ def is_held_out(group: int) -> bool:
     return hashlib.sha256(str(group).encode()).digest()[0] < 256 // 50
 
 
-def _seconds(groups: Mapping[Phrase, list[Codes]], model: Codec) -> float:
+def _seconds(groups: Mapping[Phrase, list[Codes]]) -> float:
     frames = sum(n * len(codes) for said in groups.values() for each in said for n, codes in list(each.items())[:1])
     return frames / 50
 
@@ -142,7 +142,8 @@ def _claim(folder: Path, about: dict[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "made.json"
     if not record.is_file():
-        record.write_text(json.dumps(about), "utf-8")
+        with atomic_write(record) as handle:
+            handle.write(json.dumps(about).encode())
     elif json.loads(record.read_text("utf-8")) != about:
         raise CodecError(f"{folder}: tokens of another model or config; delete it")
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codec.errors import CodecError
 from train.reader.groups import Codes, is_held_out
 
 RECORDED = 60
@@ -65,6 +66,9 @@ class PairSource:
         phrases: in a batch, each by two voices.
         recordings: in a batch, each twice.
         seed: of everything random.
+
+    Raises:
+        CodecError: no phrases to learn from.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class PairSource:
         seed: int,
     ) -> None:
         self._spoken = [group for number, group in enumerate(spoken) if not is_held_out(number)]
+        if not self._spoken:
+            raise CodecError("no phrase was said by two voices: are espeak-ng's voices installed? reader.phrases asks for more")
         speech, others = recorded.get("speech", []), [g for d, groups in recorded.items() if d != "speech" for g in groups]
         self._recorded, self._vocabs, self._seed = (speech, others), vocabs, seed
         self._counts = min(phrases, len(self._spoken)), recordings

@@ -35,13 +35,14 @@ def run(config: TrainConfig) -> str:
     """
     torch.manual_seed(config.seed)
     stage, place = config.reader, Place(0, 1, join().device)
-    model = load_own(config.folder("model"), device=place.device)
+    model = load_own(config.folder("model"))
     networks, vocab = model.networks, model.vocabs[-1]
     assert isinstance(networks, SourceFilterNetworks)
-    spoken, recorded = gather(config, model)
+    spoken, recorded = gather(config, model)  # on the processor, where threads share the clips
+    networks.to(place.device)
     data = PairSource(spoken, recorded, model.vocabs, stage.phrases_per_step, stage.recordings_per_step, config.seed)
     held_out = [group for number, group in enumerate(spoken) if is_held_out(number)][:HELD_OUT]
-    reader = TokenReader(stage.sizes, dict(zip(networks.config.stacks, networks.config.semantic_dims, strict=True)))
+    reader = TokenReader(stage.sizes, networks.config.codeword_dims)
 
     def means(reader: nn.Module, pairs: Pairs, frames_per_token: int, vocab: int) -> Tensor:
         codewords = networks.codebook(frames_per_token).decode(pairs.codes, vocab)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from codec.errors import CodecError
 from train.reader.groups import Codes
 from train.reader.pairs import PairSource, ReaderBatch, padded
 
@@ -62,6 +63,11 @@ def test_seconds_are_those_of_tokens() -> None:
     assert isinstance(batch, ReaderBatch)
     assert batch.seconds == pytest.approx(8.0)
     assert not len(batch.recordings.codes)
+
+
+def test_without_phrases_it_says_what_is_missing() -> None:
+    with pytest.raises(CodecError, match="no phrase was said by two voices"):
+        PairSource([], {"speech": [group(1, 20, 22)]}, VOCABS, phrases=4, recordings=4, seed=0)
 
 
 def test_padding_is_marked() -> None:
