@@ -70,10 +70,11 @@ def spoken(config: TrainConfig, model: Codec) -> dict[Phrase, list[Codes]]:
         CodecError: a synthesiser or what its texts need is missing, or the folder holds tokens of another model.
     """
     stage, folder = config.reader, config.folder("reader_speech")
+    entries = Corpus(config.folder("corpus")).select("train")
+    open_features(config.folder("features"))  # what `recorded` will want: said now, not after minutes of synthesis
     _claim(folder, {"model": model.fingerprint, "seed": config.seed, "phrases": stage.phrases, "voices": stage.voices})
     library = {language: texts.load(config.folder("packages"), language) for language in LANGUAGES}
     wanted = list(islice(phrases(library, config.seed), stage.phrases))
-    entries = Corpus(config.folder("corpus")).select("train")
     jobs = [(phrase, stage.voices) for phrase in wanted] + [(phrase, RECORDED_VOICES) for phrase in texts_of(entries)]
     encode = encoder_of(model)
     parts = [(number, jobs[start : start + PART]) for number, start in enumerate(range(0, len(jobs), PART))]
