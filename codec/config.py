@@ -169,7 +169,7 @@ class VocoderConfig(Config):
 
 
 class ReaderConfig(Config):
-    """The network that reads semantic tokens, at the rate of the longest ones.
+    """Each of the two networks that read tokens, at the rate of the longest ones.
 
     Attributes:
         dim, hidden_dim, dilations: of the network.

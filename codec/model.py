@@ -15,10 +15,11 @@ from codec.container.entropy import EntropyModel, load_entropy
 from codec.engine import Engine, Point
 from codec.errors import CodecError, ModelError
 from codec.numbers import tokens_of
-from codec.protocol import Stream, check_stream
+from codec.protocol import Stream
 from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
 from codec.token_spec import TokenSpec
 from codec.tokens import Tokens, batch, check_codes, check_tokens, model_samples, no_tokens
+from codec.vectors import codewords, read_in_context
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,7 +104,7 @@ class Codec:
             raise ModelError(f"{self.name} comes without a reader of tokens")
         from codec.networks.reader_file import load_reader
 
-        reader = load_reader(self.folder, networks.config.codeword_dims, self.fingerprint)
+        reader = load_reader(self.folder, networks.config, self.fingerprint)
         return reader.to(next(networks.parameters()).device)
 
     @property
@@ -316,17 +317,13 @@ class Codec:
             CodecError: the acoustic stream is asked for and not there, or no such stream.
         """
         self.check(tokens)
-        check_stream(tokens, stream)
-        semantic, acoustic = self.networks.codes_to_values(tokens.codes, self._stack(tokens), tokens.codebook_sizes[0])
-        import torch
-
-        named = {"semantic": semantic, "acoustic": acoustic}
-        parts = [part for name, part in named.items() if part is not None and stream in (name, "both")]
-        chosen = torch.cat(parts, dim=-1).to(tokens.codes.device)
-        return chosen.masked_fill(~tokens.mask[..., None], 0)
+        return codewords(self.networks, tokens, self._stack(tokens), stream)
 
     def embed_in_context(self, tokens: Tokens) -> Tensor:
-        """What the model's reader makes of semantic tokens and their neighbours, for classification and search.
+        """What the model's reader makes of tokens and their neighbours, for classification and search.
+
+        Args:
+            tokens: semantic ones alone, or acoustic ones beside them, of which the first are read.
 
         Returns:
             ``(B, N, D)`` where the codes lie, the same for an item whatever stands beside it; zero where it has ended.
@@ -339,13 +336,10 @@ class Codec:
             >>> import codec, torch
             >>> model = codec.load()
             >>> model.embed_in_context(model.encode(torch.zeros(1, 16000), 16000, rate=50)).shape
-            torch.Size([1, 25, 272])
+            torch.Size([1, 25, 464])
         """
         self.check(tokens)
-        stack = self._stack(tokens)
-        semantic, _ = self.networks.codes_to_values(tokens.codes[:, :1], stack, tokens.codebook_sizes[0])
-        vectors = self.reader.read(semantic, tokens.mask.to(semantic.device), stack)
-        return vectors.to(tokens.codes.device)
+        return read_in_context(self.networks, self.reader, tokens, self._stack(tokens))
 
     def stream_encoder(
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE

@@ -371,7 +371,7 @@ STAGES = (
     ),
     Stage(
         "reader",
-        "learn to read semantic tokens: reader.safetensors beside the model",
+        "learn to read tokens: reader.safetensors beside the model",
         "",
         _reader,
         needs=_reader_needs,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,7 +11,7 @@ from safetensors.torch import save_file
 
 from codec.atomic import atomic_path
 from codec.bundled import READER
-from codec.config import ReaderConfig
+from codec.config import ModelConfig, ReaderConfig
 from codec.errors import ModelError, first_error
 from codec.limits import check_file
 from codec.networks.token_reader import TokenReader
@@ -41,12 +40,12 @@ def save_reader(reader: TokenReader, folder: Path, model: str) -> str:
     return fingerprint_of_reader(folder)
 
 
-def load_reader(folder: Path, dims: Mapping[int, int], model: str) -> TokenReader:
+def load_reader(folder: Path, sizes: ModelConfig, model: str) -> TokenReader:
     """Reads it.
 
     Args:
         folder: of the model.
-        dims: by frames of 50 Hz per token, width of the model's semantic codewords.
+        sizes: of the model.
         model: fingerprint of its tokens.
 
     Raises:
@@ -68,8 +67,13 @@ def load_reader(folder: Path, dims: Mapping[int, int], model: str) -> TokenReade
         raise ModelError(f"{path}: not a reader of tokens ({error})") from error
     if owner != model:
         raise ModelError(f"{path}: reads the tokens of model {owner}, not of {model}; {_HOW}")
-    reader = load_network(lambda: TokenReader(config, dims), path)
+    reader = load_network(lambda: reader_of(config, sizes), path)
     return reader.eval().requires_grad_(False)
+
+
+def reader_of(config: ReaderConfig, sizes: ModelConfig) -> TokenReader:
+    """An untrained reader of a model's tokens; of acoustic ones the first, which tells the pitch and coefficients."""
+    return TokenReader(config, sizes.codeword_dims, 1 + sizes.acoustic.n_coefficients)
 
 
 def fingerprint_of_reader(folder: Path) -> str:

@@ -32,6 +32,22 @@ LARGEST_DIGIT = 128
 """Of codes that are told in digits."""
 
 
+class Heard(NamedTuple):
+    """What tokens of every rate are made from.
+
+    Attributes:
+        semantic: ``(B, T / 2, D)`` features of the semantic encoder.
+        mel: ``(B, T, n_mels)`` envelope.
+        tones: the strongest lines of the same frames.
+        pitch: of the same frames.
+    """
+
+    semantic: Tensor
+    mel: Tensor
+    tones: Tones
+    pitch: Pitch
+
+
 class Drawing(NamedTuple):
     """What the decoder's head draws from, at 100 Hz; it alone depends on the place in the stream.
 
@@ -185,14 +201,22 @@ class SourceFilterNetworks(CodecNetworks):
 
     def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int) -> Tensor:
         """``(B, T · hop_length + 2 · edge)`` samples → codes ``(B, S, N)`` of all streams."""
-        semantic = self.feats_to_semantic(self.semantic(self.mel(wave, padded=True)), frames_per_token, vocab)
+        return self.heard_to_codes(self.hear(wave), frames_per_token, vocab)
+
+    def hear(self, wave: Tensor) -> Heard:
+        """``(B, T · hop_length + 2 · edge)`` samples → what codes are made from, whatever their rate."""
         features = self.front_end(wave, padded=True)
         pitch = self.pitch(features.mel, features.correlogram)
-        coefficients = self.coefficients(features.mel, pitch, semantic.values, frames_per_token)
+        return Heard(self.semantic(self.mel(wave, padded=True)), features.mel, features.tones, pitch)
+
+    def heard_to_codes(self, heard: Heard, frames_per_token: int, vocab: int) -> Tensor:
+        """What was heard → codes ``(B, S, N)`` of all streams."""
+        semantic = self.feats_to_semantic(heard.semantic, frames_per_token, vocab)
+        coefficients = self.coefficients(heard.mel, heard.pitch, semantic.values, frames_per_token)
         acoustic = self.quantizer(frames_per_token).encode(coefficients)
-        index = self.index_of(pitch, frames_per_token)
+        index = self.index_of(heard.pitch, frames_per_token)
         if self.hints_tones:
-            is_tone, tones = self.tones_of(features.tones, pitch, frames_per_token)
+            is_tone, tones = self.tones_of(heard.tones, heard.pitch, frames_per_token)
             index = torch.where(is_tone, self._tone_index, index)
             exact = tones if self.tells_tones(frames_per_token) else acoustic[:, 1:]
             told = torch.cat([hints(tones, is_tone)[:, None], exact], 1)

@@ -1,4 +1,4 @@
-"""What semantic tokens mean where they stand: a network that reads them, for probes and search. It makes no sound."""
+"""What tokens mean where they stand: a network that reads them, for probes and search. It makes no sound."""
 
 from __future__ import annotations
 
@@ -16,61 +16,27 @@ WINDOW = 4096
 """Frames that are read at a time, with as many around them as matter: five minutes and a half."""
 
 
-class TokenReader(nn.Module):
-    """Semantic codewords → vectors that know their neighbours, for every rate of a model.
-
-    A codeword alone says which sound is heard. Whether it belongs to one word or another is told by the tokens around it,
-    so the mean of codewords over a clip, which knows no order, says little about words; the mean of these vectors does.
+class Reading(nn.Module):
+    """A network over vectors of tokens of any rate; it speaks at the rate of the longest ones.
 
     Args:
         config: sizes.
-        dims: by frames of 50 Hz per token, width of the codewords.
-
-    Buffers:
-        shares: by rate, in the order of ``dims``, what codewords are multiplied by where they stand beside what was read.
-
-    Raises:
-        ValueError: the longest tokens do not hold whole ones of another rate.
-
-    Example:
-        >>> reader = TokenReader(ReaderConfig(dim=8, hidden_dim=16, dilations=(1,), n_features=4), {2: 6, 4: 6})
-        >>> reader(torch.zeros(1, 5, 6), torch.ones(1, 5), 2).shape
-        torch.Size([1, 3, 4])
-        >>> reader.read(torch.zeros(1, 5, 6), torch.ones(1, 5), 2).shape
-        torch.Size([1, 5, 10])
+        dims: by frames of 50 Hz per token, width of the vectors.
     """
-
-    shares: Tensor
 
     def __init__(self, config: ReaderConfig, dims: Mapping[int, int]) -> None:
         super().__init__()
-        self.config, self.frames_per_tokens = config, tuple(dims)
         self.longest = max(dims)
-        if any(self.longest % n for n in dims):
-            raise ValueError(f"tokens of {self.longest} frames do not hold whole ones of {', '.join(map(str, dims))}")
         self.stems = nn.ModuleDict({str(n): nn.Linear(self.longest // n * dim, config.dim) for n, dim in dims.items()})
         self.backbone = ConvNeXt(config.dim, config.hidden_dim, config.dilations)
         self.head = nn.Linear(config.dim, config.n_features)
-        self.register_buffer("shares", torch.zeros(len(dims)))
 
-    def forward(self, codewords: Tensor, there: Tensor, frames_per_token: int) -> Tensor:
-        """Reads.
-
-        Args:
-            codewords: ``(B, N, D)``.
-            there: ``(B, N)``, 1 where an item has not ended; the other codewords are not looked at.
-            frames_per_token: frames of 50 Hz in a token.
-
-        Returns:
-            ``(B, T, n_features)``, a vector for every ``longest / frames_per_token`` tokens that are begun.
-        """
-        group = self.longest // frames_per_token
-        short = -codewords.shape[1] % group
-        known = codewords * there.to(codewords.dtype)[..., None]
-        x = rearrange(F.pad(known, (0, 0, 0, short)), "b (t k) d -> b t (k d)", k=group)
-        inside = begun(there.to(codewords.dtype), group)[..., None]
+    def forward(self, vectors: Tensor, there: Tensor, frames_per_token: int) -> Tensor:
+        """``(B, N, D)``, of which ``(B, N)`` are there → ``(B, T, n_features)``, one for tokens that last as the longest."""
+        group, known = self.longest // frames_per_token, there.to(vectors.dtype)[..., None]
+        x = rearrange(padded(vectors * known, group), "b (t k) d -> b t (k d)", k=group)
         x, reach = self.stems[str(frames_per_token)](x), self.backbone.receptive_field
-        parts = [x.new_zeros(len(x), 0, self.config.n_features)]
+        inside, parts = begun(known[..., 0], group)[..., None], [x.new_zeros(len(x), 0, self.head.out_features)]
         for start in range(0, x.shape[1], WINDOW):  # hours of tokens in little memory
             left = max(0, start - reach)
             window = slice(left, start + WINDOW + reach)
@@ -78,15 +44,80 @@ class TokenReader(nn.Module):
             parts.append(self.head(read))
         return torch.cat(parts, 1)
 
-    def read(self, codewords: Tensor, there: Tensor, frames_per_token: int) -> Tensor:
-        """What was read, and the codeword beside it, for every token: ``(B, N, n_features + D)``, zero behind an item's end.
 
-        Arguments are those of `forward`.
+class TokenReader(nn.Module):
+    """Codewords → vectors that know their neighbours, for every rate of a model.
+
+    A codeword alone says which sound is heard. Whether it belongs to one word or another is told by the tokens around it,
+    so the mean of codewords over a clip, which knows no order, says little about words; the mean of these vectors does.
+    One network reads semantic tokens, which know little of the speaker; another reads acoustic ones beside them, which know
+    of instruments and vowels. What both say stands side by side.
+
+    Args:
+        config: sizes of either network.
+        dims: by frames of 50 Hz per token, width of the semantic codewords.
+        acoustic_dim: width of what acoustic tokens say.
+
+    Buffers:
+        shares: by rate, in the order of ``dims``, what the second reading and codewords are multiplied by in `read`.
+
+    Raises:
+        ValueError: the longest tokens do not hold whole ones of another rate.
+
+    Example:
+        >>> reader = TokenReader(ReaderConfig(dim=8, hidden_dim=16, dilations=(1,), n_features=4), {2: 6, 4: 6}, 3)
+        >>> reader(torch.zeros(1, 5, 6), torch.ones(1, 5), 2).shape
+        torch.Size([1, 3, 4])
+        >>> reader.read(torch.zeros(1, 5, 6), torch.ones(1, 5), 2, torch.zeros(1, 5, 3)).shape
+        torch.Size([1, 5, 14])
+    """
+
+    shares: Tensor
+
+    def __init__(self, config: ReaderConfig, dims: Mapping[int, int], acoustic_dim: int) -> None:
+        super().__init__()
+        self.config, self.frames_per_tokens, self.longest = config, tuple(dims), max(dims)
+        if any(self.longest % n for n in dims):
+            raise ValueError(f"tokens of {self.longest} frames do not hold whole ones of {', '.join(map(str, dims))}")
+        self.semantic = Reading(config, dims)
+        self.everything = Reading(config, {n: dim + acoustic_dim for n, dim in dims.items()})
+        self.register_buffer("shares", torch.zeros(len(dims), 2))
+
+    def forward(self, codewords: Tensor, there: Tensor, frames_per_token: int, acoustic: Tensor | None = None) -> Tensor:
+        """What one of the networks says.
+
+        Args:
+            codewords: ``(B, N, D)`` of semantic tokens.
+            there: ``(B, N)``, 1 where an item has not ended; what lies behind is not looked at.
+            frames_per_token: frames of 50 Hz in a token.
+            acoustic: ``(B, N, acoustic_dim)`` of the tokens beside them; without, semantic tokens are read alone.
+
+        Returns:
+            ``(B, T, n_features)``, a vector for every ``longest / frames_per_token`` tokens that are begun.
         """
-        features = self(codewords, there, frames_per_token)
-        each = features.repeat_interleave(self.longest // frames_per_token, 1)[:, : codewords.shape[1]]
-        beside = codewords * self.shares[self.frames_per_tokens.index(frames_per_token)]
-        return torch.cat([each, beside], -1) * there.to(codewords.dtype)[..., None]
+        if acoustic is None:
+            read: Tensor = self.semantic(codewords, there, frames_per_token)
+        else:
+            read = self.everything(torch.cat([codewords, acoustic], -1), there, frames_per_token)
+        return read
+
+    def read(self, codewords: Tensor, there: Tensor, frames_per_token: int, acoustic: Tensor | None = None) -> Tensor:
+        """Both readings of every token and its semantic codeword, side by side; arguments are those of `forward`.
+
+        Returns:
+            ``(B, N, 2 · n_features + D)``; zero behind an item's end, and for the second reading without acoustic tokens.
+        """
+        first = self(codewords, there, frames_per_token)
+        second = torch.zeros_like(first) if acoustic is None else self(codewords, there, frames_per_token, acoustic)
+        again, beside = self.shares[self.frames_per_tokens.index(frames_per_token)]
+        each = torch.cat([first, again * second], -1).repeat_interleave(self.longest // frames_per_token, 1)
+        known = there.to(codewords.dtype)[..., None]
+        return torch.cat([each[:, : codewords.shape[1]], beside * codewords], -1) * known
+
+
+def padded(vectors: Tensor, group: int) -> Tensor:
+    """``(B, N, D)`` and as many zeros behind as make whole groups."""
+    return F.pad(vectors, (0, 0, 0, -vectors.shape[1] % group))
 
 
 def begun(there: Tensor, group: int) -> Tensor:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,7 @@ from codec.bundled import share_token_files
 from codec.config import ReaderConfig
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
-from codec.networks.reader_file import save_reader
-from codec.networks.token_reader import TokenReader
+from codec.networks.reader_file import reader_of, save_reader
 from eval.semantics.embeddings import open_embedder
 from tests.conftest import TINY
 
@@ -25,7 +25,7 @@ def folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("read") / "model"
     shutil.copytree(tiny_folder, copy)
     torch.manual_seed(0)
-    reader = TokenReader(SIZES, TINY.codeword_dims)
+    reader = reader_of(SIZES, TINY)
     reader.shares.fill_(0.3)
     save_reader(reader, copy, codec.load(copy).fingerprint)
     return copy
@@ -37,18 +37,26 @@ def test_a_batch_gives_what_each_item_gives(folder: Path, rate: int, speech: np.
     clips = [torch.from_numpy(speech[0, :length]) for length in (16_000, 5_000, 321)]
     tokens = model.encode(clips, 16_000)
     vectors = model.embed_in_context(tokens)
-    assert vectors.shape == (3, tokens.codes.shape[2], 5 + 8)
+    assert vectors.shape == (3, tokens.codes.shape[2], 2 * 5 + 8)
     for index, clip in enumerate(clips):
         alone = model.embed_in_context(model.encode(clip, 16_000))[0]
         torch.testing.assert_close(vectors[index, : len(alone)], alone, atol=1e-5, rtol=1e-4)
         assert not vectors[index, len(alone) :].any()
 
 
-def test_acoustic_tokens_are_not_looked_at(folder: Path, speech: np.ndarray) -> None:
+def test_acoustic_tokens_are_read_where_there_are_any(folder: Path, speech: np.ndarray) -> None:
     model = codec.load(folder, vocab=32)
     tokens = model.encode(speech, 16_000)
-    semantic = tokens.semantic_only()
-    assert torch.equal(model.embed_in_context(tokens), model.embed_in_context(semantic))
+    alone, all_of_them = (model.embed_in_context(each) for each in (tokens.semantic_only(), tokens))
+    assert alone.shape == all_of_them.shape
+    assert not torch.allclose(alone, all_of_them)
+
+
+def test_acoustic_tokens_behind_the_first_are_not_looked_at(shipped: Codec, speech: np.ndarray) -> None:
+    tokens = shipped.encode(speech, 16_000, rate=100)
+    assert tokens.codes.shape[1] == 4
+    first = replace(tokens, codes=tokens.codes[:, :2], codebook_sizes=tokens.codebook_sizes[:2])
+    assert torch.equal(shipped.embed_in_context(tokens), shipped.embed_in_context(first))
 
 
 def test_a_model_without_a_reader_says_how_to_make_one(tiny: Codec, speech: np.ndarray) -> None:
@@ -76,15 +84,18 @@ def test_without_torch_it_says_what_is_missing(speech: np.ndarray) -> None:
         model.embed_in_context(model.encode(speech, 16_000))
 
 
-def test_it_is_an_embedder_of_the_semantic_tokens_bits(folder: Path, tiny_folder: Path, speech: np.ndarray) -> None:
-    embedder = open_embedder("semcodec@50,vocab=32:context", folder)
-    assert (embedder.dim, embedder.hop_seconds, embedder.trained) == (13, 0.04, True)
-    assert embedder.bitrate == pytest.approx(25 * 5)
+@pytest.mark.parametrize(("what", "bits"), [("semantic-context", 5), ("context", 5 + 13)])
+def test_it_is_an_embedder_of_the_bits_it_reads(
+    folder: Path, tiny_folder: Path, speech: np.ndarray, what: str, bits: int
+) -> None:
+    embedder = open_embedder(f"semcodec@50,vocab=32:{what}", folder)
+    assert (embedder.dim, embedder.hop_seconds, embedder.trained) == (18, 0.04, True)
+    assert embedder.bitrate == pytest.approx(25 * bits)
     [long, short] = embedder.embed([speech[0], speech[0, :1000]], 16_000)
-    assert long.shape[1] == short.shape[1] == 13
+    assert long.shape[1] == short.shape[1] == 18
     assert len(short) == 2
     with pytest.raises(CodecError, match="no reader"):
-        open_embedder("semcodec@50,vocab=32:context", tiny_folder)
+        open_embedder(f"semcodec@50,vocab=32:{what}", tiny_folder)
 
 
 def test_what_belongs_to_tokens_goes_with_them(folder: Path, tiny_folder: Path, other_folder: Path, tmp_path: Path) -> None:

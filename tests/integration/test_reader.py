@@ -15,7 +15,7 @@ from codec.data.speech import texts
 from codec.errors import CodecError
 from tests.conftest import DATA
 from tests.integration.training import link_stages, metrics, run
-from train.reader.groups import read_part
+from train.reader.kept import read_part
 
 GIVEN = (
     "reader={steps: 60, phrases: 24, voices: 2, phrases_per_step: 8, recordings_per_step: 4, save_every: 30, "
@@ -74,10 +74,11 @@ def test_it_learns_to_read(read: Path) -> None:
 
 def test_a_second_start_says_nothing_anew(read: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "load", few_texts)
-    before = {path: path.stat().st_mtime_ns for path in (read / "reader_speech").iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in read.glob("reader_*/*")}
+    assert {path.parent.name for path in before} == {"reader_speech", "reader_recorded"}
     weights = (read / "model" / "reader.safetensors").read_bytes()
     run("reader", trained, f"root={read}", GIVEN)
-    assert {path: path.stat().st_mtime_ns for path in (read / "reader_speech").iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in read.glob("reader_*/*")} == before
     assert (read / "model" / "reader.safetensors").read_bytes() == weights
 
 
@@ -88,7 +89,7 @@ def test_speech_of_another_config_is_not_gone_on_with(
     with pytest.raises(SystemExit) as caught:
         main(["train", "reader", "--config", str(trained / "config.yaml"), f"root={read}", GIVEN, "reader.voices=3"])
     assert caught.value.code == 2
-    assert "tokens of another model or config; delete it" in capsys.readouterr().err
+    assert "tokens of another model, corpus or config; delete it" in capsys.readouterr().err
 
 
 def test_damaged_speech_is_named(read: Path, tmp_path: Path) -> None:

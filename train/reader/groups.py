@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import torch
-from einops import rearrange
-from torch import Tensor
 
-from codec.atomic import atomic_path, atomic_write
-from codec.data.progress import heard
 from codec.data.speech import texts
-from codec.data.store import Corpus, Entry
-from codec.errors import CodecError
+from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.model import Codec
 from codec.networks.source_filter_codec import SourceFilterNetworks
-from quantizers.threads import each_in_thread
+from codec.vectors import READ_STREAMS
 from train.config import TrainConfig
-from train.crops import cached_entries, first_frames, open_features
+from train.crops import level
+from train.lineage import digest_of_corpus
+from train.reader.kept import Codes, claim, kept
 from train.reader.speech import LANGUAGES, Phrase, phrases, say, text_of, texts_of
 
-Codes = dict[int, np.ndarray]
-"""Of a clip, by frames of 50 Hz per token."""
 PART = 250
-"""Phrases in a file."""
+"""Phrases or recordings in a file."""
 RECORDED_VOICES = 2
 """That say what somebody says in a recording."""
-SHORTEST = 4
-"""Frames of 50 Hz that a recording has at least."""
+SHORTEST, LONGEST = 0.08, {"speech": 5.0, "music": 20.0, "sound": 20.0}
+"""Seconds that a recording has at least, and that are heard of it at most."""
 
 
 def encoder_of(model: Codec) -> Callable[[np.ndarray], Codes]:
-    """``(samples,)`` at the model's rate → semantic codes of every rate, in whole tokens of the longest."""
+    """``(samples,)`` at the model's rate → codes of every rate, as many tokens as are begun."""
     networks, vocab = model.networks, model.vocabs[-1]
     assert isinstance(networks, SourceFilterNetworks)
     unit = networks.frame_length * max(networks.config.stacks)
@@ -46,21 +38,11 @@ def encoder_of(model: Codec) -> Callable[[np.ndarray], Codes]:
     @torch.inference_mode()
     def encode(wave: np.ndarray) -> Codes:
         padded = np.pad(wave.astype(np.float32), (networks.edge, -len(wave) % unit + networks.edge))
-        features = networks.semantic(networks.mel(torch.from_numpy(padded)[None], padded=True))
-        frames = -(-len(wave) // networks.frame_length)
-        return {n: codes[: -(-frames // n)] for n, codes in codes_of(networks, features, vocab).items()}
+        heard, frames = networks.hear(torch.from_numpy(padded)[None]), -(-len(wave) // networks.frame_length)
+        codes = {n: networks.heard_to_codes(heard, n, vocab)[0, :READ_STREAMS] for n in networks.config.stacks}
+        return {n: each[:, : -(-frames // n)].numpy().astype(np.int32) for n, each in codes.items()}
 
     return encode
-
-
-def codes_of(networks: SourceFilterNetworks, features: Tensor, vocab: int) -> Codes:
-    """``(1, T, D)`` encoder features → codes, as far as tokens are whole."""
-    found = {}
-    for n in networks.config.stacks:
-        whole = features[:, : features.shape[1] // n * n]
-        codes = networks.codebook(n).encode(rearrange(whole, "b (t k) d -> b t (k d)", k=n), vocab)
-        found[n] = codes[0].numpy().astype(np.int32)
-    return found
 
 
 def spoken(config: TrainConfig, model: Codec) -> dict[Phrase, list[Codes]]:
@@ -71,44 +53,44 @@ def spoken(config: TrainConfig, model: Codec) -> dict[Phrase, list[Codes]]:
     """
     stage, folder = config.reader, config.folder("reader_speech")
     entries = Corpus(config.folder("corpus")).select("train")
-    open_features(config.folder("features"))  # what `recorded` will want: said now, not after minutes of synthesis
-    _claim(folder, {"model": model.fingerprint, "seed": config.seed, "phrases": stage.phrases, "voices": stage.voices})
+    claim(folder, {"model": model.fingerprint, "seed": config.seed, "phrases": stage.phrases, "voices": stage.voices})
     library = {language: texts.load(config.folder("packages"), language) for language in LANGUAGES}
     wanted = list(islice(phrases(library, config.seed), stage.phrases))
     jobs = [(phrase, stage.voices) for phrase in wanted] + [(phrase, RECORDED_VOICES) for phrase in texts_of(entries)]
-    encode = encoder_of(model)
-    parts = [(number, jobs[start : start + PART]) for number, start in enumerate(range(0, len(jobs), PART))]
+    encode, found = encoder_of(model), defaultdict[Phrase, list[Codes]](list)
 
-    def part_of(item: tuple[int, Sequence[tuple[Phrase, int]]]) -> Mapping[Phrase, list[Codes]]:
-        number, part = item
-        path = folder / f"{number:05d}.npz"
-        if not path.exists():
-            _write(path, {phrase: say(phrase, count, config.seed, encode) for phrase, count in part})
-        return read_part(path)
+    def make(part: Sequence[tuple[Phrase, int]]) -> list[list[Codes]]:
+        return [say(phrase, count, config.seed, encode) for phrase, count in part]
 
-    found: dict[Phrase, list[Codes]] = {}
-    done = zip(parts, each_in_thread(part_of, parts), strict=True)
-    for _, groups in heard("saying phrases", done, lambda item: _seconds(item[1]), None):
-        for phrase, said in groups.items():
-            found.setdefault(phrase, []).extend(said)
+    for part, groups in kept("saying phrases", folder, [jobs[i : i + PART] for i in range(0, len(jobs), PART)], make):
+        for (phrase, _), group in zip(part, groups, strict=True):
+            found[phrase] += group
     return found
 
 
 def recorded(config: TrainConfig, model: Codec) -> Iterator[tuple[Entry, Codes]]:
-    """Training clips of the corpus with the tokens of their cached features."""
-    networks, vocab = model.networks, model.vocabs[-1]
-    assert isinstance(networks, SourceFilterNetworks)
-    corpus, features = Corpus(config.folder("corpus")), open_features(config.folder("features"))
-    first, entries = first_frames(corpus), [e for e in cached_entries(corpus) if e.split == "train"]
-    frames = {entry.start: entry.samples // networks.frame_length for entry in entries}
-    usable = [entry for entry in entries if frames[entry.start] >= SHORTEST]
+    """Training clips of the corpus and the tokens of their beginnings, which are kept below ``ROOT/reader_recorded``.
 
-    def codes(entry: Entry) -> Codes:
-        rows = features[first[entry.start] : first[entry.start] + frames[entry.start]]
-        with torch.inference_mode():
-            return codes_of(networks, torch.from_numpy(rows.astype(np.float32))[None], vocab)
+    Raises:
+        CodecError: the folder holds tokens of another model or corpus.
+    """
+    corpus, folder, encode = Corpus(config.folder("corpus")), config.folder("reader_recorded"), encoder_of(model)
+    claim(folder, {"model": model.fingerprint, "seed": config.seed, "corpus": digest_of_corpus(corpus)})
+    entries = [entry for entry in corpus.select("train") if entry.seconds >= SHORTEST]
 
-    yield from zip(usable, each_in_thread(codes, usable), strict=True)
+    def make(part: Sequence[Entry]) -> list[list[Codes]]:
+        return [[encode(_beginning(corpus, entry, config.seed))] for entry in part]
+
+    parts = [entries[start : start + PART] for start in range(0, len(entries), PART)]
+    for part, groups in kept("hearing recordings", folder, parts, make):
+        for entry, [codes] in zip(part, groups, strict=True):
+            yield entry, codes
+
+
+def _beginning(corpus: Corpus, entry: Entry, seed: int) -> np.ndarray:
+    """At a random level."""
+    samples = min(entry.samples, round(LONGEST[entry.clip.domain] * SAMPLE_RATE))
+    return level(corpus.wave(entry, 0, samples), np.random.default_rng((seed, entry.start)))
 
 
 def gather(config: TrainConfig, model: Codec) -> tuple[list[list[Codes]], dict[str, list[list[Codes]]]]:
@@ -132,46 +114,3 @@ def gather(config: TrainConfig, model: Codec) -> tuple[list[list[Codes]], dict[s
 def is_held_out(group: int) -> bool:
     """Whether a group is kept for validation: one of fifty, chosen by its number's hash."""
     return hashlib.sha256(str(group).encode()).digest()[0] < 256 // 50
-
-
-def _seconds(groups: Mapping[Phrase, list[Codes]]) -> float:
-    frames = sum(n * len(codes) for said in groups.values() for each in said for n, codes in list(each.items())[:1])
-    return frames / 50
-
-
-def _claim(folder: Path, about: dict[str, object]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    record = folder / "made.json"
-    if not record.is_file():
-        with atomic_write(record) as handle:
-            handle.write(json.dumps(about).encode())
-    elif json.loads(record.read_text("utf-8")) != about:
-        raise CodecError(f"{folder}: tokens of another model or config; delete it")
-
-
-def _write(path: Path, groups: Mapping[Phrase, list[Codes]]) -> None:
-    clips = [codes for said in groups.values() for codes in said]
-    arrays: dict[str, np.ndarray] = {"counts": np.array([len(said) for said in groups.values()], np.int32)}
-    arrays["texts"] = np.array([f"{phrase.language}\t{phrase.text}" for phrase in groups])
-    for n in clips[0] if clips else ():
-        arrays[f"lengths{n}"] = np.array([len(codes[n]) for codes in clips], np.int32)
-        arrays[f"codes{n}"] = np.concatenate([codes[n] for codes in clips])
-    with atomic_path(path) as staged, staged.open("wb") as handle:
-        np.savez(handle, allow_pickle=False, **arrays)
-
-
-def read_part(path: Path) -> dict[Phrase, list[Codes]]:
-    """Phrases of a file, each by those voices that said anything.
-
-    Raises:
-        CodecError: damaged.
-    """
-    try:
-        with np.load(path) as arrays:
-            names = [name for name in arrays.files if name.startswith("lengths")]
-            split = {int(name[7:]): np.split(arrays[f"codes{name[7:]}"], np.cumsum(arrays[name])[:-1]) for name in names}
-            clips = iter([dict(zip(split, parts, strict=True)) for parts in zip(*split.values(), strict=True)])
-            spoken = [Phrase(text, language) for language, _, text in (str(t).partition("\t") for t in arrays["texts"])]
-            return {phrase: list(islice(clips, int(count))) for phrase, count in zip(spoken, arrays["counts"], strict=True)}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise CodecError(f"{path}: damaged ({error}); delete it") from error

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from codec.errors import CodecError
-from train.reader.groups import Codes, is_held_out
+from train.reader.groups import is_held_out
+from train.reader.kept import Codes
 
 RECORDED = 60
 """Frames of 50 Hz of a recording that are read at most, times two."""
@@ -25,7 +26,7 @@ class Pairs:
     """Clips, of which 2·i and 2·i + 1 belong together.
 
     Attributes:
-        codes: ``(B, N)`` semantic codes, 0 where a clip has ended.
+        codes: ``(B, S, N)``, 0 where a clip has ended.
         there: ``(B, N)``, 1 where it has not.
     """
 
@@ -57,7 +58,7 @@ class ReaderBatch:
 
 
 class PairSource:
-    """Draws batches; each depends on the seed and its number alone.
+    """Draws batches; each depends on the seed and its number alone. Those with even numbers have no acoustic tokens.
 
     Args:
         spoken: groups of the same phrase.
@@ -91,7 +92,7 @@ class PairSource:
     def batch(self, number: int) -> ReaderBatch:
         """Batch number ``number``."""
         rng = np.random.default_rng((self._seed, number))
-        stack = self._stacks[number % len(self._stacks)]
+        semantic_only, stack = number % 2 == 0, self._stacks[number // 2 % len(self._stacks)]
         vocab = self._vocabs[-1] if rng.random() < 0.5 else int(rng.choice(self._vocabs))
         phrases, recordings = self._counts
         spoken = [two for group in _some(self._spoken, phrases, rng) for two in _two(group, rng)]
@@ -101,10 +102,11 @@ class PairSource:
             for group in _some(groups, round(share * recordings), rng)
             for each in _two(group, rng)
         ]
-        divided = self._vocabs[-1] // vocab
-        seconds = sum(len(codes[stack]) for codes in spoken) * stack / 50 + sum(map(len, recorded)) * stack / 50
-        said = padded([codes[stack] // divided for codes in spoken])
-        return ReaderBatch(said, padded([codes // divided for codes in recorded]), stack, vocab, seconds)
+        said, divided = [codes[stack] for codes in spoken], self._vocabs[-1] // vocab
+        seconds = sum(codes.shape[1] for codes in said + recorded) * stack / 50
+        streams = 1 if semantic_only else None
+        phrased, heard = (padded([coarser(codes[:streams], divided) for codes in clips]) for clips in (said, recorded))
+        return ReaderBatch(phrased, heard, stack, vocab, seconds)
 
     def stream(self, start: int, device: torch.device) -> Iterator[tuple[int, ReaderBatch]]:
         """Numbers and batches from ``start`` on."""
@@ -116,17 +118,27 @@ class PairSource:
             number += 1
 
 
-def padded(codes: Sequence[np.ndarray]) -> Pairs:
-    """Clips side by side.
+def coarser(codes: np.ndarray, divided: int) -> np.ndarray:
+    """Semantic codes ``(S, N)`` of a vocabulary that is smaller by a factor; acoustic ones stay.
 
     Example:
-        >>> padded([np.array([3, 4]), np.array([5])]).there.tolist()
+        >>> coarser(np.array([[9, 4], [9, 4]]), 4).tolist()
+        [[2, 1], [9, 4]]
+    """
+    return np.concatenate([codes[:1] // divided, codes[1:]])
+
+
+def padded(codes: Sequence[np.ndarray]) -> Pairs:
+    """Clips ``(S, N)`` side by side.
+
+    Example:
+        >>> padded([np.array([[3, 4]]), np.array([[5]])]).there.tolist()
         [[1.0, 1.0], [1.0, 0.0]]
     """
-    longest = max(map(len, codes), default=0)
-    rows, there = np.zeros((len(codes), longest), np.int64), np.zeros((len(codes), longest), np.float32)
+    shape = np.max([row.shape for row in codes], 0) if codes else (1, 0)
+    rows, there = np.zeros((len(codes), *shape), np.int64), np.zeros((len(codes), shape[1]), np.float32)
     for index, row in enumerate(codes):
-        rows[index, : len(row)], there[index, : len(row)] = row, 1
+        rows[index, :, : row.shape[1]], there[index, : row.shape[1]] = row, 1
     return Pairs(torch.from_numpy(rows), torch.from_numpy(there))
 
 
@@ -144,7 +156,7 @@ def _part(codes: Codes, stack: int, rng: np.random.Generator, whole: bool) -> np
     """The beginning of speech, since copies of it say the same; of other recordings any part, since they sound alike."""
     row, most = codes[stack], 2 * RECORDED // stack
     if whole:
-        return row[:most]
-    count = min(len(row), int(rng.integers(max(2, most // 3), most + 1)))
-    start = int(rng.integers(len(row) - count + 1))
-    return row[start : start + count]
+        return row[:, :most]
+    count = min(row.shape[1], int(rng.integers(max(2, most // 3), most + 1)))
+    start = int(rng.integers(row.shape[1] - count + 1))
+    return row[:, start : start + count]

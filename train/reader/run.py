@@ -1,4 +1,4 @@
-"""Trains the reader of semantic tokens: pairs that belong together are to be more alike than any others in a batch."""
+"""Trains the reader of tokens: pairs that belong together are to be more alike than any others in a batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.hub import load_own
-from codec.networks.reader_file import save_reader
+from codec.networks.reader_file import reader_of, save_reader
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_reader import TokenReader, begun, pooled
 from train.config import TrainConfig
@@ -19,7 +19,7 @@ from train.reader.pairs import Pairs, PairSource, ReaderBatch, padded
 
 MATTERS = ("reader", "seed")
 BESIDE = 0.4
-"""Of the length of what is read of a clip, the length that its codewords have beside it."""
+"""Of the length of a reading of a clip, the length that its codewords have beside it."""
 HELD_OUT = 256
 """Phrases to validate on, at most."""
 
@@ -42,12 +42,12 @@ def run(config: TrainConfig) -> str:
     networks.to(place.device)
     data = PairSource(spoken, recorded, model.vocabs, stage.phrases_per_step, stage.recordings_per_step, config.seed)
     held_out = [group for number, group in enumerate(spoken) if is_held_out(number)][:HELD_OUT]
-    reader = TokenReader(stage.sizes, networks.config.codeword_dims)
+    reader = reader_of(stage.sizes, networks.config)
 
     def means(reader: nn.Module, pairs: Pairs, frames_per_token: int, vocab: int) -> Tensor:
-        codewords = networks.codebook(frames_per_token).decode(pairs.codes, vocab)
+        semantic, acoustic = networks.codes_to_values(pairs.codes, frames_per_token, vocab)
         with autocast(place.device, config.precision):
-            features = reader(codewords, pairs.there, frames_per_token).float()
+            features = reader(semantic, pairs.there, frames_per_token, acoustic).float()
         return pooled(features, begun(pairs.there, max(networks.config.stacks) // frames_per_token))
 
     def losses(reader: nn.Module, step: int, batch: ReaderBatch) -> dict[str, Tensor]:
@@ -57,22 +57,27 @@ def run(config: TrainConfig) -> str:
         )
         return {"loss": said + stage.recordings * recorded, "loss/phrases": said, "loss/recordings": recorded}
 
-    def clips(frames_per_token: int) -> Pairs:
-        return padded([codes[frames_per_token] for group in held_out for codes in group[:2]]).to(place.device)
+    stacks = networks.config.stacks if held_out else ()
+
+    def clips(frames_per_token: int, streams: int | None = None) -> Pairs:
+        codes = [codes[frames_per_token][:streams] for group in held_out for codes in group[:2]]
+        return padded(codes).to(place.device)
 
     @torch.no_grad()
     def validate(reader: nn.Module) -> dict[str, float]:
-        stacks = networks.config.stacks if held_out else ()
-        return {f"error/retrieval/{50 / n:g}": missed(means(reader, clips(n), n, vocab)) for n in stacks}
+        semantic = {f"error/retrieval/semantic/{50 / n:g}": missed(means(reader, clips(n, 1), n, vocab)) for n in stacks}
+        return semantic | {f"error/retrieval/all/{50 / n:g}": missed(means(reader, clips(n), n, vocab)) for n in stacks}
 
     training = Training("reader", reader.to(place.device), losses, validate, MATTERS, model.fingerprint)
     averaged = train(config, stage, data, place, training).averaged
     assert isinstance(averaged, TokenReader)
     with torch.no_grad():
-        for index, n in enumerate(averaged.frames_per_tokens if held_out else ()):
-            pairs = clips(n)
-            codewords = pooled(networks.codebook(n).decode(pairs.codes, vocab), pairs.there)
-            averaged.shares[index] = BESIDE * means(averaged, pairs, n, vocab).norm(dim=1).mean() / codewords.norm(dim=1).mean()
+        for n in stacks:
+            pairs = clips(n, 1)
+            codewords = pooled(networks.codebook(n).decode(pairs.codes[:, 0], vocab), pairs.there)
+            read, again = (means(averaged, each, n, vocab).norm(dim=1).mean() for each in (pairs, clips(n)))
+            shares = torch.stack([read / again, BESIDE * read / codewords.norm(dim=1).mean()])
+            averaged.shares[averaged.frames_per_tokens.index(n)] = shares
     return save_reader(averaged, config.folder("model"), model.fingerprint)
 
 

@@ -17,6 +17,7 @@ from eval.semantics.options import Ensemble, with_options
 EXAMPLES = (
     "logmel",
     "semcodec@50:context",
+    "semcodec@50:semantic-context",
     "semcodec@50:semantic",
     "semcodec@50:acoustic",
     "semcodec@50:both",
@@ -39,7 +40,7 @@ EXAMPLES = (
     "tuned:FOLDER",
 )
 """One name of every kind."""
-OURS = "semcodec"
+OURS, IN_CONTEXT = "semcodec", ("context", "semantic-context")
 ENCODERS = {
     "wav2vec2": ("huggingface", "wave_model", "wav2vec2"),
     "hubert": ("huggingface", "wave_model", "hubert"),
@@ -103,17 +104,19 @@ def _ours(name: str, rate: str, what: str, model: str | Path | None) -> Embedder
     rate, _, vocab = rate.partition(",vocab=")
     if (rate and not rate.isdecimal()) or (vocab and not vocab.isdecimal()):
         raise CodecError(f"embedder {name!r}: rate and vocabulary of {OURS} are whole numbers, as in {OURS}@50,vocab=32768")
-    check_model(model, own=what in ("features", "context"))
+    check_model(model, own=what in ("features", *IN_CONTEXT))
     ours = load_codec(model, rate=int(rate or 50), vocab=int(vocab) if vocab else None)
     if what == "features":
         return tokens.our_features(ours, name)
-    if what == "context":
-        return tokens.in_context(ours, name)
+    if what in IN_CONTEXT:
+        return tokens.in_context(ours, name, semantic_only=what != IN_CONTEXT[0])
     if what == "ids":
         return tokens.codec_ids(ours, name)
     if what in get_args(Stream):
         return tokens.our_vectors(ours, name, cast(Stream, what))
-    raise CodecError(f"embedder {name!r}: after the colon goes one of context, {', '.join(get_args(Stream))}, ids, features")
+    raise CodecError(
+        f"embedder {name!r}: after the colon goes one of {', '.join([*IN_CONTEXT, *get_args(Stream)])}, ids, features"
+    )
 
 
 def _other_codec(name: str) -> Embedder:

@@ -14,6 +14,7 @@ from codec.model import Codec
 from codec.networks.reader_file import fingerprint_of_reader
 from codec.networks.semantic import SemanticEncoder
 from codec.protocol import AudioCodec, SemanticCodec, Stream
+from codec.vectors import READ_STREAMS
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
 from eval.semantics.embeddings.columns import Columns
 
@@ -49,8 +50,13 @@ def our_vectors(codec: SemanticCodec, name: str, stream: Stream) -> ClipEmbedder
     return Columns(name, both, slice(width, both.dim), codec.bitrate - semantic)
 
 
-def in_context(codec: SemanticCodec, name: str) -> ClipEmbedder:
-    """What our reader makes of semantic tokens and those around them; acoustic tokens are not looked at.
+def in_context(codec: SemanticCodec, name: str, semantic_only: bool = False) -> ClipEmbedder:
+    """What our reader makes of tokens and those around them.
+
+    Args:
+        codec: a model of ours.
+        name: as it was asked for.
+        semantic_only: acoustic tokens are not read.
 
     Raises:
         CodecError: not a model of ours, or one without a reader.
@@ -59,10 +65,12 @@ def in_context(codec: SemanticCodec, name: str) -> ClipEmbedder:
         raise CodecError(f"embedder {name!r}: {codec.name} has no reader of its tokens")
 
     def run(wave: np.ndarray) -> np.ndarray:
-        return codec.embed_in_context(codec.encode(wave, codec.sample_rate))[0].float().cpu().numpy()
+        tokens = codec.encode(wave, codec.sample_rate)
+        return codec.embed_in_context(tokens.semantic_only() if semantic_only else tokens)[0].float().cpu().numpy()
 
     codec.reader  # noqa: B018 - a model without one says so now
-    bitrate, version = codec.spec().first(1).bitrate, f"{codec.fingerprint}-{fingerprint_of_reader(codec.folder)}"
+    bitrate = codec.spec().first(1 if semantic_only else READ_STREAMS).bitrate
+    version = f"{codec.fingerprint}-{fingerprint_of_reader(codec.folder)}"
     return _of_codec(codec, name, run, bitrate, version)
 
 

@@ -8,25 +8,28 @@ from codec.networks import token_reader
 from codec.networks.token_reader import TokenReader, begun, pooled
 
 SMALL = ReaderConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=6)
-DIMS = {1: 5, 2: 7, 4: 9}
+DIMS, ACOUSTIC = {1: 5, 2: 7, 4: 9}, 3
 
 
 def reader(seed: int = 0) -> TokenReader:
     torch.manual_seed(seed)
-    made = TokenReader(SMALL, DIMS).eval()
+    made = TokenReader(SMALL, DIMS, ACOUSTIC).eval()
     made.shares.fill_(0.5)
     return made
 
 
 @pytest.mark.parametrize("stack", DIMS)
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 13])
+@pytest.mark.parametrize("heard", [False, True])
 @torch.inference_mode()
-def test_an_item_is_read_alike_alone_and_beside_longer_ones(stack: int, count: int) -> None:
+def test_an_item_is_read_alike_alone_and_beside_longer_ones(stack: int, count: int, heard: bool) -> None:
     network, codewords = reader(), torch.randn(3, 17, DIMS[stack])
+    acoustic = torch.randn(3, 17, ACOUSTIC) if heard else None
     there = torch.arange(17) < torch.tensor([17, count, 5])[:, None]
-    together = network.read(codewords, there, stack)
-    alone = network.read(codewords[1:2, :count], torch.ones(1, count, dtype=torch.bool), stack)
-    assert together.shape == (3, 17, SMALL.n_features + DIMS[stack])
+    together = network.read(codewords, there, stack, acoustic)
+    mine = None if acoustic is None else acoustic[1:2, :count]
+    alone = network.read(codewords[1:2, :count], torch.ones(1, count, dtype=torch.bool), stack, mine)
+    assert together.shape == (3, 17, 2 * SMALL.n_features + DIMS[stack])
     torch.testing.assert_close(together[1:2, :count], alone, atol=1e-5, rtol=1e-4)
     assert not together[1, count:].any()
 
@@ -35,9 +38,22 @@ def test_an_item_is_read_alike_alone_and_beside_longer_ones(stack: int, count: i
 def test_what_stands_behind_an_end_is_not_looked_at() -> None:
     network, codewords = reader(), torch.randn(1, 6, 7)
     there = torch.tensor([[1.0, 1, 1, 0, 0, 0]])
-    other = codewords.clone()
+    other, acoustic = codewords.clone(), torch.randn(1, 6, ACOUSTIC)
     other[:, 3:] = 1e6
-    assert torch.equal(network.read(codewords, there, 2), network.read(other, there, 2))
+    louder = torch.where(there[..., None] > 0, acoustic, 1e6)
+    assert torch.equal(network.read(codewords, there, 2, acoustic), network.read(other, there, 2, louder))
+
+
+@torch.inference_mode()
+def test_acoustic_tokens_are_read_beside_what_semantic_ones_say_alone() -> None:
+    network, codewords, there = reader(), torch.randn(1, 6, 7), torch.ones(1, 6)
+    sizes = [SMALL.n_features, SMALL.n_features, 7]
+    alone, without, beside = network.read(codewords, there, 2).split(sizes, -1)
+    first, second, again = network.read(codewords, there, 2, torch.randn(1, 6, ACOUSTIC)).split(sizes, -1)
+    assert torch.equal(alone, first)
+    assert torch.equal(beside, again)
+    assert not without.any()
+    assert second.std() > 0
 
 
 @torch.inference_mode()
@@ -50,7 +66,7 @@ def test_hours_are_read_in_windows_as_in_one_piece(monkeypatch: pytest.MonkeyPat
 
 @torch.inference_mode()
 def test_no_tokens_are_read_as_nothing() -> None:
-    assert reader().read(torch.zeros(2, 0, 9), torch.zeros(2, 0), 4).shape == (2, 0, SMALL.n_features + 9)
+    assert reader().read(torch.zeros(2, 0, 9), torch.zeros(2, 0), 4).shape == (2, 0, 2 * SMALL.n_features + 9)
 
 
 @torch.inference_mode()
@@ -58,7 +74,7 @@ def test_order_is_heard_where_means_of_codewords_are_deaf() -> None:
     network, codewords = reader(), torch.randn(1, 8, 9)
     there = torch.ones(1, 8)
     forwards, backwards = (network.read(x, there, 4).mean(1) for x in (codewords, codewords.flip(1)))
-    read, beside = (forwards - backwards).abs()[0].split([SMALL.n_features, 9])
+    read, beside = (forwards - backwards).abs()[0].split([2 * SMALL.n_features, 9])
     assert read.max() > 1e-3 > 1e-5 > beside.max()
 
 
@@ -70,7 +86,7 @@ def test_rates_of_one_model_are_read_at_the_rate_of_the_longest_tokens() -> None
 
 def test_longest_tokens_must_hold_whole_ones() -> None:
     with pytest.raises(ValueError, match="do not hold whole ones"):
-        TokenReader(SMALL, {2: 4, 3: 4})
+        TokenReader(SMALL, {2: 4, 3: 4}, ACOUSTIC)
 
 
 def test_means_are_of_what_is_there() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from codec.errors import CodecError
-from train.reader.groups import Codes
+from train.reader.kept import Codes
 from train.reader.pairs import PairSource, ReaderBatch, padded
 
 VOCABS = (8, 16, 64)
@@ -13,7 +13,7 @@ VOCABS = (8, 16, 64)
 
 def group(value: int, *lengths: int) -> list[Codes]:
     """Clips whose codes all are ``value``, or one of its neighbours below the same parent."""
-    return [{n: np.full(-(-length // n), value, np.int32) for n in (2, 4)} for length in lengths]
+    return [{n: np.full((2, -(-length // n)), value, np.int32) for n in (2, 4)} for length in lengths]
 
 
 @pytest.fixture
@@ -37,19 +37,21 @@ def test_batches_follow_from_their_numbers(source: PairSource) -> None:
 
 
 def test_neighbours_belong_together(source: PairSource) -> None:
-    stacks, vocabs = set(), set()
+    kinds, vocabs = set(), set()
     for number in range(40):
         batch = source.batch(number)
-        stacks.add(batch.frames_per_token)
         vocabs.add(batch.vocab)
         for pairs, count in ((batch.phrases, 20), (batch.recordings, 16)):
-            assert pairs.codes.shape == pairs.there.shape
+            assert pairs.codes.shape[::2] == pairs.there.shape
             assert len(pairs.codes) == count
-            first = pairs.codes[:, 0]
+            kinds.add((batch.frames_per_token, pairs.codes.shape[1]))
+            first = pairs.codes[..., :1]
             assert torch.equal(first[0::2], first[1::2])
-            assert ((pairs.codes == first[:, None]) | (pairs.there == 0)).all()
-            assert int(pairs.codes.max()) < batch.vocab
-    assert stacks == {2, 4}
+            assert ((pairs.codes == first) | (pairs.there == 0)[:, None]).all()
+            assert int(pairs.codes[:, 0].max()) < batch.vocab
+            if pairs.codes.shape[1] == 2:  # acoustic codes stay, whatever the vocabulary of semantic ones is
+                assert torch.equal(pairs.codes[:, 0], pairs.codes[:, 1] // (VOCABS[-1] // batch.vocab))
+    assert kinds == {(2, 1), (2, 2), (4, 1), (4, 2)}  # without acoustic tokens, and with them
     assert vocabs == set(VOCABS)
 
 
@@ -71,6 +73,6 @@ def test_without_phrases_it_says_what_is_missing() -> None:
 
 
 def test_padding_is_marked() -> None:
-    pairs = padded([np.array([3, 4, 5]), np.array([6])])
-    assert pairs.codes.tolist() == [[3, 4, 5], [6, 0, 0]]
+    pairs = padded([np.array([[3, 4, 5], [0, 1, 2]]), np.array([[6], [7]])])
+    assert pairs.codes.tolist() == [[[3, 4, 5], [0, 1, 2]], [[6, 0, 0], [7, 0, 0]]]
     assert pairs.there.tolist() == [[1, 1, 1], [1, 0, 0]]
