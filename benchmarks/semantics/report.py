@@ -83,8 +83,8 @@ Written by `codec probe report` from the JSON files that `codec probe run`, `hea
 A **k-NN** score asks whether clips with the same label lie close together, with nothing trained; the **trained head** asks
 whether a linear layer can tell them apart. Rows marked \\* have random weights: their architecture alone, not the published
 codec. *kbps* is what the tokens behind a row take; encoders without tokens have none. The majority class is what one scores
-without listening. *semcodec@50:context* is what our [reader](semantic-encoder.md#the-reader-of-tokens) makes of the tokens,
-*semantic-context* what it makes of the semantic ones alone: it learned from synthetic voices other than those that test, and from no task's labels."""
+without listening. *semcodec@50:context* is what our [reader](semantic-encoder.md#the-reader-of-tokens) makes of the tokens:
+it learned from synthetic voices other than those that test, and from no task's labels."""
 _PEERS = """ Rows that begin with *peer:* are EnCodec's and DAC's architecture as `train.peers` makes it here unless told
 otherwise, a quarter as wide as published and with two codebooks: not the published codecs. *peer:plain* is our own decoder
 behind a plain residual quantiser: what there is without a semantic stream."""
