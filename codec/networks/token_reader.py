@@ -59,7 +59,8 @@ class TokenReader(nn.Module):
         acoustic_dim: width of what acoustic tokens say.
 
     Buffers:
-        shares: by rate, in the order of ``dims``, what the second reading and codewords are multiplied by in `read`.
+        shares: by rate, in the order of ``dims``, what the second reading and codewords are multiplied by in `read`; until
+            training sets them, readings count alike and codewords not at all.
 
     Raises:
         ValueError: the longest tokens do not hold whole ones of another rate.
@@ -81,7 +82,7 @@ class TokenReader(nn.Module):
             raise ValueError(f"tokens of {self.longest} frames do not hold whole ones of {', '.join(map(str, dims))}")
         self.semantic = Reading(config, dims)
         self.everything = Reading(config, {n: dim + acoustic_dim for n, dim in dims.items()})
-        self.register_buffer("shares", torch.zeros(len(dims), 2))
+        self.register_buffer("shares", torch.tensor([[1.0, 0.0]]).repeat(len(dims), 1))
 
     def forward(self, codewords: Tensor, there: Tensor, frames_per_token: int, acoustic: Tensor | None = None) -> Tensor:
         """What one of the networks says.

@@ -31,7 +31,7 @@ def run(config: TrainConfig) -> str:
         The fingerprint of the reader.
 
     Raises:
-        CodecError: a synthesiser, texts or cached features are missing.
+        CodecError: a synthesiser, texts or the corpus are missing.
     """
     torch.manual_seed(config.seed)
     stage, place = config.reader, Place(0, 1, join().device)

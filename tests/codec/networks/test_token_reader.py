@@ -78,6 +78,16 @@ def test_order_is_heard_where_means_of_codewords_are_deaf() -> None:
     assert read.max() > 1e-3 > 1e-5 > beside.max()
 
 
+@torch.inference_mode()
+def test_both_readings_count_before_training_weighs_them() -> None:
+    untrained = TokenReader(SMALL, DIMS, ACOUSTIC).eval()
+    vectors = untrained.read(torch.randn(1, 6, 7), torch.ones(1, 6), 2, torch.randn(1, 6, ACOUSTIC))
+    first, second, beside = vectors.split([SMALL.n_features, SMALL.n_features, 7], -1)
+    assert first.std() > 0
+    assert second.std() > 0
+    assert not beside.any()
+
+
 def test_rates_of_one_model_are_read_at_the_rate_of_the_longest_tokens() -> None:
     network = reader()
     shapes = {network(torch.randn(1, 8 // n, d), torch.ones(1, 8 // n), n).shape for n, d in DIMS.items()}
