@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -10,21 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 import soundfile
 
 from codec.arrays import as_array
 from codec.audio.io import BLOCK_SAMPLES, AudioReader, Resampler
-from codec.container.arrays import write_array, write_facts, write_line
+from codec.container.arrays import Format, check_format, write_array, write_facts, write_line
 from codec.container.bitstream import ContainerReader, ContainerWriter
 from codec.container.header import Header
+from codec.container.length import longest_seconds
 from codec.container.part import LONGEST_SECONDS, Part
 from codec.errors import AudioError, CodecError, ContainerError
 from codec.limits import is_sample_rate
 from codec.outputs import open_audio_target, open_target, standard_input
 from codec.protocol import Encoding, SemanticCodec
+from codec.provenance import sha256_of
 from codec.streaming import WHOLE, Grid
 from codec.threads import at_once
 from codec.tokens import Tokens, model_samples, no_tokens
@@ -33,7 +34,8 @@ DECODE_FRAMES = 256
 """That are decoded at once, on one thread."""
 WINDOW_SECONDS = 20.48
 """Of audio in a window of `WHOLE` at 50 frames/s: what a thread works on."""
-Format = Literal["sct", "npy", "jsonl"]
+WAV_BYTES = 4e9
+"""That a plain wav can hold."""
 Progress = Callable[[float], None]
 """Called with seconds of audio done since the last call."""
 
@@ -104,7 +106,7 @@ def encode_file(
         CodecError: unusable input, arguments or output; nothing is left behind.
     """
     started = time.perf_counter()
-    if entropy and format != "sct":
+    if check_format(format) != "sct" and entropy:
         raise CodecError(f"entropy coding is for containers, not for {format}")
     with AudioReader(source, strict, ffmpeg) as reader, open_target(target) as sink:
         if strict and reader.missing:
@@ -172,7 +174,8 @@ def decode_file(
         out_rate = output_rate(header, sample_rate)
         if part and quick:
             reader.only(*part.in_context(tokens.spec, out_rate))
-        huge, comment = _is_huge(source, header, out_rate), provenance(source, model, part)
+        seconds = longest_seconds(source, header) if source != "-" else 0.0  # a pipe does not tell
+        huge, comment = 2 * header.channels * out_rate * seconds > WAV_BYTES, provenance(source, model, part, quick)
         with open_audio_target(target, out_rate, header.channels, huge, comment) as sink:
             blocks = decoded_blocks(model, tokens, reader, out_rate, wait=_together_seconds(header.channels))
             if part:
@@ -188,13 +191,14 @@ def decode_file(
     )  # fmt: skip
 
 
-def provenance(source: str, model: SemanticCodec, part: Part | None = None) -> str:
+def provenance(source: str, model: SemanticCodec, part: Part | None = None, quick: bool = False) -> str:
     """What decoded audio says of itself, so that a later run knows what it is; empty for what comes through a pipe."""
     if not Path(source).is_file():
         return ""
-    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]
-    times = f", {part.start:g} s to {'the end' if part.stop is None else f'{part.stop:g} s'}" if part else ""
-    return f"decoded by semcodec: tokens {digest}, {type(model).__name__}{times}"
+    told = ""
+    if part:
+        told = f", {part.start:g} s to {'the end' if part.stop is None else f'{part.stop:g} s'}{', quick' * quick}"
+    return f"decoded by semcodec: tokens {sha256_of(Path(source))[:16]}, model {model.version}{told}"
 
 
 def _check_heard(source: str, stream: Encoding) -> None:
@@ -234,6 +238,8 @@ def _gathered(blocks: Iterator[np.ndarray], least: int) -> Iterator[np.ndarray]:
 def _decode_blocks(blocks: Iterator[np.ndarray], sink: soundfile.SoundFile, progress: Progress) -> int:
     written = 0
     for wave in blocks:
+        if sink.format == "WAV" and (written + len(wave)) * wave.shape[1] * 2 > WAV_BYTES:
+            raise CodecError("more than the 4 GB that a wav file holds, which a pipe does not tell before; write .w64 or .flac")
         for start in range(0, len(wave), BLOCK_SAMPLES):
             sink.write(wave[start : start + BLOCK_SAMPLES])
         written += len(wave)
@@ -338,12 +344,6 @@ def _resampled(wave: np.ndarray, resampler: Resampler) -> Iterator[np.ndarray]:
     for piece in _split(wave, BLOCK_SAMPLES // len(wave)):
         if len(block := resampler.push(np.ascontiguousarray(piece.T))):
             yield block
-
-
-def _is_huge(source: str, header: Header, sample_rate: int) -> bool:
-    """Whether 16-bit audio of this file may pass the 4 GB that a plain wav can hold."""
-    frames = Path(source).stat().st_size * 8 / header.frame_bits if source != "-" else 0
-    return frames / header.frame_rate * sample_rate * header.channels * 2 > 4e9
 
 
 def open_tokens(model: SemanticCodec, source: IO[bytes], conceal: bool) -> tuple[ContainerReader, Tokens]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from codec.arrays import has_torch
 from codec.atomic import atomic_path, atomic_write
-from codec.bundled import BUNDLED, DEFAULT, FORMER, files_of, fingerprint_of, former
+from codec.bundled import BUNDLED, DEFAULT, FORMER, decoder_of, files_of, fingerprint_of, former
 from codec.errors import CodecError, ModelError
 from codec.model import Codec
 from codec.portable import OnnxEngine
+from codec.provenance import sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,7 @@ DECODER = ("decoder", "vocoder")
 """Sections of a config, and of its networks, that make sound of tokens and nothing else."""
 TOKENS = 2
 """What tokens mean beside config and weights: a part of their fingerprint. Since 2 the first acoustic one tells of tones."""
+WEIGHTS = "model.safetensors"
 DERIVED = "mel."
 """Filter banks and windows follow from the config."""
 
@@ -62,10 +64,7 @@ def models() -> list[ModelEntry]:
     """Models known by name: our own, then published codecs of tokens."""
     about = "speech, music and sound, 16 kHz; 25, 50, 100 tokens/s; semantic vocabularies 4096 … 32768"
     notes = {DEFAULT.name: " (the default)"}
-    own = [
-        ModelEntry(name, about + notes.get(name, ""), (folder / "model.safetensors").is_file())
-        for name, folder in BUNDLED.items()
-    ]
+    own = [ModelEntry(name, about + notes.get(name, ""), (folder / WEIGHTS).is_file()) for name, folder in BUNDLED.items()]
     if not has_torch():
         return own
     from codec.baselines.registry import known_codecs
@@ -217,12 +216,26 @@ def load_codec(
     folder, weights = _files_of(name)
     config, fingerprint = read_model_config(folder)
     networks = load_network(lambda: build(config), weights, DERIVED)
-    label = str(name or "default")
-    if decoder == "fast":
-        return Codec(networks.to(device), label, fingerprint, rate, vocab, folder)
-    from codec.networks.diffusion.files import load_diffusion
+    sounding = decoder_of(folder) if weights.name == WEIGHTS else _decoder_in(weights, networks, fingerprint)
+    if decoder == "diffusion":
+        from codec.networks.diffusion import files
 
-    return Codec(load_diffusion(folder, networks, fingerprint).to(device), label, fingerprint, rate, vocab, folder)
+        networks = files.load_diffusion(folder, networks, fingerprint)
+        sounding = sha256_of(folder / files.WEIGHTS)[:16]
+    networks = networks.to(device).eval().requires_grad_(False)
+    return Codec(networks, str(name or "default"), fingerprint, rate, vocab, folder, sounding)
+
+
+def _decoder_in(weights: Path, networks: SourceFilterNetworks, fingerprint: str) -> str:
+    """The fingerprint of the decoder in other weights than those that a folder's config tells of.
+
+    Raises:
+        ModelError: they make other tokens.
+    """
+    config, state = networks.config.model_dump(mode="json"), networks.state_dict()
+    if (found := hash_of(config, state)) != fingerprint:
+        raise ModelError(f"{weights}: makes tokens of its own, {found}, and config.json beside it is of {fingerprint}")
+    return hash_of(config, state, decoder=True)
 
 
 def _files_of(name: str | Path | None) -> tuple[Path, Path]:
@@ -241,12 +254,13 @@ def _load_portable(name: str | Path | None, rate: int | None, vocab: int | None,
     if device not in ("cpu", "auto") or decoder != "fast":
         raise CodecError(f"device {device} and decoder {decoder} need torch: {WITH_TORCH}")
     folder, weights = _files_of(name)
-    if weights.name != "model.safetensors":
+    if weights.name != WEIGHTS:
         raise ModelError(f"{weights}: ONNX files refer to model.safetensors; name the folder")
     engine = OnnxEngine(folder)
     if (folder / "config.json").is_file() and fingerprint_of(folder) != engine.fingerprint:
         raise ModelError(f"{folder}: its ONNX files are of another model; make them: codec export --onnx {folder} -m {folder}")
-    return Codec(engine, str(name or "default"), engine.fingerprint, rate, vocab, folder)
+    sounding = decoder_of(folder) if (folder / "config.json").is_file() else ""
+    return Codec(engine, str(name or "default"), engine.fingerprint, rate, vocab, folder, sounding)
 
 
 def _is_of_others(name: str | Path | None) -> bool:
@@ -317,7 +331,7 @@ def export(networks: CodecNetworks, folder: str | Path) -> str:
     state = {key: value for key, value in state.items() if not key.startswith(DERIVED)}
     config = networks.config.model_dump(mode="json")
     tokens = hash_of(config, state)
-    with atomic_path(folder / "model.safetensors") as path:
+    with atomic_path(folder / WEIGHTS) as path:
         save_file(state, path)
     with atomic_write(folder / "config.json") as handle:
         about = {"fingerprint": tokens, "decoder": hash_of(config, state, decoder=True), "model": config}

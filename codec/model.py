@@ -10,15 +10,16 @@ import numpy as np
 
 from codec.arrays import given
 from codec.audio.samples import as_batch
-from codec.bundled import FORMER, bundled, decoder_of, former
+from codec.bundled import FORMER, bundled, former
 from codec.container.entropy import EntropyModel, load_entropy
 from codec.engine import Engine, Point
 from codec.errors import CodecError, ModelError
 from codec.numbers import tokens_of
 from codec.protocol import Stream
 from codec.streaming import WHOLE, Grid, StreamDecoder, StreamEncoder, decode_clips, encode_clips
+from codec.token_checks import check_codes, check_tokens, require_tokens
 from codec.token_spec import TokenSpec
-from codec.tokens import Tokens, batch, check_codes, check_tokens, model_samples, no_tokens
+from codec.tokens import Tokens, batch, model_samples, no_tokens
 from codec.vectors import codewords, read_in_context
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ class Codec:
     """A semantic codec with one set of weights for all rates and vocabularies.
 
     Args:
-        networks: trained weights, or an engine that has them.
+        networks: trained weights, which are left as they are, also by gradients; or an engine that has them.
         name: how it was loaded.
         fingerprint: of all that makes tokens; they carry it, and only models with the same one decode them.
         rate: default tokens per second; 50 if the model has it, else the next one to that.
         vocab: default semantic vocabulary; 8192 if the model has it, else its smallest.
         folder: that it was loaded from.
+        decoder: fingerprint of what makes sound of tokens; empty if nobody knows.
 
     Example:
         >>> import codec, torch
@@ -59,13 +61,14 @@ class Codec:
         rate: int | None = None,
         vocab: int | None = None,
         folder: Path | None = None,
+        decoder: str = "",
     ) -> None:
         if not isinstance(networks, Engine):
             from codec.networks.engine import TorchEngine
 
-            networks = TorchEngine(networks.eval().requires_grad_(False))
+            networks = TorchEngine(networks)
         self.engine = networks
-        self.name, self.fingerprint = name, fingerprint
+        self.name, self.fingerprint, self.decoder = name, fingerprint, decoder
         self.rate = min(self.rates, key=lambda each: abs(each - DEFAULT_RATE))
         self.vocab = DEFAULT_VOCAB if DEFAULT_VOCAB in self.vocabs else self.vocabs[0]
         self.rate, self.vocab = self._choose(rate, vocab)
@@ -73,11 +76,7 @@ class Codec:
 
     @property
     def networks(self) -> CodecNetworks:
-        """The networks themselves.
-
-        Raises:
-            CodecError: they run without torch, and nothing can look inside.
-        """
+        """The networks themselves; a `CodecError` where they run without torch, and nothing can look inside."""
         return self.engine.networks
 
     @cached_property
@@ -110,8 +109,7 @@ class Codec:
     @property
     def version(self) -> str:
         """Fingerprints of tokens and of the decoder: what a result with sound in it depends on."""
-        decoder = decoder_of(self.folder) if self.folder is not None and (self.folder / "config.json").is_file() else ""
-        return f"{self.fingerprint}-{decoder}" if decoder else self.fingerprint
+        return f"{self.fingerprint}-{self.decoder}" if self.decoder else self.fingerprint
 
     @property
     def sample_rate(self) -> int:
@@ -326,7 +324,7 @@ class Codec:
             tokens: semantic ones alone, or acoustic ones beside them, of which the first are read.
 
         Returns:
-            ``(B, N, D)`` where the codes lie, the same for an item whatever stands beside it; zero where it has ended.
+            ``(B, N, D)`` where the codes lie, up to rounding the same whatever stands beside an item; zero where it has ended.
 
         Raises:
             ModelError: another model made the tokens, or this one has no reader (``codec train reader``).
@@ -367,10 +365,7 @@ class Codec:
             ModelError: another model made them.
             CodecError: no tokens, an unknown rate or vocabulary, too few frames, or codes outside their codebooks.
         """
-        if not isinstance(tokens, Tokens):
-            raise CodecError(
-                f"tokens are needed, not a {type(tokens).__name__}: model.tokens(codes, rate=…) makes them of codes"
-            )
+        require_tokens(tokens)
         if tokens.model in FORMER:
             raise ModelError(former(f"these tokens were made by {FORMER[tokens.model]}, which"))
         if tokens.model != self.fingerprint:

@@ -143,11 +143,6 @@ class OnnxEngine(Engine):
             raise ModelError(f"{self.folder}: onnxruntime failed ({' '.join(str(error).split())[:200]})") from error
 
 
-def has_graphs(folder: Path) -> bool:
-    """Whether a model can run without torch."""
-    return (folder / SETTINGS).is_file()
-
-
 def read_settings(folder: Path) -> dict[str, Any]:
     """What ``codec export --onnx`` wrote beside its graphs.
 

@@ -19,7 +19,8 @@ from codec.audio.io import Resampler
 from codec.audio.samples import as_batch
 from codec.engine import Engine, Point
 from codec.errors import CodecError
-from codec.tokens import check_codes, model_samples
+from codec.token_checks import check_codes
+from codec.tokens import model_samples
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -97,27 +97,17 @@ def in_order(
 
 
 def _workers() -> ThreadPoolExecutor:
-    import torch
+    from quantizers.threads import lone_threads
 
     count = at_once()
     with _lock:
         if count not in _pools:
-            usual, met = torch.get_num_threads(), threading.Barrier(count)
-            pool = ThreadPoolExecutor(count, "codec-window")
-            for _ in pool.map(_start, [met] * count):
-                pass
-            torch.set_num_threads(usual)  # a worker's choice is also that of threads which come later
-            _pools[count] = pool
+            _pools[count] = lone_threads(count, "codec-window", _mark)
         return _pools[count]
 
 
-def _start(met: threading.Barrier) -> None:
-    import torch
-
+def _mark() -> None:
     _here.is_worker = True
-    torch.set_num_threads(1)
-    torch.get_num_threads()  # settles it for this thread: torch does so where a thread first needs to know
-    met.wait()  # so that every worker gets one of these
 
 
 def _forget() -> None:

@@ -70,10 +70,15 @@ class Tokens:
         object.__setattr__(self, "codes", as_codes(self.codes))
         object.__setattr__(self, "lengths", _at_home(as_codes(self.lengths, "lengths")))
         object.__setattr__(self, "sample_rate", as_sample_rate(self.sample_rate))
+        object.__setattr__(self, "codebook_sizes", tuple(map(int, self.codebook_sizes)))
         if self.codes.ndim != 3 or self.codes.shape[1] != len(self.codebook_sizes):
             raise CodecError(f"codes of shape {tuple(self.codes.shape)} do not have {len(self.codebook_sizes)} streams")
         if self.lengths.shape != self.codes.shape[:1]:
             raise CodecError(f"{len(self.codes)} items but {len(self.lengths)} lengths")
+        if self.counts is not None:
+            object.__setattr__(self, "counts", _at_home(as_codes(self.counts, "counts")))
+            if self.counts.shape != self.lengths.shape:
+                raise CodecError(f"{len(self.codes)} items but {len(self.counts)} counts of frames")
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -129,10 +134,12 @@ class Tokens:
     @property
     def frames(self) -> Tensor:
         """``(B,)`` number of frames that each item really has."""
+        return given(np.array([self._frames_of(index) for index in range(len(self))], np.int64))
+
+    def _frames_of(self, index: int) -> int:
         if self.counts is not None:
-            return self.counts
-        counts = [count_frames(int(n), self.sample_rate, self.frame_rate, self.model_rate) for n in self.lengths]
-        return given(np.array(counts, np.int64))
+            return int(self.counts[index])
+        return count_frames(int(self.lengths[index]), self.sample_rate, self.frame_rate, self.model_rate)
 
     @property
     def mask(self) -> Tensor:
@@ -162,7 +169,7 @@ class Tokens:
         if not -len(self) <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
         index %= len(self)
-        frames = int(self.frames[index])
+        frames = self._frames_of(index)
         one = slice(index, index + 1)
         counts = None if self.counts is None else self.counts[one]
         cut = self.cut and replace(self.cut, whole=self.cut.whole.item(index))
@@ -232,7 +239,7 @@ class Tokens:
     def _length(self, frames: int, samples: int) -> int:
         """So many samples, or as near to that as so many frames allow."""
         most = math.floor(frames * self._samples_per_frame)
-        least = math.floor((frames - 1) * self._samples_per_frame) + 1
+        least = math.floor((frames - 1) * self._samples_per_frame) + 1 if self.counts is None else 0
         return max(0, min(most, max(least, samples))) if frames else 0
 
     @staticmethod
@@ -330,51 +337,16 @@ def _joined(items: Sequence[Tokens]) -> Tokens:
     items = [item for item in items if item.codes.shape[2]] or items[:1]
     first = items[0]
     codes = np.concatenate([as_array(item.codes[0]) for item in items], axis=1)
-    before = codes.shape[1] - items[-1].codes.shape[2]
-    samples = math.floor(before * first._samples_per_frame) + int(items[-1].lengths[0])
+    ends = np.cumsum([item.codes.shape[2] for item in items])
+    # Where a model makes more frames than the length needs, the last items may have no sound.
+    last = max((index for index, item in enumerate(items) if int(item.lengths[0])), default=0)
+    before = int(ends[last]) - items[last].codes.shape[2]
+    samples = math.floor(before * first._samples_per_frame) + int(items[last].lengths[0])
     return batch(first, [like(codes, first.codes)], [first._length(codes.shape[1], samples)])
 
 
 def _at_home(lengths: Tensor) -> Tensor:
     return lengths.cpu() if is_tensor(lengths) else lengths
-
-
-def check_tokens(tokens: Tokens, spec: TokenSpec) -> None:
-    """Refuses tokens that a model with the same fingerprint would not have made.
-
-    Args:
-        tokens: of all streams, or of the first ones.
-        spec: of the model's tokens at their rate and vocabulary.
-
-    Raises:
-        CodecError: other codebooks, another sample rate of the model, too few frames, or codes outside their codebooks.
-    """
-    if tokens.codebook_sizes != spec.codebook_sizes[: len(tokens.codebook_sizes)]:
-        raise CodecError(f"codebooks {tokens.codebook_sizes} are not this model's {spec.codebook_sizes}")
-    if tokens.model_rate != spec.model_rate:
-        raise CodecError(f"model_rate {tokens.model_rate} is not this model's: {spec.model_rate}")
-    if tokens.codes.shape[2] < int(tokens.frames.max() if len(tokens.codes) else 0):
-        raise CodecError("fewer frames than the declared length needs")
-    check_codes(tokens.codes, tokens.codebook_sizes)
-
-
-def check_codes(codes: Tensor | np.ndarray, codebook_sizes: Sequence[int]) -> None:
-    """Refuses codes that no codebook has.
-
-    Args:
-        codes: ``(B, S, N)`` int64.
-        codebook_sizes: of at least S streams.
-
-    Raises:
-        CodecError: another shape, or codes outside their codebooks.
-    """
-    if codes.ndim != 3 or not 1 <= codes.shape[1] <= len(codebook_sizes):
-        raise CodecError(
-            f"codes of shape {tuple(codes.shape)}: (batch, up to {len(codebook_sizes)} streams, frames) is expected"
-        )
-    streams = [(codes[:, stream], codebook_sizes[stream]) for stream in range(codes.shape[1])]
-    if any(((stream < 0) | (stream >= size)).any() for stream, size in streams):
-        raise CodecError("codes lie outside their codebooks")
 
 
 def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: int | None = None) -> int:

@@ -26,7 +26,8 @@ def codewords(networks: CodecNetworks, tokens: Tokens, frames_per_token: int, st
     import torch
 
     check_stream(tokens, stream)
-    semantic, acoustic = networks.codes_to_values(tokens.codes, frames_per_token, tokens.codebook_sizes[0])
+    with torch.no_grad():
+        semantic, acoustic = networks.codes_to_values(tokens.codes, frames_per_token, tokens.codebook_sizes[0])
     named = {"semantic": semantic, "acoustic": acoustic}
     parts = [part for name, part in named.items() if part is not None and stream in (name, "both")]
     chosen = torch.cat(parts, dim=-1).to(tokens.codes.device)
@@ -42,6 +43,10 @@ def read_in_context(networks: CodecNetworks, reader: TokenReader, tokens: Tokens
         tokens: a batch.
         frames_per_token: frames of 50 Hz in a token.
     """
-    semantic, acoustic = networks.codes_to_values(tokens.codes[:, :READ_STREAMS], frames_per_token, tokens.codebook_sizes[0])
-    vectors: Tensor = reader.read(semantic, tokens.mask.to(semantic.device), frames_per_token, acoustic)
+    import torch
+
+    vocab = tokens.codebook_sizes[0]
+    with torch.no_grad():
+        semantic, acoustic = networks.codes_to_values(tokens.codes[:, :READ_STREAMS], frames_per_token, vocab)
+        vectors: Tensor = reader.read(semantic, tokens.mask.to(semantic.device), frames_per_token, acoustic)
     return vectors.to(tokens.codes.device)

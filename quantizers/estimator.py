@@ -16,7 +16,7 @@ from quantizers.collective import reduce_sum
 from quantizers.kmeans import checked_weights, kmeans
 from quantizers.nearest import nearest
 from quantizers.points import AnyPoints, Points, prepared
-from quantizers.seeding import Init, count_for, first_centroids
+from quantizers.seeding import Init, beginning, count_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -266,9 +266,6 @@ class KMeans(Estimator):
         if self.backend not in BACKENDS:
             raise ValueError(f"backend {self.backend!r} is not one of semcodec, {', '.join(BACKENDS)}")
         count_for(source, self.n_clusters)
-        if isinstance(self.init, str):
-            first = first_centroids(source, self.n_clusters, self.init, np.random.default_rng(seed))
-        else:
-            first = torch.as_tensor(self.init).float()
+        first = beginning(source, self.n_clusters, self.init, np.random.default_rng(seed), self.spherical)
         everything = torch.cat([piece.cpu() for piece in source.chunks()])
         return BACKENDS[self.backend](everything, first, self.max_iter, self.spherical)

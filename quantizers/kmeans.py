@@ -21,7 +21,7 @@ from quantizers.bounds import BoundedSearch
 from quantizers.clustering import Clustering, Iteration
 from quantizers.collective import distinct, gather_rows, reduce_sum, world
 from quantizers.points import AnyPoints, Points, prepared
-from quantizers.seeding import Init, count_for, first_centroids
+from quantizers.seeding import Init, beginning, count_for
 from quantizers.usage import entropy_of
 
 POINTS_PER_CENTROID = 39
@@ -98,15 +98,7 @@ def _start(
     fresh = Clustering(torch.empty(k, source.dim), [], total, seed, spherical, first)
     if checkpoint is not None and _exists(Path(checkpoint)):
         return Clustering.resume(Path(checkpoint), fresh)
-    if isinstance(init, str):
-        centroids = first_centroids(source, k, init, np.random.default_rng(seed))
-    else:
-        centroids = torch.as_tensor(init).float().clone()
-    if centroids.shape != (k, source.dim):
-        raise ValueError(f"centroids of shape {tuple(centroids.shape)} where {(k, source.dim)} are needed")
-    if not torch.isfinite(centroids).all():
-        raise ValueError("first centroids hold NaN or infinite values")
-    return replace(fresh, centroids=_directions(centroids, spherical))
+    return replace(fresh, centroids=beginning(source, k, init, np.random.default_rng(seed), spherical))
 
 
 def _exists(checkpoint: Path) -> bool:

@@ -13,7 +13,7 @@ from quantizers.estimator import Estimator, Random, Weights, arrays_of, seed_of
 from quantizers.kmeans import checked_weights
 from quantizers.nearest import nearest
 from quantizers.points import AnyPoints, Points, prepared
-from quantizers.seeding import Init, first_centroids
+from quantizers.seeding import Init, beginning
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -100,12 +100,7 @@ class MiniBatchKMeans(Estimator):
     def _begin(self, source: Points) -> None:
         self._rng = np.random.default_rng(seed_of(self.random_state))
         self._sizes = torch.zeros(self.n_clusters, dtype=torch.float64)
-        if isinstance(self.init, str):
-            first = first_centroids(source, self.n_clusters, self.init, self._rng)
-        else:
-            first = torch.as_tensor(self.init).float().clone()
-        if first.shape != (self.n_clusters, source.dim):
-            raise ValueError(f"centroids of shape {tuple(first.shape)} where {(self.n_clusters, source.dim)} are needed")
+        first = beginning(source, self.n_clusters, self.init, self._rng, self.spherical)
         self.cluster_centers_, self.n_features_in_ = first.numpy(), source.dim
 
     def _batches(self, source: Points, weights: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:

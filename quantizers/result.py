@@ -14,8 +14,8 @@ class Quantized:
     """Quantised frames.
 
     Attributes:
-        values: ``(B, T, D)`` code vectors; gradients pass straight through to the input while training.
-        codes: ``(B, T)`` int64.
+        values: ``(B, T, D)`` code vectors, without gradients.
+        codes: ``(B, T)`` int64; of a residual quantiser ``(B, S, T)``.
     """
 
     values: Tensor

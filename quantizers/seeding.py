@@ -23,6 +23,22 @@ OVERSAMPLING = 2
 SAMPLE_PER_CLUSTER = 16
 
 
+def beginning(
+    points: Points, k: int, init: Init | np.ndarray | Tensor, rng: np.random.Generator, spherical: bool = False
+) -> Tensor:
+    """``(k, D)`` first centroids by a method, or those that are given, checked; of length 1 where directions are clustered.
+
+    Raises:
+        ValueError: fewer points than clusters, an unknown method, or centroids of another shape or that are not finite.
+    """
+    centroids = first_centroids(points, k, init, rng) if isinstance(init, str) else torch.as_tensor(init).float().clone()
+    if centroids.shape != (k, points.dim):
+        raise ValueError(f"centroids of shape {tuple(centroids.shape)} where {(k, points.dim)} are needed")
+    if not torch.isfinite(centroids).all():
+        raise ValueError("first centroids hold NaN or infinite values")
+    return torch.nn.functional.normalize(centroids, dim=1) if spherical else centroids
+
+
 def first_centroids(points: Points, k: int, init: Init, rng: np.random.Generator) -> Tensor:
     """``(k, D)`` first centroids, the same on every rank.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,8 +24,31 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
 
 def each_in_thread(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`in_threads`, result by result as they are done: a progress bar goes around this, not around the items."""
-    with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with lone_threads(torch.get_num_threads()) as pool:
         yield from pool.map(function, items)
+
+
+def lone_threads(count: int, name: str = "", begin: Callable[[], object] = lambda: None) -> ThreadPoolExecutor:
+    """So many threads, in each of which torch has one alone; other threads, also later ones, keep what they have.
+
+    Args:
+        count: of threads.
+        name: theirs.
+        begin: called in each of them.
+    """
+    usual, met = torch.get_num_threads(), threading.Barrier(count)
+    pool = ThreadPoolExecutor(count, name)
+
+    def start(_: int) -> None:
+        begin()
+        torch.set_num_threads(1)
+        torch.get_num_threads()  # settles it for this thread: torch does so where a thread first needs to know
+        met.wait()  # so that every thread gets one of these
+
+    for _ in pool.map(start, range(count)):
+        pass
+    torch.set_num_threads(usual)  # a thread's choice is also that of threads which come later
+    return pool
 
 
 @contextmanager

@@ -250,7 +250,7 @@ class EntropyStage(Config):
 
 
 class ReaderStage(Config):
-    """The reader of semantic tokens, for probes and search.
+    """The reader of tokens, for probes and search.
 
     Attributes:
         sizes: of the network.

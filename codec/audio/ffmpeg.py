@@ -60,6 +60,9 @@ class FfmpegDecoder:
         self._complaints: list[str] = []
         self._seconds: float | None = None
         self._streams = 0
+        window = Window(handle)
+        self._longest = window.size
+        pieces, self._told = _pieces(window)  # before there is a process that nobody would end
         named = NAMED.get(Path(name).suffix.lower())
         source = [*(["-f", named] if named else []), "-protocol_whitelist", "pipe", "-format_whitelist", ",".join(DEMUXERS)]
         command = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", *source, "-i", "pipe:0"]
@@ -71,9 +74,6 @@ class FfmpegDecoder:
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._output = self._process.stdout
-        window = Window(handle)
-        self._longest = window.size
-        pieces, self._told = _pieces(window)
         # Pipes that nobody empties fill up: one thread feeds it, one listens to what it says.
         self._threads = [
             threading.Thread(target=_feed, args=(Spliced(handle, pieces), self._process.stdin), daemon=True),

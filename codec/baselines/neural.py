@@ -19,8 +19,9 @@ from codec.baselines.weights import find_weights, require_weights
 from codec.errors import CodecError, ModelError
 from codec.limits import as_sample_rate
 from codec.provenance import sha256_of
+from codec.token_checks import check_tokens, require_tokens
 from codec.token_spec import TokenSpec
-from codec.tokens import Tokens, batch, check_tokens, count_frames, model_samples, no_tokens
+from codec.tokens import Tokens, batch, count_frames, model_samples, no_tokens
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 SEED = 0
@@ -204,6 +205,7 @@ class NeuralCodec:
             ModelError: another model made them.
             CodecError: other codebooks, too few frames, or codes outside their codebooks.
         """
+        require_tokens(tokens)
         if tokens.model != self.fingerprint:
             made_by = tokens.model or "unknown"
             raise ModelError(f"these tokens were made by model {made_by}, not by {self.fingerprint} ({self.name})")

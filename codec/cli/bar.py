@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -86,16 +85,7 @@ def seconds_of_audio(file: str) -> float | None:
 
 
 def seconds_of_tokens(file: str) -> float | None:
-    """As a container's first and last bytes have it; None where they are none of ours. All channels take part of the time."""
-    from codec.container.header import Header
-    from codec.container.reader import TRAILER
-    from codec.errors import ContainerError
+    """As a container declares it; None where it is none. All channels take part of the time."""
+    from codec.container.length import declared_seconds
 
-    try:
-        with open(file, "rb") as handle:
-            header = Header.read(handle)
-            handle.seek(-TRAILER.size, os.SEEK_END)
-            _, _, samples = TRAILER.unpack(handle.read(TRAILER.size))
-    except (ContainerError, OSError):
-        return None
-    return float(samples) / header.sample_rate if samples < 1 << 48 else None
+    return declared_seconds(file)

@@ -18,8 +18,9 @@ from codec.cli.bar import AudioBar, lengths, seconds_of_audio, seconds_of_tokens
 from codec.cli.options import DecodeOptions, EncodeOptions
 from codec.cli.plan import DECODED, Job, names_folder, plan
 from codec.cli.resume import Settings, decoded, encoded, is_container, left_to_do
+from codec.container.arrays import Format, check_format
 from codec.errors import CodecError
-from codec.files import FileReport, Format, decode_file, encode_file
+from codec.files import FileReport, decode_file, encode_file
 from codec.hub import load_codec
 from codec.model import Codec
 from codec.protocol import SemanticCodec
@@ -29,9 +30,7 @@ from codec.threads import at_once, in_order
 def encode_all(inputs: list[str], output: str | None, options: EncodeOptions, overwrite: bool) -> int:
     """Runs ``codec encode``; how many files were not whole."""
     format, semantic_only, entropy = options.format, options.semantic_only, options.entropy
-    if format not in get_args(Format):
-        raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
-    _check_suffix(output, format)
+    _check_suffix(output, check_format(format))
     for name in filter(is_container, inputs):
         raise CodecError(f"{name}: is a .sct file, tokens already; codec decode turns it into sound")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
@@ -41,8 +40,10 @@ def encode_all(inputs: list[str], output: str | None, options: EncodeOptions, ov
     todo = left_to_do(jobs, overwrite, encoded(wanted))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        where = job.source, job.target
-        return encode_file(codec, *where, None, None, format, semantic_only, entropy, progress, options.strict)  # type: ignore[arg-type]
+        return encode_file(
+            codec, job.source, job.target, format=check_format(format), semantic_only=semantic_only, entropy=entropy,
+            progress=progress, strict=options.strict,
+        )  # fmt: skip
 
     return run(jobs, todo, work, _files_at_once(codec), options.json, "encoding", seconds_of_audio)
 
@@ -52,11 +53,12 @@ def decode_all(inputs: list[str], output: str | None, options: DecodeOptions, ov
     jobs = plan(inputs, output, frozenset({".sct"}), DECODED)
     codec = load_codec(options.model, device=options.device, decoder=options.decoder)
     part = options.part
-    todo = left_to_do(jobs, overwrite, decoded(codec, options.sample_rate, part))
+    todo = left_to_do(jobs, overwrite, decoded(codec, options.sample_rate, part, options.quick))
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
-        where = job.source, job.target
-        return decode_file(codec, *where, options.sample_rate, options.conceal, progress, part, options.quick)
+        return decode_file(
+            codec, job.source, job.target, options.sample_rate, options.conceal, progress, part=part, quick=options.quick
+        )
 
     seconds = seconds_of_tokens if part is None else lambda _: None
     return run(jobs, todo, work, _files_at_once(codec), options.json, "decoding", seconds)

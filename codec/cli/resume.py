@@ -124,7 +124,7 @@ def encoded(wanted: Settings) -> Look:
     return look
 
 
-def decoded(model: SemanticCodec, sample_rate: int | None, part: Part | None) -> Look:
+def decoded(model: SemanticCodec, sample_rate: int | None, part: Part | None, quick: bool = False) -> Look:
     """Looks at audio files: those that say that they were decoded from these very tokens are done."""
 
     def look(job: Job) -> str:
@@ -137,7 +137,7 @@ def decoded(model: SemanticCodec, sample_rate: int | None, part: Part | None) ->
                 rate = Header.read(source).sample_rate if sample_rate is None else sample_rate
         except (OSError, soundfile.SoundFileError, CodecError):
             return "is there already"
-        if found == (provenance(job.source, model, part), rate) and found[0]:
+        if found == (provenance(job.source, model, part, quick), rate) and found[0]:
             return DONE
         return "is there already, and was not decoded from these tokens in this way"
 

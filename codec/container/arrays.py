@@ -8,16 +8,29 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from codec.atomic import atomic_write
+from codec.errors import CodecError
 from codec.outputs import CountingSink, is_special
 from codec.tokens import Tokens
 
+Format = Literal["sct", "npy", "jsonl"]
 TAIL_BYTES = 4096
 """Of a line of JSON, more than what follows its codes."""
+
+
+def check_format(format: str) -> Format:
+    """The name of a format of token files, once it is known to be one.
+
+    Raises:
+        CodecError: it is none.
+    """
+    if format not in get_args(Format):
+        raise CodecError(f"format {format!r} is not one of {', '.join(get_args(Format))}")
+    return cast(Format, format)
 
 
 def write_array(sink: CountingSink, codes: np.ndarray) -> None:

@@ -85,7 +85,7 @@ class ContainerWriter:
 
 
 def save(tokens: Tokens, path: str | os.PathLike[str], entropy: EntropyModel | None = None) -> None:
-    """Writes tokens to a ``.sct`` file; batch items become channels and must be equally long.
+    """Writes tokens to a ``.sct`` file; batch items become channels and must be equally long. Padding is not written.
 
     Args:
         tokens: what `Codec.encode` returns.
@@ -93,15 +93,19 @@ def save(tokens: Tokens, path: str | os.PathLike[str], entropy: EntropyModel | N
         entropy: tables for entropy coding, `Codec.entropy`; default: codes of fixed length.
 
     Raises:
-        ContainerError: items of different length, or more than 64.
+        ContainerError: items of different length, more than 64, or fewer frames than the length needs.
     """
-    if len(set(tokens.lengths.tolist())) != 1:
+    counts = set(tokens.frames.tolist())
+    if len(set(tokens.lengths.tolist())) != 1 or len(counts) != 1:
         raise ContainerError("items of a container are channels and must have one length; save each with tokens.item(i)")
+    frames = counts.pop()
+    if tokens.codes.shape[2] < frames:
+        raise ContainerError(f"{tokens.codes.shape[2]} frames, fewer than the {frames} that the length needs")
     from codec.atomic import atomic_write
 
     with atomic_write(Path(path)) as target:
         writer = ContainerWriter(target, Header.of(tokens, entropy.id if entropy else None), entropy)
-        writer.push(tokens.codes)
+        writer.push(tokens.codes[:, :, :frames])
         writer.close(int(tokens.lengths[0]))
 
 
@@ -132,7 +136,7 @@ def read(
     except OSError as error:
         raise ContainerError(f"{os.fspath(path)}: {error.strerror or error}") from error
     except ContainerError as error:
-        raise ContainerError(f"{os.fspath(path)}: {error}") from error
+        raise type(error)(f"{os.fspath(path)}: {error}") from error
 
 
 def _tokens(reader: ContainerReader, part: Part) -> Tokens:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -96,8 +97,8 @@ class Header:
 
     def pack(self) -> bytes:
         """The header's bytes, CRC included."""
-        model = bytes.fromhex(self.model)
-        if len(model) != 8 or not 1 <= self.channels <= MAX_CHANNELS:
+        model = bytes.fromhex(self.model) if re.fullmatch("[0-9a-f]{16}", self.model) else b""
+        if not model or not 1 <= self.channels <= MAX_CHANNELS:
             raise ContainerError(f"cannot write {self.channels} channels of model {self.model!r}")
         other = self.model_rate != USUAL_RATE
         body = _FIXED.pack(

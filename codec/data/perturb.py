@@ -51,14 +51,15 @@ def perturb(
         ):
             wave = corpus.wave(entry)
             for _ in range(copies[entry.clip.domain]):
-                speed = math.exp(rng.uniform(math.log(SPEED_RANGE[0]), math.log(SPEED_RANGE[1])))
+                speed = round(math.exp(rng.uniform(math.log(SPEED_RANGE[0]), math.log(SPEED_RANGE[1]))), 4)
+                speed = 1.0001 if speed == 1 else speed  # which is what originals have
                 copy = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE)
                 if rerecorded and rng.random() < rerecorded:
                     copy = rerecord(copy, rng)
                 if disturbed and rng.random() < disturbed:
                     copy = disturb(copy, corpus.wave(others[rng.integers(len(others))]), rng)
                 audio.write(np.round(np.clip(copy, -1, 1) * 32767).astype("<i2").tobytes())
-                grown.append(dataclasses.replace(entry, start=position, samples=len(copy), speed=round(speed, 4)))
+                grown.append(dataclasses.replace(entry, start=position, samples=len(copy), speed=speed))
                 position += len(copy)
     manifest = Path(corpus.folder / "clips.jsonl")
     staged = manifest.with_suffix(".new")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto
 
+from codec.errors import ModelError
 from codec.export.graph import TYPES, Graph, Value
 
 NUMPY = {"F16": "float16", "F32": "float32"}
@@ -59,6 +60,9 @@ class Beside(Storage):
 
     Args:
         path: of the file.
+
+    Raises:
+        ModelError: weights of a type that graphs cannot refer to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,6 +72,8 @@ class Beside(Storage):
             size = int.from_bytes(handle.read(8), "little")
             self._tensors = json.loads(handle.read(size))
         self._start = 8 + size
+        if others := {told["dtype"] for told in self._tensors.values() if "dtype" in told} - set(NUMPY):
+            raise ModelError(f"{path}: weights of type {', '.join(sorted(others))}; graphs refer to {' and '.join(NUMPY)} only")
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._tensors[name]["shape"])

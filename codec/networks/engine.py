@@ -91,7 +91,8 @@ class TorchEngine(Engine):
         return self._through(lambda codes: self._networks.codes_to_drawing(codes, frames_per_token, vocab), windows)
 
     def sound(self, drawing: Any, state: Any, left: int, start: int, stop: int) -> tuple[np.ndarray, Any]:
-        wave, state = self._networks.sound(drawing, state, left, start, stop)
+        with torch.no_grad():
+            wave, state = self._networks.sound(drawing, state, left, start, stop)
         return wave.clamp(-1, 1).cpu().numpy(), state
 
     def _through(self, network: Callable[[Tensor], Tensor], arrays: Sequence[np.ndarray]) -> list[Tensor]:
@@ -100,6 +101,7 @@ class TorchEngine(Engine):
         On a CPU it sees item by item: kernels round differently for other batch sizes, a rounding can flip a token, and there
         is no speed in batching windows of this length there. Elsewhere it sees all windows of one shape together.
         """
+        network = torch.no_grad()(network)  # in every thread that runs it
         windows = [sent(array, self._device) for array in arrays]
         if windows[0].device.type == "cpu":
             items = side_by_side(network, [item for window in windows for item in torch.split(window, 1)])

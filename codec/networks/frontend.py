@@ -1,4 +1,4 @@
-"""What the acoustic encoder hears: an envelope, a correlogram for the pitch, and where tones are.
+"""What acoustic tokens are made from: an envelope, a correlogram for the pitch, and where tones are.
 
 All are made from windows around the middle of every hop of 10 ms, so that features of a window are those of the whole.
 """

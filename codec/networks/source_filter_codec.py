@@ -75,7 +75,7 @@ class Drawing(NamedTuple):
 
 
 class SourceFilterNetworks(CodecNetworks):
-    """Front ends, semantic encoder, k-means codebooks, pitch tracker, acoustic encoder and quantiser, decoder, vocoder.
+    """Front ends, semantic encoder, k-means codebooks, pitch tracker, transform and acoustic quantiser, decoder, vocoder.
 
     Args:
         config: sizes.

@@ -32,8 +32,9 @@ from codec.semanticodec.frontend import (
 from codec.semanticodec.published import EXACT, PublishedFiles
 from codec.semanticodec.streaming import WholeDecoder, WholeEncoder
 from codec.streaming import WHOLE, Grid
+from codec.token_checks import check_tokens, require_tokens
 from codec.token_spec import TokenSpec
-from codec.tokens import Tokens, batch, check_tokens, model_samples, no_tokens
+from codec.tokens import Tokens, batch, model_samples, no_tokens
 
 if TYPE_CHECKING:
     from codec.container.entropy import EntropyModel
@@ -269,6 +270,7 @@ class OfficialCodec:
             ModelError: another model made them.
             CodecError: unknown rate or vocabulary, or codes outside their codebooks.
         """
+        require_tokens(tokens)
         rate = round(2 * tokens.frame_rate)
         self.stack_of(rate)
         made_by = self._fingerprint(rate)

@@ -167,7 +167,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
                         watch = Watch(limits, deadline)
                         report = await _in_thread(partial(work, str(folder / "body"), str(folder / name), progress=watch))
                 except (CodecError, OSError) as error:
-                    raise _explained(error, app.state.workspace.path) from error
+                    raise _explained(error, app.state.workspace.path, model.folder) from error
             metrics.audio.labels(request.url.path).inc(watch.seconds)
             return _Answer(
                 folder / name, stack.pop_all(), limits.timeout,
@@ -251,12 +251,13 @@ def _no_room() -> RefusedError:
     return RefusedError(503, "no room on this server; try again later")
 
 
-def _explained(error: CodecError | OSError, folder: Path) -> Exception:
+def _explained(error: CodecError | OSError, folder: Path, weights: Path | None) -> Exception:
     """What a client is told: not where this server keeps its files, and not to mend a request that only lacks room here."""
     cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
         return _no_room()
-    return CodecError(re.sub(rf"{re.escape(str(folder))}(/\w+/)?", "", str(error)))
+    told = re.sub(rf"{re.escape(str(folder))}(/\w+/)?", "", str(error))
+    return CodecError(told if weights is None else told.replace(str(weights), "this server's model"))
 
 
 def _warnings(report: FileReport) -> dict[str, str] | None:

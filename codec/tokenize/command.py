@@ -19,6 +19,7 @@ from rich.progress import Progress as Bar
 from codec.arrays import has_torch
 from codec.audio.folders import PassedOver, passed_over
 from codec.audio.io import AUDIO_SUFFIXES
+from codec.bundled import BUNDLED, folder_of
 from codec.data.recordings import read_source
 from codec.data.recordings.cells import need_pyarrow
 from codec.data.recordings.places import FilePlace
@@ -103,7 +104,7 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
     plan = Plan(settings, rows, root)
     prepare(options.output, plan, options.source)
     # Workers may have another working folder.
-    named = os.path.abspath(options.model) if Path(options.model).exists() else options.model
+    named = options.model if folder_of(options.model) in BUNDLED.values() else os.path.abspath(options.model)
     setup = Setup(os.path.abspath(options.output), root, named, settings)
     manifest = finish(options.output, plan, setup, _executor(options, setup), options.retry_failed, progress)
     if options.source.is_dir():

@@ -16,10 +16,11 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from codec.errors import CodecError
 from codec.patterns import Layout, Pattern
+from codec.provenance import sha256_of
 from codec.tokenize.run import MANIFEST
 from codec.tokenize.shard_files import SUFFIXES, read_rows
 from codec.tokenize.token_row import TokenRow
-from codec.tokenize.work import SHARDS, file_hash
+from codec.tokenize.work import SHARDS
 
 Item = dict[str, Any]
 
@@ -50,13 +51,13 @@ class TokenShards:
             self._hashes = [
                 s["files"][path.name]["sha256"] for s, path in zip(self.manifest["shards"], self._files, strict=True)
             ]
+            self.codebook_sizes: tuple[int, ...] = tuple(map(int, self.manifest["codebook_sizes"]))
         except OSError as error:
             raise CodecError(f"{self.folder}: no finished token shards ({MANIFEST}: {error.strerror})") from error
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise CodecError(f"{self.folder / MANIFEST}: not a manifest ({type(error).__name__}: {error})") from error
         if any(path.suffix not in SUFFIXES.values() or path.parent != self.folder / SHARDS for path in self._files):
             raise CodecError(f"{self.folder / MANIFEST}: names files that are no shards")
-        self.codebook_sizes: tuple[int, ...] = tuple(self.manifest["codebook_sizes"])
 
     @property
     def counts(self) -> Sequence[int]:
@@ -75,7 +76,7 @@ class TokenShards:
 @lru_cache(maxsize=4)  # neighbouring rows come from the same shard; one of 512 rows of a minute is a few megabytes
 def _checked_rows(path: Path, expected: str) -> list[TokenRow]:
     try:
-        found = file_hash(path)
+        found = sha256_of(path)
     except OSError as error:
         raise CodecError(f"{path}: {error.strerror}") from error
     if found != expected:
@@ -84,7 +85,8 @@ def _checked_rows(path: Path, expected: str) -> list[TokenRow]:
 
 
 class TokenDataset(Dataset[Item]):
-    """Every row by its number: for samplers, and corpora whose order may be anything.
+    """Every row by its number: for samplers. Four shards are kept, others are read anew, and whole: `TokenStream` gives a large
+    corpus in a random order many times faster.
 
     Args:
         folder: that ``codec tokenize`` has finished.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -16,6 +15,7 @@ from codec.data.recordings.rows import Row, one_line
 from codec.errors import CodecError
 from codec.hub import load_own
 from codec.model import Codec
+from codec.provenance import sha256_of
 from codec.threads import one_each
 from codec.tokenize.encode import BatchEncoder, Encoded
 from codec.tokenize.plan import Settings
@@ -147,7 +147,7 @@ def _make(setup: Setup, task: Task, device: str) -> Report:
     for name in settings.formats:
         path = output / SHARDS / f"{task.shard:06d}{SUFFIXES[name]}"
         write_rows(path, rows)
-        files[path.name] = (path.stat().st_size, file_hash(path))
+        files[path.name] = (path.stat().st_size, sha256_of(path))
     report = Report(
         task.shard,
         len(rows),
@@ -160,15 +160,6 @@ def _make(setup: Setup, task: Task, device: str) -> Report:
     with atomic_write(report_path(output, task.shard)) as handle:
         handle.write((json.dumps(asdict(report), indent=1) + "\n").encode())
     return report
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as handle:
-        digest = hashlib.sha256()
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _encode(model: Codec, setup: Setup, task: Task) -> tuple[dict[int, Encoded], dict[int, str]]:

@@ -134,7 +134,7 @@ class Shelf:
                 return load_codec(name, rate, vocab)
             self._models[name] = first
         kept = self._models[name]
-        return Codec(kept.engine, kept.name, kept.fingerprint, rate, vocab, kept.folder)
+        return Codec(kept.engine, kept.name, kept.fingerprint, rate, vocab, kept.folder, kept.decoder)
 
 
 def read_sound(data: bytes, name: str, shelf: Shelf) -> Sound:

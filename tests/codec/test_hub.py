@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from codec.bundled import DEFAULT
 from codec.errors import CodecError, ModelError
 from codec.hub import export, load, models
+from codec.model import Codec
 from tests.conftest import random_networks
 
 
@@ -21,6 +23,30 @@ def test_a_weights_file_can_be_named(tiny_folder: Path) -> None:
     assert load(tiny_folder / "model.safetensors", vocab=32).fingerprint == load(tiny_folder, vocab=32).fingerprint
     with pytest.raises(ModelError, match=r"other\.safetensors"):
         load(tiny_folder / "other.safetensors")
+
+
+def test_another_weights_file_has_a_decoder_of_its_own_and_the_same_tokens(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_folder / "config.json", tmp_path)
+    state = load_file(tiny_folder / "model.safetensors")
+    whole, other = load(tiny_folder, vocab=32), {**state, "vocoder.stem.weight": -state["vocoder.stem.weight"]}
+    save_file(other, tmp_path / "softer.safetensors")
+    softer = load(tmp_path / "softer.safetensors", vocab=32)
+    assert softer.fingerprint == whole.fingerprint
+    assert softer.version != whole.version == load(tiny_folder / "model.safetensors", vocab=32).version
+    save_file({**state, "semantic.head.weight": -state["semantic.head.weight"]}, tmp_path / "foreign.safetensors")
+    with pytest.raises(ModelError, match="makes tokens of its own"):
+        load(tmp_path / "foreign.safetensors", vocab=32)
+
+
+def test_networks_are_left_as_they_were() -> None:
+    """Whoever trains them goes on; what is encoded, decoded and embedded meanwhile computes no gradients."""
+    networks = random_networks().train().requires_grad_(True)
+    codec = Codec(networks, "in training", "0123456789abcdef", vocab=32)
+    tokens = codec.encode(torch.randn(1, 16_000) / 10, 16_000)
+    assert not codec.decode(tokens).requires_grad
+    assert not codec.embed(tokens).requires_grad
+    assert networks.training
+    assert all(parameter.requires_grad for parameter in networks.parameters())
 
 
 def test_default_is_bundled_and_small(shipped) -> None:

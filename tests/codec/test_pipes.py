@@ -11,8 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codec import files
 from codec.audio.pcm import PcmFormat, pcm_blocks, read_wav_header
 from codec.container.bitstream import ContainerReader
+from codec.container.header import Header
+from codec.container.length import declared_seconds, longest_seconds
 from codec.errors import AudioError, CodecError, ContainerError
 from codec.files import decode_file, encode_file
 from codec.model import Codec
@@ -170,3 +173,22 @@ def test_a_stream_that_breaks_off_gives_all_its_frames(tiny: Codec, low_latency:
     assert lengths == sorted(lengths)
     assert lengths[-1] >= 100 - (14 + 7) * 8 / (18 if not low_latency else 18 + 24)
     assert lengths[0] <= 22 * 8 / 18
+
+
+def test_a_file_that_would_not_fit_into_a_wav_is_told(tiny: Codec, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told by the file's end, however small entropy coding made it; through a pipe, once it is too much."""
+    (tmp_path / "x.wav").write_bytes(wav(noise(2, 16_000), 16_000))
+    encode_file(tiny, str(tmp_path / "x.wav"), str(tmp_path / "x.sct"))
+    with (tmp_path / "x.sct").open("rb") as handle:
+        header = Header.read(handle)
+    assert longest_seconds(str(tmp_path / "x.sct"), header) >= 2
+    assert declared_seconds(str(tmp_path / "x.sct")) == 2
+    monkeypatch.setattr(files, "WAV_BYTES", 50_000)
+    decode_file(tiny, str(tmp_path / "x.sct"), str(tmp_path / "large.wav"))
+    assert soundfile.info(tmp_path / "large.wav").format == "RF64"
+    monkeypatch.setattr(files, "standard_input", lambda: (tmp_path / "x.sct").open("rb"))
+    with pytest.raises(CodecError, match="4 GB"):
+        decode_file(tiny, "-", str(tmp_path / "piped.wav"))
+    assert not (tmp_path / "piped.wav").exists()
+    with pytest.raises(CodecError, match="bogus"):
+        encode_file(tiny, str(tmp_path / "x.wav"), str(tmp_path / "y.xyz"), format="bogus")  # type: ignore[arg-type]

@@ -132,3 +132,21 @@ def test_layouts_have_the_shapes_that_their_names_say() -> None:
     }.items():
         assert tokens.arrange(layout).shape == shape
         assert tokens.item(1).arrange(layout).numel() == 4 * (13 + 3 * (layout == "delayed"))
+
+
+def test_slices_of_models_that_make_more_frames_join_to_the_whole() -> None:
+    """As the published SemantiCodec does: the last frames are behind the end of the sound."""
+    tokens = replace(batch([16_000]), codes=torch.zeros(1, 4, 32, dtype=torch.int64), counts=torch.tensor([32]))
+    assert tokens.slice(0).lengths.tolist() == [16_000]
+    for border in (0.4, 1.0, 1.2):
+        parts = [tokens.slice(0, border), tokens.slice(border)]
+        assert Tokens.cat(parts, dim=2) == tokens
+
+
+def test_what_is_given_is_put_right_or_refused() -> None:
+    tokens = batch([19_200, 8_000])
+    assert replace(tokens, codebook_sizes=list(tokens.codebook_sizes)) == tokens  # type: ignore[arg-type]
+    with pytest.raises(CodecError, match="counts"):
+        replace(tokens, counts=torch.tensor([1]))
+    with pytest.raises(CodecError, match="no integers"):
+        replace(tokens, counts=torch.tensor([1.0, 2.0]))

@@ -74,3 +74,13 @@ def test_unusable_batches_are_refused() -> None:
 def test_a_value_that_stays_is_a_plateau() -> None:
     plateau = Plateau(rate=0.5, tolerance=0.1, patience=3)
     assert [plateau.reached(value) for value in (1.0, 0.5, 0.7, 0.7, 0.7)] == [False, False, False, False, True]
+
+
+def test_given_centres_are_made_ready() -> None:
+    """As of `KMeans`: of length 1 where directions are clustered, and numbers."""
+    start = np.zeros((2, 5), np.float32)
+    start[0, 0], start[1, 1] = 100, 1
+    fitted = MiniBatchKMeans(2, spherical=True, init=start, max_iter=1).fit(blobs())
+    np.testing.assert_allclose(np.linalg.norm(fitted.cluster_centers_, axis=1), 1, rtol=1e-5)
+    with pytest.raises(ValueError, match="NaN"):
+        MiniBatchKMeans(2, init=np.full((2, 5), np.nan)).fit(blobs())

@@ -50,3 +50,18 @@ def test_nearest_codewords_do_not_depend_on_threads() -> None:
     assert torch.equal(several[0], one[0])
     torch.testing.assert_close(several[1], one[1])
     torch.testing.assert_close(one[1], torch.cdist(points, codebook).square().amin(1), rtol=1e-3, atol=1e-3)
+
+
+def test_threads_that_come_later_are_not_lonely() -> None:
+    """A worker's choice would else be theirs, too."""
+    before = torch.get_num_threads()
+    seen: list[int] = []
+    try:
+        torch.set_num_threads(3)
+        in_threads(abs, range(4))
+        later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        later.start()
+        later.join()
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [3]

@@ -1,1 +1,1 @@
-"""Training of the reader of semantic tokens: the same words by other voices shall be read alike."""
+"""Training of the reader of tokens: the same words by other voices shall be read alike."""

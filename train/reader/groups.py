@@ -49,14 +49,15 @@ def spoken(config: TrainConfig, model: Codec) -> dict[Phrase, list[Codes]]:
     """Has synthesisers say phrases and the texts of recordings, and keeps their tokens below ``ROOT/reader_speech``.
 
     Raises:
-        CodecError: a synthesiser or what its texts need is missing, or the folder holds tokens of another model.
+        CodecError: a synthesiser or what its texts need is missing, or the folder holds tokens of another model or phrases.
     """
     stage, folder = config.reader, config.folder("reader_speech")
     entries = Corpus(config.folder("corpus")).select("train")
-    claim(folder, {"model": model.fingerprint, "seed": config.seed, "phrases": stage.phrases, "voices": stage.voices})
     library = {language: texts.load(config.folder("packages"), language) for language in LANGUAGES}
     wanted = list(islice(phrases(library, config.seed), stage.phrases))
     jobs = [(phrase, stage.voices) for phrase in wanted] + [(phrase, RECORDED_VOICES) for phrase in texts_of(entries)]
+    said = hashlib.sha256(repr([(phrase.text, phrase.language, count) for phrase, count in jobs]).encode()).hexdigest()[:16]
+    claim(folder, {"model": model.fingerprint, "seed": config.seed, "said": said})
     encode, found = encoder_of(model), defaultdict[Phrase, list[Codes]](list)
 
     def make(part: Sequence[tuple[Phrase, int]]) -> list[list[Codes]]:

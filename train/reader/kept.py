@@ -72,7 +72,7 @@ def _write(path: Path, groups: Sequence[Sequence[Codes]]) -> None:
         arrays[f"lengths{n}"] = np.array([codes[n].shape[1] for codes in clips], np.int32)
         arrays[f"codes{n}"] = np.concatenate([codes[n] for codes in clips], 1)
     with atomic_path(path) as staged, staged.open("wb") as handle:
-        np.savez(handle, allow_pickle=False, **arrays)
+        np.savez(handle, **arrays)  # type: ignore[arg-type]  # newer releases take a flag, too
 
 
 def read_part(path: Path) -> list[list[Codes]]:

@@ -14,8 +14,8 @@ from codec.errors import CodecError
 from train.reader.groups import is_held_out
 from train.reader.kept import Codes
 
-RECORDED = 60
-"""Frames of 50 Hz of a recording that are read at most, times two."""
+RECORDED = 120
+"""Frames of 50 Hz of a recording that are read at most."""
 SPEECH_SHARE = 0.5
 """Of recordings in a batch; music and sound share the rest."""
 Item = TypeVar("Item")
@@ -154,7 +154,7 @@ def _two(group: list[Codes], rng: np.random.Generator) -> list[Codes]:
 
 def _part(codes: Codes, stack: int, rng: np.random.Generator, whole: bool) -> np.ndarray:
     """The beginning of speech, since copies of it say the same; of other recordings any part, since they sound alike."""
-    row, most = codes[stack], 2 * RECORDED // stack
+    row, most = codes[stack], RECORDED // stack
     if whole:
         return row[:, :most]
     count = min(row.shape[1], int(rng.integers(max(2, most // 3), most + 1)))

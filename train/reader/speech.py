@@ -37,6 +37,10 @@ LONGEST_RECORDING = 5.0
 QUIET, MARGIN = 0.003, SAMPLE_RATE // 20
 """Below −50 dBFS a synthesiser is silent; 50 ms of that stay at both ends."""
 GAIN_DB, NOISE_DBFS, NOISY_SHARE = (-18.0, 0.0), (-70.0, -35.0), 0.4
+PATIENCE = 60
+"""Seconds that a synthesiser may take for a phrase."""
+NO_VOICE = b"voice does not exist"
+"""What espeak-ng says of a language that it does not have."""
 MISSING = "the reader's training needs espeak-ng and flite: apt-get install espeak-ng flite"
 
 
@@ -70,14 +74,14 @@ class Speaker:
     speed: int = 175
 
     def say(self, phrase: Phrase, file: Path) -> np.ndarray:
-        """``(samples,)`` float32 at 16 kHz, cut to the speech; nothing where the program says nothing.
+        """``(samples,)`` float32 at 16 kHz, cut to the speech; nothing where the program has no such language or says nothing.
 
         Args:
             phrase: what is said.
             file: to be written on the way.
 
         Raises:
-            CodecError: the program is missing.
+            CodecError: the program is missing, or fails.
         """
         if self.program == "flite":
             command = ["flite", "-voice", self.name, "-t", phrase.text, "-o", str(file)]
@@ -85,11 +89,15 @@ class Speaker:
             voice = ["-v", f"{phrase.language}+{self.name}", "-p", str(self.pitch), "-s", str(self.speed)]
             command = ["espeak-ng", *voice, "-w", str(file), "--", phrase.text]
         try:
-            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
         except FileNotFoundError as error:
             raise CodecError(MISSING) from error
-        if done.returncode:  # a language that it does not have
+        except subprocess.TimeoutExpired as error:
+            raise CodecError(f"{self.program}: not done with {phrase.text!r} after {PATIENCE} s") from error
+        if NO_VOICE in done.stderr:
             return np.zeros(0, np.float32)
+        if done.returncode:
+            raise CodecError(f"{self.program} failed at {phrase.text!r}: {done.stderr.decode(errors='replace').strip()[-200:]}")
         wave, rate = read_audio(file)
         mono = resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
         loud = np.flatnonzero(np.abs(mono) > QUIET)

@@ -7,13 +7,18 @@ beginning of the file, so that every number in it grows by its own length.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from codec.audio.formats.layout import Piece, Window
 
 MAX_INDEX_BYTES = 1 << 28
 _TYPES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _HOLDERS = (b"trak", b"mdia", b"minf", b"stbl")
+"""Boxes from the index down to the tables of places, one in the other."""
+_PLACES = {b"stco": ">u4", b"co64": ">u8"}
+"""Tables of places, and what their numbers are."""
 
 
 def is_mp4(head: bytes) -> bool:
@@ -58,19 +63,26 @@ def _boxes(window: Window) -> Iterator[tuple[bytes, int, int]]:
         position = end
 
 
-def _shift(index: bytearray, start: int, end: int, by: int) -> None:
-    """Adds to all places of samples between two places of the index."""
+def _shift(index: bytearray, start: int, end: int, by: int, holders: Sequence[bytes] = _HOLDERS) -> None:
+    """Adds to all places of samples between two places of the index.
+
+    Args:
+        index: changed in place.
+        start: of the boxes of one level.
+        end: of them.
+        by: what is added.
+        holders: names of the boxes that lead to the places, one a level; any other nesting is left alone.
+    """
     while start + 8 <= end:
         size, name = struct.unpack_from(">I4s", index, start)
         stop = start + size
         if size < 8 or stop > end:
             return
-        if name in _HOLDERS:
-            _shift(index, start + 8, stop, by)
-        elif name in (b"stco", b"co64") and size >= 16:
-            form, width = (">I", 4) if name == b"stco" else (">Q", 8)
-            count = min(struct.unpack_from(">I", index, start + 12)[0], (size - 16) // width)
-            for at in range(start + 16, start + 16 + count * width, width):
-                place = struct.unpack_from(form, index, at)[0] + by
-                struct.pack_into(form, index, at, place & (1 << 8 * width) - 1)
+        if holders and name == holders[0]:
+            _shift(index, start + 8, stop, by, holders[1:])
+        elif not holders and name in _PLACES and size >= 16:
+            form = np.dtype(_PLACES[name])
+            count = min(struct.unpack_from(">I", index, start + 12)[0], (size - 16) // form.itemsize)
+            places = np.frombuffer(index, form, count, start + 16)
+            places += form.type(by)  # wraps around where the file lies
         start = stop

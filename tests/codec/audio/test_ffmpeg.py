@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 import soundfile
 
 from codec.audio import ffmpeg
+from codec.audio.formats import mp4
 from codec.audio.io import AudioReader, read_audio
 from codec.cli.main import main
 from codec.data.recording import Recording
@@ -184,3 +186,30 @@ def test_an_index_at_the_end_of_a_long_file_is_found(tmp_path: Path) -> None:
         reader.skip(2_900_000)
         assert sum(map(len, reader.blocks())) == 100_000
         assert reader.missing == ()
+
+
+def test_an_index_of_boxes_in_boxes_is_no_way_in(tmp_path: Path) -> None:
+    """Three thousand levels deep: refused in one line, and no ffmpeg is left behind."""
+    box = b""
+    for _ in range(3000):
+        box = struct.pack(">I4s", 8 + len(box), b"trak") + box
+    data = struct.pack(">I4s", 12, b"ftyp") + b"M4A " + struct.pack(">I4s", 16, b"mdat") + bytes(8)
+    path = tmp_path / "deep.m4a"
+    path.write_bytes(data + struct.pack(">I4s", 8 + len(box), b"moov") + box)
+    with pytest.raises(AudioError):
+        read_audio(path)
+    running = [name.read_text() for name in Path("/proc").glob(f"{os.getpid()}/task/*/children")]
+    children = [Path(f"/proc/{child}/comm") for line in running for child in line.split()]
+    assert not [child for child in children if child.exists() and child.read_text().strip() == "ffmpeg"]
+
+
+@pytest.mark.parametrize(("name", "form"), [(b"stco", ">u4"), (b"co64", ">u8")])
+def test_places_in_an_index_move_with_it(name: bytes, form: str) -> None:
+    places = np.array([0, 7, 2**31, 2**32 - 1], form)
+    table = bytes(4) + struct.pack(">I", len(places)) + places.tobytes()
+    index = bytearray(struct.pack(">I4s", 8 + len(table), name) + table)
+    for holder in (b"stbl", b"minf", b"mdia", b"trak", b"moov"):
+        index[:0] = struct.pack(">I4s", 8 + len(index), holder)
+    mp4._shift(index, 8, len(index), 100)
+    wanted = [(int(place) + 100) % (1 << 8 * places.itemsize) for place in places]
+    assert np.frombuffer(index, form, len(places), len(index) - places.nbytes).tolist() == wanted

@@ -57,6 +57,7 @@ def test_a_part_is_not_mistaken_for_the_whole(run, file: Path, tmp_path: Path) -
     assert "already done" in run(*words, "--from", 1, "--to", 2)[2]
     assert "was not decoded from these tokens in this way" in run(*words)[2]
     assert run(*words, "--from", 1, "--to", 3)[0] == 2
+    assert "was not decoded from these tokens in this way" in run(*words, "--from", 1, "--to", 2, "--quick")[2]
 
 
 def test_cut_and_cat_give_back_the_whole(run, file: Path, tmp_path: Path) -> None:

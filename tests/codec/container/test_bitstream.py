@@ -3,6 +3,7 @@ import io
 import struct
 import tracemalloc
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -290,6 +291,26 @@ def test_save_and_read(tiny: Codec, tmp_path) -> None:
     assert torch.equal(back.codes, tokens.codes)
     assert torch.equal(tiny.decode(back), tiny.decode(tokens))
     assert [p.name for p in tmp_path.iterdir()] == ["x.sct"]
+
+
+def test_padding_is_not_written(tmp_path) -> None:
+    tokens = make_tokens(25)
+    longer = replace(tokens, codes=torch.nn.functional.pad(tokens.codes, (0, 75)))
+    save(longer, tmp_path / "x.sct")
+    assert read(tmp_path / "x.sct") == tokens
+    with pytest.raises(ContainerError, match="24 frames, fewer than the 25"):
+        save(replace(tokens, codes=tokens.codes[:, :, :24]), tmp_path / "x.sct")
+
+
+def test_a_model_that_is_no_fingerprint_is_refused(tmp_path) -> None:
+    with pytest.raises(ContainerError, match="my-model"):
+        save(replace(make_tokens(3), model="my-model"), tmp_path / "x.sct")
+
+
+def test_what_breaks_off_is_told_apart(tmp_path) -> None:
+    (tmp_path / "x.sct").write_bytes(to_bytes(make_tokens(300))[:-40])
+    with pytest.raises(TruncatedError, match=r"x\.sct"):
+        read(tmp_path / "x.sct")
 
 
 def test_save_refuses_items_of_different_length(tiny: Codec, tmp_path) -> None:

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 from codec.errors import CodecError
 from codec.patterns import OTHER_NAMES, Layout, batch_of, rows_of
 from codec.tokenize import Pattern, TokenDataset, TokenStream, collate
+from codec.tokenize.dataset import TokenShards
 from tests.codec.tokenize.conftest import write_noise
 
 LAYOUTS = (*get_args(Layout), *OTHER_NAMES)
@@ -127,6 +129,10 @@ def test_damage_and_unfinished_runs_are_told(tokens: Path, tmp_path: Path) -> No
     shard.write_bytes(data)
     with pytest.raises(CodecError, match=r"000003.parquet: damaged"):
         keys(TokenDataset(tokens))
+    whole = json.loads((tokens / "manifest.json").read_text())
+    (tokens / "manifest.json").write_text(json.dumps({key: whole[key] for key in whole if key != "codebook_sizes"}))
+    with pytest.raises(CodecError, match="codebook_sizes"):
+        TokenShards(tokens)
     (tokens / "manifest.json").write_text('{"shards": [{"rows": 1, "files": {"../../x.parquet": {"sha256": ""}}}]}')
     with pytest.raises(CodecError, match="manifest"):
         TokenDataset(tokens)

@@ -2,6 +2,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -205,3 +206,13 @@ def test_threads_are_given_back(run: Callable, mixed: Path, tmp_path: Path) -> N
     run(mixed, tmp_path / "out")
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
+
+
+def test_a_folder_that_is_called_as_the_model_is_not_taken_for_it(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    write_noise(tmp_path / "corpus" / "a.wav", 0.5)
+    (tmp_path / "default").mkdir()
+    monkeypatch.chdir(tmp_path)
+    manifest = run(tmp_path / "corpus", tmp_path / "tokens", model="default", vocab=8192)
+    assert (manifest["failed"], manifest["rows"]) == (0, 1)

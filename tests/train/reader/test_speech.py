@@ -93,3 +93,12 @@ def test_synthesisers_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(CodecError, match="apt-get install espeak-ng flite"):
         Speaker("flite", "rms").say(Phrase("hello", "en-us"), tmp_path / "a.wav")
     assert speech.MISSING
+
+
+def test_a_synthesiser_that_fails_is_named_and_not_taken_for_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "espeak-ng"
+    program.write_text("#!/bin/sh\necho no room >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(CodecError, match=r"espeak-ng failed at 'hello': no room"):
+        Speaker("espeak-ng", "f2").say(Phrase("hello", "en-us"), tmp_path / "a.wav")
