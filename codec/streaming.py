@@ -108,6 +108,8 @@ class StreamEncoder:
         self._hop, self._edge = engine.frame_length, engine.edge
         self._buffer = np.zeros((channels, 0), np.float32)
         self._buffer_start = 0
+        self._arrived: list[np.ndarray] = []  # behind the buffer, until a window wants it: pushes may be short and many
+        self._received = 0
         self._next_frame = 0
         self._ended = False
         self.samples = 0
@@ -154,13 +156,10 @@ class StreamEncoder:
         self._append(np.zeros((len(self._buffer), max(0, missing)), np.float32))
         return self._windows_of_now(final=True)
 
-    @property
-    def _received(self) -> int:
-        return self._buffer_start + self._buffer.shape[1]
-
     def _append(self, wave: np.ndarray) -> None:
         if wave.shape[1]:
-            self._buffer = np.concatenate([self._buffer, wave], axis=1)
+            self._arrived.append(wave)
+            self._received += wave.shape[1]
 
     def _windows_of_now(self, final: bool) -> Task:
         parts = [np.zeros((len(self._buffer), self._streams, 0), np.int64)]
@@ -199,6 +198,8 @@ class StreamEncoder:
 
     def _slice(self, start: int, stop: int) -> np.ndarray:
         """Samples ``start … stop`` of the stream at the model's rate; zeros before its beginning and after its end."""
+        if self._arrived:
+            self._buffer, self._arrived = np.concatenate([self._buffer, *self._arrived], axis=1), []
         inside = self._buffer[:, max(0, start - self._buffer_start) : max(0, stop - self._buffer_start)]
         before = max(0, -start)
         wave = np.zeros((len(self._buffer), stop - start), np.float32)

@@ -12,7 +12,7 @@ from codec.export.graph import Graph, Value
 from codec.export.layers import Layers
 from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
 from codec.export.storage import Storage
-from codec.export.tone_hints import hints
+from codec.export.tone_hints import hints, tellable
 from codec.features import LOG_FLOOR
 from codec.networks.frontend import (
     AUDIBLE_DEPTH,
@@ -81,6 +81,7 @@ class _Encoder(Layers):
             index = self._pitch_index(octave, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
             if networks.hints_tones:
                 pure, told = self._tone_codes(*tones, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
+                pure = tellable(graph, told, pure)
                 index = graph.where(pure, networks._tone_index, index)
                 exact = told if networks.tells_tones(frames_per_token) else acoustic.part(1, None, 1)
                 told = graph.concat([hints(graph, told, pure).unsqueeze(1), exact], 1)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from codec.export.graph import Graph, Value
-from codec.networks.tone_hints import CELLS, HINTS, NO_DETAIL, PARTS, STEPS_DOWN
+from codec.networks.tone_hints import ASSUMED_DOWN, CELLS, HINTS, NEAR_ASSUMED, NO_DETAIL, PARTS, STEPS_DOWN
 from codec.networks.tones import N_LEVELS
 
 NEAREST = np.array([np.abs(N_LEVELS - 1 - level - np.array(STEPS_DOWN)).argmin() for level in range(N_LEVELS)])
 """Number of the level that is told, by a tone's level."""
+
+
+def tellable(graph: Graph, codes: Value, is_tone: Value) -> Value:
+    """Codes of tones ``(N, 2)`` and which tokens ``(N,)`` are tones → those that single tokens can tell ``(N,)``."""
+    down = (codes % N_LEVELS).max(1) * -1 + (N_LEVELS - 1)
+    even, tones = graph.arange(0, codes.length(0)) % 2 < 1, is_tone.cast("int64")
+    alone = even & ((down - ASSUMED_DOWN).abs() <= NEAR_ASSUMED)
+    return is_tone & (alone | (_before(tones) + _after(tones) > 0))
 
 
 def hints(graph: Graph, codes: Value, is_tone: Value) -> Value:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
+from codec.features import without_mean
 from codec.networks.tones import Tones, find_tones
 
 MAGNITUDE_FLOOR = 10**-4.5
@@ -59,6 +60,11 @@ def audible(mel: Tensor) -> Tensor:
     return torch.log10(10**mel + 10 ** (loudest - AUDIBLE_DEPTH))
 
 
+def spectra(wave: Tensor, window: Tensor, hop_length: int) -> Tensor:
+    """``(B, samples)`` → magnitudes ``(B, T, bins)`` of frames under Hann's window, their means taken out."""
+    return without_mean(torch.fft.rfft(wave.unfold(-1, len(window), hop_length) * window)).abs()
+
+
 class EnvelopeMel(nn.Module):
     """log10 mel magnitudes, a full-scale sine near 0; the window is as long as those of the head that draws it.
 
@@ -82,7 +88,7 @@ class EnvelopeMel(nn.Module):
 
     def forward(self, wave: Tensor) -> Tensor:
         """``(B, T · hop_length + 2 · edge)`` samples → ``(B, T, n_mels)``."""
-        magnitude = torch.fft.rfft(wave.unfold(-1, self.n_fft, self.hop_length) * self.window).abs()
+        magnitude = spectra(wave, self.window, self.hop_length)
         return (magnitude @ self.bank).clamp_min(MAGNITUDE_FLOOR).log10()
 
 
@@ -137,7 +143,7 @@ class AcousticFrontEnd(nn.Module):
         if not padded:
             wave = F.pad(wave, (self.edge, self.edge))
         spare = self.edge - self.envelope.edge
-        magnitude = torch.fft.rfft(wave.unfold(-1, self.n_fft, self.hop_length) * self.window).abs()
+        magnitude = spectra(wave, self.window, self.hop_length)
         mel = self.envelope(wave[:, spare : wave.shape[1] - spare])
         return AcousticFeatures(mel, self._correlogram(magnitude), find_tones(magnitude, self.sample_rate))
 

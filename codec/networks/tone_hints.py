@@ -18,13 +18,36 @@ STEPS_DOWN = (0, 1, 2, 3, 4, 5, 7, 10)
 """Levels that can be told, in steps of `codec.networks.tones.LEVEL_STEP_DB` below full scale."""
 HINTS = CELLS + PARTS * len(STEPS_DOWN)
 """Codes, those of cells first."""
-NO_DETAIL = PARTS * 3 + PARTS // 2
+ASSUMED_DOWN = 3
+NO_DETAIL = PARTS * ASSUMED_DOWN + PARTS // 2
 """Where no token beside a cell's tells more: the middle of the cell, 15 dB below full scale."""
+NEAR_ASSUMED = 2
+"""Steps of level by which a tone of a single token may be off, to be told as one."""
 
 
 def tells_hints(codebook_size: int, tone_codes: int) -> bool:
     """Whether a codebook of this size has room for hints of tones that have so many codes."""
     return codebook_size == HINTS and tone_codes == CELLS * PARTS * N_LEVELS
+
+
+def tellable(codes: Tensor, is_tone: Tensor) -> Tensor:
+    """Which tones ``(B, N)`` a single token each can tell: two beside each other, or a cell that is about as loud as is assumed.
+
+    Any other lone tone would be heard far too loud, or not at all, and is better told as what it is beside its tone.
+
+    Args:
+        codes: ``(B, N_TONES, N)`` as `codec.networks.tones.tone_codes` gives them, from an even token of the stream on.
+        is_tone: ``(B, N)`` bool.
+
+    Example:
+        >>> loud, faint = 500 * N_LEVELS + 12, 500 * N_LEVELS + 4
+        >>> tellable(torch.tensor([[[loud, 0, faint, 0, faint, faint]] * 2]), torch.tensor([[True, False] * 2 + [True] * 2]))
+        tensor([[ True, False, False, False,  True,  True]])
+    """
+    down = N_LEVELS - 1 - (codes % N_LEVELS).amax(1)
+    even = torch.arange(codes.shape[2], device=codes.device) % 2 == 0
+    alone = even & ((down - ASSUMED_DOWN).abs() <= NEAR_ASSUMED)
+    return is_tone & (_before(is_tone) | _after(is_tone) | alone)
 
 
 def hints(codes: Tensor, is_tone: Tensor) -> Tensor:

@@ -86,6 +86,29 @@ def test_extremes_stay_in_bounds(shipped: Codec, wave: np.ndarray, rate: int) ->
         assert level_db(output) > level_db(wave) - 11
 
 
+@pytest.mark.parametrize("rate", [100, 50, 25])
+@pytest.mark.parametrize("level", [-25.0, -35.0, -45.0, -55.0])
+def test_a_quiet_voice_stays_quiet(shipped: Codec, speech: np.ndarray, level: float, rate: int) -> None:
+    """Whole, and in every tenth of a second: hum between words is no tone that a single token would draw loud."""
+    wave = speech[0] * 10 ** ((level - level_db(speech)) / 20)
+    output = through(shipped, wave, rate)[: len(wave)]
+    assert level_db(output) == pytest.approx(level, abs=3)
+    before, after = (part[: len(part) // 1600 * 1600].reshape(-1, 1600) for part in (wave, output))
+    near = np.array([max(map(level_db, before[max(0, i - 1) : i + 2])) for i in range(len(before))])
+    assert (np.array([level_db(part) for part in after]) < np.maximum(near, level - 25) + 10).all()
+
+
+@pytest.mark.parametrize("rate", [100, 50, 25])
+def test_an_offset_is_no_sound(shipped: Codec, speech: np.ndarray, rate: int) -> None:
+    """Cheap sound cards add one."""
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(2 * RATE)
+    assert level_db(through(shipped, noise + 0.02, rate)) == pytest.approx(-60, abs=3)
+    assert level_db(through(shipped, np.full(2 * RATE, 0.5), rate)[MIDDLE]) < -55
+    plain, shifted = (shipped.encode(wave[None].astype(np.float32), RATE, rate).codes[0] for wave in (speech[0], speech[0] + 0.1))
+    inside = slice(5, -5)  # it begins and ends with a step, which is sound
+    assert (plain[0, inside] == shifted[0, inside]).float().mean() > 0.9
+
+
 def test_noise_gets_no_pitch(shipped: Codec) -> None:
     """White noise comes back without a period: its autocorrelation has no peak at voices' lags."""
     output = through(shipped, 0.05 * np.random.default_rng(0).standard_normal(2 * RATE))[MIDDLE]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from codec.export.graph import Graph
 from codec.export.tone_hints import hinted as hinted_in_graph
 from codec.export.tone_hints import hints as hints_in_graph
-from codec.networks.tone_hints import HINTS, STEPS_DOWN, hinted, hints
+from codec.export.tone_hints import tellable as tellable_in_graph
+from codec.networks.tone_hints import HINTS, STEPS_DOWN, hinted, hints, tellable
 from codec.networks.tones import N_LEVELS
 
 PLACES = 512
@@ -66,10 +67,13 @@ def test_graphs_say_the_same_of_any_codes(data: st.DataObject) -> None:
     is_tone = torch.tensor([data.draw(st.lists(st.booleans(), min_size=count, max_size=count))])
     told = hints(codes, is_tone)
     drawn, found = hinted(told, is_tone)
+    alone = tellable(codes, is_tone)
     theirs = graphs().run(None, {"codes": codes[0].T.numpy(), "told": told[0].numpy(), "is_tone": is_tone[0].numpy()})
     np.testing.assert_array_equal(theirs[0], told[0].numpy())
     np.testing.assert_array_equal(theirs[1], drawn[0].numpy())
     np.testing.assert_array_equal(theirs[2], found[0].numpy())
+    np.testing.assert_array_equal(theirs[3], alone[0].numpy())
+    assert (hinted(hints(codes, alone), alone)[0] == alone).all(), "what can be told is drawn"
 
 
 def graphs() -> onnxruntime.InferenceSession:
@@ -77,7 +81,8 @@ def graphs() -> onnxruntime.InferenceSession:
     codes, told = graph.input("codes", "int64", ["tokens", 2]), graph.input("told", "int64", ["tokens"])
     is_tone = graph.input("is_tone", "bool", ["tokens"])
     drawn, found = hinted_in_graph(graph, told, is_tone)
-    model = graph.model({"hints": hints_in_graph(graph, codes, is_tone), "drawn": drawn, "found": found})
+    alone = tellable_in_graph(graph, codes, is_tone)
+    model = graph.model({"hints": hints_in_graph(graph, codes, is_tone), "drawn": drawn, "found": found, "tellable": alone})
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
