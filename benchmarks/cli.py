@@ -217,7 +217,7 @@ def exam(
         str | None, typer.Option("--clips", "--data", help="Your own: folder, manifest, built corpus or published set.")
     ] = None,
     beside: Annotated[
-        str | None, typer.Option(help="Codecs to compare with, comma-separated, or '' for none; default: Opus and Codec 2.")
+        str | None, typer.Option(help="Codecs to compare with, comma-separated, or none; default: Opus and Codec 2.")
     ] = None,
     command: Annotated[
         tuple[str, str] | None,

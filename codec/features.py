@@ -33,7 +33,14 @@ class LogMel(nn.Module):
         self.hop_length = hop_length
         self.edge = (n_fft - hop_length) // 2
         self.mel = torchaudio.transforms.MelSpectrogram(
-            sample_rate, n_fft, hop_length=hop_length, n_mels=n_mels, power=None, center=False, norm="slaney", mel_scale="slaney"
+            sample_rate,
+            n_fft,
+            hop_length=hop_length,
+            n_mels=n_mels,
+            power=None,
+            center=False,
+            norm="slaney",
+            mel_scale="slaney",
         )
 
     def forward(self, wave: Tensor, padded: bool = False) -> Tensor:

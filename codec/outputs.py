@@ -100,6 +100,9 @@ def open_audio_target(
         except CodecError:
             raise
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            # libsndfile forgets what the system said, and names the temporary file.
+            if "System error" in str(error):
+                raise CodecError(f"cannot write {target}: the system refuses; is the disk full?") from error
             raise CodecError(f"cannot write {channels} channels at {sample_rate} Hz to {target}: {error}") from error
 
 

@@ -72,7 +72,7 @@ class OnnxEngine(Engine):
     @property
     def networks(self) -> Any:
         """There are none: raises `CodecError`."""
-        raise CodecError("this looks inside the networks, which needs torch: pip install 'semcodec[torch]'")
+        raise CodecError("this looks inside the networks, which needs torch: pip install 'semcodec[torch]', backend='torch'")
 
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
         return vocab, *self._acoustic_sizes

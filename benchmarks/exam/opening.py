@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from benchmarks.voices.oracles import open_system
 from codec.baselines.interface import Reconstructor
 from codec.baselines.pair import PairCodec
+from codec.baselines.registry import require_known
 from codec.errors import CodecError
 
 ORIGINAL, NOISE = "original", "noise"
@@ -32,6 +33,15 @@ class Opener:
         if name in self.commands:
             return PairCodec(name, *self.commands[name])
         return open_system(name)
+
+    def check(self, name: str) -> None:
+        """Refuses a name that nobody knows, before anything is measured; whether all it needs is here is not looked at.
+
+        Raises:
+            CodecError: it is unknown.
+        """
+        if name not in self.commands and name not in ANCHORS:
+            require_known(name.partition("!")[0])
 
     def named(self, encoder: str, decoder: str) -> str:
         """A name for a pair of programs: the first word of the encoder, without folders.

@@ -82,9 +82,11 @@ def main(exam: Exam) -> int:
         0, or 1 if a codec, a clip or a metric failed or was not there; transcripts that are missing do not count.
 
     Raises:
-        CodecError: no such data, or no folder to write to, or nothing can be measured at all.
+        CodecError: no such codec or data, or no folder to write to, or nothing can be measured at all.
     """
     begun = time.monotonic()
+    for name in exam.codecs:
+        exam.opener.check(name)
     check_folder(exam.output)
     check_folder(exam.cache)
     _tell("1 of 4: clips")
@@ -209,5 +211,6 @@ def _heard(results: Results) -> Results:
 
 def with_beside(codecs: Sequence[str], beside: str | None, quick: bool) -> tuple[str, ...]:
     """The codecs asked for and those that they are compared with, each once."""
-    others = (BESIDE_QUICK if quick else BESIDE) if beside is None else tuple(filter(None, beside.split(",")))
+    asked = () if beside == "none" else tuple(filter(None, (beside or "").split(",")))
+    others = asked if beside is not None else BESIDE_QUICK if quick else BESIDE
     return tuple(dict.fromkeys((*codecs, *others)))

@@ -108,6 +108,17 @@ def is_known(text: str) -> bool:
     return family in _NETWORKS or family in _PROGRAMS or family in _UNAVAILABLE or family in _OF_FOLDERS
 
 
+def require_known(text: str) -> None:
+    """Refuses the name of no codec, before anything is loaded.
+
+    Raises:
+        CodecError: it is unknown, or no name.
+    """
+    name = parse(text)
+    if name.family != "semcodec" and not is_known(text):
+        raise _unknown(name)
+
+
 def open_other(name: CodecName, trained_only: bool = True) -> Reconstructor:
     """A codec of others at one operating point; arguments are those of `codec.baselines.open_codec`.
 

@@ -67,6 +67,8 @@ def join_files(sources: Sequence[str], target: str, overwrite: bool) -> Tokens:
 
 
 def _check_target(sources: Sequence[str], target: str, overwrite: bool) -> None:
+    if "-" in (*sources, target):
+        raise CodecError("codec cut and codec cat take files, not pipes; a file called - is ./-")
     is_there = os.path.exists(target)
     if is_there and (not overwrite or any(os.path.exists(each) and os.path.samefile(each, target) for each in sources)):
         raise CodecError(f"{target}: is there; --overwrite replaces it, but never the input")

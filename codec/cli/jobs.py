@@ -50,6 +50,9 @@ def encode_all(inputs: list[str], output: str | None, options: EncodeOptions, ov
 
 def decode_all(inputs: list[str], output: str | None, options: DecodeOptions, overwrite: bool) -> int:
     """Runs ``codec decode``; how many files were not whole."""
+    for name in inputs:
+        if Path(name).suffix.lower() in (".npy", ".jsonl"):
+            raise CodecError(f"{name}: codes for other programs; in Python, model.tokens(codes, rate=…) takes them back")
     jobs = plan(inputs, output, frozenset({".sct"}), DECODED)
     codec = load_codec(options.model, device=options.device, decoder=options.decoder)
     part = options.part
@@ -138,7 +141,7 @@ def run(
             if isinstance(outcome, str):
                 failures.append(outcome)
             else:
-                warned += bool(outcome.warnings)
+                warned += bool(outcome.warnings or outcome.damaged_chunks)
                 _report(outcome, json, console)
             bar.finish_file()
     if skipped and not json:

@@ -69,7 +69,7 @@ class Settings:
         """The first difference."""
         if self.model != other.model:
             return f"made by model {self.model}, not {other.model}"
-        if len(self.codebook_sizes) != len(other.codebook_sizes):
+        if (len(self.codebook_sizes) > 1) != (len(other.codebook_sizes) > 1):
             return f"made {'with' if len(self.codebook_sizes) > 1 else 'without'} acoustic tokens"
         if self.rate != other.rate:
             return f"made at {self.rate:g} tokens/s, not {other.rate:g}"

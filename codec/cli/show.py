@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,18 @@ _PLAYERS = (["ffplay", "-v", "error", "-nodisp", "-autoexit"], ["paplay"], ["apl
 
 
 def show_files(files: list[str], json: bool) -> None:
-    """Prints what each file holds."""
+    """Prints what each file holds; goes on after those that cannot be told, and names them at the end.
+
+    Raises:
+        CodecError: there are such files.
+    """
+    failures: list[str] = []
     for file in files:
-        facts = describe(file)
+        try:
+            facts = describe(file)
+        except CodecError as error:
+            failures.append(str(error))
+            continue
         if json:
             print(jsonlib.dumps(facts))
             continue
@@ -28,6 +38,10 @@ def show_files(files: list[str], json: bool) -> None:
         for key, value in facts.items():
             table.add_row(key.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
         Console().print(table, highlight=False)
+    for line in failures[:-1]:
+        print(f"codec: {' '.join(line.split())}", file=sys.stderr)
+    if failures:
+        raise CodecError(failures[-1])
 
 
 def describe(file: str) -> dict[str, Any]:
@@ -38,6 +52,8 @@ def describe(file: str) -> dict[str, Any]:
     """
     from codec.container.header import MAGIC
 
+    if file == "-":
+        raise CodecError("codec info takes files, not pipes; a file called - is ./-")
     try:
         with open(file, "rb") as handle:
             start = handle.read(len(MAGIC))

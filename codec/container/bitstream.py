@@ -93,8 +93,11 @@ def save(tokens: Tokens, path: str | os.PathLike[str], entropy: EntropyModel | N
         entropy: tables for entropy coding, `Codec.entropy`; default: codes of fixed length.
 
     Raises:
-        ContainerError: items of different length, more than 64, or fewer frames than the length needs.
+        ContainerError: items of different length, more than 64, fewer frames than the length needs, or a name that promises
+            another format.
     """
+    if Path(path).suffix.lower() in (".npy", ".jsonl"):
+        raise ContainerError(f"{os.fspath(path)}: this writes .sct containers; codec encode --format writes other files")
     counts = set(tokens.frames.tolist())
     if len(set(tokens.lengths.tolist())) != 1 or len(counts) != 1:
         raise ContainerError("items of a container are channels and must have one length; save each with tokens.item(i)")

@@ -31,7 +31,7 @@ def tells_hints(codebook_size: int, tone_codes: int) -> bool:
 
 
 def tellable(codes: Tensor, is_tone: Tensor) -> Tensor:
-    """Which tones ``(B, N)`` a single token each can tell: two beside each other, or a cell that is about as loud as is assumed.
+    """Which tones ``(B, N)`` single tokens can tell: two beside each other, or a cell that is about as loud as is assumed.
 
     Any other lone tone would be heard far too loud, or not at all, and is better told as what it is beside its tone.
 

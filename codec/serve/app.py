@@ -256,13 +256,15 @@ def _explained(error: CodecError | OSError, folder: Path, weights: Path | None) 
     cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
         return _no_room()
-    told = re.sub(rf"{re.escape(str(folder))}(/\w+/)?", "", str(error))
+    # What the command line advises is another word here.
+    told = re.sub(rf"{re.escape(str(folder))}(/\w+/)?", "", str(error)).replace("--conceal", "?conceal=true")
     return CodecError(told if weights is None else told.replace(str(weights), "this server's model"))
 
 
 def _warnings(report: FileReport) -> dict[str, str] | None:
     """What is missing of the input, as a header."""
-    told = "; ".join(report.warnings).encode("ascii", "replace").decode()
+    muted = [f"{report.damaged_chunks} damaged chunks muted"] if report.damaged_chunks else []
+    told = "; ".join([*report.warnings, *muted]).encode("ascii", "replace").decode()
     return {"X-Codec-Warning": "".join(filter(str.isprintable, told))} if told else None
 
 

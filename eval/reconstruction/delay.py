@@ -93,16 +93,19 @@ def measure_delay(codec: Reconstructor, clips: Iterable[Loads]) -> float:
     Raises:
         CodecError: input and output do not correlate, as in silence, steady tones and noise.
     """
-    pairs = []
+    pairs, failure = [], None
     for clip in islice(clips, CLIPS):
         try:
             wave, rate = clip.load()
             wave = wave[: round(CLIP_SECONDS * rate)]
             output = np.asarray(codec.decode(codec.encode(wave, rate)), np.float32)
-        except Exception:  # counted, with its reason, when the clip has its turn
+        except Exception as error:  # counted, with its reason, when the clip has its turn
+            failure = error
             continue
         if output.shape == wave.shape and np.isfinite(output).all():
             pairs.append((_narrow(wave, rate), _narrow(output, rate)))
+    if failure and not pairs:
+        raise CodecError(f"the delay cannot be measured: {failure}") from failure
     return common_delay(pairs)
 
 

@@ -104,7 +104,9 @@ def test_an_offset_is_no_sound(shipped: Codec, speech: np.ndarray, rate: int) ->
     noise = 1e-3 * np.random.default_rng(0).standard_normal(2 * RATE)
     assert level_db(through(shipped, noise + 0.02, rate)) == pytest.approx(-60, abs=3)
     assert level_db(through(shipped, np.full(2 * RATE, 0.5), rate)[MIDDLE]) < -55
-    plain, shifted = (shipped.encode(wave[None].astype(np.float32), RATE, rate).codes[0] for wave in (speech[0], speech[0] + 0.1))
+    plain, shifted = (
+        shipped.encode(wave[None].astype(np.float32), RATE, rate).codes[0] for wave in (speech[0], speech[0] + 0.1)
+    )
     inside = slice(5, -5)  # it begins and ends with a step, which is sound
     assert (plain[0, inside] == shifted[0, inside]).float().mean() > 0.9
 

@@ -240,8 +240,11 @@ def test_random_weights_and_unknown_codecs_are_refused_and_told(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(exam_run, "_metric_names", lambda quick, also: ("stoi",))
-    assert main(exam(tmp_path, folder, codecs=("no-such@1",))) == 1
+    with pytest.raises(CodecError, match="codec 'no-such@1': unknown"):  # before anything is measured
+        main(exam(tmp_path, folder, codecs=("no-such@1",)))
+    assert not (tmp_path / "card.json").exists()
+    assert main(exam(tmp_path, folder, codecs=("snac_24khz",))) == 1
     card = read_card(tmp_path / "card.json")
     assert [codec.name for codec in card.codecs] == ["original", "noise"]
-    assert card.problems[0].startswith("no-such@1 was not run: codec 'no-such@1': unknown")
+    assert card.problems[0].startswith("snac_24khz was not run: ")
     assert card.problems[0] in capsys.readouterr().err

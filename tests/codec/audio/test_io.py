@@ -13,7 +13,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.audio.io import AudioReader, Resampler, read_audio, resample
+from codec.audio.io import AudioReader, CutAudioWarning, Resampler, read_audio, resample
 from codec.errors import AudioError
 from tests.conftest import DATA
 
@@ -69,7 +69,10 @@ def test_nan_and_infinity_become_silence(tmp_path: Path) -> None:
     wave = np.full(100, 0.5, np.float32)
     wave[3], wave[5], wave[7] = np.nan, np.inf, -np.inf
     soundfile.write(tmp_path / "x.wav", wave, 16_000, subtype="FLOAT")
-    read = read_audio(tmp_path / "x.wav")[0][0]
+    with pytest.warns(CutAudioWarning, match="3 samples are NaN or infinite"):
+        read = read_audio(tmp_path / "x.wav")[0][0]
+    with pytest.raises(AudioError, match="NaN or infinite"):
+        read_audio(tmp_path / "x.wav", strict=True)
     assert read[[3, 5, 7]].tolist() == [0, 0, 0]
     assert read[4] == 0.5
 

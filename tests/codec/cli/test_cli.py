@@ -58,10 +58,24 @@ def test_odd_but_valid_audio(run, tmp_path: Path, sample_rate: int, channels: in
     assert (info.frames, info.samplerate, info.channels) == (samples, sample_rate, channels)
 
 
+def test_codes_for_other_programs_say_who_takes_them_back(run, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "x.wav", np.zeros(1_000), 16_000)
+    assert run("encode", tmp_path / "x.wav", "--format", "jsonl")[0] == 0
+    code, _, error = run("decode", tmp_path / "x.jsonl", "-o", tmp_path / "y.wav")
+    assert (code, "model.tokens(codes, rate=…) takes them back" in error) == (2, True)
+
+
+def test_info_goes_on_after_what_it_cannot_tell(run, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "x.wav", np.zeros(1_000), 16_000)
+    code, shown, error = run("info", tmp_path / "no.wav", tmp_path / "x.wav", "-")
+    assert (code, "1000" in shown, "no.wav: No such file" in error, "files, not pipes" in error) == (2, True, True, True)
+
+
 def test_silence_and_nan(run, tmp_path: Path) -> None:
     for name, value in (("silence", 0.0), ("nan", np.nan)):
         soundfile.write(tmp_path / f"{name}.wav", np.full(30_000, value), 16_000, subtype="FLOAT")
-        assert run("encode", tmp_path / f"{name}.wav")[0] == 0
+        code, _, error = run("encode", tmp_path / f"{name}.wav")
+        assert (code, "30000 samples are NaN or infinite" in error) == ((1, True) if name == "nan" else (0, False))
     assert (tmp_path / "silence.sct").read_bytes() == (tmp_path / "nan.sct").read_bytes()
 
 
@@ -189,7 +203,7 @@ def test_bad_containers_are_one_line_and_exit_code_2(check_failure, run, other_f
     assert "sample rate 7" in check_failure(tmp_path, "decode", good, "-o", out, "--sample-rate", 7)
     assert "were made by" in check_failure(tmp_path, "decode", good, "-o", out, "--model", other_folder)
     bad.write_bytes(data[:100] + b"?" + data[101:])
-    assert run("decode", bad, "-o", out, "--conceal")[0] == 0
+    assert run("decode", bad, "-o", out, "--conceal")[0] == 1  # something is missing
     assert soundfile.info(out).frames == soundfile.info(MUSIC).frames
 
 

@@ -69,6 +69,20 @@ def test_cut_and_cat_give_back_the_whole(run, file: Path, tmp_path: Path) -> Non
     assert read(tmp_path / "a.sct") == read(file).slice(0, 12.34)
 
 
+def test_pipes_are_refused_and_no_file_is_called_a_dash(
+    run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["cut", file, "-o", "-", "--to", 1],
+        ["cut", "-", "-o", "y.sct", "--to", 1],
+        ["cat", file, "-", "-o", "y.sct"],
+    ):
+        code, _, error = run(*words)
+        assert (code, "files, not pipes" in error) == (2, True)
+    assert not (tmp_path / "-").exists()
+
+
 def test_parts_of_entropy_coded_files_are_entropy_coded(shipped: Codec, speech: np.ndarray, run, tmp_path: Path) -> None:
     tokens = shipped.encode(np.tile(speech, 4), 16_000, 100)
     save(tokens, tmp_path / "x.sct", shipped.entropy)

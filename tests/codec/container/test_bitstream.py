@@ -307,6 +307,11 @@ def test_a_model_that_is_no_fingerprint_is_refused(tmp_path) -> None:
         save(replace(make_tokens(3), model="my-model"), tmp_path / "x.sct")
 
 
+def test_a_name_that_promises_another_format_is_refused(tmp_path) -> None:
+    with pytest.raises(ContainerError, match=r"\.sct containers"):
+        save(make_tokens(3), tmp_path / "x.jsonl")
+
+
 def test_what_breaks_off_is_told_apart(tmp_path) -> None:
     (tmp_path / "x.sct").write_bytes(to_bytes(make_tokens(300))[:-40])
     with pytest.raises(TruncatedError, match=r"x\.sct"):

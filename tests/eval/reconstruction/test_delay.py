@@ -107,6 +107,15 @@ def test_no_delay_of_noise_silence_and_almost_nothing(clips: list[Recording]) ->
             common_delay([(wave, wave)])
 
 
+def test_why_nothing_came_out_is_told(clips: list[Recording]) -> None:
+    class Broken(Late):
+        def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
+            raise CodecError("my_enc failed with exit code 1")
+
+    with pytest.raises(CodecError, match="my_enc failed with exit code 1"):
+        measure_delay(Broken(0), clips)
+
+
 def test_output_that_is_no_audio_of_the_clip_is_left_to_be_refused(clips: list[Recording]) -> None:
     class Short(Late):
         def decode(self, encoded: Encoded) -> np.ndarray:
