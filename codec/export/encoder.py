@@ -12,7 +12,7 @@ from codec.export.graph import Graph, Value
 from codec.export.layers import Layers
 from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
 from codec.export.storage import Storage
-from codec.export.tone_hints import hints, tellable
+from codec.export.tone_hints import hints, partnered, tellable
 from codec.features import LOG_FLOOR
 from codec.networks.frontend import (
     AUDIBLE_DEPTH,
@@ -80,7 +80,9 @@ class _Encoder(Layers):
             acoustic = self._acoustic(block, codeword, frames_per_token)
             index = self._pitch_index(octave, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
             if networks.hints_tones:
-                pure, told = self._tone_codes(*tones, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
+                frames = FRAMES_PER_TOKEN_FRAME * frames_per_token
+                pure, told = self._tone_codes(*tones, voiced, frames)
+                pure, told = partnered(graph, told, pure, *self._strengths(*tones, voiced, frames))
                 pure = tellable(graph, told, pure)
                 index = graph.where(pure, networks._tone_index, index)
                 exact = told if networks.tells_tones(frames_per_token) else acoustic.part(1, None, 1)
@@ -244,7 +246,15 @@ class _Encoder(Layers):
         place = ((height - math.log(LOWEST_HZ)) * scale).round().clip(0.0, steps - 1.0)
         decibels = _log10(loudness.clip(low=1e-9)) * 20.0
         level = (decibels / LEVEL_STEP_DB).round().clip(1.0 - N_LEVELS, 0.0) + (N_LEVELS - 1.0)
+        level = level * (count * 2.0 >= float(frames)).cast("float32").unsqueeze(1)
         return count * 4.0 >= 3.0 * frames, (place * float(N_LEVELS) + level).cast("int64")
+
+    def _strengths(self, frequency: Value, amplitude: Value, share: Value, voiced: Value, frames: int) -> tuple[Value, Value]:
+        """`codec.networks.tones.strengths`: ``(N,)`` of tones and of all else."""
+        pure = self._pure(frequency, amplitude, share, voiced)[0].cast("float32")
+        power = amplitude.square().sum(1) / share.clip(low=1e-6)
+        inside, outside = ((power * part).reshape(-1, frames).sum(1) for part in (pure, 1.0 - pure))
+        return inside, outside
 
     def _pure(self, frequency: Value, amplitude: Value, share: Value, voiced: Value) -> tuple[Value, Value, Value]:
         """Frames ``(T,)`` that are tones or one beep above all else, and the frequencies and amplitudes that count in them."""

@@ -5,11 +5,32 @@ from __future__ import annotations
 import numpy as np
 
 from codec.export.graph import Graph, Value
-from codec.networks.tone_hints import ASSUMED_DOWN, CELLS, HINTS, NEAR_ASSUMED, NO_DETAIL, PARTS, STEPS_DOWN
+from codec.networks.tone_hints import ASSUMED_DOWN, CELLS, HINTS, NEAR_ASSUMED, NO_DETAIL, PARTS, SPARE, STEPS_DOWN
 from codec.networks.tones import N_LEVELS
 
 NEAREST = np.array([np.abs(N_LEVELS - 1 - level - np.array(STEPS_DOWN)).argmin() for level in range(N_LEVELS)])
 """Number of the level that is told, by a tone's level."""
+
+
+def partnered(graph: Graph, codes: Value, is_tone: Value, power: Value, rest: Value) -> tuple[Value, Value]:
+    """Codes ``(N, 2)``, which tokens are tones, strengths of these and of all else ``(N,)`` → the first two again."""
+    count, tones = codes.length(0), is_tone.cast("int64")
+    index = graph.arange(0, count)
+    other = index + 1 - (index % 2) * 2
+    there, other = other < count, graph.op("Min", other, count - 1)
+    lone = tones * (1 - _before(tones)) * (1 - _after(tones))
+    joins = ~is_tone & (lone.take(other) > 0) & there & (rest <= power.take(other) * SPARE)
+    own = _strongest(graph, codes)
+    told = own.take(other)
+    near = (own // N_LEVELS - told // N_LEVELS).abs() <= 1
+    place = told // N_LEVELS * N_LEVELS
+    taken = graph.concat([(place + graph.where(near, own % N_LEVELS, 0)).unsqueeze(1), place.unsqueeze(1)], 1)
+    return is_tone | joins, graph.where(joins.unsqueeze(1), taken, codes)
+
+
+def _strongest(graph: Graph, codes: Value) -> Value:
+    first, second = (codes.part(which, which + 1, 1).squeeze(1) for which in (0, 1))
+    return graph.where(second % N_LEVELS > first % N_LEVELS, second, first)
 
 
 def tellable(graph: Graph, codes: Value, is_tone: Value) -> Value:
@@ -22,12 +43,13 @@ def tellable(graph: Graph, codes: Value, is_tone: Value) -> Value:
 
 def hints(graph: Graph, codes: Value, is_tone: Value) -> Value:
     """Codes of tones ``(N, 2)`` and which tokens ``(N,)`` are tones → hints ``(N,)``."""
-    first, second = (codes.part(which, which + 1, 1).squeeze(1) for which in (0, 1))
-    code = graph.where(second % N_LEVELS > first % N_LEVELS, second, first)
-    place = code // N_LEVELS
+    code = _strongest(graph, codes)
+    place, level = code // N_LEVELS, code % N_LEVELS
+    louder = _before(level * is_tone.cast("int64"))
+    level = graph.where(louder > level + 1, louder, level)
     cell = graph.where(_before(is_tone.cast("int64")) > 0, _before(place), place) // PARTS
     part = (place - cell * PARTS).clip(0, PARTS - 1)
-    detail = graph.constant(NEAREST).take(code % N_LEVELS) * PARTS + part + CELLS
+    detail = graph.constant(NEAREST).take(level) * PARTS + part + CELLS
     odd = graph.arange(0, code.length(0)) % 2 > 0
     return graph.where(odd, detail, place // PARTS)
 

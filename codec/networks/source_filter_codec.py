@@ -20,8 +20,8 @@ from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME, Frames, TokenDecoder, value_of
-from codec.networks.tone_hints import hinted, hints, tellable, tells_hints
-from codec.networks.tones import N_TONES, Tones, tone_codes, tone_tracks
+from codec.networks.tone_hints import hinted, hints, partnered, tellable, tells_hints
+from codec.networks.tones import N_TONES, Tones, strengths, tone_codes, tone_tracks
 from codec.networks.transform import BlockTransform, block_features
 from codec.networks.vocoder import Vocoder
 from quantizers.nested import NestedKMeansQuantizer
@@ -248,7 +248,10 @@ class SourceFilterNetworks(CodecNetworks):
         """Which tokens ``(B, N)`` are tones and nothing else, and their codes ``(B, N_TONES, N)``."""
         block, size = FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.acoustic.codebook_sizes[-1]
         is_tone, codes = tone_codes(tones, pitch.voiced, block, size)
-        return (tellable(codes, is_tone) if self.hints_tones else torch.zeros_like(is_tone)), codes
+        if not self.hints_tones:
+            return torch.zeros_like(is_tone), codes
+        is_tone, codes = partnered(codes, is_tone, *strengths(tones, pitch.voiced, block))
+        return tellable(codes, is_tone), codes
 
     def with_pitch(self, index: Tensor, values: Tensor, is_tone: Tensor) -> Tensor:
         """What acoustic tokens tell the decoder.

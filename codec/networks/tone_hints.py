@@ -21,6 +21,8 @@ HINTS = CELLS + PARTS * len(STEPS_DOWN)
 ASSUMED_DOWN = 3
 NO_DETAIL = PARTS * ASSUMED_DOWN + PARTS // 2
 """Where no token beside a cell's tells more: the middle of the cell, 15 dB below full scale."""
+SPARE = 0.03
+"""Of a tone's strength, what may be lost of the token beside it."""
 NEAR_ASSUMED = 2
 """Steps of level by which a tone of a single token may be off, to be told as one."""
 
@@ -28,6 +30,39 @@ NEAR_ASSUMED = 2
 def tells_hints(codebook_size: int, tone_codes: int) -> bool:
     """Whether a codebook of this size has room for hints of tones that have so many codes."""
     return codebook_size == HINTS and tone_codes == CELLS * PARTS * N_LEVELS
+
+
+def partnered(codes: Tensor, is_tone: Tensor, power: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+    """A lone tone takes the other token of its pair along, where little else sounds: two tell what one cannot.
+
+    Pairs are an even token, which tells a cell, and the odd one behind it, which tells the rest.
+
+    Args:
+        codes: ``(B, N_TONES, N)`` as `codec.networks.tones.tone_codes` gives them, from an even token of the stream on.
+        is_tone: ``(B, N)`` bool.
+        power: ``(B, N)`` of tones, as `codec.networks.tones.strengths` gives it.
+        rest: ``(B, N)`` of everything else, likewise.
+
+    Returns:
+        Which tokens are tones now, and their codes; the one that was taken along is as loud as it is.
+    """
+    count = codes.shape[2]
+    index = torch.arange(count, device=codes.device)
+    other = index + 1 - 2 * (index % 2)
+    there, other = other < count, other.clamp(max=count - 1)
+    lone = is_tone & ~_before(is_tone) & ~_after(is_tone)
+    joins = ~is_tone & lone[:, other] & there & (rest <= SPARE * power[:, other])
+    own, told = _strongest(codes), _strongest(codes)[:, other]
+    level = torch.where((own // N_LEVELS - told // N_LEVELS).abs() <= 1, own % N_LEVELS, 0)
+    place = told // N_LEVELS * N_LEVELS
+    taken = torch.stack([place + level, place], 1)
+    return is_tone | joins, torch.where(joins[:, None], taken, codes)
+
+
+def _strongest(codes: Tensor) -> Tensor:
+    """``(B, N_TONES, N)`` → codes ``(B, N)`` of the louder tone."""
+    levels = codes % N_LEVELS
+    return torch.where(levels[:, 1] > levels[:, 0], codes[:, 1], codes[:, 0])
 
 
 def tellable(codes: Tensor, is_tone: Tensor) -> Tensor:
@@ -60,9 +95,10 @@ def hints(codes: Tensor, is_tone: Tensor) -> Tensor:
     Returns:
         ``(B, N)`` int64, 0 … `HINTS` − 1.
     """
-    levels = codes % N_LEVELS
-    code = torch.where(levels[:, 1] > levels[:, 0], codes[:, 1], codes[:, 0])
+    code = _strongest(codes)
     place, level = code // N_LEVELS, code % N_LEVELS
+    louder = _before(level * is_tone)
+    level = torch.where(louder > level + 1, louder, level)  # of two, as a lone tone and what it took along
     before = _before(place)
     # A detail belongs to the cell of the token before it, lest a tone at a cell's border jumps to its other end.
     cell = torch.where(_before(is_tone), before, place) // PARTS

@@ -107,8 +107,21 @@ def tone_codes(tones: Tones, voiced: Tensor, frames: int, codebook_size: int) ->
     place = ((height - math.log(LOWEST_HZ)) * ((steps - 1) / math.log(HIGHEST_HZ / LOWEST_HZ))).round().clamp(0, steps - 1)
     decibels = 20 * loudness.clamp_min(1e-9).log10()
     level = (decibels / LEVEL_STEP_DB).round().clamp(1 - N_LEVELS, 0) + N_LEVELS - 1
+    level = level * (2 * count >= frames)[..., None]  # of a block that is hardly a tone, none
     codes = (place * N_LEVELS + level).long().transpose(1, 2)
     return 4 * count >= 3 * frames, codes
+
+
+def strengths(tones: Tones, voiced: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    """How strong blocks are where they are nothing but tones, and elsewhere: ``(B, N)`` each, sums over frames.
+
+    Args:
+        tones: as `find_tones` gives them, of ``N · frames`` frames.
+        voiced: ``(B, N · frames)`` by the pitch tracker.
+        frames: in a block.
+    """
+    pure, power = _pure(tones, voiced)[0], tones.amplitude.square().sum(-1) / tones.share.clamp_min(1e-6)
+    return tuple((power * part).unflatten(1, (-1, frames)).sum(-1) for part in (pure, ~pure))  # type: ignore[return-value]
 
 
 def _pure(tones: Tones, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:

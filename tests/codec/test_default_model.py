@@ -87,6 +87,25 @@ def test_extremes_stay_in_bounds(shipped: Codec, wave: np.ndarray, rate: int) ->
 
 
 @pytest.mark.parametrize("rate", [100, 50, 25])
+@pytest.mark.parametrize("milliseconds", [60, 100, 200])
+def test_a_short_beep_is_heard_wherever_it_falls(shipped: Codec, milliseconds: int, rate: int) -> None:
+    count = RATE * milliseconds // 1000
+    beep = (
+        0.3
+        * np.sin(2 * np.pi * 1000 * TIME[:count])
+        * np.minimum(1, np.minimum(np.arange(count), count - np.arange(count)) / 80)
+    )
+    for late in range(0, 80, 16):
+        start = RATE // 2 + late * RATE // 1000
+        wave = np.zeros(2 * RATE)
+        wave[start : start + count] = beep
+        around = slice(start - 800, start + count + 800)
+        output = through(shipped, wave, rate)
+        assert level_db(output[around]) == pytest.approx(level_db(wave[around]), abs=6)
+        assert loudest_hz(output[start : start + count]) == pytest.approx(1000, rel=0.01)
+
+
+@pytest.mark.parametrize("rate", [100, 50, 25])
 @pytest.mark.parametrize("level", [-25.0, -35.0, -45.0, -55.0])
 def test_a_quiet_voice_stays_quiet(shipped: Codec, speech: np.ndarray, level: float, rate: int) -> None:
     """Whole, and in every tenth of a second: hum between words is no tone that a single token would draw loud."""

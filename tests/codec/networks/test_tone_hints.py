@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from codec.export.graph import Graph
 from codec.export.tone_hints import hinted as hinted_in_graph
 from codec.export.tone_hints import hints as hints_in_graph
+from codec.export.tone_hints import partnered as partnered_in_graph
 from codec.export.tone_hints import tellable as tellable_in_graph
-from codec.networks.tone_hints import HINTS, STEPS_DOWN, hinted, hints, tellable
+from codec.networks.tone_hints import HINTS, STEPS_DOWN, hinted, hints, partnered, tellable
 from codec.networks.tones import N_LEVELS
 
 PLACES = 512
@@ -68,12 +69,18 @@ def test_graphs_say_the_same_of_any_codes(data: st.DataObject) -> None:
     told = hints(codes, is_tone)
     drawn, found = hinted(told, is_tone)
     alone = tellable(codes, is_tone)
-    theirs = graphs().run(None, {"codes": codes[0].T.numpy(), "told": told[0].numpy(), "is_tone": is_tone[0].numpy()})
+    power, rest = torch.rand(2, 1, count, generator=torch.Generator().manual_seed(count)) * torch.tensor([[[1.0]], [[0.06]]])
+    more, taken = partnered(codes, is_tone, power, rest)
+    given = {"codes": codes[0].T, "told": told[0], "is_tone": is_tone[0], "power": power[0], "rest": rest[0]}
+    theirs = graphs().run(None, {name: part.numpy() for name, part in given.items()})
     np.testing.assert_array_equal(theirs[0], told[0].numpy())
     np.testing.assert_array_equal(theirs[1], drawn[0].numpy())
     np.testing.assert_array_equal(theirs[2], found[0].numpy())
     np.testing.assert_array_equal(theirs[3], alone[0].numpy())
+    np.testing.assert_array_equal(theirs[4], more[0].numpy())
+    np.testing.assert_array_equal(theirs[5], taken[0].T.numpy())
     assert (hinted(hints(codes, alone), alone)[0] == alone).all(), "what can be told is drawn"
+    assert (more | ~is_tone).all(), "no tone is lost"
 
 
 def graphs() -> onnxruntime.InferenceSession:
@@ -82,8 +89,28 @@ def graphs() -> onnxruntime.InferenceSession:
     is_tone = graph.input("is_tone", "bool", ["tokens"])
     drawn, found = hinted_in_graph(graph, told, is_tone)
     alone = tellable_in_graph(graph, codes, is_tone)
-    model = graph.model({"hints": hints_in_graph(graph, codes, is_tone), "drawn": drawn, "found": found, "tellable": alone})
+    power, rest = (graph.input(name, "float32", ["tokens"]) for name in ("power", "rest"))
+    more, taken = partnered_in_graph(graph, codes, is_tone, power, rest)
+    told_again = {"tellable": alone, "more": more, "taken": taken}
+    model = graph.model({"hints": hints_in_graph(graph, codes, is_tone), "drawn": drawn, "found": found, **told_again})
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+def test_a_lone_tone_takes_its_neighbour_along_where_that_is_quiet(at: int) -> None:
+    """At either place of a pair; where something else sounds it stays alone, and is told if that can be."""
+    codes = codes_of([321 if i == at else 0 for i in range(4)], [7 if i == at else 0 for i in range(4)])
+    is_tone = torch.arange(4)[None] == at
+    power, quiet = is_tone.float(), torch.full((1, 4), 1e-3)
+    more, taken = partnered(codes, is_tone, power, quiet * ~is_tone)
+    assert more[0].nonzero()[:, 0].tolist() == [at // 2 * 2, at // 2 * 2 + 1]
+    drawn, found = hinted(hints(taken, more), more)
+    assert (drawn == more).all()
+    assert (found[0, 0, more[0]] // N_LEVELS == 321).all()
+    assert ((found[0, 0, more[0]] % N_LEVELS - 7).abs() <= 1).all(), "as loud as the lone one"
+    assert (taken[0, 0, more[0] & ~is_tone[0]] % N_LEVELS == 0).all(), "exact tokens tell the silence"
+    loud = partnered(codes, is_tone, power, 0.1 * ~is_tone)[0]
+    assert (loud == is_tone).all()
 
 
 @pytest.mark.parametrize("count", [1, 2])
