@@ -121,7 +121,8 @@ def strengths(tones: Tones, voiced: Tensor, frames: int) -> tuple[Tensor, Tensor
         frames: in a block.
     """
     pure, power = _pure(tones, voiced)[0], tones.amplitude.square().sum(-1) / tones.share.clamp_min(1e-6)
-    return tuple((power * part).unflatten(1, (-1, frames)).sum(-1) for part in (pure, ~pure))  # type: ignore[return-value]
+    inside, outside = ((power * part).unflatten(1, (-1, frames)).sum(-1) for part in (pure, ~pure))
+    return inside, outside
 
 
 def _pure(tones: Tones, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
