@@ -91,6 +91,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
     limits = limits or Limits()
     gate, metrics = Gate(limits), Metrics()
     metrics.inside.set_function(lambda: gate.inside)
+    metrics.streams.set_function(lambda: gate.streaming)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -174,21 +175,6 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
                 headers=_warnings(report), media_type=media, filename=name,
             )  # fmt: skip
 
-    open_streams = 0
-
-    @asynccontextmanager
-    async def stream_place() -> AsyncIterator[None]:
-        nonlocal open_streams
-        if open_streams >= limits.streams:
-            raise RefusedError(429, "all streams are taken")
-        open_streams += 1
-        metrics.streams.set(open_streams)
-        try:
-            yield
-        finally:
-            open_streams -= 1
-            metrics.streams.set(open_streams)
-
     @app.websocket("/stream")
     async def stream(
         socket: WebSocket,
@@ -201,7 +187,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
         """16-bit samples in binary messages in, bytes of a container out; the text message ``end`` finishes it."""
         await socket.accept()
         try:
-            async with stream_place():
+            async with gate.stream():
                 await stream_tokens(model, socket, limits, sample_rate, channels, rate, vocab, low_latency)
                 await socket.close()
         except (CodecError, RefusedError) as error:

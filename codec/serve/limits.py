@@ -58,10 +58,11 @@ class RefusedError(Exception):
 
 @dataclass
 class Gate:
-    """Lets ``workers`` in, ``queue`` wait, and refuses the others at once."""
+    """Lets ``workers`` in, ``queue`` wait, and refuses the others at once; streams have places of their own."""
 
     limits: Limits
     inside: int = 0
+    streaming: int = 0
     _free: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +82,21 @@ class Gate:
             yield
         finally:
             self.inside -= 1
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[None]:
+        """A place for a live stream.
+
+        Raises:
+            RefusedError: 429, all are taken.
+        """
+        if self.streaming >= self.limits.streams:
+            raise RefusedError(429, "all streams are taken")
+        self.streaming += 1
+        try:
+            yield
+        finally:
+            self.streaming -= 1
 
     @asynccontextmanager
     async def turn(self, deadline: float) -> AsyncIterator[None]:

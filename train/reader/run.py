@@ -73,12 +73,28 @@ def run(config: TrainConfig) -> str:
     assert isinstance(averaged, TokenReader)
     with torch.no_grad():
         for n in stacks:
-            pairs = clips(n, 1)
-            codewords = pooled(networks.codebook(n).decode(pairs.codes[:, 0], vocab), pairs.there)
-            read, again = (means(averaged, each, n, vocab).norm(dim=1).mean() for each in (pairs, clips(n)))
-            shares = torch.stack([read / again, BESIDE * read / codewords.norm(dim=1).mean()])
-            averaged.shares[averaged.frames_per_tokens.index(n)] = shares
+            semantic = clips(n, 1)
+            codewords = pooled(networks.codebook(n).decode(semantic.codes[:, 0], vocab), semantic.there)
+            lengths = (
+                part.norm(dim=1).mean() for part in (*(means(averaged, c, n, vocab) for c in (semantic, clips(n))), codewords)
+            )
+            averaged.shares[averaged.frames_per_tokens.index(n)] = shares_of(*lengths)
     return save_reader(averaged, config.folder("model"), model.fingerprint)
+
+
+def shares_of(semantic: Tensor, everything: Tensor, codewords: Tensor) -> Tensor:
+    """By what the second reading and the codewords are multiplied, so that they have their lengths beside the first reading.
+
+    Args:
+        semantic: mean length of what is read of semantic tokens.
+        everything: of what is read of all tokens.
+        codewords: of their means.
+
+    Example:
+        >>> shares_of(torch.tensor(2.0), torch.tensor(4.0), torch.tensor(1.0))
+        tensor([0.5000, 0.8000])
+    """
+    return torch.stack([semantic / everything, BESIDE * semantic / codewords])
 
 
 def contrast(vectors: Tensor, temperature: float) -> Tensor:
