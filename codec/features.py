@@ -33,14 +33,7 @@ class LogMel(nn.Module):
         self.hop_length = hop_length
         self.edge = (n_fft - hop_length) // 2
         self.mel = torchaudio.transforms.MelSpectrogram(
-            sample_rate,
-            n_fft,
-            hop_length=hop_length,
-            n_mels=n_mels,
-            power=None,
-            center=False,
-            norm="slaney",
-            mel_scale="slaney",
+            sample_rate, n_fft, hop_length=hop_length, n_mels=n_mels, power=1.0, center=False, norm="slaney", mel_scale="slaney"
         )
 
     def forward(self, wave: Tensor, padded: bool = False) -> Tensor:
@@ -53,23 +46,5 @@ class LogMel(nn.Module):
         if not padded:
             wave = F.pad(wave, (self.edge, self.edge))
         with full_precision(wave.device):
-            spectrum: Tensor = self.mel.spectrogram(wave.to(torch.promote_types(wave.dtype, torch.float32)))
-            mel: Tensor = self.mel.mel_scale(without_mean(spectrum.transpose(1, 2)).abs().transpose(1, 2))
+            mel: Tensor = self.mel(wave.to(torch.promote_types(wave.dtype, torch.float32)))
             return mel.clamp_min(LOG_FLOOR).log10().transpose(1, 2)
-
-
-def without_mean(spectrum: Tensor) -> Tensor:
-    """Spectra of frames whose mean under their window was taken out: cheap sound cards add one, which is no sound.
-
-    Under a Hann window a constant fills bins 0 and ±1, of which the outer ones are −½ times the middle one.
-
-    Args:
-        spectrum: ``(…, bins)`` complex, of Hann-windowed frames, from 0 Hz up.
-
-    Example:
-        >>> spectrum = torch.fft.rfft(torch.hann_window(8) * 0.3)
-        >>> without_mean(spectrum).abs().max() < 1e-6
-        tensor(True)
-    """
-    mean = spectrum[..., :1]
-    return torch.cat([torch.zeros_like(mean), spectrum[..., 1:2] + mean / 2, spectrum[..., 2:]], -1)

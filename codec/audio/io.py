@@ -142,7 +142,7 @@ class AudioReader:
         while len(block := self._decoder.read(size)):
             self.not_numbers += block.size - int(np.isfinite(block).sum())
             yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        strange = [f"{self.not_numbers} samples are NaN or infinite, and count as silence"] if self.not_numbers else []
+        strange = [f"NaN or infinite: {self.not_numbers} samples, which count as silence"] if self.not_numbers else []
         self.missing = tuple(dict.fromkeys((*self.missing, *self._decoder.missing(), *strange)))
         if self.missing and self._strict:
             raise AudioError(f"{self.name}: {self.missing[0]}")

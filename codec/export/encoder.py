@@ -19,10 +19,12 @@ from codec.networks.frontend import (
     COMPRESSION,
     CORRELOGRAM_TOP_HZ,
     HIGHEST_PITCH,
+    LEAST_OFFSET,
     LOWEST_PITCH,
     MAGNITUDE_FLOOR,
     MASKED_FRAMES,
     MEL_CENTRE,
+    OFFSET_SAMPLES,
 )
 from codec.networks.pitch import BINS_PER_OCTAVE, HIGHEST_F0, LOWEST_F0, N_BINS, NEAR, OCTAVES
 from codec.networks.source_filter_codec import SourceFilterNetworks
@@ -64,7 +66,7 @@ class _Encoder(Layers):
 
     def model(self) -> ModelProto:
         graph, config, networks = self.graph, self.config, self.networks
-        wave = graph.input("wave", "float32", ["samples"])
+        wave = self._without_offset(graph.input("wave", "float32", ["samples"]))
         stack, vocab = graph.input("frames_per_token", "int64", []), graph.input("vocab", "int64", [])
         magnitude = Fourier(graph, config.mel.n_fft).magnitude(wave, config.hop_length)
         envelope = self._envelope(wave)
@@ -93,6 +95,14 @@ class _Encoder(Layers):
 
         (codes,) = self.by_stack(stack, config.stacks, tokens_of)
         return graph.model({"codes": codes})
+
+    def _without_offset(self, wave: Value) -> Value:
+        """`codec.networks.frontend.without_offset`."""
+        sound = (~wave.equals(0.0)).cast("float32")
+        count = sound.sum(0, keepdims=True)
+        mean = wave.sum(0, keepdims=True) / count.clip(low=1.0)
+        is_offset = (count >= float(OFFSET_SAMPLES)) & (mean.abs() > LEAST_OFFSET)
+        return wave - self.graph.where(is_offset, mean, 0.0) * sound
 
     def _semantic(self, magnitude: Value) -> Value:
         """Features of the semantic encoder at 50 Hz."""

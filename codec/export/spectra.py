@@ -41,10 +41,8 @@ class Fourier:
         return both.part(0, self.bins, 1), both.part(self.bins, None, 1)
 
     def magnitude(self, wave: Value, hop_length: int) -> Value:
-        """``(samples,)`` → ``(T, bins)`` of frames whose means were taken out, as `codec.features.without_mean` does."""
+        """``(samples,)`` → ``(T, bins)``."""
         real, imaginary = self.transform(wave, hop_length)
-        mean = real.part(0, 1, 1)
-        real = self.graph.concat([mean * 0.0, real.part(1, 2, 1) + mean * 0.5, real.part(2, None, 1)], 1)
         return (real.square() + imaginary.square()).sqrt()
 
     def inverse(self, real: Value, imaginary: Value) -> Value:

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
-from codec.features import without_mean
 from codec.networks.tones import Tones, find_tones
 
 MAGNITUDE_FLOOR = 10**-4.5
@@ -28,6 +27,8 @@ AUDIBLE_DEPTH = 2.75
 """log10 magnitudes below the loudest band nearby where a soft floor begins: 55 dB."""
 MASKED_FRAMES = 40
 """Frames of 10 ms to either side that count as near."""
+LEAST_OFFSET, OFFSET_SAMPLES = 5e-4, 4000
+"""Of a wave's mean, below which it is left alone, and of its samples that are not 0: a click has a mean, too."""
 COMPRESSION = 0.67
 """Exponent of magnitudes whose transform is the correlogram (0.6 … 0.7 in Tolonen and Karjalainen 2000)."""
 
@@ -60,9 +61,22 @@ def audible(mel: Tensor) -> Tensor:
     return torch.log10(10**mel + 10 ** (loudest - AUDIBLE_DEPTH))
 
 
-def spectra(wave: Tensor, window: Tensor, hop_length: int) -> Tensor:
-    """``(B, samples)`` → magnitudes ``(B, T, bins)`` of frames under Hann's window, their means taken out."""
-    return without_mean(torch.fft.rfft(wave.unfold(-1, len(window), hop_length) * window)).abs()
+def without_offset(wave: Tensor) -> Tensor:
+    """Takes the mean out of a wave that has one, as cheap sound cards add it: it is no sound, but would be heard as a rumble.
+
+    Digital silence around the sound stays what it is, and waves without an offset do to the last bit.
+
+    Args:
+        wave: ``(B, samples)``.
+
+    Example:
+        >>> without_offset(torch.full((1, 8000), 0.3)).abs().max() < 1e-5
+        tensor(True)
+    """
+    sound = wave != 0
+    count = sound.sum(-1, keepdim=True)
+    mean = wave.sum(-1, keepdim=True) / count.clamp_min(1)
+    return wave - torch.where((count >= OFFSET_SAMPLES) & (mean.abs() > LEAST_OFFSET), mean, 0.0) * sound
 
 
 class EnvelopeMel(nn.Module):
@@ -88,7 +102,7 @@ class EnvelopeMel(nn.Module):
 
     def forward(self, wave: Tensor) -> Tensor:
         """``(B, T · hop_length + 2 · edge)`` samples → ``(B, T, n_mels)``."""
-        magnitude = spectra(wave, self.window, self.hop_length)
+        magnitude = torch.fft.rfft(wave.unfold(-1, self.n_fft, self.hop_length) * self.window).abs()
         return (magnitude @ self.bank).clamp_min(MAGNITUDE_FLOOR).log10()
 
 
@@ -143,7 +157,7 @@ class AcousticFrontEnd(nn.Module):
         if not padded:
             wave = F.pad(wave, (self.edge, self.edge))
         spare = self.edge - self.envelope.edge
-        magnitude = spectra(wave, self.window, self.hop_length)
+        magnitude = torch.fft.rfft(wave.unfold(-1, self.n_fft, self.hop_length) * self.window).abs()
         mel = self.envelope(wave[:, spare : wave.shape[1] - spare])
         return AcousticFeatures(mel, self._correlogram(magnitude), find_tones(magnitude, self.sample_rate))
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from codec.config import ModelConfig
 from codec.engine import Point
 from codec.features import LogMel
-from codec.networks.frontend import MASKED_FRAMES, AcousticFrontEnd
+from codec.networks.frontend import MASKED_FRAMES, AcousticFrontEnd, without_offset
 from codec.networks.interface import CodecNetworks
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
@@ -205,6 +205,7 @@ class SourceFilterNetworks(CodecNetworks):
 
     def hear(self, wave: Tensor) -> Heard:
         """``(B, T · hop_length + 2 · edge)`` samples → what codes are made from, whatever their rate."""
+        wave = without_offset(wave)
         features = self.front_end(wave, padded=True)
         pitch = self.pitch(features.mel, features.correlogram)
         return Heard(self.semantic(self.mel(wave, padded=True)), features.mel, features.tones, pitch)
