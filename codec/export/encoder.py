@@ -25,6 +25,7 @@ from codec.networks.frontend import (
     MASKED_FRAMES,
     MEL_CENTRE,
     OFFSET_SAMPLES,
+    OFFSET_SHARE,
 )
 from codec.networks.pitch import BINS_PER_OCTAVE, HIGHEST_F0, LOWEST_F0, N_BINS, NEAR, OCTAVES
 from codec.networks.source_filter_codec import SourceFilterNetworks
@@ -100,8 +101,8 @@ class _Encoder(Layers):
         """`codec.networks.frontend.without_offset`."""
         sound = (~wave.equals(0.0)).cast("float32")
         count = sound.sum(0, keepdims=True)
-        mean = wave.sum(0, keepdims=True) / count.clip(low=1.0)
-        is_offset = (count >= float(OFFSET_SAMPLES)) & (mean.abs() > LEAST_OFFSET)
+        mean, power = (part.sum(0, keepdims=True) / count.clip(low=1.0) for part in (wave, wave.square()))
+        is_offset = (count >= float(OFFSET_SAMPLES)) & (mean.abs() > LEAST_OFFSET) & (mean.square() > power * OFFSET_SHARE**2)
         return wave - self.graph.where(is_offset, mean, 0.0) * sound
 
     def _semantic(self, magnitude: Value) -> Value:

@@ -27,8 +27,8 @@ AUDIBLE_DEPTH = 2.75
 """log10 magnitudes below the loudest band nearby where a soft floor begins: 55 dB."""
 MASKED_FRAMES = 40
 """Frames of 10 ms to either side that count as near."""
-LEAST_OFFSET, OFFSET_SAMPLES = 5e-4, 4000
-"""Of a wave's mean, below which it is left alone, and of its samples that are not 0: a click has a mean, too."""
+LEAST_OFFSET, OFFSET_SHARE, OFFSET_SAMPLES = 5e-4, 0.03, 4000
+"""Below so much, or such a share of the root mean square, a mean is left alone; and a click has one, too, of few samples."""
 COMPRESSION = 0.67
 """Exponent of magnitudes whose transform is the correlogram (0.6 … 0.7 in Tolonen and Karjalainen 2000)."""
 
@@ -75,8 +75,9 @@ def without_offset(wave: Tensor) -> Tensor:
     """
     sound = wave != 0
     count = sound.sum(-1, keepdim=True)
-    mean = wave.sum(-1, keepdim=True) / count.clamp_min(1)
-    return wave - torch.where((count >= OFFSET_SAMPLES) & (mean.abs() > LEAST_OFFSET), mean, 0.0) * sound
+    mean, power = (part.sum(-1, keepdim=True) / count.clamp_min(1) for part in (wave, wave.square()))
+    is_offset = (count >= OFFSET_SAMPLES) & (mean.abs() > LEAST_OFFSET) & (mean.square() > OFFSET_SHARE**2 * power)
+    return wave - torch.where(is_offset, mean, 0.0) * sound
 
 
 class EnvelopeMel(nn.Module):
