@@ -18,7 +18,7 @@ from codec.cli.bar import AudioBar, lengths, seconds_of_audio, seconds_of_tokens
 from codec.cli.options import DecodeOptions, EncodeOptions
 from codec.cli.plan import DECODED, Job, names_folder, plan
 from codec.cli.resume import Settings, decoded, encoded, is_container, left_to_do
-from codec.container.arrays import Format, check_format
+from codec.container.arrays import SUFFIXES, Format, check_format
 from codec.errors import CodecError
 from codec.files import FileReport, decode_file, encode_file
 from codec.hub import load_codec
@@ -29,8 +29,8 @@ from codec.threads import at_once, in_order
 
 def encode_all(inputs: list[str], output: str | None, options: EncodeOptions, overwrite: bool) -> int:
     """Runs ``codec encode``; how many files were not whole."""
-    format, semantic_only, entropy = options.format, options.semantic_only, options.entropy
-    _check_suffix(output, check_format(format))
+    format, semantic_only, entropy = check_format(options.format), options.semantic_only, options.entropy
+    _check_suffix(output, format)
     for name in filter(is_container, inputs):
         raise CodecError(f"{name}: is a .sct file, tokens already; codec decode turns it into sound")
     jobs = plan(inputs, output, AUDIO_SUFFIXES, f".{format}")
@@ -41,7 +41,7 @@ def encode_all(inputs: list[str], output: str | None, options: EncodeOptions, ov
 
     def work(job: Job, progress: Callable[[float], None]) -> FileReport:
         return encode_file(
-            codec, job.source, job.target, format=check_format(format), semantic_only=semantic_only, entropy=entropy,
+            codec, job.source, job.target, format=format, semantic_only=semantic_only, entropy=entropy,
             progress=progress, strict=options.strict,
         )  # fmt: skip
 
@@ -51,7 +51,7 @@ def encode_all(inputs: list[str], output: str | None, options: EncodeOptions, ov
 def decode_all(inputs: list[str], output: str | None, options: DecodeOptions, overwrite: bool) -> int:
     """Runs ``codec decode``; how many files were not whole."""
     for name in inputs:
-        if Path(name).suffix.lower() in (".npy", ".jsonl"):
+        if Path(name).suffix.lower() in SUFFIXES:
             raise CodecError(f"{name}: codes for other programs; in Python, model.tokens(codes, rate=…) takes them back")
     jobs = plan(inputs, output, frozenset({".sct"}), DECODED)
     codec = load_codec(options.model, device=options.device, decoder=options.decoder)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import soundfile
 
 from codec.cli.plan import Job
-from codec.container.arrays import read_facts
+from codec.container.arrays import SUFFIXES, read_facts
 from codec.container.header import MAGIC, Header
 from codec.container.part import Part
 from codec.errors import CodecError
@@ -80,7 +80,7 @@ class Settings:
 
 def settings_of(path: Path) -> Settings | None:
     """What a token file was made with, or None if it is none."""
-    if path.suffix in (".npy", ".jsonl"):
+    if path.suffix in SUFFIXES:
         try:
             facts = read_facts(path) or {}
             sizes = tuple(map(int, facts["codebook_sizes"]))

@@ -18,6 +18,8 @@ from codec.outputs import CountingSink, is_special
 from codec.tokens import Tokens
 
 Format = Literal["sct", "npy", "jsonl"]
+SUFFIXES = (".npy", ".jsonl")
+"""Of files of codes for other programs."""
 TAIL_BYTES = 4096
 """Of a line of JSON, more than what follows its codes."""
 

@@ -96,7 +96,10 @@ def save(tokens: Tokens, path: str | os.PathLike[str], entropy: EntropyModel | N
         ContainerError: items of different length, more than 64, fewer frames than the length needs, or a name that promises
             another format.
     """
-    if Path(path).suffix.lower() in (".npy", ".jsonl"):
+    from codec.atomic import atomic_write
+    from codec.container.arrays import SUFFIXES
+
+    if Path(path).suffix.lower() in SUFFIXES:
         raise ContainerError(f"{os.fspath(path)}: this writes .sct containers; codec encode --format writes other files")
     counts = set(tokens.frames.tolist())
     if len(set(tokens.lengths.tolist())) != 1 or len(counts) != 1:
@@ -104,8 +107,6 @@ def save(tokens: Tokens, path: str | os.PathLike[str], entropy: EntropyModel | N
     frames = counts.pop()
     if tokens.codes.shape[2] < frames:
         raise ContainerError(f"{tokens.codes.shape[2]} frames, fewer than the {frames} that the length needs")
-    from codec.atomic import atomic_write
-
     with atomic_write(Path(path)) as target:
         writer = ContainerWriter(target, Header.of(tokens, entropy.id if entropy else None), entropy)
         writer.push(tokens.codes[:, :, :frames])
