@@ -81,6 +81,6 @@ def as_integers(codes: Any, what: str = "codes") -> np.ndarray:
         array = np.asarray(codes)
     except (ValueError, TypeError, RuntimeError) as error:
         raise CodecError(f"{what} that are no array of integers: rows of several lengths, or what are no numbers") from error
-    if array.dtype.kind not in "iu":
+    if array.size and array.dtype.kind not in "iu":  # of an empty list numpy makes floats
         raise CodecError(f"{what} of type {array.dtype} are no integers; convert them: {what}.astype('int64')")
     return array.astype(np.int64, copy=False)

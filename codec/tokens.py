@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,10 +76,14 @@ class Tokens:
             raise CodecError(f"codes of shape {tuple(self.codes.shape)} do not have {len(self.codebook_sizes)} streams")
         if self.lengths.shape != self.codes.shape[:1]:
             raise CodecError(f"{len(self.codes)} items but {len(self.lengths)} lengths")
+        if (self.lengths < 0).any():
+            raise CodecError(f"lengths {self.lengths.tolist()}: none can be below 0")
         if self.counts is not None:
             object.__setattr__(self, "counts", _at_home(as_codes(self.counts, "counts")))
             if self.counts.shape != self.lengths.shape:
                 raise CodecError(f"{len(self.codes)} items but {len(self.counts)} counts of frames")
+            if (self.counts < 0).any():
+                raise CodecError(f"counts {self.counts.tolist()} of frames: none can be below 0")
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -187,8 +192,10 @@ class Tokens:
             stop: in seconds, default: the end.
 
         Raises:
-            CodecError: times before the beginning, or in the wrong order.
+            CodecError: times before the beginning, in the wrong order, or no numbers.
         """
+        if not all(time is None or isinstance(time, Real) for time in (start, stop)):
+            raise CodecError(f"a slice from {start!r} to {stop!r}; seconds are numbers")
         if not 0 <= start <= (math.inf if stop is None else stop):
             raise CodecError(f"a slice from {start} s to {stop} s; times from 0 on in their order are expected")
         longest = int(self.frames.max()) if len(self) else 0
@@ -263,10 +270,10 @@ class Tokens:
             if len({getattr(part, key) for part in parts}) > 1:
                 raise CodecError(f"tokens of different {key} cannot be joined")
         if dim == 0:
-            return _batch([item for part in parts for item in part], first)
+            return _batch([item for part in parts for item in part]) if any(map(len, parts)) else replace(first, cut=None)
         if len({len(part) for part in parts}) > 1:
             raise CodecError("batches of different numbers of items cannot follow each other")
-        return _batch([_joined(items) for items in zip(*parts, strict=True)], first)
+        return _batch([_joined(items) for items in zip(*parts, strict=True)]) if len(first) else replace(first, cut=None)
 
     def pattern(self, layout: str) -> Pattern:
         """A layout for these streams; `codec.patterns` tells which there are.
@@ -327,8 +334,9 @@ def batch(alike: Tokens, rows: Sequence[Tensor | np.ndarray], lengths: Sequence[
     return replace(alike, codes=placed, lengths=given(np.array(lengths, np.int64)), counts=told, cut=None)
 
 
-def _batch(items: Sequence[Tokens], alike: Tokens) -> Tokens:
-    """Single items as one batch."""
+def _batch(items: Sequence[Tokens]) -> Tokens:
+    """Single items as one batch, which counts its frames if any item does: lengths would not tell them."""
+    alike = next((item for item in items if item.counts is not None), items[0])
     return batch(alike, [item.codes[0] for item in items], [int(item.lengths[0]) for item in items])
 
 

@@ -63,14 +63,16 @@ def kmeans(
     are worth a warning.
 
     Raises:
-        ValueError: fewer points than clusters, points that are not finite, a wrong ``init``, weights that do not fit or go
-            with a checkpoint, or a checkpoint that is damaged or of another clustering.
+        ValueError: fewer points than clusters, no pass, points that are not finite, a wrong ``init``, weights that do not
+            fit or go with a checkpoint, or a checkpoint that is damaged or of another clustering.
 
     Example:
         >>> points = torch.randn(1000, 8)
         >>> kmeans(points, k=10, iterations=5).centroids.shape
         torch.Size([10, 8])
     """
+    if iterations < 1:
+        raise ValueError(f"{iterations} iterations; at least one pass is needed")
     source = prepared(points, spherical)
     scales = None if weights is None else checked_weights(weights, len(source))
     if scales is not None and checkpoint is not None:
@@ -147,7 +149,8 @@ def _pass(source: Points, found: Clustering, search: BoundedSearch, weights: Ten
     shifts = (moved - centroids).square().sum(1).sqrt()
     total, share, empty = sizes.sum().item(), sizes / sizes.sum(), int((~filled).sum())
     if empty:
-        split_populous(moved, sizes, np.random.default_rng((found.seed, len(history))))
+        counts = sizes * (found.points / total)  # weights may be of any scale
+        split_populous(moved, counts, np.random.default_rng((found.seed, len(history))))
         moved = _directions(moved, found.spherical)
     search.moved(centroids, moved)
     mean, before = inertia / total, history[-1].inertia if history else 0.0
@@ -161,7 +164,7 @@ def _pass(source: Points, found: Clustering, search: BoundedSearch, weights: Ten
         imbalance=len(centroids) * share.square().sum().item(),
         entropy=entropy_of(share),
         seconds=seconds,
-        points_per_second=total / seconds,
+        points_per_second=found.points / seconds,
     )
     return replace(found, centroids=moved, iterations=[*history, iteration])
 

@@ -330,8 +330,9 @@ class TrainConfig(RunConfig):
             raise ValueError(
                 f"codec.stack_shares needs a share for each of the {len(self.model.stacks)} stacks, not all of them 0"
             )
-        for name in ("ssl", "codec"):
-            if not any(getattr(self, name).weights.values()):
+        for name in type(self).model_fields:
+            weights = getattr(getattr(self, name), "weights", None)
+            if weights is not None and not any(weights.values()):
                 raise ValueError(f"{name}.weights must not all be 0")
         largest = max(self.model.stacks)
         for name in ("codec", "adversarial"):

@@ -69,6 +69,8 @@ def as_batch(
 
 def _rows(wave: Wave, channels: int | None) -> list[np.ndarray]:
     """``(samples,)`` of each clip or channel, as they are."""
+    if isinstance(wave, list | tuple) and not wave and channels is None:
+        return []
     if isinstance(wave, list | tuple) and all(np.ndim(part) for part in wave) and wave:
         clips = [_as_array(clip) for clip in wave]
         clips = [clip[0] if clip.ndim == 2 and len(clip) == 1 else clip for clip in clips]
@@ -113,6 +115,8 @@ def _check_lengths(lengths: Tensor | np.ndarray | list[int] | None, found: list[
     if lengths is None:
         return found
     counts = list(lengths) if isinstance(lengths, list) else np.asarray(lengths).tolist()
+    if not isinstance(counts, list):
+        raise AudioError(f"lengths {counts}: one for each of the {len(found)} clips is expected, [{counts}] for a single one")
     if not all(isinstance(count, int | np.integer) for count in counts):
         raise AudioError(f"lengths {counts} are not whole numbers of samples")
     if len(counts) != len(found) or any(not 0 <= count <= most for count, most in zip(counts, found, strict=True)):

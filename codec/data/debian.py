@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -74,6 +75,9 @@ def fetch_package(folder: Path, package: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / package).is_dir():
         return
+    for stale in folder.glob(f"{package}_*.deb"):  # an interrupted run left it; the mirror may have another version by now
+        stale.unlink(missing_ok=True)
+    shutil.rmtree(folder / f".{package}", ignore_errors=True)
     try:
         subprocess.run(["apt-get", "download", "-q", package], cwd=folder, check=True, capture_output=True)
         (archive,) = folder.glob(f"{package}_*.deb")

@@ -160,6 +160,7 @@ def test_numbers_that_are_no_tokens_are_refused(tiny: Codec) -> None:
         (lambda: tiny.embed(np.zeros((1, 2, 5))), r"not a ndarray: model\.tokens"),
         (lambda: tiny.tokens([[-1]]), "codebooks"),
         (lambda: tiny.tokens([1, 2, 3]), "not in the layout parallel"),
+        (lambda: tiny.tokens([]), "not in the layout parallel"),
         (lambda: tiny.tokens([[1, 2]], rate=33), "rate 33"),
         (lambda: tiny.tokens([[1, 2]], lengths=torch.tensor([10**6])), "fewer frames"),
     ):

@@ -113,6 +113,7 @@ def test_what_cannot_be_joined_or_cut_is_refused() -> None:
         (lambda: tokens.slice(-1), "slice"),
         (lambda: tokens.slice(2, 1), "slice"),
         (lambda: tokens.slice(float("nan")), "slice"),
+        (lambda: tokens.slice(0.3, "x"), "seconds are numbers"),
         (lambda: tokens.arrange("zigzag"), "zigzag"),
     ):
         with pytest.raises(CodecError, match=message):
@@ -143,6 +144,13 @@ def test_slices_of_models_that_make_more_frames_join_to_the_whole() -> None:
         assert Tokens.cat(parts, dim=2) == tokens
 
 
+def test_batches_of_counted_and_other_items_lose_no_frames() -> None:
+    plain = batch([16_000])
+    counted = replace(plain, codes=torch.zeros(1, 4, 29, dtype=torch.int64), counts=torch.tensor([29]))
+    for parts, frames in (([plain, counted], [25, 29]), ([counted, plain], [29, 25])):
+        assert Tokens.cat(parts).frames.tolist() == frames
+
+
 def test_what_is_given_is_put_right_or_refused() -> None:
     tokens = batch([19_200, 8_000])
     assert replace(tokens, codebook_sizes=list(tokens.codebook_sizes)) == tokens  # type: ignore[arg-type]
@@ -150,3 +158,7 @@ def test_what_is_given_is_put_right_or_refused() -> None:
         replace(tokens, counts=torch.tensor([1]))
     with pytest.raises(CodecError, match="no integers"):
         replace(tokens, counts=torch.tensor([1.0, 2.0]))
+    with pytest.raises(CodecError, match="below 0"):
+        replace(tokens, counts=torch.tensor([1, -1]))
+    with pytest.raises(CodecError, match="below 0"):
+        replace(tokens, lengths=torch.tensor([-5, 8_000]))

@@ -98,11 +98,25 @@ def test_duplicates_and_empty_clusters(init: str) -> None:
     assert torch.isfinite(kmeans(np.ones((50, 3)), 8, 5, init=init).centroids).all()  # type: ignore[arg-type]
 
 
+def test_no_pass_is_no_clustering() -> None:
+    with pytest.raises(ValueError, match="at least one pass"):
+        kmeans(blobs(), 12, 0)
+
+
 def test_empty_clusters_are_counted_and_refilled() -> None:
     points = np.random.default_rng(0).standard_normal((2000, 2))
     fitted = kmeans(points, 30, 15, init=torch.zeros(30, 2) + torch.arange(30)[:, None] * 100.0)
     assert fitted.iterations[0].empty > 0
     assert fitted.iterations[-1].empty == 0
+
+
+def test_weights_of_any_scale_refill_empty_clusters_alike() -> None:
+    points = np.random.default_rng(0).standard_normal((1000, 2))
+    first = torch.zeros(20, 2) + torch.arange(20)[:, None] * 100.0
+    fitted = [kmeans(points, 20, 15, init=first, weights=np.full(1000, scale)) for scale in (1.0, 1 / 1024, 512.0)]
+    assert fitted[0].used == 1
+    for other in fitted[1:]:
+        assert torch.equal(other.centroids, fitted[0].centroids)
 
 
 def test_spherical_centroids_have_length_one() -> None:

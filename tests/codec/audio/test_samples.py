@@ -157,6 +157,16 @@ def test_clips_of_any_lengths_are_a_batch(tiny: Codec, int16: np.ndarray) -> Non
         tiny.stream_encoder(RATE, 2).push([int16[0], int16[1, :5]])
 
 
+def test_no_clips_are_a_batch_of_none(tiny: Codec) -> None:
+    assert len(tiny.encode([], RATE)) == len(tiny.encode(np.zeros((0, RATE)), RATE)) == 0
+
+
+@pytest.mark.parametrize("length", [8_000, np.int64(8_000), torch.tensor(8_000)])
+def test_one_number_is_not_taken_for_lengths(tiny: Codec, int16: np.ndarray, length: Any) -> None:
+    with pytest.raises(AudioError, match=r"\[8000\] for a single one"):
+        tiny.encode(int16, RATE, lengths=length)
+
+
 def test_what_lies_behind_the_lengths_is_not_looked_at(tiny: Codec, int16: np.ndarray) -> None:
     padded = np.pad(int16 / 32768, ((0, 0), (0, 500)), constant_values=1e9)
     assert torch.equal(tiny.encode(padded, RATE, lengths=[RATE, RATE]).codes, whole(tiny, int16))  # type: ignore[arg-type]

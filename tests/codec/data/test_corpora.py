@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.data import Corpus, build, split_of
-from codec.data.debian import clips
+from codec.data.debian import clips, fetch_package
 from codec.data.folder import folder_clips
 from codec.data.perturb import perturb
 from codec.data.recording import Recording
@@ -125,6 +125,30 @@ def test_perturbing_after_a_kill_ends_like_an_unbroken_run(corpus: Corpus, tmp_p
 def test_no_copies_wanted_leaves_the_corpus_alone(corpus: Corpus) -> None:
     assert perturb(corpus, {}) == perturb(corpus, {"speech": 0}) == 0.0
     assert len(Corpus(corpus.folder).entries) == 60
+
+
+APT_GET = "#!/bin/sh\necho new > thing_2.0_all.deb\n"
+DPKG_DEB = '#!/bin/sh\nmkdir -p "$3" && cp "$2" "$3/content"\n'
+
+
+def test_what_an_interrupted_fetch_left_is_not_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs, folder = tmp_path / "bin", tmp_path / "packages"
+    for name, text in (("apt-get", APT_GET), ("dpkg-deb", DPKG_DEB)):
+        write_program(programs / name, text)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    (folder / ".thing").mkdir(parents=True)
+    (folder / ".thing" / "half").touch()
+    (folder / "thing_1.0_all.deb").write_text("old")
+    fetch_package(folder, "thing")
+    assert [path.name for path in folder.iterdir()] == ["thing"]
+    assert (folder / "thing" / "content").read_text() == "new\n"
+    assert not (folder / "thing" / "half").exists()
+
+
+def write_program(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 def test_debian_layout(tmp_path: Path) -> None:
