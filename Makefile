@@ -27,7 +27,7 @@ VARIANTS ?= $(FEATURES) $(FEATURES)|silence $(FEATURES)|silence,dc $(FEATURES)|s
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
 
-# One process a core shares the tests; whoever is done first takes over from the other. Each package is covered by nine lines in ten.
+# One process a core shares the tests; whoever is done first takes over from the other. Nine lines in ten of the codec and of the quantizers are covered.
 WORKERS ?= 2
 NODE_MODULES := web/node_modules/.package-lock.json
 COVERED := codec quantizers

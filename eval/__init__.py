@@ -1,1 +1,1 @@
-"""Evaluation: reconstruction and semantics."""
+"""Evaluation: reconstruction, semantics, and listening tests."""
