@@ -1,8 +1,8 @@
 """The config of a whole training: one section per stage, one folder for everything they write.
 
 Folders below ``root``, in the order of the stages: ``packages``, ``corpus``, ``teacher``, ``ssl``, ``features``, ``codebooks``,
-``pitch``, ``tracker``, ``vocoder``, ``codec``, ``adversarial``, ``model``, ``reader_speech``, ``reader_recorded``, ``reader``; and
-``metrics``, with the figures of stages that train no network.
+``pitch``, ``tracker``, ``vocoder``, ``codec``, ``adversarial``, ``model``, ``reader_speech``, ``reader_recorded``,
+``reader``; and ``metrics``, with the figures of stages that train no network.
 """
 
 from __future__ import annotations
