@@ -38,6 +38,8 @@ DECODER = ("decoder", "vocoder")
 """Sections of a config, and of its networks, that make sound of tokens and nothing else."""
 TOKENS = 2
 """What tokens mean beside config and weights: a part of their fingerprint. Since 2 the first acoustic one tells of tones."""
+SOUND = 2
+"""What a decoder's sound is made of beside config and weights: a part of its fingerprint. Since 2 pulses are dispersed."""
 WEIGHTS = "model.safetensors"
 DERIVED = "mel."
 """Filter banks and windows follow from the config."""
@@ -352,8 +354,7 @@ def hash_of(config: Mapping[str, Any], state: Mapping[str, Tensor], decoder: boo
         return not key.startswith(DERIVED) and (key.partition(".")[0] in DECODER) == decoder
 
     sizes = {key: value for key, value in config.items() if concerned(key)}
-    if not decoder:
-        sizes["meaning"] = TOKENS
+    sizes["sound" if decoder else "meaning"] = SOUND if decoder else TOKENS
     digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode())
     for key in sorted(filter(concerned, state)):
         digest.update(key.encode())

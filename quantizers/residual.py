@@ -43,11 +43,17 @@ class ResidualKMeansQuantizer(nn.Module):
             nn.Parameter(torch.randn(size, dim) / (1 + index), requires_grad=False) for index, size in enumerate(codebook_sizes)
         )
 
-    def encode(self, vectors: Tensor) -> Tensor:
-        """``(B, N, D)`` → codes ``(B, G, N)``, in single precision also under autocast."""
-        points = vectors.reshape(-1, self.dim).float()
+    def encode(self, vectors: Tensor, first: Tensor | None = None) -> Tensor:
+        """``(B, N, D)`` → codes ``(B, G, N)``, in single precision also under autocast.
+
+        Args:
+            vectors: that all codewords together come near to.
+            first: of the same shape, what the first codeword alone comes near to; by default ``vectors``.
+        """
+        points, nears = (each.reshape(-1, self.dim).float() for each in (vectors, vectors if first is None else first))
         with torch.no_grad(), full_precision(points.device):
-            codes = torch.cat([search(part, list(self.codebooks)) for part in torch.split(points, ROWS)])
+            parts = zip(torch.split(points, ROWS), torch.split(nears, ROWS), strict=True)
+            codes = torch.cat([search(part, near, list(self.codebooks)) for part, near in parts])
         return codes.reshape(*vectors.shape[:2], len(self.codebooks)).transpose(1, 2)
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -72,10 +78,10 @@ class ResidualKMeansQuantizer(nn.Module):
         return torch.cat([values[..., : -self.dim], values[..., -self.dim :] + left], -1)
 
 
-def search(points: Tensor, codebooks: Sequence[Tensor]) -> Tensor:
-    """Codes of points ``(N, D)``: ``(N, G)`` int64."""
+def search(points: Tensor, near: Tensor, codebooks: Sequence[Tensor]) -> Tensor:
+    """Codes of points ``(N, D)``, whose first codewords are those nearest to ``near``: ``(N, G)`` int64."""
     first, *others = codebooks
-    code = nearest(points, first)[0]
+    code = nearest(near, first)[0]
     codes, rest = code[:, None, None], (points - first[code])[:, None]
     for book in others[:-1]:
         codes, rest = _widen(codes, rest, book)

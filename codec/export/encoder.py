@@ -13,11 +13,13 @@ from codec.export.layers import Layers
 from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
 from codec.export.storage import Storage
 from codec.export.tone_hints import hints, partnered, tellable
+from codec.export.tones import LN_10, find_lines, strengths, tone_codes
 from codec.features import LOG_FLOOR
 from codec.networks.frontend import (
     AUDIBLE_DEPTH,
     COMPRESSION,
     CORRELOGRAM_TOP_HZ,
+    GAP_SAMPLES,
     HIGHEST_PITCH,
     LEAST_OFFSET,
     LOWEST_PITCH,
@@ -27,28 +29,23 @@ from codec.networks.frontend import (
     OFFSET_SAMPLES,
     OFFSET_SHARE,
 )
+from codec.networks.level import (
+    GIVEN_BACK_DB,
+    HIGHEST_DB,
+    LOST_BY_ALL_DB,
+    LOST_BY_FIRST_DB,
+    LOST_BY_ONLY_DB,
+    MISSING_SHARE,
+    STEEPNESS,
+)
 from codec.networks.pitch import BINS_PER_OCTAVE, HIGHEST_F0, LOWEST_F0, N_BINS, NEAR, OCTAVES
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME
-from codec.networks.tones import (
-    BEEP_SHARE,
-    CLEAR_SHARE,
-    FAINTEST_SECOND_DB,
-    HIGHEST_HZ,
-    HIGHEST_VOICE_HZ,
-    LEVEL_STEP_DB,
-    LOWEST_HZ,
-    N_LEVELS,
-    QUIETEST,
-    SEARCHED_LOBE,
-    SHARE,
-    VOICED_SHARE,
-)
 from codec.networks.transform import VOICING_SCALE
 from quantizers.nested import BEAM
 from quantizers.residual import BEAM as RESIDUAL_BEAM
 
-LN_10, LN_2 = math.log(10), math.log(2)
+LN_2 = math.log(2)
 
 
 def encoder_graph(networks: SourceFilterNetworks, storage: Storage) -> ModelProto:
@@ -76,7 +73,7 @@ class _Encoder(Layers):
         octave = (f0 / LOWEST_F0).log() * (1 / LN_2)
         block = graph.concat([self._audible(envelope) + MEL_CENTRE, voiced.unsqueeze(1) * VOICING_SCALE], 1)
         heard = self._semantic(magnitude)
-        tones = self._tones(magnitude)
+        lines = find_lines(graph, magnitude, config.mel.n_fft, config.sample_rate)
 
         def tokens_of(frames_per_token: int) -> list[Value]:
             code, codeword = self._nearest(heard, frames_per_token, vocab)
@@ -84,8 +81,8 @@ class _Encoder(Layers):
             index = self._pitch_index(octave, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
             if networks.hints_tones:
                 frames = FRAMES_PER_TOKEN_FRAME * frames_per_token
-                pure, told = self._tone_codes(*tones, voiced, frames)
-                pure, told = partnered(graph, told, pure, *self._strengths(*tones, voiced, frames))
+                pure, told = tone_codes(graph, lines, voiced, frames, config.acoustic.codebook_sizes[-1])
+                pure, told = partnered(graph, told, pure, *strengths(lines, voiced, frames))
                 pure = tellable(graph, told, pure)
                 index = graph.where(pure, networks._tone_index, index)
                 exact = told if networks.tells_tones(frames_per_token) else acoustic.part(1, None, 1)
@@ -99,11 +96,19 @@ class _Encoder(Layers):
 
     def _without_offset(self, wave: Value) -> Value:
         """`codec.networks.frontend.without_offset`."""
-        sound = (~wave.equals(0.0)).cast("float32")
+        sound = 1.0 - self._near(1.0 - self._near((~wave.equals(0.0)).cast("float32")))
         count = sound.sum(0, keepdims=True)
         mean, power = (part.sum(0, keepdims=True) / count.clip(low=1.0) for part in (wave, wave.square()))
         is_offset = (count >= float(OFFSET_SAMPLES)) & (mean.abs() > LEAST_OFFSET) & (mean.square() > power * OFFSET_SHARE**2)
         return wave - self.graph.where(is_offset, mean, 0.0) * sound
+
+    def _near(self, mask: Value) -> Value:
+        """`codec.networks.frontend` closes gaps with it: where something of a mask ``(samples,)`` lies nearby."""
+        graph, reach = self.graph, GAP_SAMPLES
+        total = graph.op("CumSum", mask, graph.constant(np.array(0, np.int64)))
+        after = graph.concat([total.part(reach, None), total.part(-1, None) + np.zeros(reach, np.float32)], 0)
+        before = graph.concat([graph.constant(np.zeros(reach + 1, np.float32)), total.part(0, -reach - 1)], 0)
+        return (after > before).cast("float32")
 
     def _semantic(self, magnitude: Value) -> Value:
         """Features of the semantic encoder at 50 Hz."""
@@ -189,18 +194,49 @@ class _Encoder(Layers):
         config = self.config
         transform = f"transforms.{config.stacks.index(stack)}"
         width = FRAMES_PER_TOKEN_FRAME * stack * (config.mel.n_mels + 1)
-        rest = block.reshape(-1, width) - self.linear(f"{transform}.predict", self.context(codeword))
-        return self._searched(self.linear(f"{transform}.analysis", rest, bias=False), stack)
+        predicted = self.linear(f"{transform}.predict", self.context(codeword))
+        block = block.reshape(-1, width)
+        wanted = self.linear(f"{transform}.analysis", block - predicted, bias=False)
+        return self._searched(*self._aims(block, predicted, wanted, stack), stack)
 
-    def _searched(self, points: Value, stack: int) -> Value:
-        """Codes ``(N, G)`` of vectors ``(N, D)``: `quantizers.residual.search`."""
+    def _aims(self, block: Value, predicted: Value, wanted: Value, stack: int) -> tuple[Value, Value]:
+        """`codec.networks.level.aims`: coefficients ``(N, D)`` for all codewords, and for the first one."""
+        graph, n_mels = self.graph, self.config.mel.n_mels
+        transform, frames = f"transforms.{self.config.stacks.index(stack)}", FRAMES_PER_TOKEN_FRAME * stack
+        codes, books = self._searched(wanted, wanted, stack), self._codebooks(stack)
+        told = [book.take(codes.part(index, index + 1, 1).squeeze(1)) for index, book in enumerate(books)]
+        louder = np.tile(np.append(np.ones(n_mels, np.float32), np.float32(0)), frames)[None] / np.float32(20)
+        direction = self.linear(f"{transform}.analysis", graph.constant(louder), bias=False)
+
+        def level(features: Value) -> Value:
+            power = (features.reshape(-1, frames, n_mels + 1).part(0, n_mels, 2) * (2 * LN_10)).exp()
+            return power.sum(2).mean(1).clip(low=1e-12).log() * (10 / LN_10)
+
+        def raised(codewords: Value, usual_db: float) -> Value:
+            lost = true - level(predicted + self.linear(f"{transform}.synthesis", codewords, bias=False))
+            gain = graph.op("Min", (lost - usual_db) * STEEPNESS, (lost - GIVEN_BACK_DB) * MISSING_SHARE).clip(0.0, HIGHEST_DB)
+            return wanted + gain.unsqueeze(1) * direction
+
+        true = level(block)
+        if len(told) == 1:
+            only = raised(told[0], LOST_BY_ONLY_DB)
+            return only, only
+        return raised(sum(told[1:], told[0]), LOST_BY_ALL_DB), raised(told[0], LOST_BY_FIRST_DB)
+
+    def _codebooks(self, stack: int) -> list[Value]:
+        config = self.config
+        name = f"quantizers.{config.stacks.index(stack)}.codebooks"
+        return [self.weight(f"{name}.{index}") for index in range(config.n_acoustic[stack])]
+
+    def _searched(self, points: Value, near: Value, stack: int) -> Value:
+        """Codes ``(N, G)`` of vectors ``(N, D)``, the first ones near to others: `quantizers.residual.search`."""
         graph, config = self.graph, self.config
-        sizes = config.acoustic.codebook_sizes[: config.n_acoustic[stack]]
-        books = [self.weight(f"quantizers.{config.stacks.index(stack)}.codebooks.{index}") for index in range(len(sizes))]
-        rest, ways = points.unsqueeze(1), 1
-        codes: list[Value] = []  # (N, ways), of each codebook so far
-        for index, (book, size) in enumerate(zip(books, sizes, strict=True)):
-            keep = 1 if index in (0, len(sizes) - 1) else min(RESIDUAL_BEAM, size)
+        sizes, books = config.acoustic.codebook_sizes[: config.n_acoustic[stack]], self._codebooks(stack)
+        first, *others = books
+        codes = [graph.top(near @ first.transpose(1, 0) - first.square().sum(1) * 0.5, 1, largest=True)]
+        rest, ways = points.unsqueeze(1) - first.take(codes[0]), 1  # (N, ways, D); codes are (N, ways), of each codebook so far
+        for book, size in zip(others, sizes[1:], strict=True):
+            keep = 1 if book is others[-1] else min(RESIDUAL_BEAM, size)
             scores = rest @ book.transpose(1, 0) - book.square().sum(1) * 0.5
             found = graph.top(scores, keep, largest=True)  # (N, ways, keep)
             scores = graph.op("GatherElements", scores, found, axis=2)
@@ -217,70 +253,6 @@ class _Encoder(Layers):
         wide = way.unsqueeze(2) + np.zeros((1, 1, width), np.int64)
         return self.graph.op("GatherElements", values, wide, axis=1)
 
-    def _tones(self, magnitude: Value) -> tuple[Value, Value, Value]:
-        """`codec.networks.tones.find_tones`: frequencies and amplitudes ``(T, 2)``, share ``(T,)``."""
-        graph, n_fft, sample_rate = self.graph, self.config.mel.n_fft, self.config.sample_rate
-        power = magnitude.square()
-        last, rest, found = n_fft // 2, power, []
-        bins = graph.constant(np.arange(last + 1))
-        for _ in range(2):
-            peak = rest.part(SEARCHED_LOBE, last - SEARCHED_LOBE, 1).argmax(1, keepdims=True) + SEARCHED_LOBE
-            lobe = ((bins - peak).abs() <= SEARCHED_LOBE).cast("float32")
-            energy = (rest * lobe).sum(1)
-            level = [(graph.op("GatherElements", rest, peak + shift, axis=1) + 1e-20).log() for shift in (-1, 0, 1)]
-            curve = (level[0] - level[1] * 2.0 + level[2]).clip(high=-1e-6)
-            place = peak.cast("float32") + ((level[0] - level[2]) * 0.5 / curve).clip(-0.5, 0.5)
-            found.append((place.squeeze(1) * (sample_rate / n_fft), energy))
-            rest = rest * (1.0 - lobe)
-        (f1, e1), (f2, e2) = found
-        heard = e2 > e1 * 10 ** (-FAINTEST_SECOND_DB / 10)
-        # The first one is always louder than itself less 20 dB, unless there is nothing at all.
-        e1 = graph.where(e1 > e1 * 10 ** (-FAINTEST_SECOND_DB / 10), e1, 0.0)
-        f2, e2 = graph.where(heard, f2, f1), graph.where(heard, e2, 0.0)
-        in_order = f1 <= f2
-        frequency = _pair(graph, graph.where(in_order, f1, f2), graph.where(in_order, f2, f1))
-        energy = _pair(graph, graph.where(in_order, e1, e2), graph.where(in_order, e2, e1))
-        amplitude = (energy * (32 / 3)).sqrt() / float(n_fft)
-        return frequency, amplitude, energy.sum(1) / power.sum(1).clip(low=1e-12)
-
-    def _tone_codes(self, frequency: Value, amplitude: Value, share: Value, voiced: Value, frames: int) -> tuple[Value, Value]:
-        """`codec.networks.tones.tone_codes`: whether ``(N,)`` tokens are tones, and their codes ``(N, 2)``."""
-        pure, frequency, amplitude = self._pure(frequency, amplitude, share, voiced)
-        pure = pure.cast("float32").reshape(-1, frames)
-        frequency, amplitude = frequency.reshape(-1, frames, 2), amplitude.reshape(-1, frames, 2)
-        count = pure.sum(1)
-        weight = (pure / count.clip(low=1.0).unsqueeze(1)).unsqueeze(2)
-        height = (weight * frequency.clip(LOWEST_HZ, HIGHEST_HZ).log()).sum(1)
-        loudness = (weight * amplitude.square()).sum(1).sqrt()
-        steps = self.config.acoustic.codebook_sizes[-1] // N_LEVELS
-        scale = (steps - 1) / math.log(HIGHEST_HZ / LOWEST_HZ)
-        place = ((height - math.log(LOWEST_HZ)) * scale).round().clip(0.0, steps - 1.0)
-        decibels = _log10(loudness.clip(low=1e-9)) * 20.0
-        level = (decibels / LEVEL_STEP_DB).round().clip(1.0 - N_LEVELS, 0.0) + (N_LEVELS - 1.0)
-        level = level * (count * 2.0 >= float(frames)).cast("float32").unsqueeze(1)
-        return count * 4.0 >= 3.0 * frames, (place * float(N_LEVELS) + level).cast("int64")
-
-    def _strengths(self, frequency: Value, amplitude: Value, share: Value, voiced: Value, frames: int) -> tuple[Value, Value]:
-        """`codec.networks.tones.strengths`: ``(N,)`` of tones and of all else."""
-        pure = self._pure(frequency, amplitude, share, voiced)[0].cast("float32")
-        power = amplitude.square().sum(1) / share.clip(low=1e-6)
-        inside, outside = ((power * part).reshape(-1, frames).sum(1) for part in (pure, 1.0 - pure))
-        return inside, outside
-
-    def _pure(self, frequency: Value, amplitude: Value, share: Value, voiced: Value) -> tuple[Value, Value, Value]:
-        """Frames ``(T,)`` that are tones or one beep above all else, and the frequencies and amplitudes that count in them."""
-        graph = self.graph
-        (f1, f2), (a1, a2) = ([both.part(0, 1, 1), both.part(1, 2, 1)] for both in (frequency, amplitude))
-        strongest, loudest = graph.where(a2 > a1, f2, f1), amplitude.max(1).unsqueeze(1)
-        power = amplitude.square().sum(1, keepdims=True).clip(low=1e-20)
-        alone = share.unsqueeze(1) * (loudest.square() / power)
-        tonal = (share >= voiced * (VOICED_SHARE - SHARE) + SHARE).unsqueeze(1)
-        beep = (alone >= BEEP_SHARE) & (strongest > HIGHEST_VOICE_HZ)
-        single = beep & (~tonal | (alone >= CLEAR_SHARE))
-        amplitude = graph.where(single, loudest * np.array([[1, 0]], np.float32), amplitude)
-        pure = (tonal | beep).squeeze(1) & (amplitude.max(1) >= QUIETEST)
-        return pure, graph.where(single, strongest, frequency), amplitude
-
 
 def hertz(octave: Value) -> Value:
     """`codec.networks.pitch.hertz`."""
@@ -291,7 +263,3 @@ def hertz(octave: Value) -> Value:
 
 def _log10(x: Value) -> Value:
     return x.log() * (1 / LN_10)
-
-
-def _pair(graph: Graph, first: Value, second: Value) -> Value:
-    return graph.concat([first.unsqueeze(1), second.unsqueeze(1)], 1)

@@ -10,7 +10,7 @@ from codec.export.graph import Graph, Value
 from codec.export.layers import Layers
 from codec.export.spectra import Fourier
 from codec.networks.excitation import NOISE_PERIODS, TURN
-from codec.networks.source_filter import HIGHEST_SHARE, MAX_LOG_GAIN, SourceFilterHead
+from codec.networks.source_filter import HIGHEST_SHARE, MAX_LOG_GAIN, SourceFilterHead, dispersion
 from codec.networks.tones import LOBE
 
 SPLIT_MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -60,7 +60,7 @@ class Head:
         pitch = self._phases(self._turns(at_samples), anchor * hop, pitch_phase)
         pulses = self._harmonics(pitch.part(0, -1), at_samples) * self.layers.at_samples(voiced, hop)
         hiss = self._noise(position * hop, (position + x.length(0)) * hop)
-        (real, imaginary), (real_hiss, imaginary_hiss) = self._frames(pulses), self._frames(hiss)
+        (real, imaginary), (real_hiss, imaginary_hiss) = self._dispersed(*self._frames(pulses)), self._frames(hiss)
         frequency, amplitude, share = tones
         turned = self._phases(self._turns(frequency) * hop, anchor, tone_phases)
         drawn = self._lines(frequency, amplitude * share.unsqueeze(1), turned.part(0, -1))
@@ -104,6 +104,12 @@ class Head:
 
     def _frames(self, wave: Value) -> tuple[Value, Value]:
         return self.fourier.transform(wave.pad(self.edge, self.edge, 0, 1), self.hop_length)
+
+    def _dispersed(self, real: Value, imaginary: Value) -> tuple[Value, Value]:
+        """`codec.networks.source_filter.dispersion` of spectra ``(T, bins)``."""
+        turn = dispersion(self.n_fft, self.sample_rate).numpy()
+        cosine, sine = turn.real.copy(), turn.imag.copy()
+        return real * cosine - imaginary * sine, real * sine + imaginary * cosine
 
     def _lines(self, frequency: Value, strength: Value, phase: Value) -> tuple[Value, Value]:
         """`codec.networks.tones.tone_spectrum`: real and imaginary parts ``(T, bins)``; every bin is looked at."""

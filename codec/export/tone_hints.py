@@ -44,14 +44,15 @@ def tellable(graph: Graph, codes: Value, is_tone: Value) -> Value:
 def hints(graph: Graph, codes: Value, is_tone: Value) -> Value:
     """Codes of tones ``(N, 2)`` and which tokens ``(N,)`` are tones → hints ``(N,)``."""
     code = _strongest(graph, codes)
-    place, level = code // N_LEVELS, code % N_LEVELS
+    own, level = code // N_LEVELS, code % N_LEVELS
     louder = _before(level * is_tone.cast("int64"))
     level = graph.where(louder > level + 1, louder, level)
-    cell = graph.where(_before(is_tone.cast("int64")) > 0, _before(place), place) // PARTS
+    before = graph.where(_before(is_tone.cast("int64")) > 0, _before(own), own)
+    cell, place = before // PARTS, graph.where((own - before).abs() < PARTS, own, before)
     part = (place - cell * PARTS).clip(0, PARTS - 1)
     detail = graph.constant(NEAREST).take(level) * PARTS + part + CELLS
     odd = graph.arange(0, code.length(0)) % 2 > 0
-    return graph.where(odd, detail, place // PARTS)
+    return graph.where(odd, detail, own // PARTS)
 
 
 def hinted(graph: Graph, hint: Value, is_tone: Value) -> tuple[Value, Value]:

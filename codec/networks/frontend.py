@@ -13,7 +13,7 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
-from codec.networks.tones import Tones, find_tones
+from codec.networks.tones import Lines, find_lines
 
 MAGNITUDE_FLOOR = 10**-4.5
 """−90 dB below a full-scale sine."""
@@ -29,6 +29,8 @@ MASKED_FRAMES = 40
 """Frames of 10 ms to either side that count as near."""
 LEAST_OFFSET, OFFSET_SHARE, OFFSET_SAMPLES = 5e-4, 0.03, 4000
 """Below so much, or such a share of the root mean square, a mean is left alone; and a click has one, too, of few samples."""
+GAP_SAMPLES = 160
+"""Half the longest run of zeros, 20 ms, that is not silence but a part of what sounds around it."""
 COMPRESSION = 0.67
 """Exponent of magnitudes whose transform is the correlogram (0.6 … 0.7 in Tolonen and Karjalainen 2000)."""
 
@@ -39,12 +41,12 @@ class AcousticFeatures(NamedTuple):
     Attributes:
         mel: ``(B, T, n_mels)`` log10 magnitudes of windows of 40 ms.
         correlogram: ``(B, T, n_lags)``, −1 … 1.
-        tones: the strongest lines of each frame.
+        lines: the strongest ones of each frame.
     """
 
     mel: Tensor
     correlogram: Tensor
-    tones: Tones
+    lines: Lines
 
 
 def audible(mel: Tensor) -> Tensor:
@@ -73,11 +75,31 @@ def without_offset(wave: Tensor) -> Tensor:
         >>> without_offset(torch.full((1, 8000), 0.3)).abs().max() < 1e-5
         tensor(True)
     """
-    sound = wave != 0
+    sound = _without_gaps(wave != 0)
     count = sound.sum(-1, keepdim=True)
     mean, power = (part.sum(-1, keepdim=True) / count.clamp_min(1) for part in (wave, wave.square()))
     is_offset = (count >= OFFSET_SAMPLES) & (mean.abs() > LEAST_OFFSET) & (mean.square() > OFFSET_SHARE**2 * power)
     return wave - torch.where(is_offset, mean, 0.0) * sound
+
+
+def _without_gaps(sound: Tensor) -> Tensor:
+    """Closes gaps of up to two `GAP_SAMPLES`: a pulse of one sign has zeros between its periods that are part of its sound.
+
+    Args:
+        sound: ``(B, samples)`` bool.
+
+    Example:
+        >>> _without_gaps(torch.tensor([[True, False, False, True]])).all()
+        tensor(True)
+    """
+    return ~_near(~_near(sound))
+
+
+def _near(mask: Tensor) -> Tensor:
+    """Where something of a mask ``(B, samples)`` lies within `GAP_SAMPLES`."""
+    total = F.pad(mask.float().cumsum(-1), (GAP_SAMPLES + 1, 0))
+    total = torch.cat([total, total[:, -1:].expand(-1, GAP_SAMPLES)], 1)
+    return total[:, 2 * GAP_SAMPLES + 1 :] > total[:, : -2 * GAP_SAMPLES - 1]
 
 
 class EnvelopeMel(nn.Module):
@@ -123,7 +145,7 @@ class AcousticFrontEnd(nn.Module):
 
     Example:
         >>> features = AcousticFrontEnd()(torch.randn(1, 1600))
-        >>> features.mel.shape, features.correlogram.shape, features.tones.frequency.shape
+        >>> features.mel.shape, features.correlogram.shape, features.lines.frequency.shape
         (torch.Size([1, 10, 80]), torch.Size([1, 10, 64]), torch.Size([1, 10, 2]))
     """
 
@@ -160,7 +182,7 @@ class AcousticFrontEnd(nn.Module):
         spare = self.edge - self.envelope.edge
         magnitude = torch.fft.rfft(wave.unfold(-1, self.n_fft, self.hop_length) * self.window).abs()
         mel = self.envelope(wave[:, spare : wave.shape[1] - spare])
-        return AcousticFeatures(mel, self._correlogram(magnitude), find_tones(magnitude, self.sample_rate))
+        return AcousticFeatures(mel, self._correlogram(magnitude), find_lines(magnitude, self.sample_rate))
 
     def _correlogram(self, magnitude: Tensor) -> Tensor:
         """Autocorrelation of the compressed spectrum, at lags of which each is a twentieth of an octave longer."""

@@ -7,6 +7,7 @@ and nothing else, `codec.networks.tones` draws it.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,8 @@ HIGHEST_SHARE = 0.975
 """Of half the sample rate: the highest harmonic."""
 QUIET = -3.0
 """Log gain of all envelopes before training."""
+DISPERSION_MS, DISPERSION_HZ = 3.0, 500.0
+"""By how much low frequencies of a pulse lead high ones, and at which frequency the lead has fallen to 1 / e of that."""
 
 
 class Phases(NamedTuple):
@@ -54,6 +57,25 @@ class Sound(NamedTuple):
         return Phases(self.pitch[:, frame], self.tones[:, frame])
 
 
+def dispersion(n_fft: int, sample_rate: int) -> Tensor:
+    """An all-pass that lets low frequencies of a pulse lead: ``(n_fft // 2 + 1,)`` complex, of magnitude 1.
+
+    Harmonics that all peak at once buzz, and reach twice as high as a voice of the same power. In a voice the glottis opens
+    slowly before it closes at once, so that what is low comes first.
+
+    Args:
+        n_fft: of the spectra that it is multiplied with.
+        sample_rate: in Hz.
+
+    Example:
+        >>> dispersion(640, 16_000).abs().round(decimals=3).unique()
+        tensor([1.])
+    """
+    hertz = torch.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
+    lead = DISPERSION_MS / 1000 * DISPERSION_HZ * (1 - torch.exp(-hertz / DISPERSION_HZ))  # the integral of the group delay
+    return torch.polar(torch.ones_like(hertz), 2 * math.pi * lead)
+
+
 class SourceFilterHead(nn.Module):
     """Frames at 100 Hz, their pitch and their tones → wave.
 
@@ -68,6 +90,7 @@ class SourceFilterHead(nn.Module):
     """
 
     window: Tensor
+    dispersion: Tensor
 
     def __init__(self, dim: int, n_fft: int = 640, hop_length: int = 160, sample_rate: int = 16_000) -> None:
         super().__init__()
@@ -79,6 +102,7 @@ class SourceFilterHead(nn.Module):
         nn.init.normal_(self.envelopes.weight, std=0.02)
         nn.init.constant_(self.envelopes.bias, QUIET)
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer("dispersion", dispersion(n_fft, sample_rate), persistent=False)
 
     @property
     def receptive_field(self) -> int:
@@ -121,7 +145,7 @@ class SourceFilterHead(nn.Module):
         pulses = pulses * at_samples(voiced, self.hop_length)
         hiss = noise(position * self.hop_length, pulses.shape[1]).to(pulses).expand(len(x), -1)
         turned = tone_phases(tones.frequency, self.hop_length, self.sample_rate, anchor, state.tones)
-        rest = harmonic * self._frames(pulses) + breath * self._frames(hiss)
+        rest = harmonic * self.dispersion * self._frames(pulses) + breath * self._frames(hiss)
         drawn = tone_spectrum(tones, turned[:, :-1], self.n_fft, self.hop_length, self.sample_rate)
         spectrum = (1 - tones.share[..., None]) * rest + drawn
         wave = self._overlap(torch.fft.irfft(spectrum, self.n_fft))

@@ -16,12 +16,13 @@ from codec.engine import Point
 from codec.features import LogMel
 from codec.networks.frontend import MASKED_FRAMES, AcousticFrontEnd, without_offset
 from codec.networks.interface import CodecNetworks
+from codec.networks.level import aims
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME, Frames, TokenDecoder, value_of
 from codec.networks.tone_hints import hinted, hints, partnered, tellable, tells_hints
-from codec.networks.tones import N_TONES, Tones, strengths, tone_codes, tone_tracks
+from codec.networks.tones import N_TONES, Lines, Tones, strengths, tone_codes, tone_tracks
 from codec.networks.transform import BlockTransform, block_features
 from codec.networks.vocoder import Vocoder
 from quantizers.nested import NestedKMeansQuantizer
@@ -38,13 +39,13 @@ class Heard(NamedTuple):
     Attributes:
         semantic: ``(B, T / 2, D)`` features of the semantic encoder.
         mel: ``(B, T, n_mels)`` envelope.
-        tones: the strongest lines of the same frames.
+        lines: the strongest ones of the same frames.
         pitch: of the same frames.
     """
 
     semantic: Tensor
     mel: Tensor
-    tones: Tones
+    lines: Lines
     pitch: Pitch
 
 
@@ -208,16 +209,17 @@ class SourceFilterNetworks(CodecNetworks):
         wave = without_offset(wave)
         features = self.front_end(wave, padded=True)
         pitch = self.pitch(features.mel, features.correlogram)
-        return Heard(self.semantic(self.mel(wave, padded=True)), features.mel, features.tones, pitch)
+        return Heard(self.semantic(self.mel(wave, padded=True)), features.mel, features.lines, pitch)
 
     def heard_to_codes(self, heard: Heard, frames_per_token: int, vocab: int) -> Tensor:
         """What was heard → codes ``(B, S, N)`` of all streams."""
         semantic = self.feats_to_semantic(heard.semantic, frames_per_token, vocab)
-        coefficients = self.coefficients(heard.mel, heard.pitch, semantic.values, frames_per_token)
-        acoustic = self.quantizer(frames_per_token).encode(coefficients)
+        transform, quantizer = self.transform(frames_per_token), self.quantizer(frames_per_token)
+        features, predicted = block_features(heard.mel, heard.pitch), transform.predicted(semantic.values)
+        acoustic = quantizer.encode(*aims(transform, quantizer, features, predicted))
         index = self.index_of(heard.pitch, frames_per_token)
         if self.hints_tones:
-            is_tone, tones = self.tones_of(heard.tones, heard.pitch, frames_per_token)
+            is_tone, tones = self.tones_of(heard.lines, heard.pitch, frames_per_token)
             index = torch.where(is_tone, self._tone_index, index)
             exact = tones if self.tells_tones(frames_per_token) else acoustic[:, 1:]
             told = torch.cat([hints(tones, is_tone)[:, None], exact], 1)
@@ -245,13 +247,13 @@ class SourceFilterNetworks(CodecNetworks):
         """Pitch of frames → ``(B, N)`` indices that tokens tell."""
         return pitch_index(pitch, FRAMES_PER_TOKEN_FRAME * frames_per_token, self._tone_index)
 
-    def tones_of(self, tones: Tones, pitch: Pitch, frames_per_token: int) -> tuple[Tensor, Tensor]:
+    def tones_of(self, lines: Lines, pitch: Pitch, frames_per_token: int) -> tuple[Tensor, Tensor]:
         """Which tokens ``(B, N)`` are tones and nothing else, and their codes ``(B, N_TONES, N)``."""
         block, size = FRAMES_PER_TOKEN_FRAME * frames_per_token, self.config.acoustic.codebook_sizes[-1]
-        is_tone, codes = tone_codes(tones, pitch.voiced, block, size)
+        is_tone, codes = tone_codes(lines, pitch.voiced, block, size)
         if not self.hints_tones:
             return torch.zeros_like(is_tone), codes
-        is_tone, codes = partnered(codes, is_tone, *strengths(tones, pitch.voiced, block))
+        is_tone, codes = partnered(codes, is_tone, *strengths(lines, pitch.voiced, block))
         return tellable(codes, is_tone), codes
 
     def with_pitch(self, index: Tensor, values: Tensor, is_tone: Tensor) -> Tensor:

@@ -96,17 +96,19 @@ def hints(codes: Tensor, is_tone: Tensor) -> Tensor:
         ``(B, N)`` int64, 0 … `HINTS` − 1.
     """
     code = _strongest(codes)
-    place, level = code // N_LEVELS, code % N_LEVELS
+    own, level = code // N_LEVELS, code % N_LEVELS
     louder = _before(level * is_tone)
     level = torch.where(louder > level + 1, louder, level)  # of two, as a lone tone and what it took along
-    before = _before(place)
-    # A detail belongs to the cell of the token before it, lest a tone at a cell's border jumps to its other end.
-    cell = torch.where(_before(is_tone), before, place) // PARTS
+    # A detail belongs to the cell of the token before it, lest a tone at a cell's border jumps to its other end. Where another
+    # note begins there, the one before goes on: the new one's detail in the old one's cell would be a third note.
+    before = torch.where(_before(is_tone), _before(own), own)
+    cell = before // PARTS
+    place = torch.where((own - before).abs() < PARTS, own, before)
     part = (place - PARTS * cell).clamp(0, PARTS - 1)
     down = torch.tensor(STEPS_DOWN, device=codes.device)
     loudness = ((N_LEVELS - 1 - level)[..., None] - down).abs().argmin(-1)
     odd = torch.arange(codes.shape[2], device=codes.device) % 2 == 1
-    return torch.where(odd, CELLS + PARTS * loudness + part, place // PARTS)
+    return torch.where(odd, CELLS + PARTS * loudness + part, own // PARTS)
 
 
 def hinted(hint: Tensor, is_tone: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,6 +32,15 @@ SHARE, VOICED_SHARE = 0.9, 0.99
 """Of a frame's energy that its tones must have; the second where the pitch tracker hears a voice."""
 BEEP_SHARE, CLEAR_SHARE = 0.75, 0.95
 """Of a frame's energy that one line has where it sounds over something else, and where nothing else is worth a tone."""
+LOUDNESS_SHARE, LOW_LOUDNESS_SHARE, LOW_HZ = 0.5, 0.65, 200.0
+"""Of a frame's loudness that its tones must have, and the share and the frequency of the strongest one below which it is the
+second: a square wave's first line has four fifths of its energy, and what lies 10 dB below a tone is plainly heard; both would
+be lost. Low lines may have others within their lobes."""
+LOUDNESS_BANDS, LOUDNESS_EXPONENT, LOUDNESS_FLOOR = 24, 0.25, 10**-4.0
+"""Bands as wide in octaves as each other, the exponent of energy in them (Stevens' law), and the energy, of the tones', below
+which nothing is heard beside them."""
+LOWEST_BAND_HZ, LOUDNESS_LOBE = 40.0, 3
+"""Where bands begin; bins on either side of a line that are counted as its own, side lobes among them."""
 HIGHEST_VOICE_HZ = 450.0
 """Above it, a single line that strong is no harmonic of a voice, whatever the pitch tracker hears beside it."""
 QUIETEST = 10**-3.0
@@ -41,12 +50,12 @@ CLOSE = 1.06
 
 
 class Tones(NamedTuple):
-    """Tones of frames at 100 Hz.
+    """Tones of frames at 100 Hz, as tokens tell them.
 
     Attributes:
-        frequency: ``(B, T, N_TONES)`` in Hz, ascending.
+        frequency: ``(B, T, N_TONES)`` in Hz.
         amplitude: ``(B, T, N_TONES)``.
-        share: ``(B, T)``: found in a sound, of its energy; told by tokens, 1 where only tones sound and 0 where none do.
+        share: ``(B, T)``: 1 where only tones sound, 0 where none do.
     """
 
     frequency: Tensor
@@ -54,7 +63,23 @@ class Tones(NamedTuple):
     share: Tensor
 
 
-def find_tones(magnitude: Tensor, sample_rate: int) -> Tones:
+class Lines(NamedTuple):
+    """The strongest lines of frames at 100 Hz, as they are found in a sound.
+
+    Attributes:
+        frequency: ``(B, T, N_TONES)`` in Hz, ascending.
+        amplitude: ``(B, T, N_TONES)``.
+        share: ``(B, T)``: the lines' share of the frame's energy, 0 … 1.
+        loudness: ``(B, T)``: their share of its loudness.
+    """
+
+    frequency: Tensor
+    amplitude: Tensor
+    share: Tensor
+    loudness: Tensor
+
+
+def find_lines(magnitude: Tensor, sample_rate: int) -> Lines:
     """The two strongest lines of each spectrum.
 
     Args:
@@ -64,7 +89,7 @@ def find_tones(magnitude: Tensor, sample_rate: int) -> Tones:
     last, n_fft = magnitude.shape[-1] - 1, 2 * (magnitude.shape[-1] - 1)
     power = magnitude.square()
     total, rest = power.sum(-1), power
-    found = []
+    found, around = [], []
     bins = torch.arange(last + 1, device=magnitude.device)
     for _ in range(N_TONES):
         peak = rest[..., SEARCHED_LOBE : last - SEARCHED_LOBE].argmax(-1, keepdim=True) + SEARCHED_LOBE
@@ -75,22 +100,51 @@ def find_tones(magnitude: Tensor, sample_rate: int) -> Tones:
         curve = (level[0] - 2 * level[1] + level[2]).clamp(max=-1e-6)
         place = peak + (0.5 * (level[0] - level[2]) / curve).clamp(-0.5, 0.5)
         found.append((place[..., 0] * (sample_rate / n_fft), energy))
+        around.append((bins - peak).abs() <= LOUDNESS_LOBE)
         rest = rest * ~lobe
     frequency, energy = (torch.stack(parts, -1) for parts in zip(*found, strict=True))
     heard = energy > energy[..., :1] * 10 ** (-FAINTEST_SECOND_DB / 10)
+    inside = (torch.stack(around, -2) & heard[..., None]).any(-2)
     frequency, energy = torch.where(heard, frequency, frequency[..., :1]), energy * heard
     order = torch.argsort(frequency, dim=-1, stable=True)
     # By Parseval a sine's lobe holds A² · 3/32 · n² of the squared magnitudes under a Hann window.
     amplitude = (energy * (32 / 3)).sqrt() / n_fft
     share = energy.sum(-1) / total.clamp_min(1e-12)
-    return Tones(frequency.gather(-1, order), amplitude.gather(-1, order), share)
+    return Lines(frequency.gather(-1, order), amplitude.gather(-1, order), share, _loudness(power, inside, sample_rate))
 
 
-def tone_codes(tones: Tones, voiced: Tensor, frames: int, codebook_size: int) -> tuple[Tensor, Tensor]:
+def loudness_band(n_bins: int, sample_rate: int) -> Tensor:
+    """``(n_bins,)`` int64: which of `LOUDNESS_BANDS` each bin lies in, below 0 for none.
+
+    Example:
+        >>> loudness_band(9, 16_000).tolist()
+        [-32, 14, 17, 19, 20, 21, 22, 23, 24]
+    """
+    hertz = torch.arange(n_bins, dtype=torch.float64) * (sample_rate / 2 / (n_bins - 1))
+    octaves = (hertz.clamp_min(LOWEST_BAND_HZ / 1000) / LOWEST_BAND_HZ).log2()
+    return (octaves * (LOUDNESS_BANDS / math.log2(sample_rate / 2 / LOWEST_BAND_HZ))).floor().long()
+
+
+def _loudness(power: Tensor, inside: Tensor, sample_rate: int) -> Tensor:
+    """The share of the loudness of a spectrum ``(B, T, bins)`` that lies inside lines ``(B, T, bins)``."""
+    bands = torch.arange(LOUDNESS_BANDS, device=power.device)
+    bank = (loudness_band(power.shape[-1], sample_rate).to(power.device)[:, None] == bands).to(power)
+    own = power * inside
+    scale = own.sum(-1, keepdim=True).clamp_min(1e-12)
+
+    def heard(part: Tensor) -> Tensor:
+        bands = ((part @ bank) / scale).clamp_min(LOUDNESS_FLOOR)
+        return (bands.pow(LOUDNESS_EXPONENT) - LOUDNESS_FLOOR**LOUDNESS_EXPONENT).sum(-1)
+
+    lines = heard(own)
+    return lines / (lines + heard(power - own)).clamp_min(1e-9)
+
+
+def tone_codes(lines: Lines, voiced: Tensor, frames: int, codebook_size: int) -> tuple[Tensor, Tensor]:
     """Blocks of frames that are nothing but tones, and their codes.
 
     Args:
-        tones: as `find_tones` gives them, of ``N · frames`` frames.
+        lines: as `find_lines` gives them, of ``N · frames`` frames.
         voiced: ``(B, N · frames)`` by the pitch tracker: a low voice can look like a tone.
         frames: in a block.
         codebook_size: of each code; a multiple of `N_LEVELS`.
@@ -98,45 +152,70 @@ def tone_codes(tones: Tones, voiced: Tensor, frames: int, codebook_size: int) ->
     Returns:
         ``(B, N)`` bool, and ``(B, N_TONES, N)`` int64 codes.
     """
-    pure, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in _pure(tones, voiced))
-    count = pure.sum(-1)
-    weight = pure[..., None] / count.clamp(min=1)[..., None, None]
-    height = (weight * frequency.clamp(LOWEST_HZ, HIGHEST_HZ).log()).sum(2)
-    loudness = (weight * amplitude.square()).sum(2).sqrt()
+    pure, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in _pure(lines, voiced))
+    count, energy = pure.sum(-1), pure[..., None] * amplitude.square()
+    level = (energy.sum(2) / count.clamp(min=1)[..., None]).sqrt()
+    # Frames count by a tone's energy in them: where a second one is silent, its frequency is the first one's.
+    energy = torch.where(energy.sum(2, keepdim=True) > 0, energy, energy.amax(-1, keepdim=True))
+    height = _middle(frequency.clamp(LOWEST_HZ, HIGHEST_HZ).log(), energy)
     steps = codebook_size // N_LEVELS
     place = ((height - math.log(LOWEST_HZ)) * ((steps - 1) / math.log(HIGHEST_HZ / LOWEST_HZ))).round().clamp(0, steps - 1)
-    decibels = 20 * loudness.clamp_min(1e-9).log10()
+    decibels = 20 * level.clamp_min(1e-9).log10()
     level = (decibels / LEVEL_STEP_DB).round().clamp(1 - N_LEVELS, 0) + N_LEVELS - 1
     level = level * (2 * count >= frames)[..., None]  # of a block that is hardly a tone, none
     codes = (place * N_LEVELS + level).long().transpose(1, 2)
     return 4 * count >= 3 * frames, codes
 
 
-def strengths(tones: Tones, voiced: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+def _middle(height: Tensor, energy: Tensor) -> Tensor:
+    """Mean of what lies near the median: where one note follows another in a block, the mean of both would be a third one.
+
+    Args:
+        height: ``(B, N, frames, N_TONES)`` logarithms of frequencies.
+        energy: of the same shape, by which frames count.
+
+    Returns:
+        ``(B, N, N_TONES)``.
+
+    Example:
+        >>> _middle(torch.tensor([6.0, 6.0, 6.0, 7.0]).view(1, 1, 4, 1), torch.ones(1, 1, 4, 1)).item()
+        6.0
+    """
+    ordered, order = height.sort(2)
+    below = energy.gather(2, order).cumsum(2)
+    half = (2 * below >= below[:, :, -1:]).float().argmax(2, keepdim=True)
+    weight = energy * ((height - ordered.gather(2, half)).abs() < math.log(CLOSE))
+    return (weight * height).sum(2) / weight.sum(2).clamp_min(1e-20)
+
+
+def strengths(lines: Lines, voiced: Tensor, frames: int) -> tuple[Tensor, Tensor]:
     """How strong blocks are where they are nothing but tones, and elsewhere: ``(B, N)`` each, sums over frames.
 
     Args:
-        tones: as `find_tones` gives them, of ``N · frames`` frames.
+        lines: as `find_lines` gives them, of ``N · frames`` frames.
         voiced: ``(B, N · frames)`` by the pitch tracker.
         frames: in a block.
     """
-    pure, power = _pure(tones, voiced)[0], tones.amplitude.square().sum(-1) / tones.share.clamp_min(1e-6)
+    pure, power = _pure(lines, voiced)[0], lines.amplitude.square().sum(-1) / lines.share.clamp_min(1e-6)
     inside, outside = ((power * part).unflatten(1, (-1, frames)).sum(-1) for part in (pure, ~pure))
     return inside, outside
 
 
-def _pure(tones: Tones, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Frames that are nothing but tones, or one beep above all else; and the frequencies and amplitudes that count in them."""
-    strongest = tones.amplitude.argmax(-1, keepdim=True)
-    power = tones.amplitude.square()
-    alone = tones.share * (power.gather(-1, strongest) / power.sum(-1, keepdim=True).clamp_min(1e-20))[..., 0]
-    tonal = tones.share >= SHARE + (VOICED_SHARE - SHARE) * voiced
-    beep = (alone >= BEEP_SHARE) & (tones.frequency.gather(-1, strongest)[..., 0] > HIGHEST_VOICE_HZ)
+    strongest = lines.amplitude.argmax(-1, keepdim=True)
+    power = lines.amplitude.square()
+    alone = lines.share * (power.gather(-1, strongest) / power.sum(-1, keepdim=True).clamp_min(1e-20))[..., 0]
+    tonal = lines.share >= SHARE + (VOICED_SHARE - SHARE) * voiced
+    beep = (alone >= BEEP_SHARE) & (lines.frequency.gather(-1, strongest)[..., 0] > HIGHEST_VOICE_HZ)
     single = (beep & (~tonal | (alone >= CLEAR_SHARE)))[..., None]
-    frequency = torch.where(single, tones.frequency.gather(-1, strongest), tones.frequency)
+    frequency = torch.where(single, lines.frequency.gather(-1, strongest), lines.frequency)
     first = torch.arange(N_TONES, device=power.device) == 0
-    amplitude = torch.where(single, tones.amplitude.amax(-1, keepdim=True) * first, tones.amplitude)
-    return (tonal | beep) & (amplitude.amax(-1) >= QUIETEST), frequency, amplitude
+    amplitude = torch.where(single, lines.amplitude.amax(-1, keepdim=True) * first, lines.amplitude)
+    is_low = lines.frequency.gather(-1, strongest)[..., 0] < LOW_HZ
+    heard = lines.loudness >= LOUDNESS_SHARE + (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) * is_low
+    heard &= amplitude.amax(-1) >= QUIETEST
+    return (tonal | beep) & heard, frequency, amplitude
 
 
 def tone_tracks(is_tone: Tensor, codes: Tensor, frames: int, codebook_size: int) -> Tones:

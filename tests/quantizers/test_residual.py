@@ -49,7 +49,7 @@ def test_the_search_is_better_than_one_code_at_a_time_and_near_the_best(
 ) -> None:
     quantizer, points = fitted
     books = list(quantizer.codebooks)
-    found = quantizer.total(quantizer.decode(search(points, books).T[None]))[0]
+    found = quantizer.total(quantizer.decode(search(points, points, books).T[None]))[0]
     rest = points
     for book in books:
         rest = rest - book[torch.cdist(rest, book).argmin(1)]

@@ -46,7 +46,7 @@ class VoiceCodec(nn.Module):
         transform = self.transforms[networks.config.stacks.index(stack)]
         assert isinstance(transform, BlockTransform)
         coefficients = networks.coefficients(targets.features.mel, targets.pitch, semantic, stack)
-        is_tone, codes = networks.tones_of(targets.features.tones, targets.pitch, stack)
+        is_tone, codes = networks.tones_of(targets.features.lines, targets.pitch, stack)
         index = networks.index_of(targets.pitch, stack)
         values = networks.with_pitch(index, networks.quantizer(stack)(coefficients).values, is_tone)
         frames = self.decoder(semantic, values, n_acoustic, stack, transform)

@@ -68,7 +68,7 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
 def copy_synthesis(vocoder: Vocoder, front_end: AcousticFrontEnd, wave: Tensor, labels: Tensor) -> Tensor:
     """``(B, samples)`` and their pitch labels → what is left of them when only envelope, pitch and tones are kept."""
     features, pitch = targets_of(front_end, wave, labelled(labels))
-    is_tone, codes = tone_codes(features.tones, pitch.voiced, TONE_FRAMES, TONE_CODES)
+    is_tone, codes = tone_codes(features.lines, pitch.voiced, TONE_FRAMES, TONE_CODES)
     x = vocoder(features.mel, pitch)
     sound: Tensor = vocoder.head(x, pitch.f0, pitch.voiced, tone_tracks(is_tone, codes, TONE_FRAMES, TONE_CODES)).wave
     return sound

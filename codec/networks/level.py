@@ -1,0 +1,72 @@
+"""Blocks that tokens would tell too quietly are told louder.
+
+Codewords are found by the distance of logarithmic spectra, in which a few lines above a deep floor are a small part: what
+tokens cannot tell of them is told as their mean, 10 dB too quiet and more. The decoder has learned to give back what voices
+lose so, and no more. What a block loses is known as soon as its codewords are: where it is much, codewords are looked for
+again, near a block that is louder by as much.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from codec.networks.transform import BlockTransform
+from quantizers.residual import ResidualKMeansQuantizer
+
+LOST_BY_ALL_DB, LOST_BY_FIRST_DB, LOST_BY_ONLY_DB = 6.0, 9.0, 14.0
+"""What voices hardly ever lose by all tokens of a block, by the first of several, and by the only one of a longer block."""
+GIVEN_BACK_DB, MISSING_SHARE = 3.0, 0.85
+"""Of what is lost the decoder gives this much back, and this share of the rest is missing in the end."""
+STEEPNESS, HIGHEST_DB = 2.0, 12.0
+"""Gain by loss above what voices lose, so that no gain jumps; and the most that a block is raised by."""
+
+
+def level(features: Tensor, frames: int) -> Tensor:
+    """Blocks' level in dB, of an arbitrary zero.
+
+    Args:
+        features: ``(B, N · frames, n_mels + 1)``, as `codec.networks.transform.block_features` gives them.
+        frames: in a block.
+
+    Returns:
+        ``(B, N)``.
+
+    Example:
+        >>> level(torch.tensor([[[0.0, 0.0, 1.0], [0.5, 0.5, 1.0]]]), 1).round(decimals=2)
+        tensor([[ 3.0100, 13.0100]])
+    """
+    power = (10 ** (2 * features[..., :-1])).sum(-1).unflatten(1, (-1, frames)).mean(-1)
+    return 10 * power.clamp_min(1e-12).log10()
+
+
+def aims(
+    transform: BlockTransform, quantizer: ResidualKMeansQuantizer, features: Tensor, predicted: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What codewords are to come near to.
+
+    Args:
+        transform: of blocks.
+        quantizer: of their coefficients.
+        features: ``(B, N · frames, n_mels + 1)`` of blocks.
+        predicted: ``(B, N, frames · (n_mels + 1))`` what semantic tokens tell of them.
+
+    Returns:
+        Coefficients ``(B, N, n_coefficients)`` for all codewords together, and for the first one alone.
+    """
+    wanted = transform.analyse(features, predicted)
+    told = quantizer.decode(quantizer.encode(wanted)).unflatten(-1, (-1, quantizer.dim))
+    louder = torch.ones_like(features[:1, : transform.frames])
+    louder[..., -1] = 0  # the voicing
+    direction = transform.analysis(louder.flatten(1)) / 20
+    true = level(features, transform.frames)
+
+    def raised(codewords: Tensor, usual_db: float) -> Tensor:
+        lost = true - level(transform.synthesise(codewords, predicted), transform.frames)
+        gain = torch.minimum(STEEPNESS * (lost - usual_db), MISSING_SHARE * (lost - GIVEN_BACK_DB)).clamp(0, HIGHEST_DB)
+        return wanted + gain[..., None] * direction
+
+    if told.shape[2] == 1:
+        only = raised(told[:, :, 0], LOST_BY_ONLY_DB)
+        return only, only
+    return raised(told.sum(2), LOST_BY_ALL_DB), raised(told[:, :, 0], LOST_BY_FIRST_DB)
