@@ -12,8 +12,8 @@ from typing import Any
 
 from codec.data.recordings.cells import need_pyarrow, open_arrow
 from codec.data.recordings.places import CellPlace
-from codec.data.recordings.rows import Row, one_line
-from codec.errors import CodecError
+from codec.data.recordings.rows import Row
+from codec.errors import CodecError, one_line
 
 KEYS = ("key", "id")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.data.recordings.places import TarPlace
-from codec.data.recordings.rows import Row, one_line
+from codec.data.recordings.rows import Row
 from codec.data.tar_samples import TarDamageError, TarSample, tar_samples
-from codec.errors import CodecError
+from codec.errors import CodecError, one_line
 
 MAX_TEXT_BYTES = 1 << 16
 
