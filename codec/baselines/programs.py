@@ -147,10 +147,24 @@ def run(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
     """
     name = Path(arguments[0]).name
     done = finish(name, arguments, data)
-    if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        raise CodecError(f"{name} failed with exit code {done.returncode}: {lines[-1]}")
+    refuse_failure(name, done.returncode, done.stderr)
     return done.stdout
+
+
+def refuse_failure(name: str, code: int, said: bytes) -> None:
+    """Makes an error of a program's exit code.
+
+    Args:
+        name: of the program.
+        code: its exit code.
+        said: what it wrote for people.
+
+    Raises:
+        CodecError: the code is not 0; with the last line.
+    """
+    if code:
+        lines = said.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        raise CodecError(f"{name} failed with exit code {code}: {lines[-1]}")
 
 
 def finish(name: str, arguments: Sequence[str | Path], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
