@@ -8,8 +8,7 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-MAGNITUDE_FLOOR = 10**-4.5
-"""−90 dB below a full-scale sine: what lies under it cannot be heard and is not worth bits."""
+from codec.networks.frontend import MAGNITUDE_FLOOR
 
 LINEAR_N_FFT = 1024
 LINEAR_WEIGHT = 0.25

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from codec.networks.tones import Tones, find_tones
 
 MAGNITUDE_FLOOR = 10**-4.5
-"""−90 dB below a full-scale sine."""
+"""−90 dB below a full-scale sine: what lies under it cannot be heard and is not worth bits."""
 MEL_CENTRE = 2.0
 """log10 magnitudes centre near −2."""
 LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0
