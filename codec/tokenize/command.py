@@ -106,7 +106,7 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
     # Workers may have another working folder.
     named = options.model if folder_of(options.model) in BUNDLED.values() else os.path.abspath(options.model)
     setup = Setup(os.path.abspath(options.output), root, named, settings)
-    manifest = finish(options.output, plan, setup, _executor(options, setup), options.retry_failed, progress)
+    manifest = finish(options.output, plan, _executor(options, setup), options.retry_failed, progress)
     if options.source.is_dir():
         left = passed_over(options.source, AUDIO_SUFFIXES)
         manifest |= {"linked_folders": left.linked, "other_files": left.others if _is_folder(rows) else {}}
