@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from codec.audio.io import resample
+from codec.audio.pcm import from_int16
 from codec.audio.samples import as_batch
 from codec.baselines.interface import Encoded
 from codec.baselines.stopping import check
@@ -103,7 +104,7 @@ class ProgramCodec:
         if not encoded.payload:
             return np.zeros(encoded.samples, np.float32)
         pcm, rate = self._coder.expand(encoded.payload)
-        wave = resample(pcm.astype(np.float32)[None] / 32768, rate, encoded.sample_rate)[0]
+        wave = resample(from_int16(pcm)[None], rate, encoded.sample_rate)[0]
         return fit(wave[round(self._coder.delay * encoded.sample_rate) :], encoded.samples)
 
 

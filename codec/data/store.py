@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from codec.audio.io import read_what_is_there, resample
+from codec.audio.pcm import from_int16, to_int16
 from codec.data.finite import holds_numbers
 from codec.data.progress import heard
 from codec.data.recording import LeftOut, Recording, split_of
@@ -91,7 +92,7 @@ class Corpus:
     def wave(self, entry: Entry, start: int = 0, samples: int | None = None) -> np.ndarray:
         """``(samples,)`` float32 of an entry, or of a part of it."""
         stop = entry.samples if samples is None else min(start + samples, entry.samples)
-        return self.audio[entry.start + start : entry.start + stop].astype(np.float32) / 32768
+        return from_int16(self.audio[entry.start + start : entry.start + stop])
 
 
 def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int = 2) -> dict[str, object]:
@@ -187,7 +188,7 @@ def _decode(clip: Recording | LeftOut) -> _Decoded:
         return _Decoded(nothing, "too short", missing)
     if np.sqrt(np.mean(mono**2)) < SILENCE_RMS:
         return _Decoded(nothing, "silent", missing)
-    return _Decoded(np.round(np.clip(mono, -1, 1) * 32767).astype("<i2"), "", missing)
+    return _Decoded(to_int16(mono), "", missing)
 
 
 def _kind(clause: str) -> str:
