@@ -67,7 +67,7 @@ def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
         chosen: conditions to compare; their p-values are corrected for each other. Default: every two codecs.
 
     Raises:
-        CodecError: no study, no ratings, or no such condition.
+        CodecError: no study, no ratings, no such condition, or two that nobody has rated together.
     """
     study = load_study(folder)
     names = [condition.name for condition in study.conditions]
@@ -79,6 +79,10 @@ def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
     left_out |= {person.rater for person in results.raters if not person.attentive}
     kept = tuple(rating for rating in results.ratings if rating.rater not in left_out)
     comparisons = _compared(study, kept, chosen)
+    found = {(comparison.first, comparison.second) for comparison in comparisons}
+    for first, second in (pair for pair in chosen if kept and pair not in found):
+        where = "in one trial" if study.mode in ("ab", "bs1116") else "on one clip"
+        raise CodecError(f"{first} and {second} cannot be compared: nobody who counts has rated both {where}")
     effects: list[Effect] = []
     note = ""
     if study.mode not in SHARES:
