@@ -80,6 +80,13 @@ def without_offset(wave: Tensor) -> Tensor:
     return wave - torch.where(is_offset, mean, 0.0) * sound
 
 
+def window_and_bank(n_fft: int, n_mels: int, sample_rate: int) -> tuple[Tensor, Tensor]:
+    """``(n_fft,)`` window and ``(n_fft / 2 + 1, n_mels)`` mel bands of magnitudes behind it, a full-scale sine near 1."""
+    window = torch.hann_window(n_fft)
+    bank = torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate)
+    return window, bank * (2 / window.sum())
+
+
 class EnvelopeMel(nn.Module):
     """log10 mel magnitudes, a full-scale sine near 0; the window is as long as those of the head that draws it.
 
@@ -96,10 +103,9 @@ class EnvelopeMel(nn.Module):
     def __init__(self, sample_rate: int = 16_000, n_fft: int = 640, hop_length: int = 160, n_mels: int = 80) -> None:
         super().__init__()
         self.n_fft, self.hop_length, self.edge = n_fft, hop_length, (n_fft - hop_length) // 2
-        window = torch.hann_window(n_fft)
-        bank = torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate)
+        window, bank = window_and_bank(n_fft, n_mels, sample_rate)
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("bank", bank * (2 / window.sum()), persistent=False)
+        self.register_buffer("bank", bank, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
         """``(B, T · hop_length + 2 · edge)`` samples → ``(B, T, n_mels)``."""
