@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from codec.errors import CodecError
+from codec.processes import processors
 from eval.cli import Asr
 
 app = typer.Typer(help="Measure this machine: speed and memory.", no_args_is_help=True)
@@ -240,8 +241,6 @@ def exam(
 
     Without --clips: a small set of bundled recordings and made sounds, good for a look, not for a claim.
     """
-    import os
-
     typer.echo("exam, loading what it is made of …", err=True)  # seconds of a first start
 
     from benchmarks.exam.opening import Opener
@@ -265,7 +264,7 @@ def exam(
         quick=quick,
         language=language,
         cost=cost,
-        workers=os.cpu_count() or 1 if workers is None else workers,
+        workers=processors() if workers is None else workers,
         cache=cache or default_cache(),
     )
     raise typer.Exit(main(options))

@@ -24,7 +24,9 @@ from codec.cli.main import run_script
 from codec.data.store import Corpus, Entry
 from codec.errors import CodecError
 from codec.hub import load_own
+from codec.networks.linear import least_squares, with_constant
 from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.transform import with_neighbours
 from train.crops import FRAME
 from train.ssl.phonemes import is_labelled, phonemes_of
 
@@ -110,8 +112,7 @@ def _read(
         if quantised:
             values = networks.feats_to_semantic(values, stack, networks.config.vocabs[-1]).values
         said = torch.tensor([names.get(name, NOBODY) for name in phonemes_of(entry)[: count * stack]])
-        around = torch.cat([F.pad(values, (0, 0, 1, 0))[:, :-1], values, F.pad(values, (0, 0, 0, 1))[:, 1:]], -1)
-        parts.append(Read(around[0], said.view(count, stack), mel[0].reshape(count, -1)))
+        parts.append(Read(with_neighbours(values)[0], said.view(count, stack), mel[0].reshape(count, -1)))
     return Read(*map(torch.cat, zip(*parts, strict=True)))
 
 
@@ -144,13 +145,10 @@ def _accuracy(learn: Read, ask: Read, classes: int) -> float:
 
 
 def _envelope_left(learn: Read, ask: Read) -> float:
-    inputs, others = (torch.cat([part.codewords, torch.ones(len(part.codewords), 1)], -1).double() for part in (learn, ask))
     mean = learn.envelope.double().mean(0)
-    weights = torch.linalg.solve(
-        inputs.T @ inputs + torch.eye(inputs.shape[1], dtype=torch.double), inputs.T @ (learn.envelope - mean)
-    )
+    weights = least_squares(with_constant(learn.codewords), learn.envelope - mean)
     wanted = ask.envelope - mean
-    return ((wanted - others @ weights).square().sum() / wanted.square().sum()).item()
+    return ((wanted - with_constant(ask.codewords) @ weights).square().sum() / wanted.square().sum()).item()
 
 
 def main(

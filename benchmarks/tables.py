@@ -14,6 +14,7 @@ from typing import Any
 import benchmarks.kmeans
 from benchmarks.voices.report import heading, shown_unit
 from benchmarks.winners import winners
+from eval.markdown import table, table_head, table_row
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
 from eval.reconstruction.trained import mark_of
@@ -51,18 +52,18 @@ def quality() -> str:
     names = [codec.name for codec in results.codecs]
     clips = {domain: sorted({row.clip for row in results.rows if row.domain == domain}) for domain in COLUMNS}
     lines = [f"Speech, {len(clips['speech'])} clips of the test split, {_count('voice', map(_voice, clips['speech']))}:", ""]
-    lines += _table(["codec", "kbps", *COLUMNS["speech"].values(), "delay"])
+    lines += table_head(["codec", "kbps", *COLUMNS["speech"].values(), "delay"])
     speech = {name: found[name, "speech"] for name in names}
     first = _first(speech, "speech")
     for name, row in speech.items():
-        lines.append(_row([_name(name), _kbps(row), *_cells(row, "speech", first), _cell(row, "delay")]))
+        lines.append(table_row([_name(name), _kbps(row), *_cells(row, "speech", first), _cell(row, "delay")]))
     heading = f"Music ({len(clips['music'])} clips, {_count('track', (clip.partition('@')[0] for clip in clips['music']))})"
     lines += ["", f"{heading} and sound ({len(clips['sound'])}), ViSQOL in its 48 kHz audio mode:", ""]
-    lines += _table(["codec", "kbps", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
+    lines += table_head(["codec", "kbps", "music ViSQOL", "music mel distance", "sound ViSQOL", "sound mel distance"])
     music, sound = ({name: found[name, domain] for name in names if (name, domain) in found} for domain in ("music", "sound"))
     for name in music:
         cells = [_cells(rows[name], domain, _first(rows, domain)) for rows, domain in ((music, "music"), (sound, "sound"))]
-        lines.append(_row([_name(name), _kbps(music[name]), *cells[0], *cells[1]]))
+        lines.append(table_row([_name(name), _kbps(music[name]), *cells[0], *cells[1]]))
     if failed := failures(results):
         lines += ["", f"Left out of the means of at least one codec: {'; '.join(failed)}."]
     return "\n".join(lines)
@@ -71,12 +72,12 @@ def quality() -> str:
 def voices() -> str:
     """The exam's voices: what is hardest first, metrics that the model was trained with marked."""
     rows = [row for row in json.loads((RESULTS / "voices" / "voices.json").read_text("utf-8")) if row["group"] == "voices"]
-    lines = _table(["codec", "kbps", *map(heading, EXAM)])
+    lines = table_head(["codec", "kbps", *map(heading, EXAM)])
     first = {name: winners(name, {row["codec"]: row["means"][name]["value"] for row in rows}, LISTENER) for name in EXAM}
     for row in rows:
         kbps = "–" if row["codec"] == "original" else f"{row['kbps']:.2f}"
         cells = (_bold(_exam_cell(row, name), row["codec"] in first[name]) for name in EXAM)
-        lines.append(_row([_name(row["codec"]), kbps, *cells]))
+        lines.append(table_row([_name(row["codec"]), kbps, *cells]))
     return "\n".join(lines)
 
 
@@ -115,7 +116,7 @@ def _count(what: str, names: Iterable[str]) -> str:
 def speed() -> str:
     """What was measured, and the bar that the design set."""
     rows = [json.loads(line) for line in (RESULTS / "speed.jsonl").read_text("utf-8").splitlines()]
-    return "\n".join([*_table(["on two CPU cores, float32", "median", "bar"]), *(_row(_speed_cells(row)) for row in rows)])
+    return table(["on two CPU cores, float32", "median", "bar"], [_speed_cells(row) for row in rows])
 
 
 def _speed_cells(row: dict[str, str | float]) -> list[str]:
@@ -136,7 +137,7 @@ def onnx() -> str:
         "encode",
         "by torch",
     ]
-    lines = _table(header)
+    lines = table_head(header)
     for row in (json.loads(line) for line in (RESULTS / "onnx.jsonl").read_text("utf-8").splitlines()):
         flipped = ", ".join(f"{share:.2%}" for share in row["flipped"])
         sound, speed = (
@@ -144,7 +145,7 @@ def onnx() -> str:
             for name, digits, unit in (("mel", 3, ""), ("encode", 0, " ×"))
         )
         sizes = [f"{row[key]:.1f}" for key in ("megabytes", "compressed")]
-        lines.append(_row([row["form"], *sizes, str(row["rate"]), flipped, *sound, *speed]))
+        lines.append(table_row([row["form"], *sizes, str(row["rate"]), flipped, *sound, *speed]))
     return "\n".join(lines)
 
 
@@ -158,16 +159,16 @@ def objectives() -> str:
     trained = {row["objective"]: row for row in found["trained"]}
     tasks = list(dict.fromkeys(task for _, task, _ in values))
     header = ["features", "steps", "minutes", "of the teacher before", *(task.replace("_", " ") for task in tasks), "mean"]
-    lines = _table(header)
+    lines = table_head(header)
     for name in dict.fromkeys(name for name, _, head in values if head != "majority"):
         about = trained.get(name)
         cost = [f"{about['steps']}", f"{about['minutes']:.1f}", f"{about['teacher_minutes']:.1f}"] if about else ["–"] * 3
         both = [[values[name, task, head] for head in ("knn", "mlp")] for task in tasks]
         means = [sum(column) / len(column) for column in zip(*both, strict=True)]
-        lines.append(_row([name, *cost, *(" / ".join(f"{value:.1%}" for value in pair) for pair in [*both, means])]))
+        lines.append(table_row([name, *cost, *(" / ".join(f"{value:.1%}" for value in pair) for pair in [*both, means])]))
     majority = [values["majority class", task, "majority"] for task in tasks]
     cells = [f"{value:.1%}" for value in [*majority, sum(majority) / len(majority)]]
-    return "\n".join([*lines, _row(["majority class", *["–"] * 3, *cells])])
+    return "\n".join([*lines, table_row(["majority class", *["–"] * 3, *cells])])
 
 
 def kmeans() -> str:
@@ -176,10 +177,8 @@ def kmeans() -> str:
     sizes: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         sizes.setdefault(benchmarks.kmeans.heading(row), []).append(row)
-    found = _table(["points", *benchmarks.kmeans.COLUMNS])
-    return "\n".join(
-        [*found, *(_row([size, *cells]) for size, rows in sizes.items() for cells in benchmarks.kmeans.lines(rows))]
-    )
+    lines = ([size, *cells] for size, rows in sizes.items() for cells in benchmarks.kmeans.lines(rows))
+    return table(["points", *benchmarks.kmeans.COLUMNS], lines)
 
 
 def lm_levels() -> str:
@@ -195,14 +194,14 @@ def lm_levels() -> str:
         f"vocabulary {found['vocabulary']}; width {found['width']}, {found['layers']} layers, {found['batch']} crops of "
         f"{found['crop_seconds']:g} s a step. Bit/s of held-out audio, by processor time of learning:"
     )
-    lines = [about, "", *_table(header)]
+    lines = [about, "", *table_head(header)]
     for level in found["levels"]:
         curve = level["curve"]
         bits = [min(curve, key=lambda point: abs(point["seconds"] - share * curve[-1]["seconds"])) for share in after]
         tokens = bits[0]["bits_per_second"] / bits[0]["bits_per_token"]
         cells = [str(level["rate"]), str(level["streams"]), f"{tokens:.3g}", f"{level['stored']:.4g}"]
         cells += [f"{point['bits_per_second']:.0f}" for point in bits]
-        lines.append(_row([*cells, f"{curve[-1]['bits_per_second'] / level['stored']:.0%}", str(curve[-1]["step"])]))
+        lines.append(table_row([*cells, f"{curve[-1]['bits_per_second'] / level['stored']:.0%}", str(curve[-1]["step"])]))
     return "\n".join(lines)
 
 
@@ -243,14 +242,6 @@ def _cell(row: Summary, metric: str) -> str:
     return f"{round(value)} ms" if metric == "delay" else f"{value:.2f}{mark}"
 
 
-def _table(header: list[str]) -> list[str]:
-    return [_row(header), _row(["---"] * len(header))]
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 TABLES: dict[str, Callable[[], str]] = {
     "voices": voices,
     "quality": quality,
@@ -264,10 +255,10 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def fill(text: str) -> str:
     """Replaces every marked part of a page."""
-    for name, table in TABLES.items():
+    for name, make in TABLES.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
         if pattern.search(text):
-            text = pattern.sub(lambda match, table=table: f"{match[1]}{table()}\n{match[2]}", text)  # type: ignore[misc]
+            text = pattern.sub(lambda match, make=make: f"{match[1]}{make()}\n{match[2]}", text)  # type: ignore[misc]
     return text
 
 

@@ -36,6 +36,12 @@ def first_error(error: ValidationError) -> str:
     return f"{key}: {reason}" if key else reason
 
 
+def one_line(text: str) -> str:
+    """A reason without line breaks, and not longer than a list of failures bears."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 300 else flat[:299] + "…"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a line that refuses a name: those that are spelled like it, or all that there are.
 

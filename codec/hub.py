@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args, overload
 
 from codec.arrays import has_torch
 from codec.atomic import atomic_path, atomic_write
@@ -20,6 +20,7 @@ from codec.provenance import sha256_of
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+    from typing_extensions import Unpack
 
     from codec.config import ModelConfig
     from codec.networks.interface import CodecNetworks
@@ -80,52 +81,25 @@ def models() -> list[ModelEntry]:
     return [*own, paper, *(ModelEntry(c.example, c.about, c.ready, c.missing) for c in known_codecs() if c.tokens)]
 
 
-@overload
-def load(
-    name: OwnName | None = None,
-    rate: int | None = None,
-    vocab: int | None = None,
-    device: str | torch.device = "cpu",
-    compat: bool = True,
-    decoder: Way = "fast",
-    backend: Backend | None = None,
-) -> Codec: ...
+class LoadOptions(TypedDict, total=False):
+    """What `load` takes beside a name, told to type checkers, by name."""
+
+    rate: int | None
+    vocab: int | None
+    device: str | torch.device
+    compat: bool | None
+    decoder: Way
+    backend: Backend | None
 
 
 @overload
-def load(
-    name: Literal["haoheliu/SemantiCodec"],
-    rate: int | None = None,
-    vocab: int | None = None,
-    device: str | torch.device = "cpu",
-    compat: bool = True,
-    decoder: Way = "fast",
-    backend: Backend | None = None,
-) -> OfficialCodec: ...
-
-
+def load(name: OwnName | None = None, **options: Unpack[LoadOptions]) -> Codec: ...
 @overload
-def load(
-    name: Path,
-    rate: int | None = None,
-    vocab: int | None = None,
-    device: str | torch.device = "cpu",
-    compat: bool = True,
-    decoder: Way = "fast",
-    backend: Backend | None = None,
-) -> Codec: ...
-
-
+def load(name: Literal["haoheliu/SemantiCodec"], **options: Unpack[LoadOptions]) -> OfficialCodec: ...
 @overload
-def load(
-    name: str,
-    rate: int | None = None,
-    vocab: int | None = None,
-    device: str | torch.device = "cpu",
-    compat: bool = True,
-    decoder: Way = "fast",
-    backend: Backend | None = None,
-) -> AudioCodec: ...
+def load(name: Path, **options: Unpack[LoadOptions]) -> Codec: ...
+@overload
+def load(name: str, **options: Unpack[LoadOptions]) -> AudioCodec: ...
 
 
 def load(
@@ -133,7 +107,7 @@ def load(
     rate: int | None = None,
     vocab: int | None = None,
     device: str | torch.device = "cpu",
-    compat: bool = True,
+    compat: bool | None = None,
     decoder: Way = "fast",
     backend: Backend | None = None,
 ) -> AudioCodec:
@@ -145,7 +119,7 @@ def load(
         rate: default tokens per second, as `load_codec` takes it; so are the next three.
         vocab: default semantic vocabulary.
         device: where the networks run.
-        compat: for the published SemantiCodec.
+        compat: of the published SemantiCodec, as `load_codec` takes it.
         decoder: of our own models.
         backend: of our own models, as `load_codec` takes it.
 
@@ -161,8 +135,9 @@ def load(
         raise ModelError(f"{name} is the published SemantiCodec, which is no codec.Codec: load it as a string, {str(name)!r}")
     if not _is_of_others(name):
         return load_codec(name, rate, vocab, device, compat, decoder, backend)
-    if (rate, vocab, str(device), decoder, backend) != (None, None, "cpu", "fast", None):
-        raise CodecError(f"{name}: only our own models have rate, vocab, device, decoder and backend; write encodec_24khz@1.5")
+    if (rate, vocab, str(device), compat, decoder, backend) != (None, None, "cpu", None, "fast", None):
+        told = "only our own models have rate, vocab, device, decoder and backend, and SemantiCodec compat"
+        raise CodecError(f"{name}: {told}; write encodec_24khz@1.5")
     from codec.baselines.registry import load_tokenizer
 
     assert isinstance(name, str)
@@ -174,7 +149,7 @@ def load_codec(
     rate: int | None = None,
     vocab: int | None = None,
     device: str | torch.device = "cpu",
-    compat: bool = True,
+    compat: bool | None = None,
     decoder: str = "fast",
     backend: str | None = None,
 ) -> SemanticCodec:
@@ -187,13 +162,14 @@ def load_codec(
         rate: default tokens per second of the returned codec; 50 if left out and the model has it, else the next one to that.
         vocab: its default semantic vocabulary; 8192 if left out and the model has it, else its smallest.
         device: where the networks run: ``cpu``, ``cuda``, ``auto`` for a GPU if there is one, or another that torch knows.
-        compat: for the published SemantiCodec: exactly the reference's tokens and sound, or its quirks repaired.
+        compat: of the published SemantiCodec alone: exactly the reference's tokens and sound, as if left out, or its quirks
+            repaired.
         decoder: ``fast``, or ``diffusion`` for the one that was trained beside it; the published SemantiCodec has only that.
         backend: ``torch``, or ``onnx`` for onnxruntime, which needs no torch; by default torch where it is installed.
 
     Raises:
         ModelError: missing, damaged, or not a model of this kind.
-        CodecError: unknown rate or vocabulary, or a device that is not there.
+        CodecError: unknown rate or vocabulary, a device that is not there, or ``compat`` of a model of our own.
     """
     check_model(name)
     if decoder not in get_args(Way):
@@ -202,19 +178,20 @@ def load_codec(
         raise ModelError("the name of the model is empty")
     if backend not in (None, *get_args(Backend)):
         raise CodecError(f"backend {backend!r} is not one of {', '.join(get_args(Backend))}")
+    if compat is not None and not _is_published(name):
+        raise CodecError(f"{name or DEFAULT.name}: compat is of the published SemantiCodec alone")
     if backend == "onnx" or (backend is None and not has_torch()):
         return _load_portable(name, rate, vocab, str(device), decoder)
     if not has_torch():
         raise CodecError(f"torch is not installed: {WITH_TORCH}, or backend='onnx'")
     from codec.device import find_device
-    from codec.semanticodec.published import is_published
     from codec.stored import load_network, read_model_config
 
     device = find_device(device)
-    if is_published(name):
+    if _is_published(name):
         from codec.semanticodec.model import load_published
 
-        return load_published(str(name), rate, vocab, device, compat)
+        return load_published(str(name), rate, vocab, device, compat is not False)
     folder, weights = _files_of(name)
     config, fingerprint = read_model_config(folder)
     networks = load_network(lambda: build(config), weights, DERIVED)

@@ -8,15 +8,77 @@ from typing import IO
 
 import numpy as np
 
-from codec.audio.pcm import PcmFormat, pcm_blocks, read_wav_header
-from codec.container.bitstream import ContainerWriter
+from codec.audio.pcm import AudioInfo, PcmFormat, pcm_blocks, read_wav_header
+from codec.container.bitstream import ContainerWriter, Sink
 from codec.container.header import CHUNK_SECONDS, Header
 from codec.errors import AudioError, TruncatedError
 from codec.files import FileReport, decoded_blocks, open_tokens, output_rate
 from codec.protocol import SemanticCodec
-from codec.streaming import FRAMES_PER_SECOND, LOW_LATENCY, WHOLE
+from codec.streaming import LOW_LATENCY, WHOLE
 
 _UNKNOWN_SIZE = 0xFFFFFFFF
+
+
+class LiveContainer:
+    """Audio as it comes → a container, whose chunks are written as soon as their tokens are known.
+
+    Args:
+        model: the codec.
+        target: gets the container.
+        info: of the audio.
+        rate: tokens per second.
+        vocab: semantic vocabulary.
+        low_latency: chunks of 80 ms from windows that see 160 ms ahead, instead of the windows of whole files.
+        semantic_only: leave out the acoustic stream.
+        entropy: entropy-code the container.
+        wait: write the header with the first chunk, so that nothing is left where nothing comes.
+
+    Attributes:
+        tokens: what they will be, none of them yet.
+
+    Raises:
+        CodecError: unusable arguments.
+    """
+
+    def __init__(
+        self,
+        model: SemanticCodec,
+        target: Sink,
+        info: AudioInfo,
+        rate: int | None,
+        vocab: int | None,
+        low_latency: bool,
+        semantic_only: bool = False,
+        entropy: bool = False,
+        wait: bool = False,
+    ) -> None:
+        tokens = model.describe(info.sample_rate, rate, vocab, info.channels)
+        self.tokens = tokens.semantic_only() if semantic_only else tokens
+        tables = model.entropy if entropy else None
+        self._stream = model.stream_encoder(info.sample_rate, info.channels, rate, vocab, LOW_LATENCY if low_latency else WHOLE)
+        header = Header.of(self.tokens, tables.id if tables else None, min(CHUNK_SECONDS, self._stream.window))
+        self._writer = ContainerWriter(target, header, tables, wait)
+        self._streams = len(self.tokens.codebook_sizes)
+
+    @property
+    def samples(self) -> int:
+        """That came, of each channel."""
+        return self._stream.samples
+
+    def push(self, block: np.ndarray) -> None:
+        """Takes ``(channels, n)`` float32 samples."""
+        self._writer.push(self._stream.push(block)[:, : self._streams])
+
+    def close(self) -> None:
+        """Writes what is left.
+
+        Raises:
+            AudioError: there was nothing.
+        """
+        if not self.samples:
+            raise AudioError("the stream contains no samples")
+        self._writer.push(self._stream.flush()[:, : self._streams])
+        self._writer.close(self.samples)
 
 
 def encode_stream(
@@ -48,21 +110,12 @@ def encode_stream(
     """
     started = time.perf_counter()
     pcm = pcm or read_wav_header(source)
-    info, grid = pcm.info, LOW_LATENCY if low_latency else WHOLE
-    tokens = model.describe(info.sample_rate, rate, vocab, info.channels)
-    tokens = tokens.semantic_only() if semantic_only else tokens
-    tables = model.entropy if entropy else None
-    stream = model.stream_encoder(info.sample_rate, info.channels, rate, vocab, grid)
-    seconds = grid.core / FRAMES_PER_SECOND if low_latency else CHUNK_SECONDS
-    target = _Flushing(sink)
-    writer = ContainerWriter(target, Header.of(tokens, tables.id if tables else None, seconds), tables, wait=True)
-    streams = len(tokens.codebook_sizes)
+    info, target = pcm.info, _Flushing(sink)
+    stream = LiveContainer(model, target, info, rate, vocab, low_latency, semantic_only, entropy, wait=True)
+    tokens = stream.tokens
     for block in pcm_blocks(source, pcm):
-        writer.push(stream.push(block)[:, :streams])
-    writer.push(stream.flush()[:, :streams])
-    if not stream.samples:
-        raise AudioError("the stream contains no samples")
-    writer.close(stream.samples)
+        stream.push(block)
+    stream.close()
     heard = stream.samples / info.sample_rate
     told = pcm.samples
     cut = told is not None and stream.samples < told

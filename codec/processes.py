@@ -9,20 +9,35 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Generic, TypeVar
 
-from codec.errors import CodecError
+from codec.errors import CodecError, one_line
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Where Linux tells a container how many microseconds of processors it has in how many: ``200000 100000``, ``max 100000``."""
+
+
+def processors() -> int:
+    """How many this process may use: fewer than the machine has where it was bound to some, or its container has a quota."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = map(int, _QUOTA.read_text("utf-8").split())
+    except (OSError, ValueError):  # none
+        return count
+    return min(count, max(1, -(-quota // period)))
 
 
 def in_processes(
     waiting: deque[Task], makers: Sequence[Callable[[], Callable[[Task], Result]]]
-) -> Iterator[tuple[Task, Result | None]]:
+) -> Generator[tuple[Task, Result | None], None, None]:
     """Works the tasks off, and those that are added meanwhile; yields them as they are done, in any order.
 
     Args:
@@ -51,6 +66,41 @@ def in_processes(
     finally:
         for worker in workers:
             worker.end()
+
+
+def in_order(
+    tasks: Iterable[Task], make: Callable[[], Callable[[Task], Result]], workers: int, ahead: int
+) -> Iterator[tuple[Task, Result]]:
+    """Works tasks off in processes and yields them in their own order.
+
+    Args:
+        tasks: read as they are needed.
+        make: gives the function that does the tasks, as in `in_processes`. It never returns None.
+        workers: processes.
+        ahead: tasks that are read before the first of them is yielded, at the most.
+
+    Raises:
+        CodecError: a task met with one, or its process died.
+        RuntimeError: a task met with another error.
+    """
+    numbered = enumerate(tasks)
+    waiting = deque(islice(numbered, ahead))
+    done: dict[int, tuple[Task, Result]] = {}
+    following = 0
+    with contextlib.closing(in_processes(waiting, [partial(_without_number, make)] * workers)) as results:
+        for (number, task), result in results:
+            if result is None:
+                raise CodecError(one_line(f"a process died (a fault in native code, or too little memory) at {task}"))
+            done[number] = task, result
+            while following in done:
+                yield done.pop(following)
+                following += 1
+                waiting.extend(islice(numbered, 1))
+
+
+def _without_number(make: Callable[[], Callable[[Task], Result]]) -> Callable[[tuple[int, Task]], Result]:
+    work = make()
+    return lambda numbered: work(numbered[1])
 
 
 class _Worker(Generic[Task, Result]):

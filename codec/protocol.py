@@ -69,9 +69,13 @@ class Encoding(Protocol):
 
     Attributes:
         samples: that were pushed, of each channel.
+        window: seconds of audio whose codes become known together; infinite for all of it.
     """
 
     samples: int
+
+    @property
+    def window(self) -> float: ...
 
     def push(self, block: Wave) -> Tensor:
         """``(channels, n)`` samples → ``(channels, S, m)`` codes that are known now."""

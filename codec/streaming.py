@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from codec.audio.samples import Wave
 
 
-FRAMES_PER_SECOND = 50
-"""Of those that windows are counted in."""
-
-
 @dataclass(frozen=True)
 class Grid:
     """How a stream is cut into windows, in frames of 50 Hz; both are filled up to whole tokens.
@@ -113,6 +109,11 @@ class StreamEncoder:
         self._next_frame = 0
         self._ended = False
         self.samples = 0
+
+    @property
+    def window(self) -> float:
+        """Seconds of audio whose codes become known together."""
+        return self._core * self._hop / self._rate
 
     @property
     def latency(self) -> float:

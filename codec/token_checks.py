@@ -58,6 +58,8 @@ def check_codes(codes: Tensor | np.ndarray, codebook_sizes: Sequence[int]) -> No
         raise CodecError(
             f"codes of shape {tuple(codes.shape)}: (batch, up to {len(codebook_sizes)} streams, frames) is expected"
         )
-    streams = [(codes[:, stream], codebook_sizes[stream]) for stream in range(codes.shape[1])]
-    if any(((stream < 0) | (stream >= size)).any() for stream, size in streams):
-        raise CodecError("codes lie outside their codebooks")
+    for number, size in enumerate(codebook_sizes[: codes.shape[1]]):
+        stream = codes[:, number]
+        if ((stream < 0) | (stream >= size)).any():
+            found = f"from {int(stream.min())} to {int(stream.max())} in stream {number}, which has {size}"
+            raise CodecError(f"codes lie outside their codebooks: {found}")

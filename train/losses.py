@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 
-MAGNITUDE_FLOOR = 10**-4.5
-"""−90 dB below a full-scale sine: what lies under it cannot be heard and is not worth bits."""
+from codec.networks.frontend import MAGNITUDE_FLOOR, window_and_bank
 
 LINEAR_N_FFT = 1024
 LINEAR_WEIGHT = 0.25
@@ -39,10 +37,9 @@ class MultiScaleMelLoss(nn.Module):
         super().__init__()
         self.n_ffts = tuple(n_ffts)
         for n_fft, bands in zip(n_ffts, n_mels, strict=True):
-            window = torch.hann_window(n_fft)
-            bank = torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, bands, sample_rate)
+            window, bank = window_and_bank(n_fft, bands, sample_rate)
             self.register_buffer(f"window_{n_fft}", window, persistent=False)
-            self.register_buffer(f"bank_{n_fft}", bank * (2 / window.sum()), persistent=False)
+            self.register_buffer(f"bank_{n_fft}", bank, persistent=False)
 
     def spectra(self, wave: Tensor, n_fft: int) -> Tensor:
         """``(B, samples)`` → ``(B, frames, bands)`` log10 magnitudes."""

@@ -216,7 +216,7 @@ def _pitch(config: TrainConfig) -> None:
 
 
 def _pitch_needs(config: TrainConfig) -> None:
-    from train.voice.pitch import needs
+    from train.voice.praat import needs
 
     needs()
 

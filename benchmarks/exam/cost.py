@@ -21,7 +21,7 @@ from benchmarks.exam.opening import Opener
 from codec.atomic import atomic_write
 from codec.errors import CodecError
 from eval.reconstruction.cache import cache_key
-from eval.reconstruction.cost import program_faults
+from eval.reconstruction.cost import program_faults, resident
 from eval.reconstruction.lookahead import SAMPLE_RATE, lookahead, sound_like
 from eval.reconstruction.operations import multiply_adds, parameters
 
@@ -142,13 +142,12 @@ def _timed(work: Callable[[], object]) -> float:
 
 def _peak_memory() -> float:
     """In MB. What Linux keeps for `resource` begins with the memory of whoever started this process; its status does not."""
-    try:
-        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
-    except (OSError, StopIteration):
+    peak = resident("VmHWM")
+    if peak is None:
         import resource
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak / 1e6
 
 
 def main(name: str, commands: str = "{}", began: str = "") -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.exam.card import Card, Examined, best, read_card
 from benchmarks.exam.columns import Column
 from benchmarks.exam.markdown import cell, kbps, lead, notes, revision, table, title
+from eval.markdown import table as markdown_table
 
 ROOT = Path(__file__).parents[2]
 CARDS, PAGE = ROOT / "benchmarks" / "results" / "exam", ROOT / "docs" / "leaderboard.md"
@@ -54,11 +55,11 @@ def _part(card: Card) -> str:
 def _headlines(card: Card) -> str:
     chosen = [(group, column) for group, key in SHOWN for column in card.columns.get(group, ()) if column.key == key]
     heads = [f"{_named(group, column)} {'↑' if column.better == 'higher' else '↓'}" for group, column in chosen]
-    lines = [_line(["codec", "kbps", *heads]), _line(["---"] * (2 + len(heads)))]
+    rows = []
     for codec in sorted(card.codecs, key=lambda codec: (not codec.anchor, codec.kbps or 0.0)):
         cells = [_short(card, codec, group, column) for group, column in chosen]
-        lines.append(_line([codec.name, kbps(codec), *cells]))
-    return "\n".join(lines)
+        rows.append([codec.name, kbps(codec), *cells])
+    return markdown_table(["codec", "kbps", *heads], rows)
 
 
 def _named(group: str, column: Column) -> str:
@@ -69,10 +70,6 @@ def _named(group: str, column: Column) -> str:
 def _short(card: Card, codec: Examined, group: str, column: Column) -> str:
     """Without the interval, which stands in the tables below."""
     return cell(codec, group, column, codec.name in best(card.codecs, group, column)).partition(" ")[0]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

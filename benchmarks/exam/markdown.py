@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from benchmarks.exam.card import Card, Examined, best, value_of
 from benchmarks.exam.columns import Column
 from benchmarks.exam.opening import ORIGINAL
+from eval.markdown import table as markdown_table
 from eval.reconstruction.show import number
 from eval.reconstruction.trained import DAGGER
 
@@ -71,17 +72,14 @@ def title(card: Card, group: str) -> str:
 def table(card: Card, group: str) -> str:
     """Of one kind, codecs in rows."""
     columns = card.columns[group]
-    lines = [
-        _line(["codec", "kbps", *(f"{c.heading} {ARROWS[c.better]}" for c in columns)]),
-        _line(["---"] * (2 + len(columns))),
-    ]
+    rows = []
     winners = {column.key: best(card.codecs, group, column) for column in columns}
     for codec in card.codecs:
         if all(value_of(codec, group, column.key) is None for column in columns):
             continue
         cells = [cell(codec, group, column, codec.name in winners[column.key]) for column in columns]
-        lines.append(_line([codec.name.replace("|", "\\|"), kbps(codec), *cells]))
-    return "\n".join(lines)
+        rows.append([codec.name.replace("|", "\\|"), kbps(codec), *cells])
+    return markdown_table(["codec", "kbps", *(f"{c.heading} {ARROWS[c.better]}" for c in columns)], rows)
 
 
 def kbps(codec: Examined) -> str:
@@ -121,7 +119,3 @@ def notes(card: Card) -> Sequence[str]:
             listed = "; ".join(f"{', '.join(what)}: {why}" for why, what in reasons.items())
             found.append(f"{DAGGER} {codec.name}: {listed}.")
     return found
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

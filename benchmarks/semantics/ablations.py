@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from benchmarks.semantics.tables import table
+from eval.markdown import table
 from eval.semantics.scores import HEADS, MAJORITY, Score, is_variant
 
 TUNED_FROM = "semcodec:features"

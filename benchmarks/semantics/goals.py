@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from benchmarks.semantics.tables import MARK, label, table
+from benchmarks.semantics.tables import MARK, label
+from eval.markdown import table
 from eval.semantics.scores import Score
 
 JUDGED = ("semcodec@25:context", "semcodec@50:context")

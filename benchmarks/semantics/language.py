@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.semantics.tables import OURS, table
+from benchmarks.semantics.tables import OURS
+from eval.markdown import table
 from eval.semantics.scores import HeadName, Score
 
 

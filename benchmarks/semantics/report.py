@@ -13,10 +13,11 @@ from benchmarks.semantics.ablations import ablations
 from benchmarks.semantics.goals import goals
 from benchmarks.semantics.language import language
 from benchmarks.semantics.side_by_side import side_by_side
-from benchmarks.semantics.tables import label, table
+from benchmarks.semantics.tables import label
 from benchmarks.semantics.teacher import beside_teacher
 from codec.atomic import atomic_write
 from codec.errors import CodecError
+from eval.markdown import table
 from eval.semantics.scores import (
     MAJORITY,
     Failure,

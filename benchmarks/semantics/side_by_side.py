@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from benchmarks.semantics.tables import label, table
+from benchmarks.semantics.tables import label
+from eval.markdown import table
 from eval.semantics.scores import MAJORITY, MODES, HeadName, Score, weighted_average
 
 TRACKS: dict[HeadName, str] = {"knn": "B (k-NN)", "mlp": "A (trained head)"}

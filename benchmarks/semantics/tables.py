@@ -1,8 +1,6 @@
-"""Markdown, and how embedders are called in it."""
+"""How embedders are called in tables."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from eval.semantics.scores import Score
 
@@ -10,18 +8,6 @@ OURS = "semcodec@"
 """How the names of our codec's tokens begin."""
 MARK = "\\*"
 """Of random weights."""
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table.
-
-    Example:
-        >>> print(table(["a", "b"], [["1", "2"]]))
-        | a | b |
-        | --- | --- |
-        | 1 | 2 |
-    """
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
 
 
 def label(score: Score) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from benchmarks.semantics.goals import FEATURES, JUDGED
-from benchmarks.semantics.tables import label, table
+from benchmarks.semantics.tables import label
+from eval.markdown import table
 from eval.semantics.scores import HEADS, HeadName, Score
 from eval.semantics.tasks.build import TASKS
 

@@ -16,10 +16,10 @@ from codec.audio.io import resample
 from codec.baselines.interface import Reconstructor
 from codec.data.domains import Domain
 from codec.data.testsets.clip import Clip
-from codec.errors import CodecError
+from codec.errors import CodecError, one_line
 from eval.reconstruction.delay import advanced
 from eval.reconstruction.results import Results
-from eval.reconstruction.worker import checked, one_line
+from eval.reconstruction.worker import checked
 
 SECONDS = 8.0
 """Of a clip that are embedded."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.sweep.points import OURS
 from codec.data.domains import Domain
+from eval.markdown import table_row
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.show import asr_of, number, token_cells
 from eval.reconstruction.statistics import Interval
@@ -116,12 +117,12 @@ def markdown(tables: Sequence[Table]) -> str:
     """Every table under a heading; a figure is followed by its interval."""
     parts = []
     for table in tables:
-        lines = [f"### {table.domain.capitalize()} ({table.clips} clips)", "", _line(table.columns)]
-        lines.append(_line(["---", *["--:"] * (len(table.columns) - 1)]))
+        lines = [f"### {table.domain.capitalize()} ({table.clips} clips)", "", table_row(table.columns)]
+        lines.append(table_row(["---", *["--:"] * (len(table.columns) - 1)]))
         for row in table.rows:
             name = _escaped(row.codec)
             cells = [" ".join(filter(None, (_bold(c), c.interval, c.note and f"({c.note})"))) for c in row.cells]
-            lines.append(_line([name, *cells]))
+            lines.append(table_row([name, *cells]))
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
@@ -176,10 +177,6 @@ def _interval(interval: Interval | None, metric: MetricInfo, note: str = "", sig
         else f"[{number(interval.low, metric.unit)}, {number(interval.high, metric.unit)}]"
     )
     return Cell(sign + number(interval.value, metric.unit), ends, note)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _escaped(text: str) -> str:

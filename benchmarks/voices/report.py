@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.winners import COLUMNS, winners
+from eval.markdown import table as markdown_table
 from eval.reconstruction.interface import Scores
 from eval.reconstruction.results import MetricInfo, Results, Row
 from eval.reconstruction.show import number
@@ -76,16 +77,13 @@ def _mean(metric: MetricInfo, scores: Mapping[str, Scores]) -> Interval | None:
 def table(group: Sequence[Figures], metrics: Sequence[str], asr: str = "") -> str:
     """Markdown; bold is the best of a column, † what the row's model was trained with, words heard by ``asr`` among it."""
     first = {name: winners(name, {row.codec: _value(row, name) for row in group}, asr) for name in metrics}
-    lines = [
-        "| codec | kbps | " + " | ".join(map(heading, metrics)) + " |",
-        "| --- " * (2 + len(metrics)) + "|",
-    ]
+    rows = []
     for row in group:
         cells = [_cell(row.means[name], name, row.codec, asr, row.codec in first[name]) for name in metrics]
         failed = f" ({row.failed} of {row.clips} clips failed)" if row.failed else ""
         kbps = "–" if row.codec == "original" else f"{row.kbps:.2f}"
-        lines.append(f"| {row.codec}{failed} | {kbps} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([f"{row.codec}{failed}", kbps, *cells])
+    return markdown_table(["codec", "kbps", *map(heading, metrics)], rows)
 
 
 def _value(row: Figures, name: str) -> float | None:

@@ -14,7 +14,24 @@ from codec.errors import AudioError
 from codec.limits import MAX_CHANNELS, is_sample_rate
 
 BLOCK_BYTES = 1 << 16
+FULL_SCALE = 32768
+"""What ±1 is in samples of 16 bits."""
 _SAMPLES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
+
+
+def to_int16(wave: np.ndarray) -> np.ndarray:
+    """Samples of full scale ±1 as 16-bit ones of the same shape, rounded; +1 itself is one step too loud.
+
+    Example:
+        >>> to_int16(np.array([-2, -1, 0.25, 1]))
+        array([-32768, -32768,   8192,  32767], dtype=int16)
+    """
+    return np.clip(np.round(wave * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+
+
+def from_int16(samples: np.ndarray) -> np.ndarray:
+    """16-bit samples as float32 of full scale ±1, of which `to_int16` makes the same ones again."""
+    return samples.astype(np.float32) / FULL_SCALE
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,17 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from codec.audio.formats.mpeg import KBPS, Header, is_information, parse
 from codec.baselines.names import CodecName
 from codec.baselines.programs import Packed, ProgramCodec, find, run, version_line
 from codec.errors import CodecError
 
 PACKAGE = "lame"
-_KBPS_V1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_KBPS_V2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 ENCODER_DELAY = 576
 """Samples of the stream."""
 _UNTAGGED = {8: 8_000, 16: 16_000, 24: 16_000, 32: 22_050, 40: 24_000}
 """kbit/s at which frames are too small for the encoder's tag → sample rate that ``lame`` chooses there, for mono."""
-RATES = tuple(sorted({*_KBPS_V1, *_KBPS_V2}))
+RATES = tuple(sorted({kbps for kbps in (*KBPS[1, 3], *KBPS[2, 2]) if kbps}))
 """kbit/s that exist."""
 
 
@@ -59,7 +57,7 @@ class Mp3:
             soundfile.write(source, pcm, self.sample_rate, "PCM_16")
             run([find("lame", PACKAGE), "--quiet", "--cbr", "-b", str(self.kbps), "-m", "m", source, target])
             data = target.read_bytes()
-        return Packed(data, 8 * sum(len(frame) for frame in frames(data) if not _is_tag(frame)))
+        return Packed(data, 8 * sum(len(frame) for header, frame in frames(data) if not is_information(frame, header)))
 
     def expand(self, data: bytes) -> tuple[np.ndarray, int]:
         with tempfile.TemporaryDirectory(prefix="codec-mp3-") as folder:
@@ -70,7 +68,7 @@ class Mp3:
         return np.asarray(pcm), int(rate)
 
 
-def frames(data: bytes) -> Iterator[bytes]:
+def frames(data: bytes) -> Iterator[tuple[Header, bytes]]:
     """Frames of a layer III stream (ISO 11172-3 §2.4.2.3, 13818-3, and MPEG 2.5).
 
     Raises:
@@ -78,27 +76,14 @@ def frames(data: bytes) -> Iterator[bytes]:
     """
     position = 0
     while position < len(data):
-        size = _frame_size(data[position : position + 4])
-        if position + size > len(data):
+        header = parse(data[position : position + 4])
+        if header is None or header.layer != 3:
+            raise CodecError("not an MPEG layer III stream")
+        frame = data[position : position + header.size]
+        if len(frame) < header.size:
             raise CodecError("an MP3 frame is cut off")
-        yield data[position : position + size]
-        position += size
-
-
-def _frame_size(header: bytes) -> int:
-    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
-        raise CodecError("not an MPEG layer III stream")
-    version, bitrate, rate, padding = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3, header[2] >> 1 & 1
-    if version == 1 or not 1 <= bitrate <= 14 or rate == 3:
-        raise CodecError("an MP3 frame header with reserved values")
-    kbps = (_KBPS_V1 if version == 3 else _KBPS_V2)[bitrate - 1]
-    return (144_000 if version == 3 else 72_000) * kbps // _RATES[version][rate] + padding
-
-
-def _is_tag(frame: bytes) -> bool:
-    """Whether a mono frame holds nothing but what encoders tell about the file."""
-    side = 17 if frame[1] >> 3 & 3 == 3 else 9
-    return frame[4 + side : 8 + side] in (b"Xing", b"Info")
+        yield header, frame
+        position += header.size
 
 
 def open_mp3(name: CodecName) -> ProgramCodec:

@@ -13,7 +13,7 @@ import soundfile
 
 from codec.audio.io import resample
 from codec.baselines.interface import Encoded
-from codec.baselines.programs import checked, finish, fit
+from codec.baselines.programs import checked, finish, fit, refuse_failure
 from codec.errors import CodecError
 
 IN, BITS, OUT = "{in}", "{bits}", "{out}"
@@ -93,11 +93,8 @@ def _version(encoder: str, decoder: str, *commands: str) -> str:
 
 
 def _run(words: list[str], files: dict[str, Path]) -> None:
-    filled = [_filled(word, files) for word in words]
-    done = finish(words[0], filled)
-    if done.returncode:
-        lines = (done.stderr + done.stdout).decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        raise CodecError(f"{words[0]} failed with exit code {done.returncode}: {lines[-1]}")
+    done = finish(words[0], [_filled(word, files) for word in words])
+    refuse_failure(words[0], done.returncode, done.stderr + done.stdout)
 
 
 def _filled(word: str, files: dict[str, Path]) -> str:

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from codec.audio.io import resample
+from codec.audio.pcm import from_int16
 from codec.audio.samples import as_batch
 from codec.baselines.interface import Encoded
 from codec.baselines.stopping import check
@@ -103,7 +104,7 @@ class ProgramCodec:
         if not encoded.payload:
             return np.zeros(encoded.samples, np.float32)
         pcm, rate = self._coder.expand(encoded.payload)
-        wave = resample(pcm.astype(np.float32)[None] / 32768, rate, encoded.sample_rate)[0]
+        wave = resample(from_int16(pcm)[None], rate, encoded.sample_rate)[0]
         return fit(wave[round(self._coder.delay * encoded.sample_rate) :], encoded.samples)
 
 
@@ -147,10 +148,24 @@ def run(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
     """
     name = Path(arguments[0]).name
     done = finish(name, arguments, data)
-    if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        raise CodecError(f"{name} failed with exit code {done.returncode}: {lines[-1]}")
+    refuse_failure(name, done.returncode, done.stderr)
     return done.stdout
+
+
+def refuse_failure(name: str, code: int, said: bytes) -> None:
+    """Makes an error of a program's exit code.
+
+    Args:
+        name: of the program.
+        code: its exit code.
+        said: what it wrote for people.
+
+    Raises:
+        CodecError: the code is not 0; with the last line.
+    """
+    if code:
+        lines = said.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        raise CodecError(f"{name} failed with exit code {code}: {lines[-1]}")
 
 
 def finish(name: str, arguments: Sequence[str | Path], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -6,12 +6,11 @@ import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from codec.audio.folders import passed_over
+from codec.audio.folders import names_below, passed_over
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.errors import CodecError
 
@@ -78,7 +77,7 @@ def _expand(argument: str) -> list[str]:
 
 
 def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str) -> list[Job]:
-    found = sorted(_below(folder, suffixes))
+    found = sorted(names_below(folder, suffixes))
     originals = [name for name in found if not name.endswith(DECODED)]
     if len(originals) < len(found):
         left = f"{len(found) - len(originals)} decoded files (*{DECODED}) below it are left out; name them to encode them"
@@ -95,16 +94,6 @@ def _walk(folder: Path, output: Path, suffixes: frozenset[str], new_suffix: str)
         target = os.path.join(output, stem if times[stem] == 1 else name) + new_suffix
         jobs.append(Job(_within(folder, name), target, makes_folder=True, resumable=True))
     return jobs
-
-
-def _below(folder: Path, suffixes: frozenset[str]) -> Iterator[str]:
-    """Files below a folder, relative to it: texts, since paths are slow for a hundred thousand of them."""
-    for place, _, files in os.walk(folder):
-        inside = os.path.relpath(place, folder)
-        for name in files:
-            taken = not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes
-            if taken and os.path.isfile(os.path.join(place, name)):
-                yield name if inside == os.curdir else os.path.join(inside, name)
 
 
 def _within(folder: Path, name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+from codec.audio.folders import paths_below
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.data.domains import Domain
 from codec.data.recording import Recording
@@ -13,8 +14,8 @@ from codec.errors import CodecError
 
 
 def audio_files(root: Path) -> list[Path]:
-    """All audio files below a folder, in a stable order."""
-    return sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+    """All audio files below a folder, in a stable order; not hidden ones."""
+    return paths_below(root, AUDIO_SUFFIXES)
 
 
 def folder_clips(root: Path, domain: Domain = "speech") -> Iterator[Recording]:

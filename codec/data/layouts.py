@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from codec.audio.folders import paths_below
 from codec.data.folder import audio_files
 from codec.data.recording import Recording
 from codec.data.tables import read_records, read_rows
@@ -43,7 +44,7 @@ def gigaspeech(root: Path) -> Iterator[Recording]:
 def audioset(root: Path) -> Iterator[Recording]:
     """``*segments.csv`` of the publisher, and audio files named ``[Y]<video id>…`` in any folder below."""
     labels: dict[str, str] = {}
-    for table in sorted(root.rglob("*segments.csv")):
+    for table in (path for path in paths_below(root, frozenset({".csv"})) if path.name.endswith("segments.csv")):
         labels.update({row[0]: row[3] for row in read_rows(table) if len(row) >= 4})
     for path in audio_files(root):
         video = _video_id(path.stem, labels)
@@ -85,7 +86,7 @@ def vggsound(root: Path) -> Iterator[Recording]:
 def wavcaps(root: Path) -> Iterator[Recording]:
     """``json_files/**/*.json`` with captions, and ``<id>.flac`` in any folder below."""
     captions: dict[str, str] = {}
-    for table in sorted(root.rglob("*.json")):
+    for table in paths_below(root, frozenset({".json"})):
         for row in read_records(table, "data", ("id",)) or ():  # lists of what to leave out lie beside those of captions
             captions[str(row["id"]).removesuffix(".wav")] = str(row.get("caption", ""))
     for path in audio_files(root):

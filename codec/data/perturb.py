@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from codec.audio.pcm import to_int16
 from codec.data.domains import Domain
 from codec.data.progress import heard
 from codec.data.room import rerecord
@@ -58,7 +59,7 @@ def perturb(
                     copy = rerecord(copy, rng)
                 if disturbed and rng.random() < disturbed:
                     copy = disturb(copy, corpus.wave(others[rng.integers(len(others))]), rng)
-                audio.write(np.round(np.clip(copy, -1, 1) * 32767).astype("<i2").tobytes())
+                audio.write(to_int16(copy).tobytes())
                 grown.append(dataclasses.replace(entry, start=position, samples=len(copy), speed=speed))
                 position += len(copy)
     manifest = Path(corpus.folder / "clips.jsonl")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from codec.audio.folders import paths_below
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.data.domains import DOMAINS, Domain
 from codec.data.recording import LeftOut, Recording
@@ -28,7 +29,7 @@ def shard_clips(root: Path, scratch: Path) -> Iterator[Recording | LeftOut]:
     Raises:
         CodecError: no shards.
     """
-    shards = [root] if root.is_file() else sorted(root.rglob("*.tar"))
+    shards = [root] if root.is_file() else paths_below(root, frozenset({".tar"}))
     if not shards:
         raise CodecError(f"{root}: no .tar shards below this folder")
     scratch.mkdir(parents=True, exist_ok=True)

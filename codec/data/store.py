@@ -6,24 +6,27 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from codec.audio.io import read_what_is_there, resample
+from codec.audio.pcm import from_int16, to_int16
 from codec.data.finite import holds_numbers
 from codec.data.progress import heard
 from codec.data.recording import LeftOut, Recording, split_of
 from codec.errors import CodecError
+from codec.processes import in_order
 
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.2
 SILENCE_RMS = 10 ** (-60 / 20)
 """Below −60 dBFS all through: nothing to learn from."""
+AHEAD = 64
+"""Clips that are read from their source before the first of them is written."""
 NAMED = 20
 """Clips that the report names for every kind of warning."""
 
@@ -89,7 +92,7 @@ class Corpus:
     def wave(self, entry: Entry, start: int = 0, samples: int | None = None) -> np.ndarray:
         """``(samples,)`` float32 of an entry, or of a part of it."""
         stop = entry.samples if samples is None else min(start + samples, entry.samples)
-        return self.audio[entry.start + start : entry.start + stop].astype(np.float32) / 32768
+        return from_int16(self.audio[entry.start + start : entry.start + stop])
 
 
 def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int = 2) -> dict[str, object]:
@@ -117,12 +120,9 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
     seconds: defaultdict[str, float] = defaultdict(float)
     warnings: defaultdict[str, list[str]] = defaultdict(list)
     position = 0
-    with (
-        (folder / ".audio.i16").open("wb") as audio,
-        (folder / ".clips.jsonl").open("w", encoding="utf-8") as manifest,
-        ProcessPoolExecutor(workers) as pool,
-    ):
-        for clip, decoded in heard("building corpus", _decoded(pool, clips), lambda item: len(item[1].wave) / SAMPLE_RATE):
+    decoding = in_order(clips, partial(partial, _decode), workers, AHEAD)
+    with (folder / ".audio.i16").open("wb") as audio, (folder / ".clips.jsonl").open("w", encoding="utf-8") as manifest:
+        for clip, decoded in heard("building corpus", decoding, lambda item: len(item[1].wave) / SAMPLE_RATE):
             wave, problem = decoded.wave, decoded.problem
             for kind in dict.fromkeys(map(_kind, decoded.missing)):
                 warnings[kind].append(clip.path)
@@ -172,15 +172,6 @@ class _Decoded:
     missing: tuple[str, ...] = ()
 
 
-def _decoded(pool: ProcessPoolExecutor, clips: Iterable[Recording | LeftOut]) -> Iterator[tuple[Recording | LeftOut, _Decoded]]:
-    """Decodes in parallel, a bounded number of clips ahead, in the given order."""
-    # All workers start now. One forked while a source runs a program keeps that program's pipe open: nobody sees its end.
-    pool.submit(int).result()
-    iterator = iter(clips)
-    while batch := list(islice(iterator, 64)):
-        yield from zip(batch, pool.map(_decode, batch), strict=True)
-
-
 def _decode(clip: Recording | LeftOut) -> _Decoded:
     nothing = np.zeros(0, "<i2")
     if isinstance(clip, LeftOut):
@@ -197,7 +188,7 @@ def _decode(clip: Recording | LeftOut) -> _Decoded:
         return _Decoded(nothing, "too short", missing)
     if np.sqrt(np.mean(mono**2)) < SILENCE_RMS:
         return _Decoded(nothing, "silent", missing)
-    return _Decoded(np.round(np.clip(mono, -1, 1) * 32767).astype("<i2"), "", missing)
+    return _Decoded(to_int16(mono), "", missing)
 
 
 def _kind(clause: str) -> str:

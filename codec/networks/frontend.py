@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from codec.networks.tones import Lines, find_lines
 
 MAGNITUDE_FLOOR = 10**-4.5
-"""−90 dB below a full-scale sine."""
+"""−90 dB below a full-scale sine: what lies under it cannot be heard and is not worth bits."""
 MEL_CENTRE = 2.0
 """log10 magnitudes centre near −2."""
 LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0
@@ -102,6 +102,13 @@ def _near(mask: Tensor) -> Tensor:
     return total[:, 2 * GAP_SAMPLES + 1 :] > total[:, : -2 * GAP_SAMPLES - 1]
 
 
+def window_and_bank(n_fft: int, n_mels: int, sample_rate: int) -> tuple[Tensor, Tensor]:
+    """``(n_fft,)`` window and ``(n_fft / 2 + 1, n_mels)`` mel bands of magnitudes behind it, a full-scale sine near 1."""
+    window = torch.hann_window(n_fft)
+    bank = torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate)
+    return window, bank * (2 / window.sum())
+
+
 class EnvelopeMel(nn.Module):
     """log10 mel magnitudes, a full-scale sine near 0; the window is as long as those of the head that draws it.
 
@@ -118,10 +125,9 @@ class EnvelopeMel(nn.Module):
     def __init__(self, sample_rate: int = 16_000, n_fft: int = 640, hop_length: int = 160, n_mels: int = 80) -> None:
         super().__init__()
         self.n_fft, self.hop_length, self.edge = n_fft, hop_length, (n_fft - hop_length) // 2
-        window = torch.hann_window(n_fft)
-        bank = torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate)
+        window, bank = window_and_bank(n_fft, n_mels, sample_rate)
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("bank", bank * (2 / window.sum()), persistent=False)
+        self.register_buffer("bank", bank, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
         """``(B, T · hop_length + 2 · edge)`` samples → ``(B, T, n_mels)``."""

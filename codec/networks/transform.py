@@ -13,6 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from codec.networks.frontend import MEL_CENTRE, audible
+from codec.networks.linear import least_squares, with_constant
 from codec.networks.pitch import Pitch
 
 VOICING_SCALE = 2.0
@@ -22,6 +23,12 @@ VOICING_SCALE = 2.0
 def block_features(mel: Tensor, pitch: Pitch) -> Tensor:
     """``(B, T, n_mels)`` and the pitch → ``(B, T, n_mels + 1)``: what a block is made of."""
     return torch.cat([audible(mel) + MEL_CENTRE, VOICING_SCALE * pitch.voiced[..., None]], -1)
+
+
+def with_neighbours(semantic: Tensor) -> Tensor:
+    """``(B, N, D)`` codewords → ``(B, N, 3 · D)``: each between the two beside it, zeros at both ends."""
+    before, after = F.pad(semantic, (0, 0, 1, 0))[:, :-1], F.pad(semantic, (0, 0, 0, 1))[:, 1:]
+    return torch.cat([before, semantic, after], -1)
 
 
 class BlockTransform(nn.Module):
@@ -43,8 +50,7 @@ class BlockTransform(nn.Module):
 
     def predicted(self, semantic: Tensor) -> Tensor:
         """``(B, N, D)`` codewords → ``(B, N, frames · width)``: a block by its semantic token and the two beside it."""
-        before, after = F.pad(semantic, (0, 0, 1, 0))[:, :-1], F.pad(semantic, (0, 0, 0, 1))[:, 1:]
-        return self.predict(torch.cat([before, semantic, after], -1))
+        return self.predict(with_neighbours(semantic))
 
     def analyse(self, features: Tensor, predicted: Tensor) -> Tensor:
         """``(B, N · frames, width)`` and what was predicted → ``(B, N, n_coefficients)``; the first is mostly within ±1."""
@@ -68,10 +74,9 @@ class BlockTransform(nn.Module):
         Returns:
             ``(n_coefficients,)`` share of what was not predicted that each coefficient explains.
         """
-        before, after = F.pad(semantic, (0, 0, 1, 0))[:, :-1], F.pad(semantic, (0, 0, 0, 1))[:, 1:]
-        x = torch.cat([before, semantic, after, torch.ones_like(semantic[..., :1])], -1).flatten(0, 1).double()
+        x = with_constant(with_neighbours(semantic).flatten(0, 1))
         y = rearrange(features, "b (n k) w -> (b n) (k w)", k=self.frames).double()
-        weights = torch.linalg.solve(x.T @ x + ridge * torch.eye(x.shape[1], dtype=x.dtype), x.T @ y)
+        weights = least_squares(x, y, ridge)
         rest = y - x @ weights
         variances, directions = torch.linalg.eigh(rest.T @ rest / len(rest))
         count = self.analysis.out_features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +21,8 @@ class WholeEncoder:
         encode: ``(channels, samples)`` → ``(channels, 2, N)``.
         channels: of the audio.
     """
+
+    window = math.inf
 
     def __init__(self, encode: Callable[[np.ndarray], Tensor], channels: int) -> None:
         self._encode, self._blocks = encode, [np.zeros((channels, 0), np.float32)]

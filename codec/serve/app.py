@@ -50,8 +50,8 @@ _ABOUT = """Audio to tokens and back. A body is the file itself, or a form that 
 Live audio goes through the WebSocket `/stream?sample_rate=&channels=&rate=&vocab=&low_latency=`, which this format cannot
 describe: binary messages of 16-bit little-endian samples go in, the bytes of a `.sct` container come out as they are known,
 and the text message `end` finishes it. It is accepted, and then closed with 1008 and a reason for unusable arguments or
-messages, with 1009 for a message of more than {max_message} bytes, with 1012 when the server stops, and with 1013 when all
-streams are taken or more comes than this server takes.
+messages and for an `end` before any sample or within one, with 1009 for a message of more than {max_message} bytes, with 1012
+when the server stops, and with 1013 when all streams are taken or more comes than this server takes.
 """
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -7,12 +7,11 @@ import asyncio
 import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
 
-from codec.container.bitstream import ContainerWriter
-from codec.container.header import CHUNK_SECONDS, Header
+from codec.audio.pcm import AudioInfo, from_int16
 from codec.errors import AudioError
 from codec.model import Codec
+from codec.pipes import LiveContainer
 from codec.serve.limits import Limits, Watch
-from codec.streaming import LOW_LATENCY, WHOLE, StreamEncoder
 
 
 async def stream_tokens(
@@ -28,15 +27,11 @@ async def stream_tokens(
     """Encodes binary messages of 16-bit samples until ``end`` comes; sends chunks as they are ready.
 
     Raises:
-        CodecError: unusable arguments or messages.
+        CodecError: unusable arguments or messages, no samples, or half a one at the end.
         RefusedError: silent for too long, or more audio than the server takes.
     """
-    grid = LOW_LATENCY if low_latency else WHOLE
-    tokens = model.describe(sample_rate, rate, vocab, channels)
-    encoder = model.stream_encoder(sample_rate, channels, rate, vocab, grid)
-    seconds = grid.core * model.engine.frame_length / model.sample_rate if low_latency else CHUNK_SECONDS
     outgoing = _Outgoing()
-    writer = ContainerWriter(outgoing, Header.of(tokens, chunk_seconds=seconds))
+    live = LiveContainer(model, outgoing, AudioInfo(sample_rate, channels), rate, vocab, low_latency)
     watch = Watch(limits, float("inf"))
     held = b""
     while True:
@@ -53,17 +48,13 @@ async def stream_tokens(
             break
         held += message.get("bytes") or b""
         usable = len(held) - len(held) % (2 * channels)
-        block, held = held[:usable], held[usable:]
-        watch(len(block) / (2 * channels) / sample_rate)
-        await asyncio.to_thread(_encode, encoder, writer, block, channels)
-    writer.push(await asyncio.to_thread(encoder.flush))
-    writer.close(encoder.samples)
+        samples, held = np.frombuffer(held[:usable], "<i2").reshape(-1, channels).T, held[usable:]
+        watch(samples.shape[1] / sample_rate)
+        await asyncio.to_thread(live.push, from_int16(samples))
+    if held:
+        raise AudioError(f"the stream ends within a sample: its last {len(held)} bytes are not {2 * channels}")
+    await asyncio.to_thread(live.close)
     await outgoing.send(socket)
-
-
-def _encode(encoder: StreamEncoder, writer: ContainerWriter, block: bytes, channels: int) -> None:
-    samples = np.frombuffer(block, "<i2").reshape(-1, channels).T.astype(np.float32) / 32768
-    writer.push(encoder.push(samples))
 
 
 class _Outgoing:

@@ -26,7 +26,7 @@ from codec.data.recordings.places import FilePlace
 from codec.data.recordings.rows import Row
 from codec.errors import CodecError
 from codec.hub import WITH_TORCH, check_model, load_codec
-from codec.processes import in_processes
+from codec.processes import in_processes, processors
 from codec.tokenize.plan import Plan, Settings
 from codec.tokenize.ray_pool import execute_on_ray
 from codec.tokenize.run import MANIFEST, Execute, Progress, finish, prepare
@@ -106,7 +106,7 @@ def tokenize(options: Options, progress: Any = lambda now: None) -> dict[str, An
     # Workers may have another working folder.
     named = options.model if folder_of(options.model) in BUNDLED.values() else os.path.abspath(options.model)
     setup = Setup(os.path.abspath(options.output), root, named, settings)
-    manifest = finish(options.output, plan, setup, _executor(options, setup), options.retry_failed, progress)
+    manifest = finish(options.output, plan, _executor(options, setup), options.retry_failed, progress)
     if options.source.is_dir():
         left = passed_over(options.source, AUDIO_SUFFIXES)
         manifest |= {"linked_folders": left.linked, "other_files": left.others if _is_folder(rows) else {}}
@@ -120,7 +120,7 @@ def _is_folder(rows: list[Row]) -> bool:
 
 def _executor(options: Options, setup: Setup) -> Execute:
     gpus = _gpus() if options.device == "cuda" else 0
-    workers = options.workers if options.workers is not None else (gpus or os.cpu_count() or 1)
+    workers = options.workers if options.workers is not None else (gpus or processors())
 
     def run_tasks(waiting: deque[Task]) -> Iterator[tuple[Task, Report | None]]:
         if options.ray:

@@ -13,7 +13,7 @@ from typing import Any
 from codec.atomic import atomic_write, remove_leftovers
 from codec.errors import CodecError
 from codec.tokenize.plan import Plan
-from codec.tokenize.work import JOURNAL, SHARDS, Report, Setup, Task, journal_path, load_report
+from codec.tokenize.work import JOURNAL, SHARDS, Report, Task, journal_path, load_report
 
 PLAN, MANIFEST = "plan.json", "manifest.json"
 MAX_DEATHS = 3
@@ -77,7 +77,7 @@ def _check_same(output: Path, described: dict[str, object]) -> None:
 
 
 def finish(
-    output: Path, plan: Plan, setup: Setup, execute: Execute, retry_failed: bool, progress: Callable[[Progress], None]
+    output: Path, plan: Plan, execute: Execute, retry_failed: bool, progress: Callable[[Progress], None]
 ) -> dict[str, Any]:
     """Encodes every shard that is not done, and returns the manifest.
 

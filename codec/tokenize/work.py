@@ -11,8 +11,8 @@ from pathlib import Path
 
 from codec.atomic import atomic_write
 from codec.data.recordings.opening import open_place
-from codec.data.recordings.rows import Row, one_line
-from codec.errors import CodecError
+from codec.data.recordings.rows import Row
+from codec.errors import CodecError, one_line
 from codec.hub import load_own
 from codec.model import Codec
 from codec.provenance import sha256_of

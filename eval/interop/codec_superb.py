@@ -53,7 +53,7 @@ def codec_class(rate: int = 50, vocab: int | None = None, model: str | None = No
         """At one rate and vocabulary."""
 
         def config(self) -> None:
-            self.model = load(model, rate, vocab, device=self.device)
+            self.model = load(model, rate=rate, vocab=vocab, device=self.device)
             self.setting = setting_name(rate, vocab)
             self.sampling_rate = self.model.sample_rate
 

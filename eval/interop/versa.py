@@ -16,9 +16,9 @@ import soundfile
 from codec.atomic import atomic_path, atomic_write
 from codec.baselines.interface import Reconstructor
 from codec.data.testsets.clip import Clip
-from codec.errors import CodecError
+from codec.errors import CodecError, one_line
 from eval.reconstruction.delay import in_time
-from eval.reconstruction.worker import checked, one_line
+from eval.reconstruction.worker import checked
 
 SCORES = """\
 # Needs nothing but what VERSA installs by itself with its audio extra.

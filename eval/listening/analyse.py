@@ -18,6 +18,7 @@ from eval.listening.results import BOUNDS, Participation, Rating, Results, colle
 from eval.listening.screening import Expertise, Screening, screen, screen_experts
 from eval.listening.statistics import ALL, Comparison, Effect, Mean, compare, means, mixed_model, prefer, told_apart
 from eval.listening.study import REFERENCE, Study, load_study
+from eval.markdown import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +67,7 @@ def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
         chosen: conditions to compare; their p-values are corrected for each other. Default: every two codecs.
 
     Raises:
-        CodecError: no study, no ratings, or no such condition.
+        CodecError: no study, no ratings, no such condition, or two that nobody has rated together.
     """
     study = load_study(folder)
     names = [condition.name for condition in study.conditions]
@@ -78,6 +79,10 @@ def analyse(folder: Path, chosen: Sequence[tuple[str, str]] = ()) -> Analysis:
     left_out |= {person.rater for person in results.raters if not person.attentive}
     kept = tuple(rating for rating in results.ratings if rating.rater not in left_out)
     comparisons = _compared(study, kept, chosen)
+    found = {(comparison.first, comparison.second) for comparison in comparisons}
+    for first, second in (pair for pair in chosen if kept and pair not in found):
+        where = "in one trial" if study.mode in ("ab", "bs1116") else "on one clip"
+        raise CodecError(f"{first} and {second} cannot be compared: nobody who counts has rated both {where}")
     effects: list[Effect] = []
     note = ""
     if study.mode not in SHARES:
@@ -226,7 +231,7 @@ def report(analysis: Analysis) -> str:
 
 def _figures(analysis: Analysis) -> list[str]:
     return [
-        *("![means with 95 % intervals](plot.svg)", "", "## Means", "", *_means_table(analysis), ""),
+        *("![means with 95 % intervals](plot.svg)", "", "## Means", "", _means_table(analysis), ""),
         "Mean, its 95 % interval over ratings (Student's t, as in BS.1534-3), then that over raters, both cut at the ends of",
         "the scale. The first takes all ratings as independent; the second takes every rater as one observation, and says",
         "what to expect of other raters.",
@@ -250,11 +255,7 @@ _RULES = {
 }
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
-
-
-def _means_table(analysis: Analysis) -> list[str]:
+def _means_table(analysis: Analysis) -> str:
     domains = list(dict.fromkeys(mean.domain for mean in analysis.means))
     cells = {
         (m.condition, m.domain): f"{m.mean:.2f} ({_span(m.low, m.high)}), ({_span(m.low_raters, m.high_raters)})"
@@ -264,7 +265,7 @@ def _means_table(analysis: Analysis) -> list[str]:
         [c.name, f"{c.kbps:.2f}" if c.kbps else "–", *(cells.get((c.name, domain), "–") for domain in domains)]
         for c in analysis.study.conditions
     ]
-    return _table(["condition", "kbps", *domains], rows)
+    return table(["condition", "kbps", *domains], rows)
 
 
 def _span(low: float, high: float) -> str:
@@ -295,15 +296,15 @@ def _comparison_table(analysis: Analysis) -> list[str]:
         "abx": "One-sided binomial test",
         "bs1116": "Wilcoxon signed-rank test over trials, codec minus hidden reference",
     }.get(mode, "Wilcoxon signed-rank test over pairs of one rater and clip")
-    return [*_table(head, rows), "", f"{test}; p (Holm) is corrected for the {len(rows)} comparisons of this table."]
+    return [table(head, rows), "", f"{test}; p (Holm) is corrected for the {len(rows)} comparisons of this table."]
 
 
 def _effects_table(analysis: Analysis) -> list[str]:
     if not analysis.effects:
         return [f"None: {_plain(analysis.model_note)}."]
     rows = [[e.condition, f"{e.difference:+.2f}", f"{e.low:+.2f} … {e.high:+.2f}", p_value(e.p)] for e in analysis.effects]
-    table = _table(["condition", "difference from the reference", "95 % interval", "p"], rows)
-    return [*table, "", "Random intercepts for raters and for clips within raters."]
+    shown = table(["condition", "difference from the reference", "95 % interval", "p"], rows)
+    return [shown, "", "Random intercepts for raters and for clips within raters."]
 
 
 def _raters_table(analysis: Analysis) -> list[str]:
@@ -319,7 +320,7 @@ def _raters_table(analysis: Analysis) -> list[str]:
 
     rule = _RULES.get(analysis.study.mode, "No screening: this kind of test has no hidden reference beside the sounds.")
     rows = [row(person) for person in analysis.results.raters]
-    return [*_table(["rater", "trials", "headphones", "screening"], rows), "", rule]
+    return [table(["rater", "trials", "headphones", "screening"], rows), "", rule]
 
 
 def _plain(text: str) -> str:

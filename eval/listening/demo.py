@@ -88,7 +88,7 @@ def _card(root: Path, name: str, sounds: Sounds, codecs: Sequence[Reconstructor]
     for index, (condition, wave) in enumerate(sounds.waves.items()):
         file = f"{name}-{index}"
         soundfile.write(root / f"{file}.flac", wave, sounds.sample_rate, subtype="PCM_16")
-        _write_picture(wave, sounds.sample_rate, root / f"{file}.png")
+        _write_picture(wave, root / f"{file}.png")
         label = "original" if condition == REFERENCE else condition
         sign = svg_of(label)
         cells.append(
@@ -102,7 +102,7 @@ def _card(root: Path, name: str, sounds: Sounds, codecs: Sequence[Reconstructor]
     return f'<article class="card" aria-label="{title}"><h3>{title}</h3><div class="cells">\n{"".join(cells)}</div></article>\n'
 
 
-def _write_picture(wave: np.ndarray, sample_rate: int, path: Path) -> None:
+def _write_picture(wave: np.ndarray, path: Path) -> None:
     """A small log-spectrogram up to the Nyquist frequency."""
     try:
         from matplotlib.image import imsave

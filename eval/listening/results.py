@@ -105,17 +105,7 @@ def collect(study: Study, folder: Path) -> Results:
             told = store.answers(rater), _said(plan, store.comments(rater)), _checked(study, plan, finished, scores)
             raters.append(Participation(rater.name, len(finished), len(plan), _headphones(rater.setup), *told))
         store.close()
-    seen: dict[str, str] = {}
-    for path in sorted((folder / "results").glob("*.json")):
-        try:
-            sheet = _read_sheet(path, study)
-        except CodecError as error:
-            notes.append(f"{path.name}: left out: {error}")
-            continue
-        if sheet.rater in seen:
-            notes.append(f"{path.name}: left out: the same rater as {seen[sheet.rater]}")
-            continue
-        seen[sheet.rater] = path.name
+    for sheet in _sheets(study, folder / "results", notes):
         name = sheet.name if sheet.name not in {r.rater for r in raters} else f"{sheet.name} ({sheet.rater[:4]})"
         plan = study.plan(sheet.plan)
         ratings += _ratings(study, name, plan, sheet.finished, sheet.scores)
@@ -125,6 +115,28 @@ def collect(study: Study, folder: Path) -> Results:
     if not ratings:
         raise CodecError(f"{folder}: nobody has finished a trial yet{''.join('; ' + note for note in notes[:1])}")
     return Results(tuple(ratings), tuple(raters), tuple(notes))
+
+
+def _sheets(study: Study, folder: Path, notes: list[str]) -> list[_Sheet]:
+    """The sheets of all raters, of each the one with most finished trials; what is left out is noted."""
+    found: dict[str, list[tuple[str, _Sheet]]] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            sheet = _read_sheet(path, study)
+        except CodecError as error:
+            notes.append(f"{path.name}: left out: {error}")
+        else:
+            found.setdefault(sheet.rater, []).append((path.name, sheet))
+    chosen = []
+    for sheets in found.values():
+        best, kept = max(sheets, key=lambda named: len(named[1].finished))
+        chosen.append(kept)
+        notes += [
+            f"{name}: left out: the same rater as {best}, with {len(sheet.finished)} finished trials to {len(kept.finished)}"
+            for name, sheet in sheets
+            if name != best
+        ]
+    return chosen
 
 
 def _ratings(

@@ -14,6 +14,7 @@ from codec.data.testsets import clips_of
 from codec.data.testsets.clip import Clip
 from codec.device import find_device
 from codec.errors import CodecError
+from codec.processes import processors
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.compact import print_compact
 from eval.reconstruction.original import open_any
@@ -91,7 +92,7 @@ def measure(
     settings = {"asr": recogniser_name(asr), **({} if device == "cpu" else {"device": device})}
     setup = Setup(partial(open_any, device=device), partial(metrics, names, asr=asr), score, settings)
     config = {"codecs": codecs, "clips": options.clips, "metrics": None if names is None else list(names)}
-    workers = options.workers if options.workers is not None else os.cpu_count() or 1
+    workers = options.workers if options.workers is not None else processors()
     return run(codecs, chosen, setup, Cache(cache), workers, data_name(options.data), config, wanted), list(chosen)
 
 

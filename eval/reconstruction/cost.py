@@ -37,12 +37,12 @@ def measure(function: Callable[[], T]) -> Cost[T]:
     Linux keeps the highest resident size of a process and lets it be reset (``proc(5)``: 5 into ``clear_refs``), so that no
     sampling thread is needed, which would miss short peaks and take time away from what is measured.
     """
-    before = _resident("VmRSS") if _reset_peak() else None
+    before = resident("VmRSS") if _reset_peak() else None
     programs = program_faults()
     start = time.perf_counter()
     value = function()
     seconds = time.perf_counter() - start
-    peak = _resident("VmHWM")
+    peak = resident("VmHWM")
     if before is None or peak is None or program_faults() != programs:
         return Cost(value, seconds, None)
     return Cost(value, seconds, max(0, peak - before))
@@ -72,7 +72,8 @@ def _reset_peak() -> bool:
     return True
 
 
-def _resident(field: str) -> int | None:
+def resident(field: str) -> int | None:
+    """Bytes of this process as Linux tells them: ``VmRSS`` now, ``VmHWM`` at the peak; None elsewhere."""
     try:
         lines = _STATUS.read_text("utf-8").splitlines()
     except OSError:

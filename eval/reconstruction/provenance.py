@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from codec import __version__
+from codec.processes import processors
 from codec.provenance import revision
 
 PACKAGES = (
@@ -76,7 +76,7 @@ def trace(config: Mapping[str, Any], data: str, hashes: Sequence[tuple[str, str]
         packages=installed(PACKAGES),
         python=platform.python_version(),
         machine=f"{platform.machine()} {platform.system()}",
-        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpus=processors(),
         workers=workers,
         seed=seed,
         config=dict(config),

@@ -13,14 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from codec.baselines.interface import Reconstructor
 from codec.data.progress import Teller
 from codec.data.testsets.clip import Clip
-from codec.errors import CodecError
+from codec.errors import CodecError, one_line
 from codec.provenance import code_version
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.delay import in_time
 from eval.reconstruction.pool import execute
 from eval.reconstruction.provenance import PACKAGES, installed, trace
 from eval.reconstruction.results import CodecInfo, MetricInfo, Results, Row
-from eval.reconstruction.worker import Job, Setup, hash_clip, one_line
+from eval.reconstruction.worker import Job, Setup, hash_clip
 
 
 def run(

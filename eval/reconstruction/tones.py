@@ -19,8 +19,6 @@ NEAR = 0.06
 EDGE_SECONDS = 0.06
 """At both ends of a tone that are left out: attack, release and a window's half."""
 FLOOR_DB = -100.0
-LINE_DB = 12.0
-"""How far a spectral line stands above the median around it."""
 AROUND_HZ = 200.0
 KEPT_DB, KEPT_PERCENT = 6.0, 1.0
 """What a tone's level and frequency may change by if it is to be called kept."""

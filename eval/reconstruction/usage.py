@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codec import token_checks
 from codec.errors import CodecError
 from quantizers.usage import entropy_of
 
@@ -65,9 +66,7 @@ def check_codes(codes: np.ndarray, codebook_sizes: Sequence[int]) -> None:
     """
     if len(codes) != len(codebook_sizes):
         raise CodecError(f"{len(codes)} streams of tokens, {len(codebook_sizes)} codebooks")
-    for size, stream in zip(codebook_sizes, codes, strict=True):
-        if len(stream) and not 0 <= np.min(stream) <= np.max(stream) < size:
-            raise CodecError(f"tokens from {np.min(stream)} to {np.max(stream)} with a codebook of {size}")
+    token_checks.check_codes(codes[None], codebook_sizes)
 
 
 def _stream(count: np.ndarray) -> StreamUsage:

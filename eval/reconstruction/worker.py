@@ -12,6 +12,7 @@ import torch
 
 from codec.baselines.interface import Encoded, Reconstructor
 from codec.data.testsets.clip import Clip
+from codec.errors import one_line
 from eval.reconstruction.cost import measure, release_memory
 from eval.reconstruction.delay import advanced
 from eval.reconstruction.interface import Metric, Pair, Scores
@@ -158,12 +159,6 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def one_line(text: str) -> str:
-    """Without line breaks, and not longer than a table bears."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 300 else flat[:299] + "…"
 
 
 def worker_process(setup: Setup) -> Callable[[Job], Row]:

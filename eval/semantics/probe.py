@@ -182,8 +182,8 @@ def _majorities(tasks: Sequence[Path], results: Results, json: bool) -> None:
     for folder in tasks:
         like = next((s for s in results.scores if s.task == folder.name and s.metric in UNHEARD), None)
         if like:
-            task, suite = definition_of(folder)
-            _tell(results, run_majority(task, folder, suite, like), json)
+            task, _ = definition_of(folder)
+            _tell(results, run_majority(task, folder, like), json)
 
 
 def _tell(results: Results, found: Score | Failure, json: bool) -> None:

@@ -25,6 +25,20 @@ def test_a_weights_file_can_be_named(tiny_folder: Path) -> None:
         load(tiny_folder / "other.safetensors")
 
 
+@pytest.mark.parametrize("compat", [True, False])
+def test_compat_is_of_the_published_model_alone(compat: bool, tiny_folder: Path) -> None:
+    for backend in (None, "onnx"):
+        with pytest.raises(CodecError, match=r"compat is of the published SemantiCodec alone"):
+            load(tiny_folder, vocab=32, compat=compat, backend=backend)
+    with pytest.raises(CodecError, match=r"^encodec_24khz@1\.5: only our own models have .* and SemantiCodec compat"):
+        load("encodec_24khz@1.5", compat=compat)
+
+
+def test_unknown_options_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'speed'"):
+        load("default", speed=2)
+
+
 def test_another_weights_file_has_a_decoder_of_its_own_and_the_same_tokens(tiny_folder: Path, tmp_path: Path) -> None:
     shutil.copy(tiny_folder / "config.json", tmp_path)
     state = load_file(tiny_folder / "model.safetensors")

@@ -18,7 +18,7 @@ from tests.integration.training import SHORT, run
 from train.codebooks import assemble
 from train.config_file import read_config
 from train.losses import MultiScaleMelLoss
-from train.voice.pitch import track
+from train.voice.praat import track
 
 STAGES = ("features", "kmeans", "pitch", "tracker", "vocoder", "codec", "export")
 

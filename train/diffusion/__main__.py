@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -31,14 +30,9 @@ def main(config: Annotated[Path, typer.Option("--config", "-c", help="YAML file,
             sizes = PublishedConfig.published(settings.rate)
             run.train(settings, run.load_frozen(settings.checkpoint, sizes, settings.vocabs), sizes)
     except ValidationError as error:
-        _fail(f"{config}: {first_error(error)}")
-    except (OSError, UnicodeDecodeError, TypeError, yaml.YAMLError, CodecError) as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> None:
-    print(f"train.diffusion: {' '.join(message.split())}", file=sys.stderr)
-    raise SystemExit(2)
+        raise CodecError(f"{config}: {first_error(error)}") from error
+    except (UnicodeDecodeError, TypeError, yaml.YAMLError) as error:
+        raise CodecError(f"{config}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,14 +28,7 @@ def main(
         raw = {"root": str(output), "corpus": str(corpus), "family": family, "minutes": minutes, "streams": streams}
         train(PeerConfig.read({**raw, "width": width, "steps": steps}))
     except ValidationError as error:
-        _fail(first_error(error))
-    except (CodecError, OSError) as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> None:
-    print(f"train.peers: {' '.join(message.split())}", file=sys.stderr)
-    raise SystemExit(2)
+        raise CodecError(first_error(error)) from error
 
 
 if __name__ == "__main__":

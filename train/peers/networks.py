@@ -14,7 +14,8 @@ from codec.baselines.narrow import narrowed
 from codec.baselines.plain import PlainNetworks
 from codec.networks.token_decoder import Frames
 from train.peers.config import PeerConfig
-from train.voice.pitch import labelled, needs, track
+from train.voice.pitch import labelled
+from train.voice.praat import needs, track
 from train.voice.targets import Targets, frame_losses
 
 DECAY = 0.99

@@ -1,5 +1,5 @@
 """Training of the acoustic half: pitch tracker, vocoder, both halves of the codec together, then the decoder alone.
 
-``pitch.py`` labels → ``tracker.py``; ``vocoder.py`` → ``codec.py`` → ``adversarial.py``, whose losses are in ``objective.py``;
-``finetune.py`` gives the last one a folder of somebody's recordings.
+Labels by ``praat.py`` and ``pitch.py`` → ``tracker.py``; ``vocoder.py`` → ``codec.py`` → ``adversarial.py``, whose losses are
+in ``objective.py``; ``finetune.py`` gives the last one a folder of somebody's recordings.
 """

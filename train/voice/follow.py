@@ -7,11 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from codec.networks.linear import least_squares, with_constant
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from train.crops import Batch
-
-RIDGE = 1.0
-"""Added to the diagonal of the codewords' covariance, over all blocks."""
 
 
 class Reading(NamedTuple):
@@ -51,9 +49,8 @@ def follow(networks: SourceFilterNetworks, codewords: Tensor, reading: Reading, 
         Share of what was read of semantic codewords that the new ones do not tell.
     """
     device = networks.transform(stack).analysis.weight.device
-    x = torch.cat([codewords, torch.ones_like(codewords[:, :1])], -1).double()
-    y = reading.semantic.double()
-    weights = torch.linalg.solve(x.T @ x + RIDGE * torch.eye(x.shape[1], dtype=x.dtype), x.T @ y)
+    x, y = with_constant(codewords), reading.semantic.double()
+    weights = least_squares(x, y)
     reader = _reader(networks, stack)
     reader.weight.copy_(weights[:-1].T)
     reader.bias.copy_(weights[-1])

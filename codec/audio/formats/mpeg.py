@@ -21,7 +21,7 @@ _SYNC = re.compile(rb"\xff[\xe2-\xff][\x10-\xef]")
 NO_TAGS = b"ID3\4\0\0\0\0\0\x0a" + bytes(10)
 """An empty tag, by which libsndfile knows what follows; without, it first looks for files named ``._`` that would tell it."""
 _RATES = (44_100, 48_000, 32_000)
-_KBPS = {
+KBPS = {
     (1, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (1, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -63,7 +63,7 @@ def parse(head: bytes) -> Header | None:
         return None
     low = version != 3
     rate = _RATES[rate] >> (0, 1, 2)[{3: 0, 2: 1, 0: 2}[version]]
-    kbps = _KBPS[2 if low else 1, min(layer, 2) if low else layer][index]
+    kbps = KBPS[2 if low else 1, min(layer, 2) if low else layer][index]
     padding, mono = head[2] >> 1 & 1, head[3] >> 6 == 3
     samples = 384 if layer == 1 else 576 if layer == 3 and low else 1152
     size = (kbps * 12_000 // rate + padding) * 4 if layer == 1 else samples * kbps * 125 // rate + padding
@@ -140,7 +140,7 @@ def _walk(window: Window, position: int) -> tuple[list[_Stream], int]:
                 streams[-1].broken = True
             break
         frame = window.at(position, min(header.size, 4 + header.side + 160)) if header.layer == 3 else b""
-        if told := _is_information(frame, header):
+        if told := is_information(frame, header):
             streams.append(_Stream(header, window.at(position, header.size)))
         elif not streams or streams[-1].first.kind != header.kind:
             streams.append(_Stream(header))
@@ -177,7 +177,8 @@ def _after_tag(window: Window, position: int) -> int:
     return after_tags(window, position)
 
 
-def _is_information(frame: bytes, header: Header) -> bool:
+def is_information(frame: bytes, header: Header) -> bool:
+    """Whether a frame of layer 3 holds no sound, but what encoders tell about the file."""
     at = 4 + header.side
     return frame[at : at + 4] in (b"Xing", b"Info") or frame[36:40] == b"VBRI"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from codec.audio.folders import names_below
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.data.recordings.folder import folder_rows
 from codec.data.recordings.huggingface import huggingface_rows
@@ -23,6 +24,8 @@ KINDS = {
 }
 _HUGGINGFACE = ("dataset_dict.json", "state.json")
 _SUFFIXES = {".jsonl": "manifest", ".tar": "webdataset", ".parquet": "huggingface", ".arrow": "huggingface"}
+_TABLES = frozenset({".tar", ".parquet"})
+"""What tells a folder of tables or shards from one of audio files."""
 
 
 def read_source(source: Path, kind: str | None = None) -> tuple[str, list[Row]]:
@@ -58,12 +61,8 @@ def _guess(source: Path) -> str:
     if any((source / name).is_file() for name in _HUGGINGFACE):
         return "huggingface"
     found = set()
-    for path in source.rglob("*"):
-        suffix = path.suffix.lower()
-        if suffix in (".tar", ".parquet"):
-            found.add(_SUFFIXES[suffix])
-        elif suffix in AUDIO_SUFFIXES:
-            found.add("folder")
+    for name in names_below(source, AUDIO_SUFFIXES | _TABLES):
+        found.add(_SUFFIXES.get(os.path.splitext(name)[1].lower(), "folder"))
     if not found:
         raise CodecError(f"{source}: no audio files, .tar shards or .parquet files below this folder")
     if len(found) > 1:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from codec.audio.folders import names_below
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.data.recordings.places import FilePlace
 from codec.data.recordings.rows import Row
@@ -13,11 +14,7 @@ from codec.data.recordings.rows import Row
 
 def folder_rows(folder: Path) -> Iterator[Row]:
     """Keys are paths without their suffix, or with it where two files differ in nothing else."""
-    found = sorted(
-        path.relative_to(folder)
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    found = sorted(map(Path, names_below(folder, AUDIO_SUFFIXES)))
     stems = Counter(path.with_suffix("") for path in found)
     for path in found:
         stem = path.with_suffix("")

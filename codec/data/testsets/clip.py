@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from codec.atomic import atomic_write
 from codec.audio.ffmpeg import FfmpegDecoder, is_installed
 from codec.audio.io import BLOCK_SAMPLES, AudioReader, CutAudioWarning
+from codec.audio.pcm import from_int16
 from codec.data.domains import Domain
 from codec.errors import AudioError, CodecError, first_error
 
@@ -110,7 +111,7 @@ def _span(clip: Clip, sample_rate: int) -> tuple[int, int]:
 def _corpus(clip: Clip) -> tuple[np.ndarray, int]:
     start, samples = _span(clip, CORPUS_RATE)
     wave = np.fromfile(clip.path, "<i2", samples, offset=2 * start)
-    return wave[:, None].astype(np.float32) / 32768, CORPUS_RATE
+    return from_int16(wave[:, None]), CORPUS_RATE
 
 
 def _file(clip: Clip) -> tuple[np.ndarray, int]:

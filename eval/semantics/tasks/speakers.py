@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from codec.audio.pcm import from_int16
 from codec.data.room import rerecord
 from codec.data.store import Entry
 from eval.semantics.tasks.corpus_clips import Clips, label_of, shares
@@ -36,7 +37,7 @@ def speaker_verification(clips: Clips, seed: int) -> list[Item]:
     for person, said in enough.items():
         for number in sorted(random.permutation(len(said))[:MOST]):
             item = clips.item(said[number], person, person, split(person), seconds=LONGEST_SECONDS)
-            moved = rerecord(item.wave.astype(np.float32) / 32768, random, chance=1.0)
+            moved = rerecord(from_int16(item.wave), random, chance=1.0)
             items.append(replace(item, wave=to_int16(moved)))
     return without_repeats(items)
 

@@ -295,7 +295,7 @@ def _count(examples: Sequence[Example], mode: Mode) -> int:
     return len(examples) if mode == "compatible" else len({example.where for example in examples})
 
 
-def run_majority(task: TaskDefinition, folder: Path, suite: Suite, like: Score) -> Score:
+def run_majority(task: TaskDefinition, folder: Path, like: Score) -> Score:
     """The row of a task that was scored as ``like`` of who hears nothing: the most frequent class, or all of them in every
     segment, or pairs by chance.
 

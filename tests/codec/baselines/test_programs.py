@@ -130,7 +130,7 @@ def test_parsers_refuse_what_they_cannot_read(data: bytes, start: bytes) -> None
 def test_mp3_frames_add_up_to_the_file() -> None:
     encoded = open_codec("mp3@64").encode(np.zeros(48_000, np.float32), 48_000)
     assert isinstance(encoded.payload, bytes)
-    sizes = [len(frame) for frame in frames(encoded.payload)]
+    sizes = [len(frame) for _, frame in frames(encoded.payload)]
     assert sum(sizes) == len(encoded.payload)
     assert encoded.bits == 8 * (sum(sizes) - sizes[0])  # the first one holds the encoder's tag
 

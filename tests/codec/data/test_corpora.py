@@ -52,6 +52,16 @@ def test_build_keeps_audio_and_labels(corpus: Corpus) -> None:
     np.testing.assert_array_equal(corpus.wave(entry, 100, 50), corpus.wave(entry)[100:150])
 
 
+def test_samples_of_16_bits_are_kept_as_they_are(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).permutation(np.arange(-(1 << 15), 1 << 15)).astype(np.int16)
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in" / "all.wav", samples, 16_000)
+    build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
+    corpus = Corpus(tmp_path / "corpus")
+    np.testing.assert_array_equal(corpus.audio, samples)
+    np.testing.assert_array_equal(corpus.wave(corpus.entries[0]), samples / 32768)
+
+
 def test_no_source_is_in_two_splits(corpus: Corpus) -> None:
     for entry in corpus.entries:
         assert entry.split == split_of(entry.clip.source)

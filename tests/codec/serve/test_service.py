@@ -22,7 +22,8 @@ from websockets.exceptions import ConnectionClosed
 
 from codec.audio.pcm import PcmFormat
 from codec.cli import main
-from codec.errors import CodecError
+from codec.container.bitstream import read
+from codec.errors import CodecError, TruncatedError
 from codec.files import encode_file
 from codec.model import Codec
 from codec.pipes import encode_stream
@@ -153,6 +154,28 @@ def test_a_stream_gives_the_container(server: str, tiny: Codec) -> None:
         for message in client:
             received += message
     assert received == expected.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        ([], "the stream contains no samples"),
+        ([b""], "the stream contains no samples"),
+        ([bytes(2 * 8000), bytes(3)], "the stream ends within a sample: its last 3 bytes are not 4"),
+    ],
+)
+def test_a_stream_without_whole_samples_is_no_container(server: str, sent: list[bytes], reason: str, tmp_path: Path) -> None:
+    address = f"{server.replace('http', 'ws')}/stream?channels=2"
+    with websockets.sync.client.connect(address) as client:
+        received = [client.recv(timeout=60)]
+        for message in [*sent, "end"]:
+            client.send(message)
+        with pytest.raises(ConnectionClosed) as closed:
+            received.extend(client)
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, reason)
+    (tmp_path / "x.sct").write_bytes(b"".join(received))
+    with pytest.raises(TruncatedError):
+        read(tmp_path / "x.sct")
 
 
 def test_streams_are_limited_and_checked(server: str) -> None:

@@ -20,7 +20,7 @@ from codec.tokenize.command import Options, tokenize
 from codec.tokenize.dataset import TokenDataset
 from codec.tokenize.plan import Plan, Settings
 from codec.tokenize.run import finish, prepare
-from codec.tokenize.work import Report, Setup, Task, journal_path
+from codec.tokenize.work import Report, Task, journal_path
 from tests.codec.tokenize.conftest import contents, write_noise
 from tests.conftest import DATA
 
@@ -179,7 +179,7 @@ def test_a_row_that_keeps_killing_workers_is_given_up(tmp_path: Path) -> None:
                 yield task, Report(task.shard, 4 - len(task.poisoned), 0.0, 0, 1.0, {})
 
     seen = []
-    manifest = finish(output, plan, Setup(str(output), "", "", settings), execute, False, seen.append)
+    manifest = finish(output, plan, execute, False, seen.append)
     assert [task.shard for task in tried] == [0, 1, 0, 0, 0, 0]
     assert tried[-1].poisoned == {2}
     assert manifest["tokenized"] == 7
@@ -197,7 +197,7 @@ def test_workers_that_never_begin_end_the_run(tmp_path: Path) -> None:
             yield waiting.popleft(), None
 
     with pytest.raises(CodecError, match="before they began"):
-        finish(tmp_path / "out", plan, Setup(str(tmp_path / "out"), "", "", settings), execute, False, lambda now: None)
+        finish(tmp_path / "out", plan, execute, False, lambda now: None)
 
 
 def test_threads_are_given_back(run: Callable, mixed: Path, tmp_path: Path) -> None:

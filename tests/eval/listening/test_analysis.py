@@ -249,7 +249,7 @@ def test_nothing_to_analyse(new_study: Callable[..., Path], tmp_path: Path) -> N
     with pytest.raises(CodecError, match="nobody has finished"):
         analyse(folder)
     fill(folder, raters=2)  # everything at 50: the hidden reference too
-    nobody = analyse(folder)
+    nobody = analyse(folder, [("fine", "coarse")])
     assert (nobody.kept, nobody.means) == ((), ())
     written = {path.name: path for path in write_analysis(nobody, tmp_path / "out")}
     assert written.keys() == {"report.md", "ratings.csv"}
@@ -297,3 +297,22 @@ def test_files_of_an_exported_page_are_checked(new_study: Callable[..., Path]) -
     results = collect(study, folder)
     assert len(results.notes) == len(bad) + 2
     assert [(p.rater, p.finished) for p in results.raters] == [("=rater|0", 3), ("=rater|0 (0000)", 2)]
+
+
+def test_of_two_files_of_a_rater_the_one_with_more_trials_counts(new_study: Callable[..., Path]) -> None:
+    folder = new_study()
+    study = load_study(folder)
+    plan = study.plan(7)
+    (folder / "results").mkdir()
+    for name, trials in (("a half", 1), ("b whole", 3), ("c whole again", 3)):
+        sheet = {
+            "study": study.trials[0].id, "rater": "0" * 16, "plan": 7, "name": "cy", "setup": None,
+            "scores": {t.id: {s.id: 50.0 for s in t.stimuli} for t in plan}, "finished": {t.id: 3.0 for t in plan[:trials]},
+        }  # fmt: skip
+        (folder / "results" / f"{name}.json").write_text(json.dumps(sheet))
+    results = collect(study, folder)
+    assert [(p.rater, p.finished) for p in results.raters] == [("cy", 3)]
+    assert results.notes == (
+        "a half.json: left out: the same rater as b whole.json, with 1 finished trials to 3",
+        "c whole again.json: left out: the same rater as b whole.json, with 3 finished trials to 3",
+    )

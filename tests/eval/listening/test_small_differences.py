@@ -58,6 +58,8 @@ def test_difference_grades(folder: Path) -> None:
     assert found["fine"].n == 6 * 3
     assert "difference grade" in report(analysis)
     assert plot(analysis).axes
+    with pytest.raises(CodecError, match=r"^fine and coarse cannot be compared: nobody who counts has rated both in one trial"):
+        analyse(folder, [("fine", REFERENCE), ("fine", "coarse")])
 
 
 @pytest.mark.parametrize("folder", ["bs1116"], indirect=True)

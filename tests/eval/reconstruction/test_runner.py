@@ -272,4 +272,4 @@ def test_use_of_codebooks_is_measured_and_written(tmp_path: Path) -> None:
     assert plain.streams == ()
     assert run(["tokens"], CLIPS[:2], SETUP, Cache(tmp_path / "c"), workers=0).rows == results.rows[:2], "also from the cache"
     [strange] = run(["strange"], CLIPS[:1], SETUP, Cache(tmp_path / "c"), workers=0).rows
-    assert strange.error == "tokens from 8 to 8 with a codebook of 8"
+    assert strange.error == "codes lie outside their codebooks: from 8 to 8 in stream 1, which has 8"

@@ -15,6 +15,7 @@ import yaml
 
 import codec
 from codec.cli import main
+from codec.cli.main import run_script
 from codec.config import DiffusionDecoderConfig
 from codec.errors import ModelError
 from codec.hub import load_codec
@@ -168,16 +169,16 @@ def test_what_does_not_fit_is_one_clear_line(run: Path, other_folder: Path, tiny
 def test_configs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = TokenDiffusionConfig.read(yaml.safe_load(Path("train/configs/diffusion-nano.yaml").read_text()))
     assert shipped.model == "default"
-    monkeypatch.setattr(sys, "argv", ["train.diffusion"])
     for number, text in enumerate(
         ("[1]", "model: default\nroot: x\n", "model: default\nroot: x\ncorpus: nowhere\n", "root: x\n", "\xff")
     ):
         path = tmp_path / f"{number}.yaml"
         path.write_bytes(text.encode("latin-1"))
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["train.diffusion", "--config", str(path)])
         with pytest.raises(SystemExit) as caught:
-            train_main(path)
+            run_script(train_main)
         assert caught.value.code == 2
         error = capsys.readouterr().err
-        assert error.startswith("train.diffusion: ")
+        assert error.startswith("codec: ")
         assert error.count("\n") == 1
