@@ -128,6 +128,46 @@ def test_an_offset_is_no_sound(shipped: Codec, speech: np.ndarray, rate: int) ->
     assert (plain[0, inside] == shifted[0, inside]).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("rate", [100, 50, 25])
+@pytest.mark.parametrize("frequency", [60, 220])
+def test_pulses_of_one_sign_are_no_offset(shipped: Codec, frequency: int, rate: int) -> None:
+    """As a chip or a gated synthesiser makes them: a mean of all that is not zero would be the height of the pulses."""
+    wave = 0.3 * (np.sin(2 * np.pi * frequency * TIME) > 0)
+    assert level_db(through(shipped, wave, rate)[MIDDLE]) == pytest.approx(level_db(wave - wave.mean()), abs=8)
+
+
+@pytest.mark.parametrize("rate", [100, 50, 25])
+def test_a_siren_is_more_than_its_first_harmonic(shipped: Codec, rate: int) -> None:
+    """Four fifths of its energy are; the rest makes it a siren."""
+    wave = 0.2 * np.sign(np.sin(2 * np.pi * 900 * TIME))
+    spectrum = np.abs(np.fft.rfft(through(shipped, wave, rate)[MIDDLE])) ** 2
+    above = spectrum[1_500:].sum() / spectrum.sum()
+    assert above > 0.02
+    assert not (shipped.encode(wave.astype(np.float32), RATE, rate).codes[0, 1] % 64 == 63).any()
+
+
+@pytest.mark.parametrize("rate", [100, 50, 25])
+def test_a_melody_has_no_notes_between_its_notes(shipped: Codec, rate: int) -> None:
+    notes = np.array([523.25, 659.26, 783.99, 1046.5, 783.99, 659.26])
+    pitch = notes[(np.arange(3 * RATE) // int(0.19 * RATE)) % len(notes)]
+    wave = 0.2 * np.sin(2 * np.pi * np.cumsum(pitch) / RATE)
+    found = through(shipped, wave, rate)
+    power = np.abs(np.fft.rfft(found * np.hanning(len(found)))) ** 2
+    hertz = np.arange(len(power)) * RATE / len(found)
+    between = np.all([np.abs(hertz - note) > 40 for note in set(notes)], axis=0)
+    assert 10 * np.log10(power[between].sum() / power.sum()) < -17
+
+
+@pytest.mark.parametrize(("rate", "error_db"), [(100, 4), (50, 7), (25, 7)])
+def test_what_is_sparse_in_frequency_or_time_keeps_its_level(shipped: Codec, rate: int, error_db: float) -> None:
+    """A high vowel and clicks: logarithmic spectra that are a deep floor with little above it."""
+    vowel = sum(np.sin(2 * np.pi * 350 * n * TIME) / (1 + ((350 * n - 800) / 200) ** 2) for n in range(1, 12))
+    clicks = np.zeros(2 * RATE)
+    clicks[:: RATE // 8] = 0.9
+    for wave in (0.1 * vowel, clicks):
+        assert level_db(through(shipped, wave, rate)[MIDDLE]) == pytest.approx(level_db(wave[MIDDLE]), abs=error_db)
+
+
 def test_noise_gets_no_pitch(shipped: Codec) -> None:
     """White noise comes back without a period: its autocorrelation has no peak at voices' lags."""
     output = through(shipped, 0.05 * np.random.default_rng(0).standard_normal(2 * RATE))[MIDDLE]

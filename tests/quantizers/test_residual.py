@@ -76,3 +76,13 @@ def test_any_number_of_codebooks(sizes: tuple[int, ...]) -> None:
 def test_too_few_vectors_are_refused() -> None:
     with pytest.raises(ValueError, match="clusters"):
         fit_residual(ResidualKMeansQuantizer((16,), 3), torch.randn(9, 3))
+
+
+def test_the_first_code_can_have_an_aim_of_its_own(fitted: tuple[ResidualKMeansQuantizer, torch.Tensor]) -> None:
+    quantizer, points = fitted
+    vectors, others = points[None, :200], points[None, 200:400]
+    codes = quantizer.encode(vectors, others)
+    assert torch.equal(codes[:, 0], quantizer.encode(others)[:, 0])
+    assert torch.equal(quantizer.encode(vectors, vectors), quantizer.encode(vectors))
+    left = (vectors - quantizer.total(quantizer.decode(codes))).square().sum()
+    assert left < (vectors - quantizer.total(quantizer.decode(codes[:, :1]))).square().sum()

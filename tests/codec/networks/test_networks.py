@@ -9,7 +9,7 @@ from codec.networks.frontend import without_offset
 from tests.conftest import TINY, random_networks
 
 
-def test_reach_is_exact() -> None:
+def test_receptive_field_is_exact() -> None:
     """An input frame changes outputs up to `receptive_field` frames away, and no further."""
     net = ConvNeXt(8, 16, dilations=(1, 3), kernel_size=5).double().eval()
     for block in net.blocks:
@@ -68,3 +68,7 @@ def test_offsets_go_and_everything_else_stays_to_the_last_bit() -> None:
     click[0, 8_000:8_050] = 0.9
     assert torch.equal(without_offset(click), click)
     assert torch.equal(without_offset(late)[:1], without_offset(late[:1]))
+    pulses = 0.3 * (torch.sin(torch.arange(16_000) * (2 * torch.pi * 60 / 16_000)) > 0).float()[None]
+    torch.testing.assert_close(without_offset(pulses).std(), pulses.std(), rtol=0.01, atol=0)
+    late = torch.cat([torch.zeros(1, 8_000), pulses], 1)
+    assert not without_offset(late)[:, :8_000].any(), "silence before pulses stays, too"

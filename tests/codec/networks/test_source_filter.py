@@ -124,9 +124,43 @@ def test_what_is_no_tone_is_told_otherwise() -> None:
     chord = sum(np.sin(2 * np.pi * f * time) for f in (262, 330, 392, 523))
     for wave in (0.1 * rng.standard_normal(16_000), 0.1 * voice, 0.1 * chord, np.zeros(16_000), 1e-4 * np.sin(3_000 * time)):
         assert not told(wave)[0].any()
-    hum = np.sin(2 * np.pi * 200 * time) + 0.05 * rng.standard_normal(16_000)
-    assert told(0.1 * hum)[0][0, 1:-1].all()
-    assert not told(0.1 * hum, voiced=1.0)[0].any(), "a low voice has one strong harmonic"
+    hum, hiss = np.sin(2 * np.pi * 250 * time), rng.standard_normal(16_000)
+    assert told(0.1 * (hum + 0.05 * hiss))[0][0, 1:-1].all()
+    assert not told(0.1 * (hum + 0.08 * hiss), voiced=1.0)[0].any(), "a low voice has one strong harmonic"
+
+
+def test_tones_are_told_where_they_are_most_of_what_is_heard() -> None:
+    rng, time = np.random.default_rng(0), np.arange(16_000) / RATE
+    sine = np.sin(2 * np.pi * 1_000 * time)
+    for below_db, expected in ((10, False), (15, False), (25, True), (40, True)):
+        noisy = sine + 10 ** (-below_db / 20) * np.sqrt(0.5) * rng.standard_normal(16_000)
+        assert told(0.1 * noisy)[0][0, 1:-1].float().mean() == float(expected), below_db
+    assert not told(0.1 * np.sign(np.sin(2 * np.pi * 900 * time)))[0].any(), "a siren has harmonics"
+    engine = sum(np.sin(2 * np.pi * 30 * n * time) / n for n in range(1, 30))
+    assert not told(0.1 * engine)[0].any(), "low harmonics lie within each other's lobes"
+
+
+@pytest.mark.parametrize("second", [587.3, 659.3, 1046.5])
+def test_of_two_notes_in_a_block_no_third_one_is_made(second: float) -> None:
+    for change in range(8_000, 8_640, 160):
+        pitch = np.where(np.arange(16_000) < change, 523.25, second)
+        is_tone, tones = told(0.2 * np.sin(2 * np.pi * np.cumsum(pitch) / RATE))
+        heard = tones.frequency[(tones.amplitude > 0.02) & (tones.share > 0.5)[..., None]]
+        nearest = torch.minimum((heard / 523.25 - 1).abs(), (heard / second - 1).abs())
+        assert is_tone.any()
+        assert nearest.max() < 0.03, "half a semitone"
+
+
+def test_dispersed_pulses_are_as_loud_and_reach_less_high() -> None:
+    head = SourceFilterHead(4)
+    pulses = torch.zeros(1, 16_000)
+    pulses[:, ::160] = 1.0
+    voice = 1 / (1 + (torch.arange(321) * 25 / 500) ** 2)  # that falls by 12 dB an octave
+    peaks = {}
+    for name, turn in (("together", torch.ones_like(head.dispersion)), ("dispersed", head.dispersion)):
+        wave = head._overlap(torch.fft.irfft(voice * turn * head._frames(pulses), head.n_fft))[0, 4_000:12_000]
+        peaks[name] = (wave.abs().max() / wave.square().mean().sqrt()).item()
+    assert peaks["dispersed"] < peaks["together"] / 1.5
 
 
 def test_a_beep_fades_in_and_out_and_keeps_its_height() -> None:

@@ -53,6 +53,14 @@ def test_a_trembling_tone_at_the_border_of_a_cell_does_not_jump() -> None:
     assert ((codes[0, 0] // N_LEVELS - torch.tensor(places)).abs() <= 1).all()
 
 
+def test_a_note_that_follows_another_is_told_by_its_own_cell() -> None:
+    """Where notes change at an odd token, its detail would be heard in the cell before it: the note before goes on instead."""
+    places = [100, 100, 100, 131, 131, 131]
+    is_tone = torch.ones(1, len(places), dtype=torch.bool)
+    told = hints(codes_of(places, [15] * 6), is_tone)
+    assert (hinted(told, is_tone)[1][0, 0] // N_LEVELS).tolist() == [100, 100, 100, 100, 131, 131]
+
+
 def test_a_cell_alone_is_drawn_and_a_detail_alone_is_not() -> None:
     alone = torch.tensor([[False, True, False]])
     assert hinted(torch.tensor([[0, 5, 0]]), alone)[0].tolist() == alone.tolist()

@@ -1,0 +1,83 @@
+"""Blocks that tokens would tell too quietly are told louder, by as much as is lost, and no others are touched."""
+
+from __future__ import annotations
+
+import torch
+
+from codec.networks.level import HIGHEST_DB, LOST_BY_ALL_DB, aims, level
+from codec.networks.transform import BlockTransform
+from quantizers.residual import ResidualKMeansQuantizer
+
+FRAMES, N_MELS, N_COEFFICIENTS = 4, 20, 8
+
+
+def parts(books: tuple[int, ...], seed: int = 0) -> tuple[BlockTransform, ResidualKMeansQuantizer]:
+    """A transform whose first coefficient is the level of a block, and codebooks that tell levels alone."""
+    torch.manual_seed(seed)
+    transform = BlockTransform(FRAMES, N_MELS + 1, 2, N_COEFFICIENTS).requires_grad_(False)
+    flat = torch.ones(FRAMES, N_MELS + 1)
+    flat[:, -1] = 0
+    directions = torch.linalg.qr(torch.cat([flat.view(1, -1), torch.randn(N_COEFFICIENTS - 1, flat.numel())]).T)[0].T
+    directions[0] *= torch.sign(directions[0] @ flat.flatten())
+    transform.analysis.weight.copy_(directions)
+    transform.synthesis.weight.copy_(directions.T)
+    quantizer = ResidualKMeansQuantizer(books, N_COEFFICIENTS)
+    for book in quantizer.codebooks:
+        book.zero_()
+        book[:, 0] = torch.linspace(-9, 9, len(book)) / (1 if book is quantizer.codebooks[0] else 8)
+    return transform, quantizer
+
+
+def told(transform: BlockTransform, coefficients: torch.Tensor) -> torch.Tensor:
+    return level(transform.synthesise(coefficients, torch.zeros(*coefficients.shape[:2], FRAMES * (N_MELS + 1))), FRAMES)
+
+
+def block(line: float) -> torch.Tensor:
+    """``(1, frames, width)``: bands at −1, one of them louder by so much."""
+    features = torch.full((1, FRAMES, N_MELS + 1), -1.0)
+    features[..., 7] += line
+    return features
+
+
+def test_a_level_is_the_power_of_all_bands() -> None:
+    features = torch.zeros(1, 2 * FRAMES, N_MELS + 1)
+    features[:, FRAMES:] += 0.5
+    found = level(features, FRAMES)
+    torch.testing.assert_close(found[0, 1] - found[0, 0], torch.tensor(10.0))
+
+
+def test_what_tokens_tell_well_stays_what_it_is() -> None:
+    transform, quantizer = parts((33, 33))
+    features, predicted = block(0.0), torch.zeros(1, 1, FRAMES * (N_MELS + 1))
+    wanted = transform.analyse(features, predicted)
+    for aim in aims(transform, quantizer, features, predicted):
+        assert torch.equal(aim, wanted)
+
+
+def test_a_line_over_a_deep_floor_is_told_louder() -> None:
+    transform, quantizer = parts((33, 33))
+    predicted = torch.zeros(1, 1, FRAMES * (N_MELS + 1))
+    for line in (1.5, 2.0, 2.5):
+        features = block(line)
+        wanted = transform.analyse(features, predicted)
+        lost = (level(features, FRAMES) - told(transform, wanted)).item()
+        assert lost > LOST_BY_ALL_DB
+        gained = (told(transform, aims(transform, quantizer, features, predicted)[0]) - told(transform, wanted)).item()
+        assert 1 < gained <= min(lost, HIGHEST_DB) + 1e-3
+
+
+def test_the_only_token_of_a_block_has_one_aim() -> None:
+    transform, quantizer = parts((33,))
+    first, second = aims(transform, quantizer, block(2.5), torch.zeros(1, 1, FRAMES * (N_MELS + 1)))
+    assert torch.equal(first, second)
+
+
+def test_batches_have_the_aims_of_their_items() -> None:
+    transform, quantizer = parts((33, 33))
+    features = torch.cat([block(0.0), block(2.0), block(2.5)])
+    predicted = torch.zeros(3, 1, FRAMES * (N_MELS + 1))
+    together = aims(transform, quantizer, features, predicted)
+    for index in range(3):
+        alone = aims(transform, quantizer, features[index : index + 1], predicted[:1])
+        for one, many in zip(alone, together, strict=True):
+            torch.testing.assert_close(one[0], many[index])
