@@ -12,7 +12,6 @@ import numpy as np
 from codec.errors import CodecError
 from eval.semantics.checked import embed_checked
 from eval.semantics.clips import LabelledClip, read_clips
-from eval.semantics.heads.frames import Event
 from eval.semantics.interface import Embedder
 from eval.semantics.scores import Mode
 from eval.semantics.xares.tasks import TaskDefinition
@@ -21,7 +20,6 @@ XARES_RATE = 16_000
 """In Hz; what the encoders that we hand to X-ARES ask for."""
 MIN_TAIL_SECONDS = 1.0
 """Shorter rests of a clip that was cut into crops say little."""
-Target = tuple[str, ...] | tuple[Event, ...]
 
 
 @dataclass(frozen=True)
