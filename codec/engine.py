@@ -72,6 +72,11 @@ class Engine(ABC):
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
         """Of all streams that there are at any rate."""
 
+    def sizes_at(self, frames_per_token: int, vocab: int) -> tuple[int, ...]:
+        """Codebook sizes of all streams that there are at any rate with so many frames of 50 Hz to a token."""
+        streams = (point.n_streams for point in self.points.values() if point.frames_per_token == frames_per_token)
+        return self.codebook_sizes(vocab)[: max(streams)]
+
     def at_its_rate(self, clips: Sequence[np.ndarray], sample_rate: int) -> tuple[Sequence[np.ndarray], int]:
         """Whole clips ``(samples,)`` and the rate in Hz that streams are to take them at.
 

@@ -128,7 +128,7 @@ class Codec:
 
     @property
     def frame_rate(self) -> float:
-        """Frames (token pairs) per second at the default rate."""
+        """Frames per second at the default rate; each has a token of every stream."""
         return self.spec().frame_rate
 
     @property
@@ -363,7 +363,8 @@ class Codec:
 
         Raises:
             ModelError: another model made them.
-            CodecError: no tokens, an unknown rate or vocabulary, too few frames, or codes outside their codebooks.
+            CodecError: no tokens, an unknown rate or vocabulary, more streams than the rate has, too few frames, or codes
+                outside their codebooks.
         """
         require_tokens(tokens)
         if tokens.model in FORMER:
@@ -373,11 +374,9 @@ class Codec:
                 f"these tokens were made by model {tokens.model or 'unknown'}, not by {self.fingerprint} ({self.name}); "
                 f"decode them with the model that made them: --model {bundled(tokens.model) or ''}".rstrip()
             )
-        self._stack(tokens)
         _, vocab = self._choose(None, tokens.codebook_sizes[0])
-        check_tokens(
-            tokens, TokenSpec(self.engine.codebook_sizes(vocab), tokens.frame_rate, self.fingerprint, self.sample_rate)
-        )
+        sizes = self.engine.sizes_at(self._stack(tokens), vocab)
+        check_tokens(tokens, TokenSpec(sizes, tokens.frame_rate, self.fingerprint, self.sample_rate))
 
     def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:
         """Tokens of no audio: bitrate, and what a container's header needs.

@@ -238,7 +238,7 @@ class StreamDecoder:
     def __init__(self, engine: Engine, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
         self._engine, self._stack, self._vocab = engine, stack, vocab
         self._core, self._ahead = grid.fit(stack, engine.decoder_context)
-        self._sizes = engine.codebook_sizes(vocab)
+        self._sizes = engine.sizes_at(stack, vocab)
         self._state: Any = None
         self._fading: np.ndarray | None = None
         self._codes: np.ndarray | None = None

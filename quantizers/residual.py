@@ -71,11 +71,17 @@ class ResidualKMeansQuantizer(nn.Module):
         codes = self.encode(vectors)
         return Quantized(self.decode(codes), codes)
 
-    def exact(self, vectors: Tensor) -> Tensor:
-        """As `forward` gives them, ``(B, N, G · D)``, but the last codeword tells all that is left."""
-        values = self.decode(self.encode(vectors))
-        left = vectors - self.total(values)
-        return torch.cat([values[..., : -self.dim], values[..., -self.dim :] + left], -1)
+    def exact(self, vectors: Tensor, count: int | None = None) -> Tensor:
+        """As `forward` gives them, ``(B, N, G · D)``, but one codeword tells all that is left.
+
+        Args:
+            vectors: ``(B, N, D)``.
+            count: codebooks that are told, default all: the last of them tells what is left, those after it are 0.
+        """
+        count = len(self.codebooks) if count is None else count
+        values = self.decode(self.encode(vectors)[:, :count]).unflatten(-1, (-1, self.dim))
+        values[..., count - 1, :] += vectors - values.sum(-2)
+        return values.flatten(-2)
 
 
 def search(points: Tensor, near: Tensor, codebooks: Sequence[Tensor]) -> Tensor:

@@ -32,15 +32,18 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 TINY = ModelConfig(
-    rates=tuple(RateConfig(frames_per_token=frames, n_acoustic=1, semantic_dim=8) for frames in (1, 2, 4)),
+    rates=tuple(
+        RateConfig(frames_per_token=frames, n_acoustic=acoustic, semantic_dim=8)
+        for frames, acoustic in ((1, 3), (2, 3), (2, 1), (4, 1))
+    ),
     vocabs=(16, 32, 64, 128),
     semantic=SemanticConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=12),
     pitch=PitchConfig(dim=8, hidden_dim=16, dilations=(1,)),
-    acoustic=AcousticConfig(n_coefficients=6, codebook_sizes=(128,)),
+    acoustic=AcousticConfig(n_coefficients=6, codebook_sizes=(128, 32, 16)),
     decoder=TokenDecoderConfig(dim=16, hidden_dim=32, dilations=(1, 2), fine_dim=16, fine_hidden_dim=32, fine_dilations=(1,)),
     vocoder=VocoderConfig(dim=16, hidden_dim=32, dilations=(1,)),
 )
-"""Two streams at every rate."""
+"""Four streams at 200 and 100 tokens/s, two at 50 and 25; 100 and 50 have the same frames."""
 
 
 def random_networks(seed: int = 0, config: ModelConfig = TINY) -> SourceFilterNetworks:

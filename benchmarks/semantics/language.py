@@ -19,7 +19,9 @@ def language(report: dict[str, Any], scores: Sequence[Score]) -> Iterable[str]:
     yield (
         "Bits per second of audio that held-out tokens take under models of increasing context (Witten–Bell n-grams, and a "
         "transformer of two layers trained on the same tokens), beside what the container spends (*nominal*). *Used* is the "
-        f"share of codewords seen in the training tokens, *entropy* theirs in bits per token. ({about})"
+        "share of codewords seen in the training tokens, *entropy* theirs in bits per token. *Acoustic* is all acoustic "
+        "streams, *both* is all there are; streams take turns, frame by frame, so that a context holds tokens of several. "
+        f"Tokens per second are the codec's, in all its streams. ({about})"
     )
     rows = []
     for row in report["modelled"]:

@@ -28,7 +28,7 @@ class Mode:
 
     Attributes:
         semantic: codewords, or the projected features that they stand for.
-        acoustic: codewords, with what they leave in the last of them or without, or no stream.
+        acoustic: codewords, with what they leave in the last of those that arrive or without, or no stream.
     """
 
     semantic: Literal["coded", "exact"]
@@ -99,10 +99,11 @@ def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, po
     pitch = networks.pitch(heard.mel, heard.correlogram)
     coefficients = networks.coefficients(heard.mel, pitch, semantic, stack)
     quantizer = networks.quantizer(stack)
-    values = quantizer.exact(coefficients) if mode.acoustic == "exact" else quantizer(coefficients).values
+    sent = point.n_streams - 1
+    values = quantizer.exact(coefficients, sent) if mode.acoustic == "exact" else quantizer(coefficients).values
     is_tone, tones = networks.tones_of(heard.tones, pitch, stack)
     acoustic = networks.with_pitch(networks.index_of(pitch, stack), values, is_tone)
-    there = torch.tensor([0 if mode.acoustic == "none" else point.n_streams - 1])
+    there = torch.tensor([0 if mode.acoustic == "none" else sent])
     frames = networks.values_to_frames(semantic, acoustic, there, stack)
     tracks = networks.tones_arrived(is_tone, tones, there, stack)
     output: np.ndarray = networks.sound(networks.frames_to_drawing(frames, tracks))[0][0, : len(wave)].numpy()

@@ -30,8 +30,8 @@ from codec.tokens import Tokens
 def codec_class(rate: int = 50, vocab: int | None = None, model: str | None = None) -> type:
     """A subclass of Codec-SUPERB's ``BaseCodec`` at one operating point.
 
-    Its units are ``(layers, time)``: the semantic and the acoustic stream. What it is given may have any sample rate; what it
-    returns has its own ``sampling_rate``, and Codec-SUPERB's ``synth`` brings it back to that of the input.
+    Its units are ``(layers, time)``: the semantic stream, then the acoustic ones. What it is given may have any sample rate;
+    what it returns has its own ``sampling_rate``, and Codec-SUPERB's ``synth`` brings it back to that of the input.
 
     Args:
         rate: tokens per second.

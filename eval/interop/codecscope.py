@@ -13,7 +13,7 @@ from codec.model import Codec
 class CodecscopeAdapter:
     """What codecscope calls an adapter.
 
-    codecscope knows one codebook size for all streams and takes the bitrate from it. Where our two streams differ, it gets the
+    codecscope knows one codebook size for all streams and takes the bitrate from it. Where our streams differ, it gets the
     size whose bits per token are the mean of theirs, so that the bitrate is right; its utilisation then is that of this size.
 
     Args:

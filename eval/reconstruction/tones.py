@@ -20,6 +20,7 @@ EDGE_SECONDS = 0.06
 """At both ends of a tone that are left out: attack, release and a window's half."""
 FLOOR_DB = -100.0
 AROUND_HZ = 200.0
+"""On both sides of a spectral line, what it stands out of: the median there."""
 KEPT_DB, KEPT_PERCENT = 6.0, 1.0
 """What a tone's level and frequency may change by if it is to be called kept."""
 LOST_DB = 12.0
@@ -153,11 +154,12 @@ def metrics() -> list[Metric]:
     """``tone_level``, ``tone_change``, ``tone_frequency``, ``tones_kept`` and ``added_lines``."""
     errors = Once(tone_errors)
     cite = "level and frequency of the lines that the clip's text names, 64 ms Hann windows, median over time"
+    drawn = "how far the most prominent steady line that the reference lacks stands out of the median within 200 Hz around it"
     within = f"tones whose level stays within {KEPT_DB:g} dB and frequency within {KEPT_PERCENT:g} %"
     return [
         Metric("tone_level", "dB", True, ("sound",), lambda pair: errors(pair).level, cite),
         Metric("tone_change", "dB", False, ("sound",), lambda pair: min(abs(errors(pair).level), LOST_DB), cite),
         Metric("tone_frequency", "%", False, ("sound",), lambda pair: errors(pair).frequency, cite),
         Metric("tones_kept", "%", True, ("sound",), lambda pair: kept(errors(pair)), within),
-        Metric("added_lines", "dB", False, DOMAINS, added_lines, added_lines.__doc__ or ""),
+        Metric("added_lines", "dB", False, DOMAINS, added_lines, drawn),
     ]

@@ -13,6 +13,9 @@ from codec.errors import CodecError
 from eval.reconstruction.interface import Metric, MetricError, OfWave, Once, Pair
 from eval.reconstruction.recognisers import SAMPLE_RATE, Recogniser, recogniser
 
+COUNTED = {"words": "words", "chars": "characters"}
+"""What a rate is of, in the names of its columns."""
+
 
 @dataclass(frozen=True)
 class TextErrors:
@@ -140,7 +143,7 @@ def _rate(name: str, errors: Callable[[Pair], TextErrors], count: str, total: st
     """A share of words or characters in %, its count and total beside it under names that start with the rate's unless it is
     ``wer`` or ``cer``.
     """
-    columns = (count, total) if name in ("wer", "cer") else (f"{name}_errors", f"{name}_words")
+    columns = (count, total) if name in ("wer", "cer") else (f"{name}_errors", f"{name}_{COUNTED[total]}")
 
     def function(pair: Pair) -> Mapping[str, float]:
         found = errors(pair)

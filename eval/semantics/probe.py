@@ -12,7 +12,7 @@ from pathlib import Path
 from codec.errors import CodecError
 from eval.semantics.cache import Cache
 from eval.semantics.interface import CARD_NAME, Embedder
-from eval.semantics.scores import Failure, HeadName, Mode, Results, Score, Suite
+from eval.semantics.scores import MAJORITY, Failure, HeadName, Mode, Results, Score, Suite
 from eval.semantics.xares.examples import embed_tars
 from eval.semantics.xares.run import Embed, PartlyScoredError, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
@@ -181,9 +181,12 @@ def _facts(folder: Path) -> dict[str, object]:
 def _majorities(tasks: Sequence[Path], results: Results, json: bool) -> None:
     for folder in tasks:
         like = next((s for s in results.scores if s.task == folder.name and s.metric in UNHEARD), None)
-        if like:
-            task, _ = definition_of(folder)
-            _tell(results, run_majority(task, folder, like), json)
+        if like is None:
+            continue
+        try:
+            _tell(results, run_majority(definition_of(folder)[0], folder, like), json)
+        except CodecError as error:
+            _tell(results, Failure(like.suite, folder.name, MAJORITY, str(error)), json)
 
 
 def _tell(results: Results, found: Score | Failure, json: bool) -> None:

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,15 @@ def test_lengths_are_exact_at_any_rate(tiny: Codec, sample_rate: int, samples: i
     assert tiny.decode(tokens).shape == (2, -(-samples * 16_000 // sample_rate))
 
 
-@pytest.mark.parametrize(("rate", "vocab", "bits"), [(100, 16, 50 * 17), (50, 128, 25 * 20), (25, 64, 12.5 * 19)])
-def test_bitrate(tiny: Codec, rate: int, vocab: int, bits: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "vocab", "streams", "frame_rate", "bits"),
+    [(200, 16, 4, 50, 26), (100, 16, 4, 25, 26), (50, 128, 2, 25, 20), (25, 64, 2, 12.5, 19)],
+)
+def test_bitrate(tiny: Codec, rate: int, vocab: int, streams: int, frame_rate: float, bits: int) -> None:
     tokens = tiny.encode(torch.zeros(16_000), 16_000, rate, vocab)
-    assert tokens.bitrate == bits
+    assert tokens.bitrate == frame_rate * bits
     assert tokens.rate == rate
-    assert tokens.codes.shape == (1, 2, -(-16_000 // (32_000 // rate)))
+    assert tokens.codes.shape == (1, streams, math.ceil(frame_rate))
 
 
 def test_embed(tiny: Codec) -> None:
@@ -80,6 +84,15 @@ def test_foreign_and_impossible_tokens_are_refused(tiny: Codec) -> None:
         tiny.decode(replaced(tokens, lengths=torch.tensor([10**9])))
     with pytest.raises(CodecError, match="not this model's"):
         tiny.decode(replaced(tokens, codebook_sizes=(32, 4096)))
+
+
+def test_more_streams_than_a_rate_has_are_refused(tiny: Codec) -> None:
+    """Four streams are there, but not at 25 tokens/s, whatever a file says."""
+    tokens = replace(tiny.encode(torch.zeros(16_000), 16_000, 100), frame_rate=12.5)
+    decoder = tiny.stream_decoder(tiny.describe(16_000, 25))
+    for use in (tiny.decode, tiny.embed, lambda tokens: decoder.push(tokens.codes)):
+        with pytest.raises(CodecError, match=r"codebooks \(32, 8192, 32, 16\) are not|up to 2 streams"):
+            use(tokens)
 
 
 def test_shipped_model_golden_tokens(shipped: Codec, speech: np.ndarray) -> None:

@@ -30,6 +30,11 @@ def test_codewords_add_up(fitted: tuple[ResidualKMeansQuantizer, torch.Tensor]) 
     books = [book[quantized.codes[:, index]] for index, book in enumerate(quantizer.codebooks)]
     torch.testing.assert_close(quantizer.total(quantized.values), sum(books))
     torch.testing.assert_close(quantizer.total(quantizer.exact(vectors)), vectors)
+    for count in (1, 2):
+        exact = quantizer.exact(vectors, count)
+        torch.testing.assert_close(quantizer.total(exact), vectors)
+        assert torch.equal(exact[..., : 6 * (count - 1)], quantized.values[..., : 6 * (count - 1)])
+        assert not exact[..., 6 * count :].any()
     few = quantizer.decode(quantized.codes[:, :1])
     assert torch.equal(few[..., :6], quantized.values[..., :6])
     assert few.shape == quantized.values.shape

@@ -158,16 +158,18 @@ export class Codec {
     if (tokens.model !== this.fingerprint) {
       throw new CodecError(`these tokens were made by model ${tokens.model}, not by ${this.fingerprint}; open them with that model`);
     }
+    const points = Object.values(this.settings.points).filter(([frames]) => this.frameRate(frames) === tokens.frameRate);
+    if (!points.length) throw new CodecError(`frame rate ${tokens.frameRate} Hz is none of this model's`);
+    const most = Math.max(...points.map(([, streams]) => streams));
     const [vocab, ...acoustic] = tokens.codebookSizes;
-    if (!this.vocabs.includes(vocab) || acoustic.some((size, index) => size !== this.settings.acoustic_sizes[index])) {
+    const isOther = (size: number, index: number): boolean => size !== this.settings.acoustic_sizes[index];
+    if (!this.vocabs.includes(vocab) || tokens.codebookSizes.length > most || acoustic.some(isOther)) {
       throw new CodecError(`codebooks ${tokens.codebookSizes.join(", ")} are not this model's`);
     }
     const isOutside = (codes: Int32Array, stream: number): boolean =>
       codes.some((code) => code < 0 || code >= tokens.codebookSizes[stream]);
     if (tokens.codes.some((streams) => streams.some(isOutside))) throw new CodecError("codes lie outside their codebooks");
-    const found = Object.values(this.settings.points).find(([frames]) => this.frameRate(frames) === tokens.frameRate);
-    if (!found) throw new CodecError(`frame rate ${tokens.frameRate} Hz is none of this model's`);
-    return found[0];
+    return points[0][0];
   }
 }
 

@@ -93,6 +93,8 @@ modelTest("what cannot be done is one sentence", async () => {
   assert.equal((await model.decode(tokens))[0].length, 16_000);
   await assert.rejects(() => model.decode({ ...tokens, model: "f".repeat(16) }), CodecError);
   await assert.rejects(() => model.decode({ ...tokens, codebookSizes: [7, 8192] }), CodecError);
+  const fine = await model.encode([wave], 44_100, { rate: 100 });
+  await assert.rejects(() => model.decode({ ...fine, frameRate: tokens.frameRate }), /8192, 8192, 8192, 8192 are not this model's/);
 });
 
 test("resampling keeps tones and their level, and lets nothing else in", () => {

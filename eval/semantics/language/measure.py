@@ -7,15 +7,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from codec.atomic import atomic_write
 from codec.errors import CodecError
-from codec.protocol import SemanticCodec
+from codec.protocol import SemanticCodec, Stream
 from eval.semantics.clips import read_clips
 from eval.semantics.interface import SPLITS
+from eval.semantics.language.any_codec import in_turn
 from eval.semantics.language.labels import Agreement, agreement
 from eval.semantics.language.ngram import NGram
 from eval.semantics.language.statistics import Usage, usage_in_turn
@@ -23,8 +23,8 @@ from eval.semantics.language.transformer import Size, bits, train
 from eval.semantics.xares.tasks import card_of
 from quantizers.threads import in_threads
 
-Stream = Literal["semantic", "acoustic", "both"]
-STREAMS: tuple[Stream, ...] = ("semantic", "acoustic", "both")
+PARTS: dict[Stream, slice] = {"semantic": slice(1), "acoustic": slice(1, None), "both": slice(None)}
+"""Which of a codec's streams each of these is made of."""
 ORDERS = (1, 2, 3)
 
 
@@ -39,14 +39,14 @@ class LabelledWave:
 
 @dataclass(frozen=True)
 class Modelled:
-    """How well one stream of tokens is predicted; everything in bits per second of audio, on the test split.
+    """How well tokens are predicted; everything in bits per second of audio, on the test split.
 
     Attributes:
-        rate: tokens per second of the codec, both streams together.
+        rate: tokens per second of the codec, all streams together.
         vocab: semantic vocabulary.
-        stream: semantic, acoustic, or both in turn: semantic, acoustic, semantic …
-        nominal: what the container spends, log2 of the vocabularies.
-        ngrams: Witten–Bell n-gram models by order.
+        stream: semantic; acoustic, all of these streams; or both. Streams take turns, frame by frame.
+        nominal: what the container spends, log2 of the codebook sizes in every frame.
+        ngrams: Witten–Bell n-gram models by order; where streams take turns, a history holds tokens of several.
         transformer: a small transformer; None if not asked for.
         perplexity: of the best model, per token.
         usage: of single tokens, on the training split.
@@ -130,12 +130,13 @@ def model_tokens(
     seconds = sum(len(clip.wave) / clip.sample_rate for clip in splits["test"])
     for rate in rates:
         for vocab in vocabs:
-            sizes = codec.spec(rate, vocab).codebook_sizes
+            spec = codec.spec(rate, vocab)
             codes = {split: _encode(codec, clips, rate, vocab) for split, clips in splits.items()}
             # Acoustic tokens depend on the vocabulary only through the semantic codewords; once is enough to see how far.
-            for stream in STREAMS:
-                sequences = {split: [flatten(c, stream, sizes) for c in rows] for split, rows in codes.items()}
-                yield _model(sequences, rate, vocab, stream, sizes, size, seconds)
+            for stream, part in PARTS.items():
+                sizes = spec.codebook_sizes[part]
+                sequences = {split: [in_turn(c[part], sizes) for c in rows] for split, rows in codes.items()}
+                yield _model(sequences, rate, vocab, stream, spec.frame_rate, sizes, size, seconds)
 
 
 def label_agreement(codec: SemanticCodec, folder: Path, rates: Sequence[int], vocabs: Sequence[int]) -> Iterator[Labelled]:
@@ -149,20 +150,8 @@ def label_agreement(codec: SemanticCodec, folder: Path, rates: Sequence[int], vo
         for vocab in vocabs:
             codes = _encode(codec, clips, rate, vocab)
             yield Labelled(
-                rate, vocab, folder.name, agreement([semantic for semantic, _ in codes], [clip.label for clip in clips])
+                rate, vocab, folder.name, agreement([streams[0] for streams in codes], [clip.label for clip in clips])
             )
-
-
-def flatten(codes: np.ndarray, stream: Stream, sizes: Sequence[int]) -> list[int]:
-    """``(2, N)`` codes as one sequence; acoustic ones come after the semantic vocabulary where both are in it.
-
-    Example:
-        >>> flatten(np.array([[1, 2], [0, 3]]), "both", (10, 4))
-        [1, 10, 2, 13]
-    """
-    if stream == "both":
-        return (codes + np.array([[0], [sizes[0]]])).T.reshape(-1).tolist()
-    return codes[STREAMS.index(stream)].tolist()
 
 
 def _model(
@@ -170,27 +159,27 @@ def _model(
     rate: int,
     vocab: int,
     stream: Stream,
+    frame_rate: float,
     sizes: Sequence[int],
     size: Size | None,
     seconds: float,
 ) -> Modelled:
-    alphabets = list(sizes) if stream == "both" else [sizes[STREAMS.index(stream)]]
     tokens = sum(map(len, sequences["test"]))
-    ngrams = {str(n): NGram(n, alphabets).count(sequences["train"]).bits(sequences["test"]) / seconds for n in ORDERS}
+    ngrams = {str(n): NGram(n, sizes).count(sequences["train"]).bits(sequences["test"]) / seconds for n in ORDERS}
     neural = None
     if size is not None:
-        neural = bits(train(sequences["train"], sequences["valid"], alphabets, size), sequences["test"], size) / seconds
+        neural = bits(train(sequences["train"], sequences["valid"], sizes, size), sequences["test"], size) / seconds
     best = min([*ngrams.values(), *([neural] if neural is not None else [])])
     train_codes = np.concatenate([np.array(s, np.int64) for s in sequences["train"]])
     return Modelled(
         rate=rate,
         vocab=vocab,
         stream=stream,
-        nominal=sum(map(math.log2, alphabets)) * rate / 2,
+        nominal=frame_rate * sum(map(math.log2, sizes)),
         ngrams=ngrams,
         transformer=neural,
         perplexity=2 ** (best * seconds / tokens),
-        usage=usage_in_turn(train_codes, alphabets),
+        usage=usage_in_turn(train_codes, sizes),
         train_tokens=len(train_codes),
         test_tokens=tokens,
         test_seconds=seconds,
@@ -198,7 +187,7 @@ def _model(
 
 
 def _encode(codec: SemanticCodec, clips: Sequence[LabelledWave], rate: int, vocab: int) -> list[np.ndarray]:
-    """Codes ``(2, N)`` of each clip."""
+    """Codes ``(S, N)`` of each clip."""
     return in_threads(lambda clip: codec.encode(clip.wave, clip.sample_rate, rate, vocab).codes[0].numpy(), clips)
 
 

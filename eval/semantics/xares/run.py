@@ -97,8 +97,13 @@ def run_task(
     except PartlyScoredError:
         raise
     except CodecError as error:
-        named = str(error).startswith(f"task {task.name}: ")
-        raise CodecError(str(error) if named else f"task {task.name}: {error}") from error
+        raise _named(task, error) from error
+
+
+def _named(task: TaskDefinition, error: CodecError) -> CodecError:
+    """The same with the task in front, once."""
+    front, reason = f"task {task.name}: ", str(error)
+    return CodecError(reason if reason.startswith(front) else front + reason)
 
 
 def _run(
@@ -297,11 +302,18 @@ def _count(examples: Sequence[Example], mode: Mode) -> int:
 
 def run_majority(task: TaskDefinition, folder: Path, like: Score) -> Score:
     """The row of a task that was scored as ``like`` of who hears nothing: the most frequent class, or all of them in every
-    segment, or pairs by chance.
+    segment, or pairs by chance. Whatever ``like`` is, it is corrected: every clip counts once, padding cannot touch it.
 
     Raises:
-        CodecError: the clips cannot be read.
+        CodecError: the clips cannot be read any more, or there are too few folds.
     """
+    try:
+        return _majority(task, folder, like)
+    except CodecError as error:
+        raise _named(task, error) from error
+
+
+def _majority(task: TaskDefinition, folder: Path, like: Score) -> Score:
     silent = _Silent()
     splits = {name: embed_tars(paths, task, silent, "corrected") for name, paths in task.tars(folder).items()}
     rounds = list(_rounds(splits, task, "corrected"))
@@ -311,7 +323,19 @@ def run_majority(task: TaskDefinition, folder: Path, like: Score) -> Score:
         value = float(np.mean([all_active(part.test, task, class_names(rounds, task)) for part in rounds]))
     else:
         value = majority(rounds)
-    return replace(like, embedder=MAJORITY, head="majority", value=value, bitrate=None, trained=True, dim=0, folds=())
+    return replace(
+        like,
+        embedder=MAJORITY,
+        head="majority",
+        mode="corrected",
+        value=value,
+        train=_count(rounds[0].train, "corrected"),
+        test=sum(_count(part.test, "corrected") for part in rounds),
+        folds=(),
+        bitrate=None,
+        trained=True,
+        dim=0,
+    )
 
 
 class _Silent:

@@ -20,7 +20,7 @@ def test_the_coded_mode_is_what_the_codec_does(tiny: Codec) -> None:
     np.testing.assert_allclose(output.clip(-1, 1), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("rate", [25, 50, 100])
+@pytest.mark.parametrize("rate", [25, 50, 100, 200])
 def test_every_mode_gives_the_decoder_something_else(tiny: Codec, rate: int) -> None:
     outputs = [reconstruct(tiny.networks, WAVE, mode, tiny.point_of(rate), tiny.vocab) for mode in MODES.values()]
     assert {output.shape for output in outputs} == {WAVE.shape}

@@ -292,7 +292,7 @@ def test_other_codes_are_refused(tiny: Codec, int16: np.ndarray, convert: Callab
 
 
 def test_codes_that_no_decoder_has_are_refused_when_pushed(tiny: Codec) -> None:
-    codes = torch.zeros(1, 2, 4, dtype=torch.int64)
+    codes, coarse = torch.zeros(1, 2, 4, dtype=torch.int64), tiny.describe(RATE, 25)
     for wrong, reason in (
         (codes + 9_000, "outside"),
         (codes - 1, "outside"),
@@ -300,7 +300,7 @@ def test_codes_that_no_decoder_has_are_refused_when_pushed(tiny: Codec) -> None:
         (codes[:, [0, 1, 1]], "shape"),
     ):
         with pytest.raises(CodecError, match=reason):
-            tiny.stream_decoder().push(wrong)
+            tiny.stream_decoder(coarse).push(wrong)
     decoder = tiny.stream_decoder()
     decoder.push(codes)
     with pytest.raises(CodecError, match="after others"):

@@ -109,6 +109,10 @@ def test_names() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_metric_cites_is_one_line(everything) -> None:
+    assert all(metric.cite and "\n" not in metric.cite for metric in everything)
+
+
 @pytest.mark.parametrize(
     ("package", "metric"),
     [

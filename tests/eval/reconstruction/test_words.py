@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eval.reconstruction.interface import MetricError, Pair
-from eval.reconstruction.words import TextErrors, _compare, _listen, metrics, spoken_language, text_errors
+from eval.reconstruction.words import TextErrors, _compare, _listen, by_recogniser, metrics, spoken_language, text_errors
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,11 @@ def test_words_of_the_output_against_those_of_the_reference(rates, speech) -> No
     assert worse["dwer"] == pytest.approx(100 * worse["dwer_errors"] / worse["dwer_words"])
     assert worse["dwer_errors"] > 0
     assert dwer.ratio == ("dwer_errors", "dwer_words")
+
+
+def test_columns_say_what_is_counted() -> None:
+    names = [metric.ratio for metric in by_recogniser("pocketsphinx", ("wer_x", "cer_x", "dwer_x"))]
+    assert names == [("wer_x_errors", "wer_x_words"), ("cer_x_errors", "cer_x_characters"), ("dwer_x_errors", "dwer_x_words")]
 
 
 def test_no_transcript_and_a_foreign_one(rates, speech) -> None:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ from sklearn.metrics import mutual_info_score
 
 from codec.errors import CodecError
 from codec.model import Codec
+from codec.protocol import SemanticCodec
+from codec.token_spec import TokenSpec
+from codec.tokens import Tokens
 from eval.semantics.language.labels import agreement
 from eval.semantics.language.measure import (
     LabelledWave,
-    flatten,
     label_agreement,
     model_tokens,
     read_splits,
@@ -173,10 +176,10 @@ def test_every_rate_vocabulary_and_stream(tiny: Codec) -> None:
     rows = list(model_tokens(tiny, splits, [25, 100], [16, 32], size))
     streams = ("semantic", "acoustic", "both")
     assert [(row.rate, row.vocab, row.stream) for row in rows] == list(product([25, 100], [16, 32], streams))
-    acoustic = tiny.codebook_sizes[1]
-    both = rows[-1]
-    assert both.nominal == pytest.approx(50 * math.log2(32 * acoustic))
-    assert (both.test_seconds, both.test_tokens) == (1.5, 150)
+    assert [row.nominal for row in rows if row.vocab == 32] == [12.5 * bits for bits in (5, 13, 18)] + [
+        25 * bits for bits in (5, 22, 27)
+    ]
+    assert [(row.test_seconds, row.test_tokens) for row in rows[-3:]] == [(1.5, tokens) for tokens in (39, 117, 156)]
     assert all(row.transformer is not None and row.perplexity > 1 for row in rows)
     assert rows[0].usage.vocab == 16
 
@@ -186,11 +189,41 @@ def test_no_clips(tiny: Codec) -> None:
         next(model_tokens(tiny, {"train": [], "valid": [], "test": []}, [50], [32], None))
 
 
-def test_streams_in_turn() -> None:
-    codes = np.array([[1, 2, 3], [0, 3, 1]])
-    assert flatten(codes, "semantic", (10, 4)) == [1, 2, 3]
-    assert flatten(codes, "acoustic", (10, 4)) == [0, 3, 1]
-    assert flatten(codes, "both", (10, 4)) == [1, 10, 2, 13, 3, 11]
+class Dice:
+    """A codec of four streams at 25 frames a second: the semantic one counts up, acoustic ones are thrown."""
+
+    def spec(self, rate: int | None = None, vocab: int | None = None) -> TokenSpec:
+        return TokenSpec((4, 8, 16, 32), 25.0, "0" * 16)
+
+    def encode(self, wave: np.ndarray, sample_rate: int, rate: int | None = None, vocab: int | None = None) -> Tokens:
+        frames, spec, random = len(wave) * 25 // sample_rate, self.spec(), np.random.default_rng(len(wave))
+        thrown = [random.integers(size, size=frames) for size in spec.codebook_sizes[1:]]
+        codes = torch.from_numpy(np.stack([np.arange(frames) % 4, *thrown])[None])
+        return Tokens(codes, torch.tensor([len(wave)]), sample_rate, spec.frame_rate, spec.codebook_sizes, spec.model)
+
+
+def test_all_of_four_streams_count() -> None:
+    splits = {
+        split: [LabelledWave(np.zeros(seconds * 1000, np.float32), 1000)]
+        for split, seconds in (("train", 400), ("valid", 4), ("test", 40))
+    }
+    rows = {row.stream: row for row in model_tokens(cast(SemanticCodec, Dice()), splits, [100], [4], None)}
+    assert {stream: row.nominal for stream, row in rows.items()} == {"semantic": 50, "acoustic": 300, "both": 350}
+    assert {stream: row.test_tokens for stream, row in rows.items()} == {"semantic": 1000, "acoustic": 3000, "both": 4000}
+    assert {stream: row.usage.vocab for stream, row in rows.items()} == {"semantic": 4, "acoustic": 56, "both": 60}
+    assert rows["both"].usage.entropy == pytest.approx(14 / 4, rel=0.01)
+    for row in rows.values():
+        assert row.ngrams["1"] == pytest.approx(row.nominal, rel=0.01)
+    assert rows["semantic"].ngrams["2"] < 3, "each token tells the next one"
+    assert rows["acoustic"].ngrams["2"] == pytest.approx(300, rel=0.05)
+
+
+def test_labels_are_held_against_the_first_of_four_streams(tmp_path: Path) -> None:
+    folder = tone_task(tmp_path, train=6, test=3)
+    clips = [clip for split in read_splits(folder).values() for clip in split]
+    (row,) = label_agreement(cast(SemanticCodec, Dice()), folder, [100], [4])
+    assert row.agreement.tokens == sum(len(clip.wave) * 25 // clip.sample_rate for clip in clips)
+    assert row.agreement.pnmi < 0.05, "numbers that count up know no label"
 
 
 def test_labels_of_a_task(tmp_path: Path, tiny: Codec) -> None:
