@@ -246,20 +246,34 @@ def _at(theirs: Any, keys: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, mapped: bool = False) -> dict[str, Any]:
     """What `Run.save` wrote.
+
+    Args:
+        path: of the checkpoint.
+        mapped: weights stay in the file until they are looked at.
 
     Raises:
         CodecError: damaged.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         if not isinstance(state, dict) or not {"parts", "seconds", "step"} <= state.keys():
             raise ValueError("parts, seconds or step are missing")
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or ["it ends too early"])[0]
         raise CodecError(f"{path}: damaged checkpoint ({reason}); delete its folder to train this stage anew") from error
     return state
+
+
+def steps_done(folder: Path) -> int | None:
+    """Steps of the last checkpoint in a run's folder, whose weights are not read; None without one.
+
+    Raises:
+        CodecError: damaged.
+    """
+    path = folder / "checkpoint.pt"
+    return int(read_checkpoint(path, mapped=True)["step"]) if path.is_file() else None
 
 
 def check_finite(value: torch.Tensor, step: int, run: Run, name: str = "loss") -> None:

@@ -306,6 +306,13 @@ def _listener_needs(config: TrainConfig) -> None:
         locate(config.ssl.teachers[0])
 
 
+def _codec_needs(config: TrainConfig) -> None:
+    from train.voice.adversarial import refuse_longer_codec
+
+    _listener_needs(config)
+    refuse_longer_codec(config)
+
+
 _ENCODER = ("init", "seed", "model.sample_rate", "model.mel", "model.semantic")
 _MODEL = ("init", "init_parts", "seed", "precision", "model", "codec")
 
@@ -359,7 +366,7 @@ STAGES = (
         _vocoder,
         shared=True,
     ),
-    Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, needs=_listener_needs, shared=True),
+    Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, needs=_codec_needs, shared=True),
     Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, needs=_listener_needs, shared=True),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(
