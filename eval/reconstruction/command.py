@@ -17,6 +17,7 @@ from codec.errors import CodecError
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.compact import print_compact
 from eval.reconstruction.original import open_any
+from eval.reconstruction.provenance import data_name
 from eval.reconstruction.registry import metrics, score
 from eval.reconstruction.results import Results
 from eval.reconstruction.runner import run
@@ -103,18 +104,6 @@ def recogniser_name(asr: str) -> str:
         return asr
     files = [(path.name, path.stat().st_size) for path in sorted(folder.iterdir()) if path.is_file()]
     return f"{kind}:{folder.resolve().name} {cache_key(str(files))[:8]}"
-
-
-def data_name(data: str) -> str:
-    """The end of a path, which says what the data are without telling where this machine keeps them.
-
-    Example:
-        >>> data_name("/home/me/runs/nano/corpus"), data_name("libritts:/data/LibriTTS")
-        ('nano/corpus', 'libritts:data/LibriTTS')
-    """
-    kind, colon, path = data.rpartition(":")
-    parts = [part for part in Path(path).parts if part != Path(path).anchor]
-    return kind + colon + "/".join(parts[-2:])
 
 
 def check_folder(folder: Path) -> None:

@@ -6,18 +6,17 @@ import json as jsonlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from codec.errors import CodecError
 from eval.semantics.cache import Cache
+from eval.semantics.history import EVERYTHING, Asked, begin
 from eval.semantics.interface import CARD_NAME, Embedder
 from eval.semantics.scores import Failure, HeadName, Mode, Results, Score, Suite
 from eval.semantics.xares.examples import embed_tars
 from eval.semantics.xares.run import Embed, PartlyScoredError, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
 
-EVERYTHING = "*"
 UNHEARD = ("accuracy", "EER_inv", "segmentf1_macro", "segmentf1_micro")
 """Metrics of which it is known what they are without listening."""
 
@@ -84,7 +83,7 @@ def run_probes(
     json: bool = False,
     cache: Path | None = None,
 ) -> Results:
-    """Scores every embedder on every task and writes ``<output>/probe.json`` after each.
+    """Scores every embedder on every task and writes ``<output>/probe.json`` after each, beside what earlier runs found.
 
     Args:
         embedders: names.
@@ -96,49 +95,57 @@ def run_probes(
         seed: of the heads.
         json: print a JSON line for each score instead of a table's row.
         cache: folder for embeddings; None: nothing is kept.
+
+    Returns:
+        What this run found.
+
+    Raises:
+        CodecError: something else is called ``probe.json`` there.
     """
     embed: Embed = embed_tars if cache is None else Cache(cache)
-    results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
+    results, history = Results(), begin(output / "probe.json", Asked(tasks, heads, modes, seed))
     results.tasks = {folder.name: facts for folder in tasks if (facts := _facts(folder))}
     for name in embedders:
         embedder = _opened(name, load, "tasks")
         if isinstance(embedder, Failure):
             _tell(results, embedder, json)
             continue
+        history.opened(embedder)
         for folder in tasks:
             for found in _score(folder, embedder, heads, modes, seed, embed):
                 _tell(results, found, json)
-            results.write(output / "probe.json")
+            history.write(results)
     _majorities(tasks, results, json)
-    results.write(output / "probe.json")
+    history.write(results)
     return results
 
 
 def run_hear(
     embedders: Sequence[str], load: Callable[[str], Embedder], root: Path, output: Path, seed: int, json: bool = False
 ) -> Results:
-    """Scores every embedder on every task folder of HEAR below a root and writes ``<output>/hear.json``.
+    """Scores every embedder on every task folder of HEAR below a root and writes ``<output>/hear.json``, as `run_probes` does.
 
     Raises:
-        CodecError: no task folders there.
+        CodecError: no task folders there, or something else is called ``hear.json``.
     """
     from eval.semantics.hear.probe import Budget, probe
 
     folders = sorted(path.parent for path in root.glob("*/task_metadata.json"))
     if not folders:
         raise CodecError(f"{root}: no HEAR task folders (with task_metadata.json) here")
-    results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
+    results, history = Results(), begin(output / "hear.json", Asked(folders, (), (), seed))
     for name in embedders:
         embedder = _opened(name, load, "hear")
         if isinstance(embedder, Failure):
             _tell(results, embedder, json)
             continue
+        history.opened(embedder)
         for folder in folders:
             try:
                 _tell(results, probe(folder, embedder, Budget(seed=seed)), json)
             except CodecError as error:
                 _tell(results, Failure("hear", folder.name, name, str(error)), json)
-        results.write(output / "hear.json")
+        history.write(results)
     return results
 
 
