@@ -5,16 +5,16 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from codec.errors import CodecError
 from eval.semantics.cache import Cache
 from eval.semantics.history import EVERYTHING, Asked, begin
-from eval.semantics.interface import CARD_NAME, Embedder
+from eval.semantics.interface import CARD_NAME, Embedder, learned_by
 from eval.semantics.scores import Failure, HeadName, Mode, Results, Score, Suite
 from eval.semantics.xares.examples import embed_tars
-from eval.semantics.xares.run import Embed, PartlyScoredError, run_majority, run_task
+from eval.semantics.xares.run import Embed, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
 
 UNHEARD = ("accuracy", "EER_inv", "segmentf1_macro", "segmentf1_micro")
@@ -165,12 +165,13 @@ def _score(
     except CodecError as error:
         yield Failure("tasks", folder.name, embedder.name, str(error))
         return
-    told = set[str]()
+    told, learned = set[str](), folder.name in learned_by(embedder)
     for mode in modes:
         try:
-            yield from run_task(task, folder, embedder, heads, mode, suite, seed, embed)
+            for score in run_task(task, folder, embedder, heads, mode, suite, seed, embed):
+                yield replace(score, learned=learned)
         except CodecError as error:
-            yield from error.scores if isinstance(error, PartlyScoredError) else ()
+            yield from (replace(score, learned=learned) for score in getattr(error, "scores", ()))
             if str(error) not in told:
                 yield Failure(suite, folder.name, embedder.name, str(error))
             told.add(str(error))
@@ -202,4 +203,5 @@ def _tell(results: Results, found: Score | Failure, json: bool) -> None:
     if json:
         print(jsonlib.dumps(asdict(found)), flush=True)
     else:
-        print(f"{found.task:24} {found.embedder:32} {found.head:9} {found.mode:11} {found.value:6.1%}", flush=True)
+        mark = "  of labels that it was tuned on" if found.learned else ""
+        print(f"{found.task:24} {found.embedder:32} {found.head:9} {found.mode:11} {found.value:6.1%}{mark}", flush=True)

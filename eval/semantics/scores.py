@@ -39,6 +39,7 @@ class Score:
         bitrate: of the tokens behind the vectors in bits per second, if there are tokens.
         trained: False for random weights.
         dim: width of a vector.
+        learned: whether the embedder was tuned on this task's labels.
     """
 
     suite: Suite
@@ -55,6 +56,7 @@ class Score:
     bitrate: float | None = None
     trained: bool = True
     dim: int = 0
+    learned: bool = False
 
 
 @dataclass(frozen=True)

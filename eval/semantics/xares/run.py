@@ -311,7 +311,8 @@ def run_majority(task: TaskDefinition, folder: Path, suite: Suite, like: Score) 
         value = float(np.mean([all_active(part.test, task, class_names(rounds, task)) for part in rounds]))
     else:
         value = majority(rounds)
-    return replace(like, embedder=MAJORITY, head="majority", value=value, bitrate=None, trained=True, dim=0, folds=())
+    unheard = replace(like, embedder=MAJORITY, head="majority", value=value, bitrate=None, dim=0, folds=())
+    return replace(unheard, trained=True, learned=False)
 
 
 class _Silent:

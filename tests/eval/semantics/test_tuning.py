@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from typer.testing import CliRunner
 from codec.errors import CodecError
 from eval.semantics.cli import app
 from eval.semantics.embeddings import open_embedder
+from eval.semantics.history import digest_of_task
+from eval.semantics.probe import find_tasks, run_probes
+from eval.semantics.scores import MAJORITY
 from eval.semantics.tuning import Tuning, tune
 from tests.eval.semantics.folders import flac, tone, tone_task, write_tar
 
@@ -28,6 +32,23 @@ def test_labels_are_learned_and_only_features_change(tiny_folder: Path, tmp_path
     again = open_embedder(f"tuned:{tmp_path / 'b'}")
     np.testing.assert_array_equal(again.embed(wave, 16_000)[0], after)
     assert again.name == "tuned:b"
+
+
+def test_a_tuned_model_says_on_what_and_its_scores_there_are_marked(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tone_task(tmp_path / "tasks", "learned")
+    tune(str(tiny_folder), [folder], tmp_path / "out", Tuning(steps=2, seed=7))
+    told = json.loads((tmp_path / "out/config.json").read_text())["tuned"]
+    before = json.loads((tiny_folder / "config.json").read_text())["fingerprint"]
+    assert told == {"model": before, "tasks": {"learned": digest_of_task(folder)}, "steps": 2, "seed": 7}
+    tone_task(tmp_path / "tasks", "other")
+    names = [f"tuned:{tmp_path / 'out'}", f"tuned:{tmp_path / 'out'}|dc"]
+    results = run_probes(names, open_embedder, find_tasks(tmp_path / "tasks"), ["knn"], ["corrected"], tmp_path / "r", 1)
+    heard = [score for score in results.scores if score.embedder != MAJORITY]
+    assert [(score.task, score.learned) for score in heard] == [("learned", True), ("other", False)] * 2
+    marked = [line for line in capsys.readouterr().out.splitlines() if "of labels that it was tuned on" in line]
+    assert [line.split()[:2] for line in marked] == [["learned", "tuned:out"], ["learned", "tuned:out|dc"]]
 
 
 def test_what_cannot_be_learned_from(tiny_folder: Path, tmp_path: Path) -> None:
