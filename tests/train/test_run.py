@@ -329,6 +329,9 @@ def test_a_run_tells_how_far_it_is_and_knows_its_config(tmp_path: Path, capsys: 
         ([str(tmp_path), "init=nowhere"], "init: no model 'nowhere'|nowhere"),
         ([str(tmp_path), "corpus.sources=[recordins/]"], "corpus.sources: no folder recordins"),
         ([str(tmp_path), "corpus.sources=[debain]"], "no folder debain; did you mean debian"),
+        ([str(tmp_path), "seed.x=3"], r"codec/config\.json: not a valid config"),
+        ([str(tmp_path), "codec.steps=[1"], r"codec/config\.json: not a valid config"),
+        ([str(tmp_path), "codec.steps=x"], r"codec/config\.json: codec\.steps"),
     ):
         with pytest.raises(CodecError, match=message):
             train(words)
