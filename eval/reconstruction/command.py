@@ -80,7 +80,8 @@ def measure(
         say: told what is being done, a line each.
 
     Raises:
-        CodecError: no such data or metric, no folder for the cache, or something that a metric needs is missing.
+        CodecError: no such data or metric, no folder for the cache, something that a metric needs is missing, or no codec could
+            be run on any clip.
     """
     cache = options.cache or default_cache()
     check_folder(cache)
@@ -93,7 +94,11 @@ def measure(
     setup = Setup(partial(open_any, device=device), partial(metrics, names, asr=asr), score, settings)
     config = {"codecs": codecs, "clips": options.clips, "metrics": None if names is None else list(names)}
     workers = options.workers if options.workers is not None else os.cpu_count() or 1
-    return run(codecs, chosen, setup, Cache(cache), workers, data_name(options.data), config, wanted), list(chosen)
+    results = run(codecs, chosen, setup, Cache(cache), workers, data_name(options.data), config, wanted)
+    if not results.rows:
+        reasons = [f"{name}: {reason}" for name, reason in {**results.refused, **results.unreadable}.items()]
+        raise CodecError(f"nothing was measured: {'; '.join(reasons) or 'no codec here is for clips of these domains'}")
+    return results, list(chosen)
 
 
 def recogniser_name(asr: str) -> str:

@@ -145,10 +145,19 @@ def test_a_metric_that_fails_is_told_by_the_exit_code_and_one_for_another_domain
     assert [row.values.get("si_sdr") for row in rows] == [100, None], "the rest is measured and written"
 
 
-def test_all_codecs_refused_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("eval", "reconstruct", "--codecs", "nosuch@3", *options(folder, "--metrics", "mel_distance")) == 1
-    assert "nosuch@3 was not run: " in capsys.readouterr().err
-    assert read_results(folder.parent / "out").rows == ()
+@pytest.mark.parametrize("command", [("eval", "reconstruct"), ("sweep",)])
+def test_where_nothing_was_measured_earlier_results_stay(
+    command: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = options(folder, "--metrics", "mel_distance", "--workers", "1")
+    assert call("eval", "reconstruct", "--codecs", "original", *chosen) == 0
+    capsys.readouterr()
+    assert call(*command, "--codecs", "nosuch@3", *chosen) == 2
+    assert_one_problem(capsys.readouterr().err, "nothing was measured: nosuch@3: ")
+    (folder / "a.wav").write_bytes(b"RIFF")
+    assert call(*command, "--codecs", "original", *chosen) == 2
+    assert_one_problem(capsys.readouterr().err, "nothing was measured: a.wav: ")
+    assert len(read_results(folder.parent / "out").rows) == 1
 
 
 def test_a_terminal_gets_one_table_and_a_file_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
