@@ -14,6 +14,7 @@ from codec.data.testsets import clips_of
 from codec.data.testsets.clip import Clip
 from codec.device import find_device
 from codec.errors import CodecError
+from codec.provenance import sha256_of
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.compact import print_compact
 from eval.reconstruction.original import open_any
@@ -102,12 +103,12 @@ def measure(
 
 
 def recogniser_name(asr: str) -> str:
-    """As it was asked for; a folder by its name and a hash of what lies in it, as its path says nothing elsewhere."""
+    """As it was asked for; a folder by its name and a hash of its files' content, as its path says nothing elsewhere."""
     kind, _, model = asr.partition(":")
     folder = Path(model)
     if not model or not folder.is_dir():
         return asr
-    files = [(path.name, path.stat().st_size) for path in sorted(folder.iterdir()) if path.is_file()]
+    files = [(path.name, sha256_of(path)) for path in sorted(folder.iterdir()) if path.is_file()]
     return f"{kind}:{folder.resolve().name} {cache_key(str(files))[:8]}"
 
 

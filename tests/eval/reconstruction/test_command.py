@@ -190,8 +190,9 @@ def test_recogniser_names_hold_no_path(tmp_path: Path) -> None:
     name = recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}")
     assert name.startswith("faster-whisper:whisper ")
     assert str(tmp_path) not in name
-    (tmp_path / "whisper" / "model.bin").write_bytes(b"abcd")
-    assert recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}") != name
+    for other in (b"abcd", b"abd"):  # the last is as long as the first
+        (tmp_path / "whisper" / "model.bin").write_bytes(other)
+        assert recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}") != name
     assert [recogniser_name(n) for n in ("pocketsphinx", "transformers:a/b")] == ["pocketsphinx", "transformers:a/b"]
 
 
