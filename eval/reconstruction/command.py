@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -138,7 +139,7 @@ def main(options: Options, output: Path, as_json: bool) -> int:
         CodecError: as `measure`, or no folder for the results.
     """
     check_folder(output)
-    results, _ = measure(options)
+    results, _ = measure(options, say=lambda line: print(line, file=sys.stderr, flush=True))
     results.write(output)
     summaries = summarise(results, options.reference)
     tables = output / "tables.txt"

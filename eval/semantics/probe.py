@@ -105,7 +105,8 @@ def run_probes(
     embed: Embed = embed_tars if cache is None else Cache(cache)
     results, history = Results(), begin(output / "probe.json", Asked(tasks, heads, modes, seed))
     results.tasks = {folder.name: facts for folder in tasks if (facts := _facts(folder))}
-    for name in embedders:
+    for number, name in enumerate(embedders, 1):
+        _say(f"embedder {number} of {len(embedders)}, {name}, on {len(tasks)} tasks …")
         embedder = _opened(name, load, "tasks")
         if isinstance(embedder, Failure):
             _tell(results, embedder, json)
@@ -134,7 +135,8 @@ def run_hear(
     if not folders:
         raise CodecError(f"{root}: no HEAR task folders (with task_metadata.json) here")
     results, history = Results(), begin(output / "hear.json", Asked(folders, (), (), seed))
-    for name in embedders:
+    for number, name in enumerate(embedders, 1):
+        _say(f"embedder {number} of {len(embedders)}, {name}, on {len(folders)} tasks …")
         embedder = _opened(name, load, "hear")
         if isinstance(embedder, Failure):
             _tell(results, embedder, json)
@@ -147,6 +149,10 @@ def run_hear(
                 _tell(results, Failure("hear", folder.name, name, str(error)), json)
         history.write(results)
     return results
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _opened(name: str, load: Callable[[str], Embedder], suite: Suite) -> Embedder | Failure:

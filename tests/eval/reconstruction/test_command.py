@@ -63,6 +63,7 @@ def test_reconstruct_writes_and_says_what_it_measured(folder: Path, capsys: pyte
     assert [stream["codebook_size"] for stream in ours["streams"]] == [4096, 8192]
     assert all(0 < stream["entropy"] <= 12 and 0 < stream["used"] < 0.1 for stream in ours["streams"])
     assert original["streams"] == []
+    assert err.startswith("1 clips, 2 codecs; opening them and measuring their delays …\n"), "a log sees at once what is done"
     assert "wer has no value on clip a.wav of 2 codecs: " in err
     results = read_results(folder.parent / "out")
     assert results.provenance.data == f"{folder.parent.name}/data", "not where this machine keeps it"

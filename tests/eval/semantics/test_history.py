@@ -43,7 +43,11 @@ def test_earlier_scores_stay_and_every_run_says_of_which_weights_and_clips(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     probe(root, ("one", "none"))
-    assert capsys.readouterr().err == "none: no weights\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "embedder 1 of 2, one, on 2 tasks …",
+        "embedder 2 of 2, none, on 2 tasks …",
+        "none: no weights",
+    ]
     assert probe(root, ("two",), ("a",)).failures == []
     assert kept(root) == {("one", "a"), ("one", "b"), ("two", "a")}
     assert "probe.json: scores of earlier runs stay beside these: majority class, one" in capsys.readouterr().err

@@ -58,3 +58,22 @@ def test_what_cannot_be_learned_from(tiny_folder: Path, tmp_path: Path) -> None:
         tune(str(tiny_folder), [folder], tmp_path / "out", Tuning(steps=1))
     nothing = CliRunner().invoke(app, ["tune", "--on", ",", "-t", str(tmp_path), "-o", str(tmp_path / "out")])
     assert isinstance(nothing.exception, CodecError)
+
+
+def test_a_log_sees_at_once_what_is_learned(tiny_folder: Path, tmp_path: Path) -> None:
+    tone_task(tmp_path / "tasks")
+    words = [
+        "--on",
+        "tones",
+        "-t",
+        str(tmp_path / "tasks"),
+        "-o",
+        str(tmp_path / "out"),
+        "--steps",
+        "1",
+        "-m",
+        str(tiny_folder),
+    ]
+    done = CliRunner().invoke(app, ["tune", *words])
+    assert done.stderr == "tuning the encoder on tones, 1 steps …\n"
+    assert done.stdout.startswith("step 1: ")
