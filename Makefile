@@ -53,6 +53,7 @@ probe: $(VENV)/.dev $(CORPUS)/clips.jsonl
 	$(BIN)/codec probe tasks --corpus $(CORPUS) -o $(PROBE)/tasks
 	$(MAKE) peers
 	$(BIN)/codec probe tune --on word,language,instrument_family -t $(PROBE)/tasks -m $(MODEL) -o $(TUNED)
+	rm -f benchmarks/results/probe.json benchmarks/results/compatible/probe.json benchmarks/results/ablation/probe.json
 	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes corrected -o benchmarks/results \
 		-c "$(call joined,$(EMBEDDERS))" || [ $$? -eq 1 ]
 	$(BIN)/codec probe run -t $(PROBE)/tasks -m $(MODEL) --modes compatible -o benchmarks/results/compatible \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import numpy as np
 import torch
 from einops import rearrange
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from codec.atomic import atomic_write
 from codec.data import Corpus
+from codec.data.progress import heard
 from codec.data.store import Entry
 from codec.model import Codec
 from eval.reconstruction.usage import StreamUsage, usage
@@ -61,7 +62,10 @@ def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[C
             codes.append(torch.cat([semantic[:, 0], acoustic]).numpy())
         return codes
 
-    clips = track(each_in_thread(encode, chosen), "encoding", total=len(chosen), transient=True)
+    total = sum(entry.seconds for entry in chosen)
+    print(f"encoding {total / 3600:.2f} h of audio at {', '.join(map(str, rates))} tokens/s …", file=sys.stderr, flush=True)
+    encoded = zip(chosen, each_in_thread(encode, chosen), strict=True)
+    clips = [found for _, found in heard("encoding", encoded, lambda pair: pair[0].seconds, total)]
     rows = []
     for rate, *found in zip(rates, *clips, strict=True):
         acoustic = networks.codebook_sizes(model.vocabs[-1])[1 : model.point_of(rate).n_streams]
@@ -82,9 +86,8 @@ def main(model: Codec, corpus: str, hours: float, output: Path | None) -> None:
         table.add_row(str(row.rate), row.stream, str(size), *cells)
     Console().print(table)
     if output:
-        heard = round(
-            rows[0].usage.tokens / model.spec(rows[0].rate).frame_rate / 3600, 2
-        )  # a corpus may hold less than was asked for
-        report = {"model": model.fingerprint, "hours": heard, "codebooks": [asdict(row) for row in rows]}
+        # A corpus may hold less than was asked for.
+        encoded = round(rows[0].usage.tokens / model.spec(rows[0].rate).frame_rate / 3600, 2)
+        report = {"model": model.fingerprint, "hours": encoded, "codebooks": [asdict(row) for row in rows]}
         with atomic_write(output) as handle:
             handle.write((json.dumps(report, indent=1) + "\n").encode())

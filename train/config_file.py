@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -31,6 +32,12 @@ def read_config(path: Path, overrides: list[str]) -> TrainConfig:
     Raises:
         CodecError: unreadable file, unknown key or wrong type.
     """
+    path = find_config(path)
+    return _parsed(path, lambda: _read(path, ()), overrides)
+
+
+def _parsed(path: Path, read: Callable[[], dict[str, Any]], overrides: list[str]) -> TrainConfig:
+    """A config of what ``read`` gives, with overrides; what is wrong with either is one line that names the path."""
     try:
         import yaml
     except ImportError as error:
@@ -39,9 +46,8 @@ def read_config(path: Path, overrides: list[str]) -> TrainConfig:
 
     from train.config import TrainConfig
 
-    path = find_config(path)
     try:
-        raw = _read(path, ())
+        raw = read()
         _override(raw, overrides)
         return TrainConfig.read(raw)
     except OSError as error:
@@ -76,10 +82,11 @@ def read_run(root: Path, overrides: list[str]) -> TrainConfig:
     Raises:
         CodecError: no run there, or one of another version.
     """
-    from pydantic import ValidationError
+    path, raw = _last_record(root)
+    return _parsed(path, lambda: raw, [*overrides, f"root={json.dumps(str(root))}"])
 
-    from train.config import TrainConfig
 
+def _last_record(root: Path) -> tuple[Path, dict[str, Any]]:
     records = [*root.glob("*/config.json"), *root.glob("*.json")]
     for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
@@ -88,11 +95,7 @@ def read_run(root: Path, overrides: list[str]) -> TrainConfig:
             raw["corpus"]["sources"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a model's config, say
-        _override(raw, [*overrides, f"root={json.dumps(str(root))}"])
-        try:
-            return TrainConfig.read(raw)
-        except ValidationError as error:
-            raise CodecError(f"{path}: {first_error(error)}{_advice(error)}") from error
+        return path, raw
     raise CodecError(f"{root}: no training run here; name a config: codec train --config nano root={root}")
 
 

@@ -32,7 +32,10 @@ def digest_of(*modules: nn.Module) -> str:
 
 
 def digest_of_corpus(corpus: Corpus) -> str:
-    """A name for the clips of a corpus and where their samples lie."""
+    """A name for the clips of a corpus, by their manifest: it has the digest of every clip's samples.
+
+    In corpora of versions before that it tells names, labels and lengths alone.
+    """
     return hashlib.sha256((corpus.folder / "clips.jsonl").read_bytes()).hexdigest()[:DIGITS]
 
 

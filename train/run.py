@@ -59,7 +59,7 @@ class Run:
 
     Args:
         folder: created if missing; resumed if it holds a checkpoint.
-        config: saved on the first start; a resume with another one is refused.
+        config: saved at every start, since what may change may have; a resume with another one is refused.
         parts: everything whose state must come back, by name.
         matters: sections of the config that must be the same when a run is resumed.
         main: whether this process writes; the others only read.
@@ -83,12 +83,19 @@ class Run:
         self.started = time.monotonic()
         self.seconds_before, self.resumed = 0.0, 0
         self._metrics: Metrics | None = None
-        if (self.folder / "config.json").exists():
-            check_origin(self.folder, config, matters, upon)
-        elif main:
-            about = {"config": config.model_dump(mode="json"), "upon": upon, "revision": revision() or "unknown"}
-            with atomic_write(self.folder / "config.json") as handle:
-                handle.write(json.dumps(about, indent=1).encode())
+        self._claim(config, matters, upon)
+
+    def _claim(self, config: Config, matters: tuple[str, ...], upon: str) -> None:
+        """Writes down the config of this start, beside what the first one said of its origin."""
+        path = self.folder / "config.json"
+        about = {"upon": upon, "revision": revision() or "unknown"}
+        if path.exists():
+            about = check_origin(self.folder, config, matters, upon)
+            if self.folder.is_symlink():  # of another root, whose config this is not
+                return
+        if self.main:
+            with atomic_write(path) as handle:
+                handle.write(json.dumps({**about, "config": config.model_dump(mode="json")}, indent=1).encode())
 
     @property
     def checkpoint(self) -> Path:
@@ -197,15 +204,18 @@ class Run:
         return self.folder
 
 
-def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: str = "") -> None:
+def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: str = "") -> dict[str, Any]:
     """Compares a run's folder with the config of now, and with the weights that it stands on.
+
+    Returns:
+        What the folder says of itself.
 
     Raises:
         CodecError: something differs, or what the folder says of itself is damaged.
     """
     path = folder / "config.json"
     try:
-        about = json.loads(path.read_text("utf-8"))
+        about: dict[str, Any] = json.loads(path.read_text("utf-8"))
         theirs, theirs_upon = about["config"], about.get("upon", "")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodecError(f"{path}: damaged ({error}); choose another root or delete {folder}") from error
@@ -219,6 +229,7 @@ def check_origin(folder: Path, config: Config, matters: tuple[str, ...], upon: s
         raise CodecError(
             f"{folder}: holds a run upon the weights of other stages than are there now; delete it to train it anew"
         )
+    return about
 
 
 def _at(theirs: Any, keys: Iterable[str]) -> dict[str, Any]:
@@ -235,20 +246,34 @@ def _at(theirs: Any, keys: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, mapped: bool = False) -> dict[str, Any]:
     """What `Run.save` wrote.
+
+    Args:
+        path: of the checkpoint.
+        mapped: weights stay in the file until they are looked at.
 
     Raises:
         CodecError: damaged.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         if not isinstance(state, dict) or not {"parts", "seconds", "step"} <= state.keys():
             raise ValueError("parts, seconds or step are missing")
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or ["it ends too early"])[0]
         raise CodecError(f"{path}: damaged checkpoint ({reason}); delete its folder to train this stage anew") from error
     return state
+
+
+def steps_done(folder: Path) -> int | None:
+    """Steps of the last checkpoint in a run's folder, whose weights are not read; None without one.
+
+    Raises:
+        CodecError: damaged.
+    """
+    path = folder / "checkpoint.pt"
+    return int(read_checkpoint(path, mapped=True)["step"]) if path.is_file() else None
 
 
 def check_finite(value: torch.Tensor, step: int, run: Run, name: str = "loss") -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from codec.atomic import atomic_write
-from codec.data.sources import check_source
+from codec.data.sources import check_source, linked_folders
 from codec.data.store import Corpus
 from codec.errors import CodecError
 from train.config import TrainConfig
@@ -137,6 +137,9 @@ def _corpus(config: TrainConfig) -> Figures:
 
     folder = config.folder("corpus")
     if not (folder / "clips.jsonl").exists():
+        for source in config.corpus.sources:
+            if linked := linked_folders(source):
+                print(f"warning: {source}: linked folders are not entered: {linked}; name them as sources", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="codec-corpus-") as scratch:
             # Opened before the first is read: a package or voice that is missing shows at once (folders are looked at in turn).
             found = [clips_of(source, config.folder("packages"), Path(scratch)) for source in config.corpus.sources]
@@ -306,6 +309,13 @@ def _listener_needs(config: TrainConfig) -> None:
         locate(config.ssl.teachers[0])
 
 
+def _codec_needs(config: TrainConfig) -> None:
+    from train.voice.adversarial import refuse_longer_codec
+
+    _listener_needs(config)
+    refuse_longer_codec(config)
+
+
 _ENCODER = ("init", "seed", "model.sample_rate", "model.mel", "model.semantic")
 _MODEL = ("init", "init_parts", "seed", "precision", "model", "codec")
 
@@ -359,7 +369,7 @@ STAGES = (
         _vocoder,
         shared=True,
     ),
-    Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, needs=_listener_needs, shared=True),
+    Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, needs=_codec_needs, shared=True),
     Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, needs=_listener_needs, shared=True),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(

@@ -75,7 +75,7 @@ def _status(stage: Stage, config: TrainConfig) -> StageStatus:
         figures.update({key: value for key, value in row.items() if key not in ("step", "seconds")})
     foremost = sorted(figures, key=lambda name: (name != "train/loss", not name.startswith("valid/")))
     shown = " ".join(f"{name} {figures[name]:g}" for name in foremost[:SHOWN_FIGURES])
-    speed, done = _speed(rows), last["step"] == steps
+    speed, done = _speed(rows), steps is not None and last["step"] >= steps
     state = "done" if done else f"step {last['step']:g} of {steps}"
     left = None if done or not speed or steps is None else (steps - last["step"]) / speed
     return StageStatus(stage.name, state, last["seconds"], speed, left, shown)

@@ -24,7 +24,8 @@ from codec.errors import CodecError
 from codec.provenance import code_version
 from eval.reconstruction import robustness
 from eval.reconstruction.cache import Cache
-from eval.reconstruction.command import check_folder, data_name, recogniser_name
+from eval.reconstruction.command import check_folder, recogniser_name
+from eval.reconstruction.provenance import data_name
 from eval.reconstruction.registry import ELSEWHERE
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.runner import run

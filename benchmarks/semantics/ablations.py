@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -36,9 +36,9 @@ def ablations(scores: Sequence[Score]) -> Iterable[str]:
         values = {(s.embedder, s.task): s.value for s in corrected if s.head in (head, "majority")}
         tasks = [task for task in dict.fromkeys(s.task for s in corrected) if any((v, task) in values for v in variants)]
         bases = dict.fromkeys(base for variant in variants for base in parts_of(variant))
-        rows = [
-            _row(name, values, tasks) for name in [MAJORITY, *bases, *variants] if any((name, task) in values for task in tasks)
-        ]
+        tuned = {(s.embedder, s.task) for s in corrected if s.learned}
+        names = [name for name in [MAJORITY, *bases, *variants] if any((name, task) in values for task in tasks)]
+        rows = [_row(name, values, tasks, tuned) for name in names]
         if rows:
             header = [title, *(task.replace("_", " ") for task in tasks), "mean", "difference"]
             yield table(header, rows)
@@ -57,14 +57,17 @@ def parts_of(variant: str) -> tuple[str, ...]:
     return (plain,) if bar else tuple(variant.split("+"))
 
 
-def _row(name: str, values: dict[tuple[str, str], float], tasks: Sequence[str]) -> list[str]:
-    learned = name.partition(":")[2].split("-") if name.startswith("tuned:") else []
+def _row(
+    name: str, values: dict[tuple[str, str], float], tasks: Sequence[str], tuned: Collection[tuple[str, str]]
+) -> list[str]:
+    named = name.partition(":")[2].split("-") if name.startswith("tuned:") else []
+    learned = [task for task in tasks if task in named or (name, task) in tuned]
     own = [task for task in tasks if (name, task) in values and task not in learned]
     texts = {task: f"{values[name, task]:.1%}" for task in tasks if (name, task) in values}
     cells = [f"({texts[task]})" if task in learned and task in texts else texts.get(task, "–") for task in tasks]
-    mean = float(np.mean([values[name, task] for task in own]))
-    shown = "–" if learned else f"{mean:.1%}"
-    return [name.replace("|", "\\|"), *cells, shown, _difference(name, values, own, mean)]
+    mean = float(np.mean([values[name, task] for task in own])) if own else float("nan")
+    shown = "–" if learned or named else f"{mean:.1%}"
+    return [name.replace("|", "\\|"), *cells, shown, _difference(name, values, own, mean) if own else "–"]
 
 
 def _difference(name: str, values: dict[tuple[str, str], float], own: Sequence[str], mean: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from codec.audio.io import resample
 from codec.baselines.interface import Encoded
 from codec.baselines.programs import checked, finish, fit, refuse_failure
 from codec.errors import CodecError
+from codec.provenance import sha256_of
 
 IN, BITS, OUT = "{in}", "{bits}", "{out}"
 
@@ -24,7 +26,8 @@ class PairCodec:
 
     The encoder gets a mono wav file of 16 bits at the clip's own sample rate as ``{in}`` and writes ``{bits}``, whose size
     counts; the decoder gets ``{bits}`` and writes ``{out}``, a file that libsndfile reads, at any rate. What its delay is
-    nobody knows, so that evaluations measure it.
+    nobody knows, so that evaluations measure it. Its version follows from what the command lines name, not from what a
+    program imports or opens by itself.
 
     Args:
         name: for tables.
@@ -42,7 +45,7 @@ class PairCodec:
     def __init__(self, name: str, encoder: str, decoder: str) -> None:
         self.name = name
         self._encoder, self._decoder = _words(encoder, (IN, BITS)), _words(decoder, (BITS, OUT))
-        self.version = _version(self._encoder[0], self._decoder[0], encoder, decoder)
+        self.version = _version((self._encoder, self._decoder), encoder, decoder)
 
     def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
         """Runs the first program."""
@@ -85,11 +88,20 @@ def _words(command: str, places: tuple[str, str]) -> list[str]:
     return words
 
 
-def _version(encoder: str, decoder: str, *commands: str) -> str:
+def _version(words: tuple[list[str], list[str]], *commands: str) -> str:
+    """Of the commands, their programs, and every file that one of their words names: an interpreter's program, weights."""
     digest = hashlib.sha256("\0".join(commands).encode())
-    for program in (encoder, decoder):
+    for program, *_ in words:
         digest.update(Path(shutil.which(program) or program).read_bytes())
+    for path in _files([word for _, *rest in words for word in rest]):
+        digest.update(sha256_of(path).encode())
     return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _files(words: list[str]) -> list[Path]:
+    """Those that there are, also behind an option, as in ``--weights=model.pt``."""
+    named = [part for word in words for part in (word, word.partition("=")[2])]
+    return [Path(part) for part in named if os.path.isfile(part)]  # a path would raise on a long word, as of python -c
 
 
 def _run(words: list[str], files: dict[str, Path]) -> None:

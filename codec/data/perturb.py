@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -59,8 +60,10 @@ def perturb(
                     copy = rerecord(copy, rng)
                 if disturbed and rng.random() < disturbed:
                     copy = disturb(copy, corpus.wave(others[rng.integers(len(others))]), rng)
-                audio.write(to_int16(copy).tobytes())
-                grown.append(dataclasses.replace(entry, start=position, samples=len(copy), speed=speed))
+                written = to_int16(copy).tobytes()
+                audio.write(written)
+                digest = hashlib.sha256(written).hexdigest()
+                grown.append(dataclasses.replace(entry, start=position, samples=len(copy), speed=speed, sha256=digest))
                 position += len(copy)
     manifest = Path(corpus.folder / "clips.jsonl")
     staged = manifest.with_suffix(".new")

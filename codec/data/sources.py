@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from codec.audio.folders import passed_over
+from codec.audio.io import AUDIO_SUFFIXES
 from codec.data import debian
 from codec.data.folder import folder_clips
 from codec.data.layouts import LAYOUTS, layout_clips
@@ -25,6 +27,7 @@ MADE: dict[str, Callable[[Path, float], Iterator[Recording | LeftOut]]] = {
 """Sources that make so many hours."""
 WHOLE = ("debian", "debian-more", "synthetic")
 """Sources that say all by their name."""
+SHARDS = frozenset({".tar"})
 
 
 def clips_of(source: str, packages: Path, scratch: Path) -> Iterator[Recording | LeftOut]:
@@ -74,15 +77,32 @@ def check_source(source: str) -> None:
     """Finds out whether a source of a config can be had, without reading it.
 
     Raises:
-        CodecError: no such folder, or a name that is spelled like one of the sources.
+        CodecError: no such folder, one without audio, or a name that is spelled like one of the sources.
     """
-    layout, colon, path = source.partition(":")
-    if source in WHOLE:
+    layout, _, _ = source.partition(":")
+    place, suffixes = _place(source)
+    if place is None:
+        if layout in MADE:
+            _hours(source)
         return
-    if colon and layout in MADE:
-        _hours(source)
-        return
-    place = Path(path if colon and (layout == "webdataset" or layout in LAYOUTS) else source)
     if not place.exists():
         known = (*WHOLE, *MADE, "webdataset", *LAYOUTS)
         raise CodecError(f"corpus.sources: no folder {place}{did_you_mean(layout, known) if layout not in known else ''}")
+    if place.is_dir() and not any(path.suffix.lower() in suffixes and path.is_file() for path in place.rglob("*")):
+        raise CodecError(f"corpus.sources: no {'audio' if suffixes is AUDIO_SUFFIXES else '.tar'} files below {place}")
+
+
+def linked_folders(source: str) -> int:
+    """Folders below a source that are links, which nobody enters."""
+    place, suffixes = _place(source)
+    return 0 if place is None else passed_over(place, suffixes).linked
+
+
+def _place(source: str) -> tuple[Path | None, frozenset[str]]:
+    """The folder of a source and what it is looked through for; None for what has no folder of its own."""
+    layout, colon, path = source.partition(":")
+    if source in WHOLE or (colon and layout in MADE):
+        return None, AUDIO_SUFFIXES
+    if colon and layout == "webdataset":
+        return Path(path), SHARDS
+    return Path(path if colon and layout in LAYOUTS else source), AUDIO_SUFFIXES

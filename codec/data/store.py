@@ -41,6 +41,8 @@ class Entry:
         start: first sample in the map.
         samples: length in samples at 16 kHz.
         speed: 1.0, or the factor by which this copy was sped up (pitch and formants move with it).
+        sha256: of its samples as they lie in the map, so that a manifest tells other audio under the same names; empty in
+            corpora of older versions.
     """
 
     clip: Recording
@@ -48,6 +50,7 @@ class Entry:
     start: int
     samples: int
     speed: float = 1.0
+    sha256: str = ""
 
     @property
     def seconds(self) -> float:
@@ -60,6 +63,8 @@ def line(entry: Entry) -> str:
     row = asdict(entry)
     del row["clip"]["split"]  # stands in the entry
     del row["clip"]["unpacked"]  # a temporary name: two builds of the same files must write the same
+    if not entry.sha256:
+        del row["sha256"]
     return json.dumps(row) + "\n"
 
 
@@ -114,7 +119,7 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    seen: set[bytes] = set()
+    seen: set[str] = set()
     left_out: Counter[str] = Counter()
     examples: list[str] = []
     seconds: defaultdict[str, float] = defaultdict(float)
@@ -126,7 +131,7 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
             wave, problem = decoded.wave, decoded.problem
             for kind in dict.fromkeys(map(_kind, decoded.missing)):
                 warnings[kind].append(clip.path)
-            digest = hashlib.sha256(wave.tobytes()).digest()
+            digest = hashlib.sha256(wave.tobytes()).hexdigest()
             if not problem and digest in seen:
                 problem = "duplicate"
             if problem or isinstance(clip, LeftOut):
@@ -136,7 +141,7 @@ def build(clips: Iterable[Recording | LeftOut], folder: str | Path, workers: int
             seen.add(digest)
             split = clip.split or split_of(clip.source)
             audio.write(wave.tobytes())
-            manifest.write(line(Entry(clip, split, position, len(wave))))
+            manifest.write(line(Entry(clip, split, position, len(wave), sha256=digest)))
             position += len(wave)
             seconds[f"{clip.domain}/{split}"] += len(wave) / SAMPLE_RATE
     if not position:

@@ -171,7 +171,9 @@ def _in_this_process(waiting: deque[Task], setup: Setup, device: str) -> Iterato
 def _summary(output: Path, manifest: dict[str, Any]) -> str:
     last = manifest["last_run"]
     died = f", {last['workers_died']} workers died" if last["workers_died"] else ""
+    stale = last.get("shards_of_replaced_files", 0)
+    anew = f", {stale} shards anew, since recordings were replaced" if stale else ""
     return (
         f"{output}: {manifest['tokenized']} of {manifest['rows']} rows, {manifest['hours']:.3f} h, "
-        f"{manifest['tokens']} tokens; last run {last['tokens_per_second']:.0f} tokens/s{died}"
+        f"{manifest['tokens']} tokens; last run {last['tokens_per_second']:.0f} tokens/s{died}{anew}"
     )

@@ -6,13 +6,14 @@ import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codec.atomic import atomic_write, remove_leftovers
 from codec.errors import CodecError
 from codec.tokenize.plan import Plan
+from codec.tokenize.sources import replaced
 from codec.tokenize.work import JOURNAL, SHARDS, Report, Task, journal_path, load_report
 
 PLAN, MANIFEST = "plan.json", "manifest.json"
@@ -85,7 +86,7 @@ def finish(
         CodecError: workers cannot write, or die before they begin.
     """
     started = time.perf_counter()
-    reports = {n: r for n in range(plan.shards) if (r := load_report(output, n)) and not (retry_failed and r.failures)}
+    reports, stale = _done(output, plan, plan.root, retry_failed)
     waiting = deque(Task(n, tuple(plan.shard(n))) for n in range(plan.shards) if n not in reports)
     if not waiting and (manifest := _read_manifest(output)):
         return manifest
@@ -101,12 +102,26 @@ def finish(
         progress(Progress(len(reports), plan.shards, sum(r.hours for r in reports.values()), deaths.total()))
     remove_leftovers(output / SHARDS)  # of workers that died in this run
     seconds = time.perf_counter() - started
-    manifest = _manifest(plan, [reports[n] for n in range(plan.shards)], made, seconds, deaths.total())
+    manifest = _manifest(plan, [reports[n] for n in range(plan.shards)], made, seconds, deaths.total(), stale)
     _write_json(output / MANIFEST, manifest)
     for left in (output / JOURNAL).iterdir():
         left.unlink()
     (output / JOURNAL).rmdir()
     return manifest
+
+
+def _done(output: Path, plan: Plan, root: str, retry_failed: bool) -> tuple[dict[int, Report], int]:
+    """Reports of shards that need not be made, and how many must be made anew because a file of theirs was replaced."""
+    reports, stale = {}, 0
+    for number in range(plan.shards):
+        report = load_report(output, number)
+        if report is None or (retry_failed and report.failures):
+            continue
+        if replaced(root, report.sources):
+            stale += 1
+        else:
+            reports[number] = replace(report, sources={})  # of a million files, they are too much to hold
+    return reports, stale
 
 
 def _again(output: Path, task: Task, deaths: Counter[tuple[int, int | None]]) -> Task:
@@ -123,7 +138,7 @@ def _again(output: Path, task: Task, deaths: Counter[tuple[int, int | None]]) ->
     return Task(task.shard, task.rows, task.attempt + 1, task.poisoned | {row})
 
 
-def _manifest(plan: Plan, reports: Sequence[Report], made: int, seconds: float, deaths: int) -> dict[str, Any]:
+def _manifest(plan: Plan, reports: Sequence[Report], made: int, seconds: float, deaths: int, stale: int) -> dict[str, Any]:
     failures = [asdict(failure) for report in reports for failure in report.failures]
     return {
         **plan.describe(),
@@ -137,6 +152,7 @@ def _manifest(plan: Plan, reports: Sequence[Report], made: int, seconds: float, 
             "seconds": seconds,
             "tokens_per_second": made / seconds,
             "workers_died": deaths,
+            "shards_of_replaced_files": stale,
         },
         "shards": [
             {

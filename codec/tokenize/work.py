@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from codec.threads import one_each
 from codec.tokenize.encode import BatchEncoder, Encoded
 from codec.tokenize.plan import Settings
 from codec.tokenize.shard_files import SUFFIXES, write_rows
+from codec.tokenize.sources import Stamp, stamps
 from codec.tokenize.token_row import TokenRow
 
 SHARDS, JOURNAL = "shards", ".work"
@@ -86,6 +87,7 @@ class Report:
         work_seconds: that it took.
         files: size in bytes and SHA-256 of each file, by name.
         failures: rows that are not in it.
+        sources: of the files that its rows come from, by path; only as it lies on disk, and empty if an older version wrote it.
     """
 
     shard: int
@@ -95,6 +97,7 @@ class Report:
     work_seconds: float
     files: dict[str, tuple[int, str]]
     failures: list[Failure] = field(default_factory=list)
+    sources: dict[str, Stamp] = field(default_factory=dict)
 
 
 def report_path(output: Path, shard: int) -> Path:
@@ -113,6 +116,7 @@ def load_report(output: Path, shard: int) -> Report | None:
         raw = json.loads(report_path(output, shard).read_text("utf-8"))
         raw["failures"] = [Failure(**failure) for failure in raw["failures"]]
         raw["files"] = {name: (size, digest) for name, (size, digest) in raw["files"].items()}
+        raw["sources"] = {path: (size, date, digest) for path, (size, date, digest) in raw.get("sources", {}).items()}
         report = Report(**raw)
         whole = all((output / SHARDS / name).stat().st_size == size for name, (size, _) in report.files.items())
     except (OSError, ValueError, KeyError, TypeError):
@@ -140,6 +144,8 @@ def _make(setup: Setup, task: Task, device: str) -> Report:
     started = time.perf_counter()
     settings, output = setup.settings, Path(setup.output)
     model = _model(setup.model, settings.rate, settings.vocab, device)
+    # Before they are read: what is replaced meanwhile is seen the next time.
+    sources = stamps(setup.root, (row.place for row in task.rows if row.place is not None))
     found, failures = _encode(model, setup, task)
     first = task.shard * settings.shard_rows
     rows = [(first + index, _token_row(task.rows[index], found[index], model, settings)) for index in sorted(found)]
@@ -157,8 +163,10 @@ def _make(setup: Setup, task: Task, device: str) -> Report:
         files,
         [Failure(task.rows[index].key, task.rows[index].source, failures[index]) for index in sorted(failures)],
     )
+    used = {place.path for index in found if (place := task.rows[index].place) is not None}
+    kept = replace(report, sources={path: stamp for path, stamp in sources.items() if path in used})
     with atomic_write(report_path(output, task.shard)) as handle:
-        handle.write((json.dumps(asdict(report), indent=1) + "\n").encode())
+        handle.write((json.dumps(asdict(kept), indent=1) + "\n").encode())
     return report
 
 

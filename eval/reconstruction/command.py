@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,9 +16,11 @@ from codec.data.testsets.clip import Clip
 from codec.device import find_device
 from codec.errors import CodecError
 from codec.processes import processors
+from codec.provenance import sha256_of
 from eval.reconstruction.cache import Cache, cache_key
 from eval.reconstruction.compact import print_compact
 from eval.reconstruction.original import open_any
+from eval.reconstruction.provenance import data_name
 from eval.reconstruction.registry import metrics, score
 from eval.reconstruction.results import Results
 from eval.reconstruction.runner import run
@@ -80,7 +83,8 @@ def measure(
         say: told what is being done, a line each.
 
     Raises:
-        CodecError: no such data or metric, no folder for the cache, or something that a metric needs is missing.
+        CodecError: no such data or metric, no folder for the cache, something that a metric needs is missing, or no codec could
+            be run on any clip.
     """
     cache = options.cache or default_cache()
     check_folder(cache)
@@ -93,29 +97,21 @@ def measure(
     setup = Setup(partial(open_any, device=device), partial(metrics, names, asr=asr), score, settings)
     config = {"codecs": codecs, "clips": options.clips, "metrics": None if names is None else list(names)}
     workers = options.workers if options.workers is not None else processors()
-    return run(codecs, chosen, setup, Cache(cache), workers, data_name(options.data), config, wanted), list(chosen)
+    results = run(codecs, chosen, setup, Cache(cache), workers, data_name(options.data), config, wanted)
+    if not results.rows:
+        reasons = [f"{name}: {reason}" for name, reason in {**results.refused, **results.unreadable}.items()]
+        raise CodecError(f"nothing was measured: {'; '.join(reasons) or 'no codec here is for clips of these domains'}")
+    return results, list(chosen)
 
 
 def recogniser_name(asr: str) -> str:
-    """As it was asked for; a folder by its name and a hash of what lies in it, as its path says nothing elsewhere."""
+    """As it was asked for; a folder by its name and a hash of its files' content, as its path says nothing elsewhere."""
     kind, _, model = asr.partition(":")
     folder = Path(model)
     if not model or not folder.is_dir():
         return asr
-    files = [(path.name, path.stat().st_size) for path in sorted(folder.iterdir()) if path.is_file()]
+    files = [(path.name, sha256_of(path)) for path in sorted(folder.iterdir()) if path.is_file()]
     return f"{kind}:{folder.resolve().name} {cache_key(str(files))[:8]}"
-
-
-def data_name(data: str) -> str:
-    """The end of a path, which says what the data are without telling where this machine keeps them.
-
-    Example:
-        >>> data_name("/home/me/runs/nano/corpus"), data_name("libritts:/data/LibriTTS")
-        ('nano/corpus', 'libritts:data/LibriTTS')
-    """
-    kind, colon, path = data.rpartition(":")
-    parts = [part for part in Path(path).parts if part != Path(path).anchor]
-    return kind + colon + "/".join(parts[-2:])
 
 
 def check_folder(folder: Path) -> None:
@@ -144,7 +140,7 @@ def main(options: Options, output: Path, as_json: bool) -> int:
         CodecError: as `measure`, or no folder for the results.
     """
     check_folder(output)
-    results, _ = measure(options)
+    results, _ = measure(options, say=lambda line: print(line, file=sys.stderr, flush=True))
     results.write(output)
     summaries = summarise(results, options.reference)
     tables = output / "tables.txt"

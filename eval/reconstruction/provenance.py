@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from codec import __version__
@@ -85,6 +86,18 @@ def trace(config: Mapping[str, Any], data: str, hashes: Sequence[tuple[str, str]
         data_hash=digest.hexdigest(),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+
+
+def data_name(data: str) -> str:
+    """The end of a path, which says what the data are without telling where this machine keeps them.
+
+    Example:
+        >>> data_name("/home/me/runs/nano/corpus"), data_name("libritts:/data/LibriTTS")
+        ('nano/corpus', 'libritts:data/LibriTTS')
+    """
+    kind, colon, path = data.rpartition(":")
+    parts = [part for part in Path(path).parts if part != Path(path).anchor]
+    return kind + colon + "/".join(parts[-2:])
 
 
 def installed(packages: Sequence[str]) -> dict[str, str]:

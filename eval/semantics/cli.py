@@ -170,6 +170,8 @@ def tune(
     seed: Annotated[int, typer.Option(help="Of heads and order.")] = 0,
 ) -> None:
     """Fine-tune our semantic encoder on the labels of some tasks, then freeze it; probe it on the others."""
+    import sys
+
     from codec.hub import check_model
     from eval.semantics.probe import find_tasks
     from eval.semantics.tuning import Tuning, tune
@@ -182,7 +184,9 @@ def tune(
     def told(step: int, value: float) -> None:
         print(f"step {step}: {value:.1%} right on the validation splits", flush=True)
 
-    tune(model, find_tasks(tasks, names), output, Tuning(steps=steps, seed=seed), told)
+    folders = find_tasks(tasks, names)
+    print(f"tuning the encoder on {', '.join(names)}, {steps} steps …", file=sys.stderr, flush=True)
+    tune(model, folders, output, Tuning(steps=steps, seed=seed), told)
 
 
 def _opener(model: str, untrained: bool) -> Callable[[str], Embedder]:

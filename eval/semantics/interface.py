@@ -49,6 +49,11 @@ class Embedder(Protocol):
         ...
 
 
+def learned_by(embedder: Embedder) -> tuple[str, ...]:
+    """Names of tasks whose labels an embedder was tuned on; most were on none."""
+    return getattr(embedder, "learned", ())
+
+
 @dataclass(frozen=True)
 class TaskCard:
     """A probing task, as ``task.json`` beside its tar files describes it.

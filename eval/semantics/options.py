@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.errors import CodecError
-from eval.semantics.interface import Embedder
+from eval.semantics.interface import Embedder, learned_by
 
 UNIT_SECONDS, SHORTEST_SILENCE = 0.01, 0.5
 """Silence is judged in units of 10 ms and dropped from half a second on."""
@@ -80,6 +80,7 @@ class Cleaned:
         self.dim, self.hop_seconds = embedder.dim, embedder.hop_seconds
         self.trained, self.bitrate = embedder.trained, embedder.bitrate
         self.version: str | None = getattr(embedder, "version", None)
+        self.learned = learned_by(embedder)
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """See `Embedder.embed`; a clip that lost its silence has fewer frames than its length says."""
@@ -111,6 +112,7 @@ class Ensemble:
         versions: list[str | None] = [getattr(member, "version", None) for member in members]
         known = [version for version in versions if version is not None]
         self.version = " + ".join(known) if len(known) == len(versions) else None
+        self.learned = tuple(task for member in members for task in learned_by(member))
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """See `Embedder.embed`."""
@@ -143,6 +145,7 @@ class Padded:
         self.dim, self.hop_seconds = embedder.dim, embedder.hop_seconds
         self.trained, self.bitrate = embedder.trained, embedder.bitrate
         self.version: str | None = getattr(embedder, "version", None)
+        self.learned = learned_by(embedder)
 
     def embed(self, waves: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """Unlike `Embedder.embed`, what comes out depends on the other clips of the call."""

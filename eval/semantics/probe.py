@@ -5,19 +5,18 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from codec.errors import CodecError
 from eval.semantics.cache import Cache
-from eval.semantics.interface import CARD_NAME, Embedder
+from eval.semantics.history import EVERYTHING, Asked, begin
+from eval.semantics.interface import CARD_NAME, Embedder, learned_by
 from eval.semantics.scores import MAJORITY, Failure, HeadName, Mode, Results, Score, Suite
 from eval.semantics.xares.examples import embed_tars
-from eval.semantics.xares.run import Embed, PartlyScoredError, run_majority, run_task
+from eval.semantics.xares.run import Embed, run_majority, run_task
 from eval.semantics.xares.tasks import BY_NAME, TaskDefinition, card_of, from_card
 
-EVERYTHING = "*"
 UNHEARD = ("accuracy", "EER_inv", "segmentf1_macro", "segmentf1_micro")
 """Metrics of which it is known what they are without listening."""
 
@@ -84,7 +83,7 @@ def run_probes(
     json: bool = False,
     cache: Path | None = None,
 ) -> Results:
-    """Scores every embedder on every task and writes ``<output>/probe.json`` after each.
+    """Scores every embedder on every task and writes ``<output>/probe.json`` after each, beside what earlier runs found.
 
     Args:
         embedders: names.
@@ -96,50 +95,64 @@ def run_probes(
         seed: of the heads.
         json: print a JSON line for each score instead of a table's row.
         cache: folder for embeddings; None: nothing is kept.
+
+    Returns:
+        What this run found.
+
+    Raises:
+        CodecError: something else is called ``probe.json`` there.
     """
     embed: Embed = embed_tars if cache is None else Cache(cache)
-    results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
+    results, history = Results(), begin(output / "probe.json", Asked(tasks, heads, modes, seed))
     results.tasks = {folder.name: facts for folder in tasks if (facts := _facts(folder))}
-    for name in embedders:
+    for number, name in enumerate(embedders, 1):
+        _say(f"embedder {number} of {len(embedders)}, {name}, on {len(tasks)} tasks …")
         embedder = _opened(name, load, "tasks")
         if isinstance(embedder, Failure):
             _tell(results, embedder, json)
             continue
+        history.opened(embedder)
         for folder in tasks:
             for found in _score(folder, embedder, heads, modes, seed, embed):
                 _tell(results, found, json)
-            results.write(output / "probe.json")
+            history.write(results)
     _majorities(tasks, results, json)
-    results.write(output / "probe.json")
+    history.write(results)
     return results
 
 
 def run_hear(
     embedders: Sequence[str], load: Callable[[str], Embedder], root: Path, output: Path, seed: int, json: bool = False
 ) -> Results:
-    """Scores every embedder on every task folder of HEAR below a root and writes ``<output>/hear.json``.
+    """Scores every embedder on every task folder of HEAR below a root and writes ``<output>/hear.json``, as `run_probes` does.
 
     Raises:
-        CodecError: no task folders there.
+        CodecError: no task folders there, or something else is called ``hear.json``.
     """
     from eval.semantics.hear.probe import Budget, probe
 
     folders = sorted(path.parent for path in root.glob("*/task_metadata.json"))
     if not folders:
         raise CodecError(f"{root}: no HEAR task folders (with task_metadata.json) here")
-    results = Results(about={"seed": seed, "semcodec": version("semcodec"), "torch": version("torch")})
-    for name in embedders:
+    results, history = Results(), begin(output / "hear.json", Asked(folders, (), (), seed))
+    for number, name in enumerate(embedders, 1):
+        _say(f"embedder {number} of {len(embedders)}, {name}, on {len(folders)} tasks …")
         embedder = _opened(name, load, "hear")
         if isinstance(embedder, Failure):
             _tell(results, embedder, json)
             continue
+        history.opened(embedder)
         for folder in folders:
             try:
                 _tell(results, probe(folder, embedder, Budget(seed=seed)), json)
             except CodecError as error:
                 _tell(results, Failure("hear", folder.name, name, str(error)), json)
-        results.write(output / "hear.json")
+        history.write(results)
     return results
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _opened(name: str, load: Callable[[str], Embedder], suite: Suite) -> Embedder | Failure:
@@ -158,12 +171,13 @@ def _score(
     except CodecError as error:
         yield Failure("tasks", folder.name, embedder.name, str(error))
         return
-    told = set[str]()
+    told, learned = set[str](), folder.name in learned_by(embedder)
     for mode in modes:
         try:
-            yield from run_task(task, folder, embedder, heads, mode, suite, seed, embed)
+            for score in run_task(task, folder, embedder, heads, mode, suite, seed, embed):
+                yield replace(score, learned=learned)
         except CodecError as error:
-            yield from error.scores if isinstance(error, PartlyScoredError) else ()
+            yield from (replace(score, learned=learned) for score in getattr(error, "scores", ()))
             if str(error) not in told:
                 yield Failure(suite, folder.name, embedder.name, str(error))
             told.add(str(error))
@@ -198,4 +212,5 @@ def _tell(results: Results, found: Score | Failure, json: bool) -> None:
     if json:
         print(jsonlib.dumps(asdict(found)), flush=True)
     else:
-        print(f"{found.task:24} {found.embedder:32} {found.head:9} {found.mode:11} {found.value:6.1%}", flush=True)
+        mark = "  of labels that it was tuned on" if found.learned else ""
+        print(f"{found.task:24} {found.embedder:32} {found.head:9} {found.mode:11} {found.value:6.1%}{mark}", flush=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from codec.atomic import atomic_write
 from codec.errors import CodecError
@@ -39,6 +39,7 @@ class Score:
         bitrate: of the tokens behind the vectors in bits per second, if there are tokens.
         trained: False for random weights.
         dim: width of a vector.
+        learned: whether the embedder was tuned on this task's labels.
     """
 
     suite: Suite
@@ -55,6 +56,7 @@ class Score:
     bitrate: float | None = None
     trained: bool = True
     dim: int = 0
+    learned: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Results:
 
     Attributes:
         scores, failures: in the order in which they came.
-        about: what was run: versions, seeds.
+        about: seed and versions of the last run, and ``runs``: of each, which weights, tasks, packages and machine, and when.
         tasks: what the cards of the tasks say, by name.
     """
 
@@ -97,7 +99,7 @@ def read_results(paths: Iterable[str | Path]) -> Results:
     """
     scores: dict[tuple[str, ...], Score] = {}
     failures: dict[tuple[str, ...], Failure] = {}
-    about: dict[str, object] = {}
+    about: dict[str, Any] = {}
     tasks: dict[str, dict[str, object]] = {}
     for path in map(Path, paths):
         try:
@@ -108,11 +110,12 @@ def read_results(paths: Iterable[str | Path]) -> Results:
             for row in raw["failures"]:
                 failure = Failure(**row)
                 failures[failure.suite, failure.task, failure.embedder] = failure
-            about.update(raw["about"])
+            runs = [*about.get("runs", []), *raw["about"].get("runs", [])]
+            about.update(raw["about"], **({"runs": runs} if runs else {}))
             tasks.update(raw["tasks"])
         except OSError as error:
             raise CodecError(f"{path}: {error.strerror}; codec probe run writes such files") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CodecError(f"{path}: not a file of probe results ({type(error).__name__}: {error})") from error
     return Results(list(scores.values()), list(failures.values()), about, tasks)
 

@@ -7,6 +7,7 @@ only its features are of use.
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from codec.atomic import atomic_write
 from codec.errors import CodecError
 from codec.hub import export, load_own
 from codec.networks.interface import CodecNetworks
 from eval.semantics.clips import read_clips
+from eval.semantics.embeddings.tokens import TUNED
+from eval.semantics.history import digest_of_task
 from eval.semantics.xares.tasks import card_of
 
 
@@ -125,7 +129,8 @@ def tune(
     Raises:
         CodecError: a task that cannot be trained on.
     """
-    networks = copy.deepcopy(load_own(model).networks)
+    base = load_own(model)
+    networks, learned = copy.deepcopy(base.networks), {folder.name: digest_of_task(folder) for folder in tasks}
     rate = networks.config.sample_rate
     train = [read_labelled(folder, "train", rate) for folder in tasks]
     valid = [read_labelled(folder, "valid", rate) for folder in tasks]
@@ -154,7 +159,16 @@ def tune(
                 best, kept = value, copy.deepcopy(tuner.encoder.state_dict())
     tuner.encoder.load_state_dict(kept)
     export(networks, output)
+    _sign(output, {"model": base.fingerprint, "tasks": learned, "steps": settings.steps, "seed": settings.seed})
     return output
+
+
+def _sign(folder: Path, tuned: dict[str, object]) -> None:
+    """Adds to a model's config what it was tuned on, which `tuned_on` reads."""
+    path = folder / "config.json"
+    config = {**json.loads(path.read_text("utf-8")), TUNED: tuned}
+    with atomic_write(path) as handle:
+        handle.write((json.dumps(config, indent=1) + "\n").encode())
 
 
 @torch.inference_mode()

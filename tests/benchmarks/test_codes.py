@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from benchmarks.codes import main
@@ -10,13 +11,16 @@ from codec.data import build
 from codec.data.folder import folder_clips
 
 
-def test_every_vocabulary_is_counted(tiny: Codec, tmp_path: Path, speech: np.ndarray) -> None:
+def test_every_vocabulary_is_counted(
+    tiny: Codec, tmp_path: Path, speech: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
     for index in range(20):
         piece = speech[0, 1_000 * index :][:8_000]
         (tmp_path / "in" / "speech").mkdir(parents=True, exist_ok=True)
         soundfile.write(tmp_path / "in" / "speech" / f"{index}.wav", piece, 16_000)
     build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
     main(tiny, str(tmp_path / "corpus"), 1.0, tmp_path / "codes.json")
+    assert "encoding 0.00 h of audio at 25, 50, 100 tokens/s …\n" in capsys.readouterr().err
     report = json.loads((tmp_path / "codes.json").read_text())
     assert report["model"] == tiny.fingerprint
     for rate in tiny.rates:

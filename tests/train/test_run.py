@@ -329,9 +329,39 @@ def test_a_run_tells_how_far_it_is_and_knows_its_config(tmp_path: Path, capsys: 
         ([str(tmp_path), "init=nowhere"], "init: no model 'nowhere'|nowhere"),
         ([str(tmp_path), "corpus.sources=[recordins/]"], "corpus.sources: no folder recordins"),
         ([str(tmp_path), "corpus.sources=[debain]"], "no folder debain; did you mean debian"),
+        ([str(tmp_path), "seed.x=3"], r"codec/config\.json: not a valid config"),
+        ([str(tmp_path), "codec.steps=[1"], r"codec/config\.json: not a valid config"),
+        ([str(tmp_path), "codec.steps=x"], r"codec/config\.json: codec\.steps"),
     ):
         with pytest.raises(CodecError, match=message):
             train(words)
+
+
+def test_a_run_remembers_the_config_of_its_last_start(tmp_path: Path) -> None:
+    """It was killed after its steps had been changed, before another checkpoint."""
+    config = read_config(Path("nano"), [f"root={tmp_path}", "codec.steps=40"])
+    first = Run(config.folder("codec"), config, {}, ("codec",), upon="aa")
+    first.log(40, {"train/loss": 1.0})
+    before = json.loads((tmp_path / "codec/config.json").read_text())
+    for steps, state in ((60, "step 40 of 60"), (30, "done")):
+        changed = read_run(tmp_path, [f"codec.steps={steps}", "adversarial.steps=5"])
+        Run(changed.folder("codec"), changed, {}, ("codec",), upon="aa")
+        again = read_run(tmp_path, [])
+        assert (again.codec.steps, again.adversarial.steps) == (steps, 5)
+        found = next(each for each in status(again) if each.name == "codec")
+        assert (found.state, found.left) == (state, None)
+    after = json.loads((tmp_path / "codec/config.json").read_text())
+    assert (after["upon"], after["revision"]) == (before["upon"], before["revision"])
+
+
+def test_a_folder_that_is_linked_keeps_the_config_of_its_own_root(tmp_path: Path) -> None:
+    config = read_config(Path("nano"), [f"root={tmp_path / 'first'}", "codec.steps=40"])
+    Run(config.folder("ssl"), config, {}, ("ssl",))
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second/ssl").symlink_to(tmp_path / "first/ssl")
+    other = read_config(Path("nano"), [f"root={tmp_path / 'second'}", "codec.steps=50"])
+    Run(other.folder("ssl"), other, {}, ("ssl",))
+    assert read_run(tmp_path / "first", []).codec.steps == 40
 
 
 def test_lines_tell_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.data.store import Corpus
+from codec.errors import CodecError
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from train.config import TrainConfig
 from train.crops import Batch
@@ -17,7 +18,7 @@ from train.loop import Training, train
 from train.opponent import Opponent
 from train.parallel import join
 from train.progress import compile_for
-from train.run import Stateful
+from train.run import Stateful, steps_done
 from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
 from train.voice.judges import Judges
@@ -27,6 +28,24 @@ from train.voice.objective import Objective
 MATTERS = ("codec", "adversarial", "model", "seed", "precision")
 BETAS = (0.8, 0.98)
 """Of the discriminators' AdamW: its memory is short, since what it learns about moves."""
+
+
+def refuse_longer_codec(config: TrainConfig) -> None:
+    """Finds out whether the codec stage would train on under the decoder that was polished already.
+
+    Raises:
+        CodecError: it would: what was polished would not fit any more, and nothing could be exported.
+    """
+    folder = config.folder("adversarial")
+    if not config.adversarial.steps or not (folder / "config.json").exists():
+        return
+    done = steps_done(config.folder("codec"))
+    if done is not None and done < config.codec.steps:
+        raise CodecError(
+            f"{folder}: polishes the decoder as it was after {done} steps of the codec stage, and would not fit what "
+            f"codec.steps={config.codec.steps} makes of it. Delete {folder}, which is made anew behind that; or keep "
+            f"codec.steps={done}; or go on in another root, with init={config.folder('model')}"
+        )
 
 
 def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:

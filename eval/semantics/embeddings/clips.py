@@ -33,7 +33,12 @@ class ClipEmbedder:
         trained: False for random weights.
         bitrate: of the tokens behind the vectors, in bits per second.
         version: of weights and settings; None where nothing tells it, and then embeddings are not kept.
+
+    Attributes:
+        learned: names of tasks whose labels the encoder was tuned on.
     """
+
+    learned: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from codec.protocol import AudioCodec, SemanticCodec, Stream
 from codec.vectors import READ_STREAMS
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
 from eval.semantics.embeddings.columns import Columns
+
+TUNED = "tuned"
+"""Key of a model's config under which it stands what it was tuned on."""
 
 
 def codec_vectors(codec: AudioCodec, name: str) -> ClipEmbedder:
@@ -99,7 +103,17 @@ def tuned_features(folder: str | Path) -> ClipEmbedder:
     Raises:
         CodecError: no model there.
     """
-    return our_features(load_own(folder), f"tuned:{Path(folder).resolve().name}")
+    tuned = our_features(load_own(folder), f"tuned:{Path(folder).resolve().name}")
+    tuned.learned = tuned_on(Path(folder))
+    return tuned
+
+
+def tuned_on(folder: Path) -> tuple[str, ...]:
+    """Names of the tasks whose labels an encoder learned; none where an older version did not write them down."""
+    try:
+        return tuple(map(str, json.loads((folder / "config.json").read_text("utf-8-sig"))[TUNED]["tasks"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _of_codec(codec: AudioCodec, name: str, run: Run, bitrate: float, version: str | None = None) -> ClipEmbedder:

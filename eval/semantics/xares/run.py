@@ -334,6 +334,7 @@ def _majority(task: TaskDefinition, folder: Path, like: Score) -> Score:
         folds=(),
         bitrate=None,
         trained=True,
+        learned=False,
         dim=0,
     )
 

@@ -54,6 +54,20 @@ def test_bits_are_those_of_the_file_and_the_delay_is_found(late_copy: PairCodec,
     assert np.abs(codec.decode(encoded)[:-400] - speech[0][:-400]).max() < 1e-4
 
 
+@pytest.mark.parametrize("changed", ["encode.py", "decode.py", "weights.bin"])
+def test_another_program_or_other_weights_are_another_version(changed: str, tmp_path: Path) -> None:
+    for name in ("encode.py", "decode.py", "weights.bin"):
+        (tmp_path / name).write_text("first")
+    commands = (
+        f"cp '{tmp_path}/encode.py' {{in}} {{bits}}",
+        f"cp '{tmp_path}/decode.py' '--weights={tmp_path}/weights.bin' {{bits}} {{out}} {'long' * 100}",
+    )
+    before = PairCodec("pair", *commands).version
+    assert PairCodec("pair", *commands).version == before
+    (tmp_path / changed).write_text("a later one")
+    assert PairCodec("pair", *commands).version != before
+
+
 def test_opus_by_its_own_commands_is_opus(speech: np.ndarray) -> None:
     named = open_codec("opus@6")
     pair = PairCodec("opus", "opusenc --quiet --bitrate 6 --hard-cbr {in} {bits}", "opusdec --quiet --rate 48000 {bits} {out}")

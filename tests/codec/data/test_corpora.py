@@ -67,6 +67,19 @@ def test_no_source_is_in_two_splits(corpus: Corpus) -> None:
         assert entry.split == split_of(entry.clip.source)
 
 
+def test_one_recording_in_two_formats_is_on_one_side(tmp_path: Path) -> None:
+    for number in range(40):
+        for suffix in (".flac", ".wav"):
+            write(tmp_path / f"in/{number}{suffix}", 0.3, seed=number if suffix == ".wav" else 100 + number)
+    build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
+    entries = {entry.clip.source: entry.split for entry in Corpus(tmp_path / "corpus").entries}
+    assert len(entries) == 80
+    for number in range(40):
+        assert entries[f"{number}.flac"] == entries[f"{number}.wav"] == split_of(f"{number}.flac")
+    (tmp_path / "in/0.flac").unlink()
+    assert next(clip.split for clip in folder_clips(tmp_path / "in") if clip.source == "0.wav") is None, "as it ever was"
+
+
 def test_unusable_clips_are_left_out_and_reported(tmp_path: Path) -> None:
     write(tmp_path / "good.wav", 1)
     write(tmp_path / "short.wav", 0.05)

@@ -94,6 +94,35 @@ def test_mended_rows_are_taken_on_request(run: Callable, mixed: Path, tmp_path: 
     assert run(mixed, tmp_path / "out", retry_failed=True)["failed"] == 2
 
 
+def test_shards_of_replaced_recordings_are_made_anew(run: Callable, tmp_path: Path) -> None:
+    for number in range(8):
+        write_noise(tmp_path / f"in/{number}.wav", 0.3, seed=number)
+    run(tmp_path / "in", tmp_path / "out")
+    kept = tmp_path / "out/shards/000000.parquet"
+    before = kept.stat().st_mtime_ns
+    write_noise(tmp_path / "in/6.wav", 0.3, seed=99)  # of the same length and size
+    redone = run(tmp_path / "in", tmp_path / "out")
+    assert redone["last_run"]["shards_of_replaced_files"] == 1
+    assert kept.stat().st_mtime_ns == before
+    run(tmp_path / "in", tmp_path / "fresh")
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert run(tmp_path / "in", tmp_path / "out") == redone
+
+
+def test_copies_of_a_corpus_and_files_that_are_gone_make_nothing_anew(run: Callable, tmp_path: Path) -> None:
+    for number in range(8):
+        write_noise(tmp_path / f"in/{number}.wav", 0.3, seed=number)
+    (tmp_path / "in/all.jsonl").write_text("".join(json.dumps({"audio": f"{n}.wav"}) + "\n" for n in range(8)))
+    first = run(tmp_path / "in/all.jsonl", tmp_path / "out")
+    shutil.copytree(tmp_path / "in", tmp_path / "copied", copy_function=shutil.copyfile)  # with dates of its own
+    (tmp_path / "copied/1.wav").unlink()
+    assert run(tmp_path / "copied/all.jsonl", tmp_path / "out") == first
+    for report in (tmp_path / "out/shards").glob("*.json"):  # as an older version wrote them
+        report.write_text(json.dumps({k: v for k, v in json.loads(report.read_text()).items() if k != "sources"}))
+    write_noise(tmp_path / "in/6.wav", 0.5)
+    assert run(tmp_path / "in/all.jsonl", tmp_path / "out") == first
+
+
 def test_a_folder_of_other_tokens_is_refused(run: Callable, mixed: Path, tmp_path: Path) -> None:
     run(mixed, tmp_path / "out")
     with pytest.raises(CodecError, match="rate 50 is now 25"):

@@ -63,6 +63,7 @@ def test_reconstruct_writes_and_says_what_it_measured(folder: Path, capsys: pyte
     assert [stream["codebook_size"] for stream in ours["streams"]] == [4096, 8192]
     assert all(0 < stream["entropy"] <= 12 and 0 < stream["used"] < 0.1 for stream in ours["streams"])
     assert original["streams"] == []
+    assert err.startswith("1 clips, 2 codecs; opening them and measuring their delays …\n"), "a log sees at once what is done"
     assert "wer has no value on clip a.wav of 2 codecs: " in err
     results = read_results(folder.parent / "out")
     assert results.provenance.data == f"{folder.parent.name}/data", "not where this machine keeps it"
@@ -145,10 +146,19 @@ def test_a_metric_that_fails_is_told_by_the_exit_code_and_one_for_another_domain
     assert [row.values.get("si_sdr") for row in rows] == [100, None], "the rest is measured and written"
 
 
-def test_all_codecs_refused_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("eval", "reconstruct", "--codecs", "nosuch@3", *options(folder, "--metrics", "mel_distance")) == 1
-    assert "nosuch@3 was not run: " in capsys.readouterr().err
-    assert read_results(folder.parent / "out").rows == ()
+@pytest.mark.parametrize("command", [("eval", "reconstruct"), ("sweep",)])
+def test_where_nothing_was_measured_earlier_results_stay(
+    command: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = options(folder, "--metrics", "mel_distance", "--workers", "1")
+    assert call("eval", "reconstruct", "--codecs", "original", *chosen) == 0
+    capsys.readouterr()
+    assert call(*command, "--codecs", "nosuch@3", *chosen) == 2
+    assert_one_problem(capsys.readouterr().err, "nothing was measured: nosuch@3: ")
+    (folder / "a.wav").write_bytes(b"RIFF")
+    assert call(*command, "--codecs", "original", *chosen) == 2
+    assert_one_problem(capsys.readouterr().err, "nothing was measured: a.wav: ")
+    assert len(read_results(folder.parent / "out").rows) == 1
 
 
 def test_a_terminal_gets_one_table_and_a_file_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,8 +191,9 @@ def test_recogniser_names_hold_no_path(tmp_path: Path) -> None:
     name = recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}")
     assert name.startswith("faster-whisper:whisper ")
     assert str(tmp_path) not in name
-    (tmp_path / "whisper" / "model.bin").write_bytes(b"abcd")
-    assert recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}") != name
+    for other in (b"abcd", b"abd"):  # the last is as long as the first
+        (tmp_path / "whisper" / "model.bin").write_bytes(other)
+        assert recogniser_name(f"faster-whisper:{tmp_path / 'whisper'}") != name
     assert [recogniser_name(n) for n in ("pocketsphinx", "transformers:a/b")] == ["pocketsphinx", "transformers:a/b"]
 
 

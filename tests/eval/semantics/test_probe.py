@@ -317,6 +317,11 @@ def test_variants_stand_beside_what_they_are_made_from() -> None:
     assert "| semcodec:features+logmel | 50.0% | 60.0% | 55.0% | -5.0 |" in ablated
     # What it was tuned on does not count.
     assert "| tuned:word-digit | (90.0%) | 80.0% | – | +10.0 |" in ablated
+    mine = [
+        dataclasses.replace(s, embedder="tuned:mine", learned=s.task == "word") for s in scores if s.embedder[:5] == "tuned"
+    ]
+    assert "| tuned:mine | (90.0%) | 80.0% | – | +10.0 |" in page(Results([*scores, *mine]), [], {})
+    assert "| tuned:mine | (90.0%) | – | – |" in page(Results([*scores[:6:2], mine[0]]), [], {})
 
 
 def test_names_with_commas_of_their_own() -> None:

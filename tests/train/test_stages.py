@@ -1,0 +1,53 @@
+"""What is found out before the first stage starts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from codec.data import Corpus
+from codec.errors import CodecError
+from tests.codec.data.test_corpora import write
+from train.config_file import read_config
+from train.run import Run
+from train.stages import STAGES
+
+
+def check(stage: str, root: Path, *overrides: str) -> None:
+    config = read_config(Path("nano"), [f"root={root}", *overrides])
+    next(each for each in STAGES if each.name == stage).check(config)
+
+
+@pytest.mark.parametrize(("source", "missing"), [("empty", "audio"), ("webdataset:empty", r"\.tar")])
+def test_a_source_without_audio_is_found_before_the_first_stage(source: str, missing: str, tmp_path: Path) -> None:
+    (tmp_path / "empty/inner.wav").mkdir(parents=True)
+    (tmp_path / "empty/notes.txt").touch()
+    with pytest.raises(CodecError, match=f"no {missing} files below .*empty"):
+        check("corpus", tmp_path / "run", f"corpus.sources=[{source.replace('empty', str(tmp_path / 'empty'))}]")
+
+
+def test_linked_folders_of_a_source_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(2):
+        write(tmp_path / f"in/{number}.wav", 0.5, seed=number)
+        write(tmp_path / f"elsewhere/{number}.wav", 0.5, seed=7 + number)
+    (tmp_path / "in/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in/circle").symlink_to(tmp_path / "in")
+    config = read_config(Path("nano"), [f"root={tmp_path}", f"corpus.sources=[{tmp_path / 'in'}]", "corpus.copies={}"])
+    next(each for each in STAGES if each.name == "corpus").start(config)
+    assert "in: linked folders are not entered: 2; name them as sources" in capsys.readouterr().err
+    assert len(Corpus(tmp_path / "corpus").entries) == 2
+
+
+def test_a_codec_stage_goes_no_further_under_a_decoder_that_was_polished(tmp_path: Path) -> None:
+    config = read_config(Path("nano"), [f"root={tmp_path}"])
+    for stage in ("codec", "adversarial"):
+        Run(config.folder(stage), config, {"model": torch.nn.Linear(1, 1)}, ()).save(20)
+    check("codec", tmp_path, "codec.steps=20", "adversarial.steps=5")
+    with pytest.raises(CodecError, match=r"adversarial: .* after 20 steps .* codec\.steps=30 .*Delete .*adversarial.*init="):
+        check("codec", tmp_path, "codec.steps=30", "adversarial.steps=5")
+    check("codec", tmp_path, "codec.steps=30", "adversarial.steps=0")  # which leaves it out, and out of the export
+    shutil.rmtree(tmp_path / "adversarial")
+    check("codec", tmp_path, "codec.steps=30", "adversarial.steps=5")
