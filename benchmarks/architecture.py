@@ -26,7 +26,7 @@ WIDTH, HEIGHT = 2.0, 0.56
 
 
 def lines_of(room: Path) -> int:
-    """Of Python."""
+    """Counts the lines of Python in files of git."""
     return sum(len(path.read_text("utf-8").splitlines()) for path in room.rglob("*.py"))
 
 

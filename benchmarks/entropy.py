@@ -51,7 +51,7 @@ class Size:
 
     @property
     def times_real_time(self) -> float:
-        """Of coding, and of decoding, a container: whichever is slower is at least this fast."""
+        """How many times faster than real time the slower of coding and decoding a container is."""
         return self.seconds / self.coding_seconds
 
     def add(self, tokens: Tokens, entropy: EntropyModel) -> None:

@@ -17,7 +17,7 @@ SHOWN_MEGABYTES = 2.0
 
 @dataclass(frozen=True)
 class Share:
-    """Of one package.
+    """The disk space of one package.
 
     Attributes:
         name: of it.
@@ -62,7 +62,7 @@ def share_of(name: str, package: Distribution) -> Share:
 
 
 def table(shares: list[Share]) -> str:
-    """Of Markdown, largest first, in MB.
+    """A Markdown table of sizes in MB, largest first.
 
     Example:
         >>> print(table([Share("b", 3_000_000, 100_000), Share("a", 500_000, 0), Share("c", 9_000_000, 0)]))

@@ -72,7 +72,7 @@ def _sklearn(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarr
 
 
 class _EnoughError(Exception):
-    """So many passes are done: here are the centroids."""
+    """Ends a library's run after the wanted number of passes, and carries its centroids."""
 
 
 def _kmeans_pytorch(points: np.ndarray, first: np.ndarray, iterations: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From microphone to loudspeaker: ``codec encode --stream | codec decode --stream``, fed at the pace of real time."""
+"""Latency from microphone to loudspeaker: ``codec encode --stream | codec decode --stream``, fed in real time."""
 
 from __future__ import annotations
 

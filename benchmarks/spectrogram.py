@@ -108,7 +108,7 @@ def _draw_tokens(axis: Axes, tokens: Tokens) -> None:
 
 
 def _colour(token: int) -> tuple[float, float, float]:
-    """As the page of ``codec ui`` has it."""
+    """The colour that the page of ``codec ui`` has."""
     mixed = (token + 1) * 2654435761 % (1 << 32)
     return colorsys.hls_to_rgb(mixed % 360 / 360, (38 + (mixed >> 17) % 34) / 100, (55 + (mixed >> 9) % 30) / 100)
 

@@ -102,7 +102,7 @@ def _median(function: Callable[[], object], times: int) -> float:
 
 @contextlib.contextmanager
 def _others(count: int) -> Iterator[None]:
-    """So many processes that compute without end."""
+    """Starts other processes that compute without end."""
     running = [subprocess.Popen([sys.executable, "-c", _LOAD]) for _ in range(count)]
     try:
         if running:

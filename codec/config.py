@@ -237,7 +237,7 @@ class ModelConfig(Config):
         return self
 
     def tokens_per_second(self, rate: RateConfig) -> int:
-        """Of an operating point, all streams together."""
+        """The tokens per second of an operating point, over all streams."""
         return self.sample_rate // (2 * self.hop_length) * (1 + rate.n_acoustic) // rate.frames_per_token
 
     @property
@@ -257,7 +257,7 @@ class ModelConfig(Config):
 
     @property
     def codeword_dims(self) -> dict[int, int]:
-        """By frames of 50 Hz per token, the width of semantic codewords."""
+        """The width of semantic codewords, by the frames of 50 Hz in a token."""
         dims = {rate.frames_per_token: rate.semantic_dim for rate in self.rates}
         return {stack: dims[stack] for stack in self.stacks}
 

@@ -70,7 +70,7 @@ class Engine(ABC):
 
     @abstractmethod
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
-        """Of all streams that there are at any rate."""
+        """The codebook sizes of all streams, whatever the rate."""
 
     def sizes_at(self, frames_per_token: int, vocab: int) -> tuple[int, ...]:
         """Codebook sizes of all streams that there are at any rate with so many frames of 50 Hz to a token."""

@@ -253,7 +253,7 @@ def _samples_before(reader: ContainerReader, out_rate: int) -> int:
 
 
 def _within(blocks: Iterator[np.ndarray], reader: ContainerReader, part: Part, out_rate: int) -> Iterator[np.ndarray]:
-    """Of blocks ``(n, channels)`` those of a part."""
+    """The part of the blocks ``(n, channels)`` that lies between two times."""
     first, last = (None if time is None else round(min(time, LONGEST_SECONDS) * out_rate) for time in (part.start, part.stop))
     at, written = _samples_before(reader, out_rate), 0
     assert first is not None

@@ -113,7 +113,7 @@ class Codec:
 
     @property
     def sample_rate(self) -> int:
-        """Of decoded audio, in Hz."""
+        """The sample rate of decoded audio, in Hz."""
         return self.engine.sample_rate
 
     @property
@@ -133,7 +133,7 @@ class Codec:
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Of each stream at the default rate and vocabulary."""
+        """The codebook size of each stream, at the default rate and vocabulary."""
         return self.spec().codebook_sizes
 
     @property

@@ -31,7 +31,7 @@ class CountingSink:
 
 
 def standard_output() -> IO[bytes]:
-    """For bytes.
+    """Standard output, for bytes.
 
     Raises:
         CodecError: it is closed.
@@ -42,7 +42,7 @@ def standard_output() -> IO[bytes]:
 
 
 def standard_input() -> IO[bytes]:
-    """For bytes.
+    """Standard input, for bytes.
 
     Raises:
         CodecError: it is closed.
@@ -71,7 +71,7 @@ def open_target(target: str) -> Iterator[CountingSink]:
 def open_audio_target(
     target: str, sample_rate: int, channels: int, huge: bool = False, comment: str = ""
 ) -> Iterator[soundfile.SoundFile]:
-    """As `open_target`, for audio.
+    """Opens a target for audio, as `open_target` does for bytes.
 
     Args:
         target: its suffix names the format; ``-`` is wav.

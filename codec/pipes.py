@@ -187,7 +187,7 @@ class _Flushing:
 
 
 def _wav_header(sample_rate: int, channels: int) -> bytes:
-    """Of a 16-bit wav whose end is not known."""
+    """The header of a 16-bit wav whose length is not known."""
     fields = struct.pack("<HHIIHH", 1, channels, sample_rate, sample_rate * channels * 2, channels * 2, 16)
     sizes = struct.pack("<I", _UNKNOWN_SIZE)
     return b"RIFF" + sizes + b"WAVEfmt " + struct.pack("<I", len(fields)) + fields + b"data" + sizes

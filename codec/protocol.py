@@ -28,7 +28,7 @@ class AudioCodec(Protocol):
 
     @property
     def sample_rate(self) -> int:
-        """Of decoded audio, in Hz."""
+        """The sample rate of decoded audio, in Hz."""
         ...
 
     @property
@@ -38,7 +38,7 @@ class AudioCodec(Protocol):
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Of each stream."""
+        """The codebook size of each stream."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class AudioCodec(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Of its weights and settings, which its tokens carry: 16 hexadecimal digits."""
+        """The fingerprint of its weights and settings, which its tokens carry: 16 hexadecimal digits."""
         ...
 
     def encode(self, wave: Wave, sample_rate: int, *, lengths: Tensor | None = None) -> Tokens:

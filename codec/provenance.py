@@ -55,7 +55,7 @@ def revision() -> str | None:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's content, in hexadecimal digits."""
+    """The SHA-256 of a file's content, in hexadecimal digits."""
     stat = path.stat()
     return _sha256(path, stat.st_size, stat.st_mtime_ns)
 

@@ -50,7 +50,7 @@ def one_each() -> Iterator[None]:
 
 
 def _threads() -> int:
-    """As torch counts them; without it, as OpenMP is told, or one a processor."""
+    """The number of threads: as torch counts them; without torch, as OpenMP is told, or one for each processor."""
     if (torch := sys.modules.get("torch")) is not None:
         return torch.get_num_threads()
     told = os.environ.get("OMP_NUM_THREADS", "")

@@ -52,7 +52,7 @@ class TokenSpec:
         return self.frame_rate * self.bits_per_frame
 
     def samples_per_frame(self, sample_rate: int) -> Fraction:
-        """Of audio at a rate in Hz.
+        """The samples in a frame, of audio at a sample rate in Hz.
 
         Example:
             >>> TokenSpec((8192,), 50.0, "0123456789abcdef").samples_per_frame(11_025)
@@ -61,5 +61,5 @@ class TokenSpec:
         return Fraction(round(self.model_rate / self.frame_rate) * sample_rate, self.model_rate)
 
     def first(self, streams: int) -> TokenSpec:
-        """Of the first streams alone."""
+        """The specification of the first streams alone."""
         return replace(self, codebook_sizes=self.codebook_sizes[:streams])

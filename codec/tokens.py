@@ -206,7 +206,7 @@ class Tokens:
         return self.between(first, last)
 
     def between(self, first: int, last: int) -> Tokens:
-        """As `slice`, between two frames."""
+        """What lies between two frames of every item; otherwise like `slice`."""
         counts = np.maximum(np.minimum(as_array(self.frames), last) - first, 0)
         begin = math.floor(first * self._samples_per_frame)
         samples = as_array(self.lengths) - begin
@@ -244,7 +244,7 @@ class Tokens:
         return self.spec.samples_per_frame(self.sample_rate)
 
     def _length(self, frames: int, samples: int) -> int:
-        """So many samples, or as near to that as so many frames allow."""
+        """The length nearest to ``samples`` that so many frames allow."""
         most = math.floor(frames * self._samples_per_frame)
         least = math.floor((frames - 1) * self._samples_per_frame) + 1 if self.counts is None else 0
         return max(0, min(most, max(least, samples))) if frames else 0

@@ -38,7 +38,7 @@ OTHERS = ("#A6761D", "#666666", "#1B9E77", "#E7298A", "#66A61E", "#7570B3")
 
 
 def colour_of(codec: str) -> str:
-    """Of a codec's family, whatever its operating point; of unknown ones always the same.
+    """The colour of a codec's family, whatever its operating point; an unknown name always gets the same one.
 
     Example:
         >>> colour_of("semcodec@50,vocab=32768"), colour_of("codec2@450"), colour_of("mine") == colour_of("mine@2")

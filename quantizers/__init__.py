@@ -1,4 +1,4 @@
-"""From continuous frames to integers and bits: nested and residual k-means, exact packing."""
+"""Vector quantisers: from continuous frames to integers and bits, by nested and residual k-means."""
 
 from quantizers.packing import bits_for, pack_bits, packed_size, unpack_bits
 from quantizers.result import Quantized

@@ -56,7 +56,7 @@ def _nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Block:
-    """So few points that their scores in a tile of the codebook stay in a processor's cache.
+    """A block of points, so few that their scores in a tile of the codebook stay in a processor's cache.
 
     Args:
         points: ``(N, D)``.

@@ -85,7 +85,7 @@ class RoundedTiles(Rounded):
 
 
 class RoundedBlock:
-    """So few points that their products with a tile of codewords stay in a processor's cache.
+    """A block of points, so few that their products with a tile of codewords stay in a processor's cache.
 
     Args:
         points: ``(N, D)`` float32.

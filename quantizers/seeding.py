@@ -108,7 +108,7 @@ def _oversampled(sample: Tensor, k: int, rng: np.random.Generator) -> Tensor:
 
 
 def _markov_chains(sample: Tensor, k: int, rng: np.random.Generator) -> Tensor:
-    """As k-means++ in the limit of long chains, but each draw costs `CHAIN` distances instead of a pass over the sample."""
+    """Approaches k-means++ with long chains; a draw costs `CHAIN` distances instead of a pass over the sample."""
     first = int(rng.integers(len(sample)))
     distance = (sample - sample[first]).square().sum(1).double().numpy()
     spread = distance.sum()

@@ -29,7 +29,7 @@ def each_in_thread(function: Callable[[Item], Result], items: Iterable[Item]) ->
 
 
 def lone_threads(count: int, name: str = "", begin: Callable[[], object] = lambda: None) -> ThreadPoolExecutor:
-    """So many threads, in each of which torch has one alone; other threads, also later ones, keep what they have.
+    """A pool of threads, in each of which torch uses one thread; all other threads keep what they have.
 
     Args:
         count: of threads.
@@ -53,7 +53,7 @@ def lone_threads(count: int, name: str = "", begin: Callable[[], object] = lambd
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """For work on matrices so small that dividing them costs more than it saves."""
+    """Uses one thread, for matrices so small that dividing them costs more than it saves."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

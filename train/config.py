@@ -36,7 +36,7 @@ class RunConfig(Config):
     root: str
 
     def folder(self, name: str) -> Path:
-        """Of a stage, below ``root``."""
+        """The folder of a stage, below ``root``."""
         return Path(self.root) / name
 
 
@@ -142,7 +142,7 @@ class SemanticStage(CropSteps):
 
     @property
     def average_decay(self) -> float:
-        """Of the averaged encoder."""
+        """The decay of the averaged encoder."""
         return 0.999
 
     @property

@@ -38,7 +38,7 @@ WINDOW_FRAMES = 1500
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one stage.
+    """The cost of one stage.
 
     Attributes:
         stage: its name.
@@ -52,7 +52,7 @@ class Cost:
 
     @property
     def gpu_hours(self) -> float:
-        """On one A100 at the utilisation assumed here."""
+        """The hours on one A100, at the utilisation assumed here."""
         return self.flop / (GPU_FLOPS * UTILISATION) / 3600
 
 
@@ -106,7 +106,7 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
 
 
 def _frames(stage: CropStage | SemanticStage) -> int:
-    """Of all crops together, repetitions counted."""
+    """The frames of all crops together; repetitions count."""
     return stage.steps * stage.batch_size * stage.crop_frames
 
 

@@ -41,7 +41,7 @@ class Batch:
 
     @property
     def seconds(self) -> float:
-        """Of audio."""
+        """The length of the audio in s."""
         return self.wave.numel() / SAMPLE_RATE
 
     def first(self, count: int) -> Batch:

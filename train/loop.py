@@ -32,12 +32,12 @@ class StagePlan(Plan, Protocol):
 
 
 def no_figures(model: nn.Module) -> Mapping[str, float]:
-    """Of a training that is not validated."""
+    """The figures of a training that is not validated: none."""
     return {}
 
 
 def no_specimens(model: nn.Module) -> Specimens:
-    """Of a training that makes no sound."""
+    """The specimens of a training that makes no sound: none."""
     return Specimens()
 
 

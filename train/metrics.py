@@ -46,7 +46,7 @@ class Metrics:
 
     @property
     def path(self) -> Path:
-        """Of the lines of JSON."""
+        """The path of the lines of JSON."""
         return self.folder / "metrics.jsonl"
 
     @cached_property
@@ -88,7 +88,7 @@ class Metrics:
 
 
 def _step(row: str) -> float:
-    """Of a line of metrics; one that a full disk cut off comes after all others."""
+    """The step of a line of metrics; a line that a full disk cut off comes after all others."""
     try:
         return float(json.loads(row)["step"])
     except json.JSONDecodeError:

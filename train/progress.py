@@ -18,7 +18,7 @@ class Portion(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Of audio."""
+        """The length of the audio in s."""
         ...
 
 

@@ -38,7 +38,7 @@ class StageStatus:
 
 
 def status(config: TrainConfig) -> Iterator[StageStatus]:
-    """Of all stages, in their order."""
+    """The status of all stages, in their order."""
     for stage in STAGES:
         yield _status(stage, config)
 

@@ -79,7 +79,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class Card:
-    """Of one exam.
+    """The results of one exam, as the card shows them.
 
     Attributes:
         format: of this file.

@@ -14,7 +14,7 @@ BETTER: dict[str, Better] = {"kept": "higher", "first": "higher", "edits": "lowe
 
 @dataclass(frozen=True)
 class Column:
-    """Of a table.
+    """One column of a table.
 
     Attributes:
         key: of the figure.

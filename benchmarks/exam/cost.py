@@ -34,7 +34,7 @@ MARK = "cost:"
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one codec on one thread.
+    """What one codec costs on one thread.
 
     Attributes:
         encode_multiply_adds, decode_multiply_adds: per second of audio, in millions; None for what torch does not run.

@@ -42,7 +42,7 @@ def markdown(card: Card) -> str:
 
 
 def revision(card: Card) -> str:
-    """Of the source, where it is known, to be put behind the version."""
+    """The revision of the source, to be put behind the version, where it is known."""
     commit, plus, changes = (card.provenance.revision or "").partition("+")
     return f", revision {commit[:12]}{plus}{changes}" if commit else ""
 
@@ -64,13 +64,13 @@ def lead(card: Card) -> str:
 
 
 def title(card: Card, group: str) -> str:
-    """Of a table."""
+    """The title of a table."""
     name = TITLES.get(group, group.capitalize())
     return f"{name}: {card.clips[group]} clips, {card.seconds[group]:.0f} s" if group in card.clips else name
 
 
 def table(card: Card, group: str) -> str:
-    """Of one kind, codecs in rows."""
+    """The table of one kind of figures, with a row for each codec."""
     columns = card.columns[group]
     rows = []
     winners = {column.key: best(card.codecs, group, column) for column in columns}

@@ -22,7 +22,7 @@ SHARED = HERE.parent / "sweep"
 
 @dataclass(frozen=True)
 class Cell:
-    """Of a table: a figure, its interval in brackets, and whether it is the best of its column."""
+    """A cell of a table: a figure, its interval in brackets, and whether it is the best of its column."""
 
     text: str
     interval: str
@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Of one kind of figures."""
+    """The table of one kind of figures."""
 
     key: str
     title: str

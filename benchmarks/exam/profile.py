@@ -34,7 +34,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Profile:
-    """Of one codec.
+    """The profile of one codec.
 
     Attributes:
         codec: its name.
@@ -50,7 +50,7 @@ class Profile:
 
     @property
     def points(self) -> str:
-        """For a polyline of SVG."""
+        """The points of an SVG polyline."""
         return " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in self.dots)
 
 
@@ -70,7 +70,7 @@ class Band:
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """The height in pixels."""
         return TOP + ROW * len(self.axes) + 22
 
 

@@ -1,4 +1,4 @@
-"""From a command line to a card."""
+"""Runs an exam: from a command line to a card."""
 
 from __future__ import annotations
 

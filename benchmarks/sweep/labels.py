@@ -17,7 +17,7 @@ POINT = 5.0
 
 @dataclass(frozen=True)
 class Label:
-    """Of a point.
+    """The label of a point.
 
     Attributes:
         text: to write.

@@ -36,7 +36,7 @@ class Published:
     wer: float
 
     def value(self, domain: Domain, metric: str) -> float | None:
-        """Of a metric as it is called here; None if the paper does not have it."""
+        """The value of a metric, by the metric's name here; None if the paper does not have it."""
         place = DOMAINS.index(domain)
         found: dict[str, float] = {
             "mel_distance": self.mel[place],

@@ -1,4 +1,4 @@
-"""From a command line to the codecs of a sweep, and from codecs to the lines of a plot."""
+"""The codecs of a sweep: from a command line to codecs, and from codecs to the lines of a plot."""
 
 from __future__ import annotations
 

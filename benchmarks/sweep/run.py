@@ -1,4 +1,4 @@
-"""From a command line to everything that a sweep leaves behind."""
+"""Runs a sweep: from a command line to everything that a sweep leaves behind."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def _title(metric: MetricInfo) -> str:
 
 
 def _mean(summary: Summary, metric: MetricInfo, asr: str) -> float | None:
-    """That counts for who is best: neither the original's nor one that its codec was trained with."""
+    """A mean that may be the best: neither the original's nor one that its codec was trained with."""
     score = summary.scores.get(metric.name)
     if score is None or score.mean is None or summary.codec == "original" or mark_of(summary.codec, metric.name, asr):
         return None

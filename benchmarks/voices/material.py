@@ -59,7 +59,7 @@ class Material:
     sound: list[Clip]
 
     def groups(self) -> dict[str, list[Clip]]:
-        """By name, in the order of the report."""
+        """The clips of each group by its name, in the order of the report."""
         return {"voices": self.voices, "rooms": self.rooms, "tones": self.tones, "music": self.music, "sound": self.sound}
 
 

@@ -20,7 +20,7 @@ PERCENT = "%"
 
 
 def heading(metric: str) -> str:
-    """Of a column; with the unit, where figures are shown without it.
+    """The heading of a column, with the unit where figures are shown without it.
 
     Example:
         >>> heading("wer"), heading("added_lines")
@@ -37,7 +37,7 @@ def shown_unit(metric: str) -> str:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one codec and one kind of material.
+    """The figures of one codec on one kind of material.
 
     Attributes:
         codec: its name.

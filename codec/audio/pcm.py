@@ -63,12 +63,12 @@ class PcmFormat:
 
     @property
     def samples(self) -> int | None:
-        """Of each channel that there are to be, or None."""
+        """The number of samples in each channel, or None if it is not known."""
         return None if self.bytes is None else self.bytes // (np.dtype(self.dtype).itemsize * self.info.channels)
 
     @staticmethod
     def parse(text: str) -> PcmFormat:
-        """From ``RATE`` or ``RATE:CHANNELS``, 16-bit little-endian.
+        """Reads ``RATE`` or ``RATE:CHANNELS``; samples are 16-bit and little-endian.
 
         Raises:
             AudioError: not that, or outside what is supported.

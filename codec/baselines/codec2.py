@@ -14,7 +14,7 @@ PACKAGE = "codec2"
 
 @dataclass(frozen=True)
 class Mode:
-    """Of a coder.
+    """A mode of the coder.
 
     Attributes:
         bits: of a frame.

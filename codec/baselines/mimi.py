@@ -58,7 +58,7 @@ HOP_LENGTH = 1920
 
 
 def config() -> Any:
-    """Of the published network."""
+    """The configuration of the published network."""
     return transformers().MimiConfig(**(asdict(SHAPE) | {"upsampling_ratios": list(SHAPE.upsampling_ratios)}))
 
 

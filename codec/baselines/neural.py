@@ -45,7 +45,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """Of a network's tokens.
+    """The layout of a network's tokens.
 
     Attributes:
         sample_rate: of the network, in Hz.
@@ -119,7 +119,7 @@ class NeuralCodec:
 
     @property
     def sample_rate(self) -> int:
-        """Of decoded audio, in Hz."""
+        """The sample rate of decoded audio, in Hz."""
         return self._layout.sample_rate
 
     @property
@@ -129,7 +129,7 @@ class NeuralCodec:
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Of each stream."""
+        """The codebook size of each stream."""
         return self._layout.codebook_sizes
 
     @property

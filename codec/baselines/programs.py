@@ -48,7 +48,7 @@ class Coder(Protocol):
 
     @property
     def sample_rate(self) -> int:
-        """That it takes, in Hz."""
+        """The sample rate that the program takes, in Hz."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class Coder(Protocol):
 
     @property
     def version(self) -> str:
-        """Of the program."""
+        """The version of the program."""
         ...
 
     @property

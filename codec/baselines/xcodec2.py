@@ -39,7 +39,7 @@ CODEBOOK_SIZE = 65_536
 
 
 def config() -> Any:
-    """Of the published network."""
+    """The configuration of the published network."""
     return transformers().Xcodec2Config(**asdict(SHAPE))
 
 

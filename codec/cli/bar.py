@@ -18,7 +18,7 @@ class _Speed(ProgressColumn):
     """Seconds of audio a second of work, once there is something to divide."""
 
     def render(self, task: Task) -> Text:
-        """Of the last half minute."""
+        """Renders the speed of the last half minute."""
         return Text(f"{task.speed:.0f}× real time" if task.speed and task.fields["by_seconds"] else "")
 
 
@@ -49,7 +49,7 @@ class AudioBar:
         return f"{files}{_clock(self._heard)}"
 
     def hear(self, seconds: float) -> None:
-        """So much more audio is done."""
+        """Tells the bar how much more audio is done."""
         self._heard += seconds
         self.progress.update(self._task, told=self._told(), advance=seconds if self._by_seconds else 0)
 
@@ -70,12 +70,12 @@ def _clock(seconds: float) -> str:
 
 
 def lengths(files: Sequence[str], of: Callable[[str], float | None]) -> list[float | None]:
-    """Of every file, or None for all of them where they are many."""
+    """The length of every file, or None for all of them where there are many."""
     return [of(file) for file in files] if len(files) <= MEASURED else [None] * len(files)
 
 
 def seconds_of_audio(file: str) -> float | None:
-    """As its header has it; None where libsndfile reads none."""
+    """The length that a file's header tells, in s; None if libsndfile cannot read it."""
     import soundfile
 
     try:
@@ -85,7 +85,7 @@ def seconds_of_audio(file: str) -> float | None:
 
 
 def seconds_of_tokens(file: str) -> float | None:
-    """As a container declares it; None where it is none. All channels take part of the time."""
+    """The length that a container declares, in s, over all channels; None if it is no container."""
     from codec.container.length import declared_seconds
 
     return declared_seconds(file)

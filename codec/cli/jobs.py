@@ -80,7 +80,7 @@ def _check_suffix(output: str | None, format: str) -> None:
 
 
 def _files_at_once(codec: SemanticCodec) -> int:
-    """On a CPU as many as there are threads, of models that are known to bear it."""
+    """How many files are worked on at a time: on a CPU one for each thread, if the model is known to bear it."""
     return at_once() if isinstance(codec, Codec) and codec.engine.on_cpu else 1
 
 

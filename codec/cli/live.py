@@ -18,7 +18,7 @@ from codec.threads import one_each
 
 
 def encode_live(inputs: list[str], output: str | None, options: EncodeOptions, raw: str | None, low_latency: bool) -> bool:
-    """From standard input to standard output, until it ends; whether that came too early."""
+    """Encodes standard input to standard output until it ends, and tells whether that came too early."""
     _check_pipes(inputs, output)
     if options.format != "sct":
         raise CodecError(f"streams are containers, not {options.format}")
@@ -31,7 +31,7 @@ def encode_live(inputs: list[str], output: str | None, options: EncodeOptions, r
 
 
 def decode_live(inputs: list[str], output: str | None, options: DecodeOptions, raw: bool, low_latency: bool) -> bool:
-    """From standard input to standard output, until it ends; whether that came too early."""
+    """Decodes standard input to standard output until it ends, and tells whether that came too early."""
     _check_pipes(inputs, output)
     with _threads(low_latency):
         codec = load_codec(options.model, device=options.device, decoder=options.decoder)

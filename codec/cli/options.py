@@ -11,7 +11,7 @@ from codec.errors import CodecError
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """Of ``codec encode``.
+    """The options of ``codec encode``.
 
     Attributes:
         model: name or folder.
@@ -38,7 +38,7 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """Of ``codec decode``.
+    """The options of ``codec decode``.
 
     Attributes:
         model: name or folder.

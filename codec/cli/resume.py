@@ -62,7 +62,7 @@ class Settings:
 
     @staticmethod
     def of(spec: TokenSpec, entropy: bool) -> Settings:
-        """Of tokens."""
+        """The settings that tokens were made with."""
         return Settings(spec.model, spec.rate, spec.codebook_sizes, entropy)
 
     def unlike(self, other: Settings) -> str:

@@ -48,7 +48,7 @@ def write_line(sink: CountingSink, codes: np.ndarray, tokens: Tokens, samples: i
 
 
 def facts(tokens: Tokens, samples: int) -> dict[str, Any]:
-    """Of what was encoded, and with what."""
+    """What was encoded, and with what."""
     return {
         "samples": samples, "sample_rate": tokens.sample_rate, "frame_rate": tokens.frame_rate,
         "codebook_sizes": tokens.codebook_sizes, "model": tokens.model,
@@ -71,7 +71,7 @@ def read_facts(path: Path) -> dict[str, Any] | None:
 
 
 def write_facts(target: str, tokens: Tokens, samples: int) -> None:
-    """Beside an array; what goes to a pipe or a device has no place for them."""
+    """Writes the facts beside an array; a pipe or a device has no place for them."""
     if target != "-" and not is_special(target):
         with atomic_write(beside(Path(target))) as handle:
             handle.write((json.dumps(facts(tokens, samples)) + "\n").encode())

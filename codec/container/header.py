@@ -59,7 +59,7 @@ class Header:
 
     @property
     def spec(self) -> TokenSpec:
-        """Of the tokens."""
+        """The specification of the tokens."""
         return TokenSpec(self.codebook_sizes, self.frame_rate, self.model, self.model_rate)
 
     @property

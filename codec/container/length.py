@@ -11,7 +11,7 @@ from codec.errors import ContainerError
 
 
 def declared_seconds(path: str) -> float | None:
-    """As a container's first and last bytes have it, which may be damaged; None where they are none of ours."""
+    """The length that a container's first and last bytes tell, in s; None if they are none of ours. They may be damaged."""
     try:
         with open(path, "rb") as handle:
             header = Header.read(handle)
@@ -23,6 +23,6 @@ def declared_seconds(path: str) -> float | None:
 
 
 def longest_seconds(path: str, header: Header) -> float:
-    """That a container of this header may last: its end may be missing, or lie, and then only its size tells."""
+    """The longest that a container with this header can last, in s, by its size: its end may be missing or wrong."""
     of_fixed_length = Path(path).stat().st_size * 8 / header.frame_bits / header.frame_rate
     return max(of_fixed_length, declared_seconds(path) or 0.0)

@@ -51,7 +51,7 @@ def _equalise(wave: np.ndarray, rng: np.random.Generator, sample_rate: int) -> n
 def reverberate(
     wave: np.ndarray, rng: np.random.Generator, sample_rate: int, direct_db: tuple[float, float] = DIRECT_DB
 ) -> np.ndarray:
-    """In a room: echoes as noise that dies away.
+    """Adds the echoes of a room: noise that dies away.
 
     Args:
         wave: ``(samples,)``.

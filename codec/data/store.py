@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def seconds(self) -> float:
-        """Of audio."""
+        """The length of the audio in s."""
         return self.samples / SAMPLE_RATE
 
 

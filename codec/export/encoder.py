@@ -249,7 +249,7 @@ class _Encoder(Layers):
         return graph.concat(codes, 1)
 
     def _of_ways(self, values: Value, way: Value, width: int) -> Value:
-        """Of values ``(N, W, width)`` those of ways ``(N, W')``."""
+        """Takes the values of ways ``(N, W')`` out of ``(N, W, width)``."""
         wide = way.unsqueeze(2) + np.zeros((1, 1, width), np.int64)
         return self.graph.op("GatherElements", values, wide, axis=1)
 

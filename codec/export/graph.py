@@ -92,11 +92,11 @@ class Value:
         return self.graph.op("Equal", self, other, dtype="bool")
 
     def cast(self, dtype: str) -> Value:
-        """As another type; fractions are cut off."""
+        """Converts to another type; fractions are cut off."""
         return self if dtype == self.dtype else self.graph.op("Cast", self, to=TYPES[dtype], dtype=dtype)
 
     def reshape(self, *shape: int) -> Value:
-        """As in numpy, but that 0 keeps an axis."""
+        """Reshapes as numpy does, except that 0 keeps an axis."""
         return self.graph.op("Reshape", self, np.array(shape, np.int64))
 
     def transpose(self, *order: int) -> Value:
@@ -150,11 +150,11 @@ class Value:
         return self.graph.op("Gather", self, index, axis=axis)
 
     def square(self) -> Value:
-        """Of every element."""
+        """The square of every element."""
         return self * self
 
     def length(self, axis: int) -> Value:
-        """Of an axis, a number ``()``."""
+        """The length of an axis, as a number ``()``."""
         shape = self.graph.op("Shape", self, start=axis, end=axis + 1, dtype="int64")
         return shape.squeeze(0)
 

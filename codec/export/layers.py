@@ -42,7 +42,7 @@ class Layers:
         )
 
     def gelu(self, x: Value, approximate: str) -> Value:
-        """Of every element; approximate: ``none`` or ``tanh``."""
+        """GELU of every element; ``approximate`` is ``none`` or ``tanh``."""
         return self.graph.op("Gelu", x, approximate=approximate)
 
     def convnext(self, name: str, network: ConvNeXt, x: Value) -> Value:

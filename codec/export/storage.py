@@ -40,7 +40,7 @@ class Storage(ABC):
 
     @abstractmethod
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of a weight."""
+        """The shape of a weight."""
 
     @abstractmethod
     def _put(self, graph: Graph, name: str) -> Value: ...
@@ -154,7 +154,7 @@ def _share(shares: tuple[tuple[re.Pattern[str], float], ...], name: str) -> floa
 
 
 def squeezed(data: bytes) -> bytes:
-    """As gzip, which any browser unpacks; of weights, in which no strings come again, Huffman's code alone is shorter.
+    """Compresses as gzip, which any browser unpacks; for weights, which repeat nothing, Huffman's code alone is shorter.
 
     Example:
         >>> import gzip

@@ -9,6 +9,7 @@ import numpy as np
 
 from codec.export.graph import Graph, Value
 from codec.networks.tones import (
+    BEEP_LOUDNESS_SHARE,
     BEEP_SHARE,
     CLEAR_SHARE,
     CLOSE,
@@ -16,6 +17,7 @@ from codec.networks.tones import (
     HIGHEST_HZ,
     HIGHEST_VOICE_HZ,
     LEVEL_STEP_DB,
+    LOBE,
     LOUDNESS_BANDS,
     LOUDNESS_EXPONENT,
     LOUDNESS_FLOOR,
@@ -25,6 +27,7 @@ from codec.networks.tones import (
     LOW_LOUDNESS_SHARE,
     LOWEST_HZ,
     N_LEVELS,
+    OVERTONES,
     QUIETEST,
     SEARCHED_LOBE,
     SHARE,
@@ -40,13 +43,14 @@ class Lines(NamedTuple):
 
     Attributes:
         frequency, amplitude: ``(T, 2)``.
-        share, loudness: ``(T,)``.
+        share, loudness, overtones: ``(T,)``.
     """
 
     frequency: Value
     amplitude: Value
     share: Value
     loudness: Value
+    overtones: Value
 
 
 def find_lines(graph: Graph, magnitude: Value, n_fft: int, sample_rate: int) -> Lines:
@@ -63,10 +67,11 @@ def find_lines(graph: Graph, magnitude: Value, n_fft: int, sample_rate: int) -> 
         level = [(graph.op("GatherElements", rest, peak + shift, axis=1) + 1e-20).log() for shift in (-1, 0, 1)]
         curve = (level[0] - level[1] * 2.0 + level[2]).clip(high=-1e-6)
         place = peak.cast("float32") + ((level[0] - level[2]) * 0.5 / curve).clip(-0.5, 0.5)
-        found.append((place.squeeze(1) * (sample_rate / n_fft), energy))
+        found.append((place, energy))
         around.append(distance <= LOUDNESS_LOBE)
         rest = rest * (1.0 - lobe)
-    (f1, e1), (f2, e2) = found
+    overtones = _overtones(graph, power, found[0][0], last) / found[0][1].clip(low=1e-12)
+    (f1, e1), (f2, e2) = ((place.squeeze(1) * (sample_rate / n_fft), energy) for place, energy in found)
     heard = e2 > e1 * 10 ** (-FAINTEST_SECOND_DB / 10)
     # The first one is always louder than itself less 20 dB, unless there is nothing at all.
     sounds = e1 > e1 * 10 ** (-FAINTEST_SECOND_DB / 10)
@@ -78,7 +83,20 @@ def find_lines(graph: Graph, magnitude: Value, n_fft: int, sample_rate: int) -> 
     energy = _pair(graph, graph.where(in_order, e1, e2), graph.where(in_order, e2, e1))
     amplitude = (energy * (32 / 3)).sqrt() / float(n_fft)
     share = energy.sum(1) / power.sum(1).clip(low=1e-12)
-    return Lines(frequency, amplitude, share, _loudness(graph, power, inside.cast("float32"), sample_rate, last + 1))
+    loudness = _loudness(graph, power, inside.cast("float32"), sample_rate, last + 1)
+    return Lines(frequency, amplitude, share, loudness, overtones)
+
+
+def _overtones(graph: Graph, power: Value, place: Value, last: int) -> Value:
+    """Energy ``(T,)`` at twice and three times a place in bins ``(T, 1)``."""
+    around = graph.constant(np.arange(-LOBE, LOBE + 1))
+    total = None
+    for number in (2, 3):
+        at = (place * float(number)).round().cast("int64") + around
+        energy = graph.op("GatherElements", power, at.clip(0, last), axis=1) * (at <= last).cast("float32")
+        total = energy.sum(1) if total is None else total + energy.sum(1)
+    assert total is not None
+    return total
 
 
 def _loudness(graph: Graph, power: Value, inside: Value, sample_rate: int, n_bins: int) -> Value:
@@ -144,7 +162,9 @@ def _pure(graph: Graph, lines: Lines, voiced: Value) -> tuple[Value, Value, Valu
     single = beep & (~tonal | (alone >= CLEAR_SHARE))
     amplitude = graph.where(single, loudest * np.array([[1, 0]], np.float32), lines.amplitude)
     is_low = (strongest < LOW_HZ).cast("float32").squeeze(1)
-    heard = lines.loudness >= is_low * (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) + LOUDNESS_SHARE
+    over = beep.squeeze(1) & (lines.overtones < OVERTONES)
+    usual = is_low * (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) + LOUDNESS_SHARE
+    heard = lines.loudness >= graph.where(over, BEEP_LOUDNESS_SHARE, usual)
     pure = (tonal | beep).squeeze(1) & heard & (amplitude.max(1) >= QUIETEST)
     return pure, graph.where(single, strongest, lines.frequency), amplitude
 

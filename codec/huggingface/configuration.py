@@ -51,7 +51,7 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
         self.check()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, under the names that the constructor takes."""
+        """The configuration as JSON, under the names that the constructor takes."""
         found: dict[str, Any] = super().to_dict()
         return {key: value for key, value in found.items() if key != "decoder_fingerprint"} | {
             "decoder": self.decoder_fingerprint
@@ -71,7 +71,7 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
 
     @property
     def sizes(self) -> ModelConfig:
-        """Of the networks.
+        """The sizes of the networks.
 
         Raises:
             CodecError: no such config.
@@ -88,7 +88,7 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
 
     @property
     def sampling_rate(self) -> int:
-        """Of audio, in Hz."""
+        """The sample rate of audio, in Hz."""
         return self.sizes.sample_rate
 
     @property
@@ -118,11 +118,11 @@ class SemcodecConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Of each stream."""
+        """The codebook size of each stream."""
         first, *others = self.sizes.acoustic.codebook_sizes
         return (self.vocab, self.sizes.acoustic.pitch_levels * first, *others)[: self.num_codebooks]
 
     @property
     def codebook_size(self) -> int:
-        """Of the largest codebook: codes of all streams are below it."""
+        """The size of the largest codebook: codes of all streams are below it."""
         return max(self.codebook_sizes)

@@ -61,12 +61,12 @@ class TorchEngine(Engine):
 
     @property
     def at_once(self) -> int:
-        """On a CPU as many as there are threads for; a GPU has clips to work on side by side."""
+        """Windows that are computed at a time: on a CPU one for each thread; a GPU works on clips side by side instead."""
         return at_once() if self.on_cpu else 1
 
     @property
     def together(self) -> int:
-        """On a CPU as many as there are threads for."""
+        """Clips that are computed at a time: on a CPU one for each thread."""
         return at_once() if self.on_cpu else TOGETHER
 
     @property

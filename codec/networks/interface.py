@@ -35,7 +35,7 @@ class CodecNetworks(nn.Module, ABC):
 
     @abstractmethod
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
-        """Of all streams that there are at any rate."""
+        """The codebook sizes of all streams, whatever the rate."""
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""From noise to a latent: the reference's DDIM (arXiv 2010.02502), or DPM-Solver++ (arXiv 2211.01095) in fewer steps.
+"""Samplers from noise to a latent: the reference's DDIM (arXiv 2010.02502), and DPM-Solver++ (arXiv 2211.01095).
 
 The network predicts v (arXiv 2202.00512); the noise schedule is the checkpoint's own.
 """

@@ -117,7 +117,7 @@ class SourceFilterNetworks(CodecNetworks):
         }
 
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
-        """Of all streams; the first acoustic token tells the pitch, too."""
+        """The codebook sizes of all streams; the first acoustic token also tells the pitch."""
         first, *others = self.config.acoustic.codebook_sizes
         return vocab, self.config.acoustic.pitch_levels * first, *others
 
@@ -168,7 +168,7 @@ class SourceFilterNetworks(CodecNetworks):
         return found
 
     def transform(self, frames_per_token: int) -> BlockTransform:
-        """That of blocks of so many frames of 50 Hz."""
+        """The transform of blocks of so many frames of 50 Hz."""
         found = self.transforms[self.config.stacks.index(frames_per_token)]
         assert isinstance(found, BlockTransform)
         return found

@@ -43,7 +43,7 @@ class Frames(NamedTuple):
 
     @property
     def pitch(self) -> Pitch:
-        """In Hz; the loss on sound does not reach it."""
+        """The pitch in Hz; the gradient of the loss on sound does not reach it."""
         return Pitch(hertz(self.octave.detach()), (self.voicing.detach() > 0).float())
 
 

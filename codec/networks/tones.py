@@ -36,6 +36,9 @@ LOUDNESS_SHARE, LOW_LOUDNESS_SHARE, LOW_HZ = 0.5, 0.65, 200.0
 """Of a frame's loudness that its tones must have, and the share and the frequency of the strongest one below which it is the
 second: a square wave's first line has four fifths of its energy, and what lies 10 dB below a tone is plainly heard; both would
 be lost. Low lines may have others within their lobes."""
+BEEP_LOUDNESS_SHARE, OVERTONES = 0.3, 10**-2.5
+"""Of loudness, for a beep above all else; and what its octave and twelfth may have of its energy: instruments have more, and
+what sounds beside them is music, not something that a signal interrupts."""
 LOUDNESS_BANDS, LOUDNESS_EXPONENT, LOUDNESS_FLOOR = 24, 0.25, 10**-4.0
 """Bands as wide in octaves as each other, the exponent of energy in them (Stevens' law), and the energy, of the tones', below
 which nothing is heard beside them."""
@@ -71,12 +74,14 @@ class Lines(NamedTuple):
         amplitude: ``(B, T, N_TONES)``.
         share: ``(B, T)``: the lines' share of the frame's energy, 0 … 1.
         loudness: ``(B, T)``: their share of its loudness.
+        overtones: ``(B, T)``: energy at twice and three times the frequency of the highest line, of that line's.
     """
 
     frequency: Tensor
     amplitude: Tensor
     share: Tensor
     loudness: Tensor
+    overtones: Tensor
 
 
 def find_lines(magnitude: Tensor, sample_rate: int) -> Lines:
@@ -99,10 +104,12 @@ def find_lines(magnitude: Tensor, sample_rate: int) -> Lines:
         # The top of a parabola through the logarithms of three bins.
         curve = (level[0] - 2 * level[1] + level[2]).clamp(max=-1e-6)
         place = peak + (0.5 * (level[0] - level[2]) / curve).clamp(-0.5, 0.5)
-        found.append((place[..., 0] * (sample_rate / n_fft), energy))
+        found.append((place[..., 0], energy))
         around.append((bins - peak).abs() <= LOUDNESS_LOBE)
         rest = rest * ~lobe
-    frequency, energy = (torch.stack(parts, -1) for parts in zip(*found, strict=True))
+    overtones = _overtones(power, found[0][0]) / found[0][1].clamp_min(1e-12)
+    place, energy = (torch.stack(parts, -1) for parts in zip(*found, strict=True))
+    frequency = place * (sample_rate / n_fft)
     heard = energy > energy[..., :1] * 10 ** (-FAINTEST_SECOND_DB / 10)
     inside = (torch.stack(around, -2) & heard[..., None]).any(-2)
     frequency, energy = torch.where(heard, frequency, frequency[..., :1]), energy * heard
@@ -110,7 +117,18 @@ def find_lines(magnitude: Tensor, sample_rate: int) -> Lines:
     # By Parseval a sine's lobe holds A² · 3/32 · n² of the squared magnitudes under a Hann window.
     amplitude = (energy * (32 / 3)).sqrt() / n_fft
     share = energy.sum(-1) / total.clamp_min(1e-12)
-    return Lines(frequency.gather(-1, order), amplitude.gather(-1, order), share, _loudness(power, inside, sample_rate))
+    loudness = _loudness(power, inside, sample_rate)
+    return Lines(frequency.gather(-1, order), amplitude.gather(-1, order), share, loudness, overtones)
+
+
+def _overtones(power: Tensor, place: Tensor) -> Tensor:
+    """Energy ``(B, T)`` of a spectrum ``(B, T, bins)`` at twice and three times a place in bins ``(B, T)``."""
+    last, total = power.shape[-1] - 1, torch.zeros_like(place)
+    for number in (2, 3):
+        at = (number * place).round().long()
+        for shift in range(-LOBE, LOBE + 1):
+            total = total + power.gather(-1, (at + shift).clamp(0, last)[..., None])[..., 0] * (at + shift <= last)
+    return total
 
 
 def loudness_band(n_bins: int, sample_rate: int) -> Tensor:
@@ -213,7 +231,8 @@ def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     first = torch.arange(N_TONES, device=power.device) == 0
     amplitude = torch.where(single, lines.amplitude.amax(-1, keepdim=True) * first, lines.amplitude)
     is_low = lines.frequency.gather(-1, strongest)[..., 0] < LOW_HZ
-    heard = lines.loudness >= LOUDNESS_SHARE + (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) * is_low
+    usual = LOUDNESS_SHARE + (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) * is_low
+    heard = lines.loudness >= torch.where(beep & (lines.overtones < OVERTONES), BEEP_LOUDNESS_SHARE, usual)
     heard &= amplitude.amax(-1) >= QUIETEST
     return (tonal | beep) & heard, frequency, amplitude
 

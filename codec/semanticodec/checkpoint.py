@@ -105,7 +105,7 @@ def load_centroids(path: Path, vocab: int, config: PublishedConfig) -> Tensor:
 
 
 def fingerprint(checkpoint: Path) -> str:
-    """Of an encoder: what its tokens carry, 16 hexadecimal digits."""
+    """The fingerprint of an encoder, which its tokens carry: 16 hexadecimal digits."""
     return str(_about(converted(checkpoint, "encoder"))["fingerprint"])
 
 

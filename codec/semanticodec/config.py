@@ -58,7 +58,7 @@ class PublishedConfig(Config):
 
     @staticmethod
     def published(rate: int) -> PublishedConfig:
-        """Of the checkpoint for ``rate`` tokens/s."""
+        """The configuration of the checkpoint for ``rate`` tokens/s."""
         stack: Literal[1, 2, 4] = {100: 1, 50: 2, 25: 4}[rate]  # type: ignore[assignment]
         return PublishedConfig(stack=stack, lstm_layers=_LSTM_LAYERS[stack])
 
@@ -69,12 +69,12 @@ class PublishedConfig(Config):
 
     @property
     def feature_dim(self) -> int:
-        """Of a token's semantic or acoustic vector."""
+        """The width of a token's semantic or acoustic vector."""
         return self.stack * self.dim
 
     @property
     def context_dim(self) -> int:
-        """Of what the U-Net attends to: acoustic and semantic vector, and where they stand."""
+        """The width of what the U-Net attends to: acoustic vector, semantic vector, and their position."""
         return 2 * self.feature_dim + POSITION_DIM
 
     @property

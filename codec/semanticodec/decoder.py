@@ -73,7 +73,7 @@ class Decoder:
         return next(self.unet.parameters()).device
 
     def reference(self, codes: Tensor, codebooks: Codebooks, sampling: Sampling, generator: torch.Generator | None) -> Tensor:
-        """As the reference decodes: each window a full one, one after the other, joined with their 32 extra samples.
+        """Decodes as the reference does: full windows, one after the other, joined with their 32 extra samples.
 
         Args:
             codes: ``(2, N)``.

@@ -95,7 +95,7 @@ class OfficialCodec:
 
     @property
     def sample_rate(self) -> int:
-        """Of decoded audio, in Hz."""
+        """The sample rate of decoded audio, in Hz."""
         return SAMPLE_RATE
 
     @property
@@ -115,7 +115,7 @@ class OfficialCodec:
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Of the semantic and the acoustic stream at the default vocabulary."""
+        """The codebook sizes of the semantic and the acoustic stream, at the default vocabulary."""
         return self.vocab, self.configs[self.rate].codebook_size
 
     @property
@@ -125,7 +125,7 @@ class OfficialCodec:
 
     @property
     def fingerprint(self) -> str:
-        """Of the default rate's encoder."""
+        """The fingerprint of the default rate's encoder."""
         return self._fingerprint(self.rate)
 
     @property

@@ -41,7 +41,7 @@ class PublishedFiles:
 
     @staticmethod
     def of(name: str | Path) -> PublishedFiles:
-        """Of the Hub's name, which stands for what was fetched, the Hub's cache and ``./pretrained``, or of a folder."""
+        """The files of a folder, or of the Hub's name: what was fetched, the Hub's cache, and ``./pretrained``."""
         folders = [fetched_folder(), _hub_cache(), Path("pretrained")] if str(name) == NAME else [Path(name)]
         return PublishedFiles(str(name), tuple(root for folder in folders for root in _roots_in(folder)))
 

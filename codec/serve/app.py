@@ -37,7 +37,7 @@ class Problem(BaseModel):
 
 
 class Health(BaseModel):
-    """That the server is up, and with which model."""
+    """Tells that the server is up, and with which model."""
 
     status: str
     model: str

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a server.
+    """The limits of a server.
 
     Attributes:
         workers: requests worked on at the same time.

@@ -20,7 +20,7 @@ class Metrics:
         self.streams = Gauge("codec_streams", "Open WebSocket streams", registry=self.registry)
 
     def text(self) -> bytes:
-        """In Prometheus' text format."""
+        """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 

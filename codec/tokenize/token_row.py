@@ -41,12 +41,12 @@ class TokenRow:
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """The duration in seconds."""
         return self.samples / self.sample_rate
 
     @property
     def vocab(self) -> int:
-        """Of the semantic stream."""
+        """The vocabulary of the semantic stream."""
         return self.codebook_sizes[0]
 
     def tokens(self) -> Tokens:

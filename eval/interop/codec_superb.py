@@ -89,7 +89,7 @@ def register(rate: int = 50, vocab: int | None = None, model: str | None = None)
 
 
 def setting_name(rate: int, vocab: int | None) -> str:
-    """As Codec-SUPERB writes names.
+    """The name of a setting, as Codec-SUPERB writes names.
 
     Example:
         >>> setting_name(50, 32768), setting_name(25, None)

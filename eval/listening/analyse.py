@@ -273,7 +273,7 @@ def _span(low: float, high: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """As journals want it.
+    """A p-value as journals print it.
 
     Example:
         >>> p_value(0.0312), p_value(0.00004)

@@ -35,7 +35,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Briefing:
-    """Of a study.
+    """The briefing of a study.
 
     Attributes:
         instructions: Markdown on the first page; empty: the page's own words.
@@ -76,7 +76,7 @@ class Briefing:
 def read_briefing(
     instructions: Path | None, consent: Path | None, questions: Path | None, comments: bool, completion: str
 ) -> Briefing:
-    """From files.
+    """Reads a briefing from files.
 
     Args:
         instructions: Markdown.

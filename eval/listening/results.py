@@ -74,7 +74,7 @@ class Participation:
 
 @dataclass(frozen=True)
 class Results:
-    """Of a study.
+    """The results of a study.
 
     Attributes:
         ratings: of all finished trials; scores of unfinished ones are left out.

@@ -19,7 +19,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Mean:
-    """Of the ratings of a condition.
+    """The mean rating of a condition.
 
     Attributes:
         condition: its name.
@@ -48,7 +48,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of two conditions over the trials in which the same rater heard the same clip in both.
+    """A comparison of two conditions, over the trials in which the same rater heard the same clip in both.
 
     Attributes:
         first, second: conditions.
@@ -68,7 +68,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Effect:
-    """Of a condition in the mixed model.
+    """The effect of a condition in the mixed model.
 
     Attributes:
         condition: its name.
@@ -87,7 +87,7 @@ class Effect:
 def means(
     ratings: Sequence[Rating], conditions: Sequence[str], domains: Sequence[str], scale: tuple[float, float]
 ) -> list[Mean]:
-    """Of every condition in every domain, then over all domains if there are several; ``scale`` is that of the scores."""
+    """The mean of every condition in every domain, then over all domains if there are several."""
     from scipy import stats
 
     table = []

@@ -1,4 +1,4 @@
-"""From recordings to sounds that can be compared: excerpts, anchors, equal loudness and length."""
+"""Makes stimuli that can be compared from recordings: excerpts, anchors, equal loudness and length."""
 
 from __future__ import annotations
 

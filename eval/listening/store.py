@@ -78,7 +78,7 @@ class Rater:
 
     @property
     def index(self) -> int:
-        """From 0, for `Study.plan`."""
+        """The number of a rater, from 0, for `Study.plan`."""
         return self.id - 1
 
 
@@ -223,7 +223,7 @@ class Store:
         return dict(self._read("SELECT question, answer FROM answers WHERE rater = ?", rater.id))
 
     def comments(self, rater: Rater) -> dict[str, str]:
-        """On trials."""
+        """The comments on trials."""
         return dict(self._read("SELECT trial, comment FROM comments WHERE rater = ?", rater.id))
 
     def last_sign(self, rater: Rater) -> str:

@@ -118,21 +118,21 @@ class Study:
     checks: tuple[Trial, ...] = ()
 
     def condition(self, name: str) -> Condition:
-        """By its name."""
+        """The condition of a name."""
         return next(c for c in self.conditions if c.name == name)
 
     def trial(self, trial_id: str) -> Trial | None:
-        """By its id; None if there is none."""
+        """The trial of an id; None if there is none."""
         return next((t for t in (*self.trials, *self.checks) if t.id == trial_id), None)
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """In the order of their first trials."""
+        """The domains, in the order of their first trials."""
         return tuple(dict.fromkeys(trial.domain for trial in self.trials))
 
     @property
     def audio_ids(self) -> frozenset[str]:
-        """Of every sound."""
+        """The ids of all sounds."""
         return sounds_of((*self.trials, *self.checks, self.training))
 
     def is_closed(self, now: datetime | None = None) -> bool:

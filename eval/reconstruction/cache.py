@@ -44,7 +44,7 @@ class Cache:
 
 
 def cache_key(*parts: str) -> str:
-    """Of everything that a row depends on.
+    """The key of everything that a row depends on.
 
     Example:
         >>> cache_key("ab", "c") == cache_key("a", "bc")

@@ -17,7 +17,7 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True)
 class Cost(Generic[T]):
-    """Of one call.
+    """The cost of one call.
 
     Attributes:
         value: that it returned.

@@ -54,7 +54,7 @@ class InTime:
         self._codec, self._late = codec, delay
 
     def encode(self, wave: np.ndarray, sample_rate: int) -> Encoded:
-        """As the codec does it."""
+        """Encodes as the codec does."""
         return self._codec.encode(wave, sample_rate)
 
     def decode(self, encoded: Encoded) -> np.ndarray:
@@ -167,7 +167,7 @@ def _vertex(values: np.ndarray, peak: int) -> float:
 
 
 def delay(pair: Pair) -> float:
-    """Of the codec, in ms: what was taken out of the output before it was compared."""
+    """The codec's delay in ms, which was removed from the output before it was compared."""
     return 1000 * pair.delay
 
 

@@ -46,7 +46,7 @@ class Pair:
             raise MetricError(f"reference of shape {self.reference.shape}, output of shape {self.output.shape}: not comparable")
 
     def require_sound(self) -> None:
-        """For metrics that have nothing to say of silence.
+        """Refuses silence, for metrics that are not defined for it.
 
         Raises:
             MetricError: the reference or the output is zero throughout.
@@ -130,7 +130,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one clip and codec.
+    """The scores of one clip and codec.
 
     Attributes:
         values: by metric; a rate's counts stand beside it.

@@ -23,7 +23,7 @@ GROSS = 0.2
 
 @dataclass(frozen=True)
 class PitchErrors:
-    """Of one pair.
+    """The pitch errors of one pair of sounds.
 
     Attributes:
         cents: root mean square error of the pitch on frames that are voiced in both, octave errors and all, in 1/1200

@@ -120,7 +120,7 @@ class Results:
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """That have clips, in their usual order."""
+        """The domains that have clips, in their usual order."""
         found = {row.domain for row in self.rows}
         return tuple(domain for domain in DOMAINS if domain in found)
 

@@ -77,7 +77,7 @@ def run(
 
 
 def metrics_version(metrics: Sequence[MetricInfo], setup: Setup) -> str:
-    """Of all that a value depends on besides clip and weights: metrics, settings, packages, and the source of all that works.
+    """The version of all that a value depends on besides clip and weights: metrics, settings, packages, and source.
 
     Weights and programs have versions of their own; what runs them, resamples for them and counts their bits has not.
     """

@@ -51,14 +51,14 @@ def has_tones(pair: Pair) -> bool:
 
 
 def score_suited(pair: Pair, metrics: Sequence[Metric]) -> Scores:
-    """As `eval.reconstruction.registry.score`: of tones what is for tones, of words what has a transcript."""
+    """Scores as `eval.reconstruction.registry.score` does: tones by metrics of tones, words where there is a transcript."""
     of_tones = has_tones(pair)
     asked = [metric for metric in metrics if (metric.name in OF_TONES) == of_tones]
     return score(pair, [metric for metric in asked if pair.text or metric.name not in NEED_TRANSCRIPTS])
 
 
 def possible_changes() -> tuple[str, ...]:
-    """Of `eval.reconstruction.robustness.CHANGES`, those that this machine can make."""
+    """The changes of `eval.reconstruction.robustness.CHANGES` that this machine can make."""
     return tuple(name for name in CHANGES if name != "mp3" or shutil.which("lame"))
 
 

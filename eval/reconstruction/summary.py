@@ -17,7 +17,7 @@ from eval.reconstruction.usage import StreamUsage, usage
 
 @dataclass(frozen=True)
 class Score:
-    """Of one codec, domain and metric.
+    """The score of one codec, domain and metric.
 
     Attributes:
         mean: with its 95 % interval, for rates the ratio of sums; None where the metric failed on every clip.
@@ -32,7 +32,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Summary:
-    """Of one codec and domain.
+    """The summary of one codec and domain.
 
     Attributes:
         codec: its name.

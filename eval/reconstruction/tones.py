@@ -63,7 +63,7 @@ class Tones:
 
 @dataclass(frozen=True)
 class ToneErrors:
-    """Of a clip.
+    """The tone errors of a clip.
 
     Attributes:
         level: of the tone that changed most, against its level in the reference, in dB; negative if it lost.

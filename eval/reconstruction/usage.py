@@ -14,7 +14,7 @@ from quantizers.usage import entropy_of
 
 @dataclass(frozen=True)
 class StreamUsage:
-    """Of one stream of tokens over a set of clips.
+    """How one stream of tokens uses its codebook, over a set of clips.
 
     Attributes:
         codebook_size: tokens that could occur.

@@ -19,7 +19,7 @@ COUNTED = {"words": "words", "chars": "characters"}
 
 @dataclass(frozen=True)
 class TextErrors:
-    """Of one clip, after normalisation.
+    """The text errors of one clip, after normalisation.
 
     Attributes:
         word_errors: substituted, deleted and inserted words.

@@ -149,13 +149,13 @@ def checked(output: np.ndarray, encoded: Encoded, samples: int) -> np.ndarray:
 
 
 def hash_clip(clip: Clip, wave: np.ndarray, sample_rate: int) -> str:
-    """Of all that figures can depend on; not of the clip's name."""
+    """The hash of all of a clip that figures can depend on, not of its name."""
     about = f"{sample_rate}\0{clip.domain}\0{clip.text}\0{clip.language}\0".encode()
     return hashlib.sha256(about + np.ascontiguousarray(wave, "<f4").tobytes()).hexdigest()
 
 
 def seed_all(seed: int) -> None:
-    """Of Python, NumPy and PyTorch."""
+    """Seeds the random generators of Python, NumPy and PyTorch."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

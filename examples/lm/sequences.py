@@ -47,12 +47,12 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """Of the embedding table."""
+        """The size of the embedding table."""
         return self.pattern.vocabulary + len(self.classes)
 
     @property
     def tokens_per_second(self) -> float:
-        """That the model reads."""
+        """The tokens per second that the model reads."""
         return self.frame_rate * self.streams
 
     def number_of(self, name: str) -> int:

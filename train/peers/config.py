@@ -82,12 +82,12 @@ class PeerConfig(LoneConfig, CropSteps):
         """No weights are averaged: codebooks are running means already."""
 
     def folder(self, name: str) -> Path:
-        """Of the run, beside the weights."""
+        """The folder of the run, beside the weights."""
         return Path(self.root) / "run"
 
     @property
     def codebooks(self) -> int:
-        """In use."""
+        """The codebooks that are in use."""
         return self.streams or STREAMS[self.family]
 
     @property

@@ -83,7 +83,7 @@ def run(config: TrainConfig) -> str:
 
 
 def shares_of(semantic: Tensor, everything: Tensor, codewords: Tensor) -> Tensor:
-    """By what the second reading and the codewords are multiplied, so that they have their lengths beside the first reading.
+    """The factors that give the second reading and the codewords their lengths beside the first reading.
 
     Args:
         semantic: mean length of what is read of semantic tokens.

@@ -142,7 +142,7 @@ def _within_phonemes(corpus: Corpus, teachers: Sequence[Teacher], mean: np.ndarr
 
 
 def _some(groups: Sequence[Group]) -> list[Group]:
-    """As many windows as tell the components, the same ones every time."""
+    """The windows from which the components are found, the same ones every time."""
     chosen = np.random.default_rng(0).choice(len(groups), min(PCA_WINDOWS, len(groups)), replace=False)
     return [groups[i] for i in sorted(chosen)]
 

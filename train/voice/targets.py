@@ -21,7 +21,7 @@ GROSS_ERROR_OCTAVES = 0.263
 
 
 class Targets(NamedTuple):
-    """Of frames at 100 Hz.
+    """The targets of frames at 100 Hz.
 
     Attributes:
         features: of the original.

@@ -43,7 +43,7 @@ class CodesGiven:
             hook.remove()
 
     def figures(self) -> dict[str, float]:
-        """By rate and codebook: the share of codes that occurred, and the entropy, of the most that so many tokens can have."""
+        """The share of codes that occurred, by rate and codebook, and the entropy, of the most that so many tokens can have."""
         figures: dict[str, float] = {}
         for rate, seen in self._seen.items():
             for number, (codes, size) in enumerate(zip(torch.cat(seen, 1), self._sizes[rate], strict=True), 1):

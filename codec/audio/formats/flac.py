@@ -126,7 +126,7 @@ def _header(head: bytes, info: _Info) -> int | None:
 
 
 def _coded_number(head: bytes) -> tuple[int | None, int]:
-    """As UTF-8 writes numbers, of up to 36 bits; and where it ends."""
+    """Reads a number of up to 36 bits, coded as UTF-8 codes characters, and where it ends."""
     first = head[4]
     more = next((n for n in range(8) if not first << n & 0x80), 8)
     if more == 0:
@@ -155,7 +155,7 @@ _CRC8, _CRC16 = _table(0x07, 8), _table(0x8005, 16)
 
 
 def crc8(data: bytes) -> int:
-    """Of a frame's header."""
+    """The checksum of a frame's header."""
     value = 0
     for byte in data:
         value = _CRC8[value ^ byte]
@@ -163,7 +163,7 @@ def crc8(data: bytes) -> int:
 
 
 def crc16(data: bytes, value: int = 0) -> int:
-    """Of a whole frame, or of what follows bytes of this value; 0 if its own sum is included."""
+    """The checksum of a frame, or of what follows bytes whose checksum is given; 0 if it covers its own checksum."""
     for byte in data:
         value = (value << 8 & 0xFF00) ^ _CRC16[value >> 8 ^ byte]
     return value

@@ -81,7 +81,7 @@ def _page(window: Window, position: int) -> bytes:
 
 
 def crc32(data: bytes) -> int:
-    """Of Ogg: zlib's polynomial with the bits the other way round, and neither inverted at the beginning nor at the end."""
+    """The checksum of Ogg pages: zlib's polynomial with the bits the other way round, never inverted."""
     return int(f"{zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
 
 

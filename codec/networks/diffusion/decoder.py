@@ -56,7 +56,7 @@ class DiffusionDecoder(nn.Module):
 
     @property
     def schedule(self) -> Schedule:
-        """Of the noise that it was trained with."""
+        """The noise schedule that it was trained with."""
         return Schedule(self.alphas_cumprod, self.alphas_cumprod.sqrt(), (1 - self.alphas_cumprod).sqrt())
 
     def normalise(self, mel: Tensor) -> Tensor:

@@ -115,5 +115,5 @@ def pieces(wave: np.ndarray, window: int, shortest: int) -> Iterator[np.ndarray]
 
 
 def first_line(error: Exception) -> str:
-    """Of an error's message, or its kind if it has none."""
+    """The first line of an error's message, or the error's kind if it has none."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -19,7 +19,7 @@ class Bundle(Protocol):
 
     @property
     def sample_rate(self) -> float:
-        """In Hz."""
+        """The sample rate in Hz."""
         ...
 
     def get_model(self, *, dl_kwargs: dict[str, object] | None = None) -> Any:

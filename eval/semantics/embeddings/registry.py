@@ -1,4 +1,4 @@
-"""From a name to an embedder."""
+"""The registry of embedders: from a name to an embedder."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def chroma_accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
-    """As `accuracy`, with classes a number of octaves (12 classes) apart counting as the same."""
+    """`accuracy`, where classes that are octaves (multiples of 12) apart count as the same."""
     return float((scores.argmax(1) % 12 == labels % 12).mean())
 
 

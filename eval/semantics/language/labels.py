@@ -15,7 +15,7 @@ SHUFFLES = 20
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of tokens with the labels of the clips that they are in.
+    """How well tokens agree with the labels of the clips that they are in.
 
     Attributes:
         tokens, labels: how many.

@@ -97,7 +97,7 @@ def read_splits(folder: Path) -> Splits:
 
 
 def read_corpus(folder: Path, minutes: dict[str, float], seed: int = 0) -> Splits:
-    """So many minutes of each split of the free corpus, chosen at random.
+    """Reads a number of minutes of each split of the free corpus, chosen at random.
 
     Raises:
         CodecError: no corpus there, or a split of it is empty.

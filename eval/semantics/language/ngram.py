@@ -38,7 +38,7 @@ class NGram:
         return self
 
     def probability(self, token: int, history: Sequence[int], turn: int = 0) -> float:
-        """Of a token after what came before it, when it is the turn of that stream."""
+        """The probability of a token after what came before it, when it is the turn of that stream."""
         value = 1 / self.vocabs[turn]
         for length in range(min(self.order, len(history) + 1)):
             gram = (turn, *history[len(history) - length :])
@@ -50,7 +50,7 @@ class NGram:
         return value
 
     def bits(self, sequences: Iterable[Sequence[int]]) -> float:
-        """That sequences take in an ideal arithmetic coder driven by this model."""
+        """The bits that sequences take in an ideal arithmetic coder with this model."""
         total = 0.0
         for sequence in sequences:
             for position, token in enumerate(sequence):

@@ -12,7 +12,7 @@ from quantizers.usage import corrected_entropy_of
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one stream, or of several that take turns.
+    """The usage of one stream, or of several that take turns.
 
     Attributes:
         tokens: counted.

@@ -17,7 +17,7 @@ GROUP = 64
 
 @dataclass(frozen=True)
 class Size:
-    """Of the model and its training; small enough for a laptop.
+    """The size of the model and of its training, small enough for a laptop.
 
     Attributes:
         dim: width.
@@ -132,7 +132,7 @@ def train(
 
 @torch.inference_mode()
 def bits(model: TokenTransformer, sequences: Sequence[Sequence[int]], size: Size) -> float:
-    """That sequences take; every token is predicted from at least half a context, where the sequence has as much."""
+    """The bits that sequences take; tokens are predicted from at least half a context, if so many came before."""
     training = model.training
     model.eval()
     half = size.context // 2

@@ -94,7 +94,7 @@ TASKS: tuple[CorpusTask | SoundFontTask, ...] = (
 
 
 def task_names() -> tuple[str, ...]:
-    """Of all offline tasks."""
+    """The names of all offline tasks."""
     return tuple(task.about.name for task in TASKS)
 
 

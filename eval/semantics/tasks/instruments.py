@@ -80,7 +80,7 @@ def note_pitch(soundfont: Path, seed: int) -> list[Item]:
 
 
 def note_name(pitch: int) -> str:
-    """Of a MIDI number.
+    """The name of a MIDI note number.
 
     Example:
         >>> note_name(60), note_name(61)

@@ -36,7 +36,7 @@ AUDIBLE_DB = 30.0
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """That may become an event.
+    """A sound that may become an event.
 
     Attributes:
         wave: ``(samples,)`` float in ±1, from its onset to its end.
@@ -83,7 +83,7 @@ def scene(sounds: Mapping[str, Sequence[Sound]], split: str, random: np.random.G
 
 
 def audible(wave: np.ndarray) -> np.ndarray:
-    """From the first to the last 20 ms that are not `AUDIBLE_DB` below the loudest ones, faded at both ends."""
+    """The part from the first to the last 20 ms within `AUDIBLE_DB` of the loudest ones, faded at both ends."""
     loud = _loudness(wave)
     inside = np.flatnonzero(loud > loud.max() * 10 ** (-AUDIBLE_DB / 20))
     if not len(inside):
@@ -102,7 +102,7 @@ def _loudness(wave: np.ndarray) -> np.ndarray:
 
 
 def _sounds(clips: Clips, seed: int) -> dict[tuple[str, str], list[Sound]]:
-    """By split and kind."""
+    """The sounds by split and kind."""
     speech = [entry for entry in clips.of("asterisk", "hedgewars") if entry.clip.domain == "speech"]
     music = [entry for entry in clips.entries if entry.clip.domain == "music" and entry.seconds > 2 * LONGEST["music"]]
     hits = [(entry, drum_of(label_of(entry, "instrument"))) for entry in clips.of("hydrogen")]

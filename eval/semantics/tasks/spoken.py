@@ -70,7 +70,7 @@ def language(clips: Clips, seed: int) -> list[Item]:
 
 
 def prompt_language(clips: Clips, seed: int) -> list[Item]:
-    """In which of five languages a professional speaks: volunteers' letters and words, and a synthesiser's numbers, train."""
+    """The language, of five, that a professional speaks; volunteers' letters and words, and synthetic numbers, train."""
     random = np.random.default_rng(seed)
     items = _counted(PROMPT_LANGUAGES, {"train": 30, "valid": 4}, random)
     for origin, split, at_most in (("klettres", "train", 40), ("ktuberling", "train", 40), ("asterisk", "test", 30)):

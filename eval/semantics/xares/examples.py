@@ -1,4 +1,4 @@
-"""From labelled clips to vectors with targets, the way X-ARES does it and the way it should be done."""
+"""Makes vectors with targets from labelled clips, the way X-ARES does it and the way it should be done."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def _rounds(splits: dict[str, list[Example]], task: TaskDefinition, mode: Mode) 
 
 
 def _held_out(train: list[Example]) -> tuple[list[Example], list[Example]]:
-    """By a hash of the clip's key: crops of one clip stay together, and the choice never changes."""
+    """Whether a clip is held out, by a hash of its key: crops of a clip stay together, and the choice never changes."""
     chosen = {e.clip for e in train if int(hashlib.sha256(e.clip.encode()).hexdigest()[:8], 16) % HELD_OUT == 0}
     chosen = chosen or {train[0].clip}
     return [e for e in train if e.clip not in chosen], [e for e in train if e.clip in chosen]
