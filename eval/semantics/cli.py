@@ -159,7 +159,7 @@ def lm(
     minutes: Annotated[
         float, typer.Option(help="Of the corpus to count and train on; a fifth of it to validate, and to test.")
     ] = 60,
-    steps: Annotated[int, typer.Option(help="Of the transformer's training; 0: n-grams only.")] = 600,
+    steps: Annotated[int, typer.Option(help="Of the transformer's training; 0: n-grams only.", min=0)] = 600,
     model: Model = "default",
     seed: Annotated[int, typer.Option(help="Of audio, weights and order.")] = 0,
     json: Json = False,
@@ -216,7 +216,7 @@ def _opener(model: str, untrained: bool) -> Callable[[str], Embedder]:
 
 
 def _listed(text: str) -> list[str]:
-    return [part for part in text.split(",") if part]
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _embedders(text: str) -> list[str]:

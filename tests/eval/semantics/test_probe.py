@@ -193,6 +193,7 @@ def test_exit_codes_and_json(tmp_path: Path) -> None:
     for wrong in (["--heads", "tree"], ["--modes", ""], ["-t", str(tmp_path / "nowhere")], ["--only", "other"]):
         assert isinstance(CliRunner().invoke(app, [*command, "-c", "logmel", *wrong]).exception, CodecError)
     assert isinstance(CliRunner().invoke(app, ["lm", "-o", "x.json"]).exception, CodecError)
+    assert CliRunner().invoke(app, ["lm", "-o", "x.json", "--corpus", str(tmp_path), "--steps", "-5"]).exit_code == 2
 
 
 def test_page() -> None:
@@ -330,7 +331,8 @@ def test_variants_stand_beside_what_they_are_made_from() -> None:
 
 def test_names_with_commas_of_their_own() -> None:
     text = "logmel|silence,dc,semcodec@50,vocab=4096:semantic,logmel+semcodec:features"
-    assert _embedders(text) == ["logmel|silence,dc", "semcodec@50,vocab=4096:semantic", "logmel+semcodec:features"]
+    expected = ["logmel|silence,dc", "semcodec@50,vocab=4096:semantic", "logmel+semcodec:features"]
+    assert _embedders(text) == _embedders(f" {text.replace(',', ' , ')},") == expected
 
 
 def test_plots_and_language_tables(tmp_path: Path) -> None:
