@@ -11,6 +11,7 @@ import torch
 from codec.data import Corpus
 from codec.errors import CodecError
 from tests.codec.data.test_corpora import write
+from train.cli import train
 from train.config_file import read_config
 from train.run import Run
 from train.stages import STAGES
@@ -39,6 +40,15 @@ def test_linked_folders_of_a_source_are_counted(tmp_path: Path, capsys: pytest.C
     next(each for each in STAGES if each.name == "corpus").start(config)
     assert "in: linked folders are not entered: 2; name them as sources" in capsys.readouterr().err
     assert len(Corpus(tmp_path / "corpus").entries) == 2
+
+
+def test_a_folder_of_recordings_may_be_called_like_an_override(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("train.voice.finetune.finetune", lambda *given: asked.extend(given))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "voice=anna").mkdir()
+    train(["adversarial.steps=5", "decoder", "voice=anna"])
+    assert asked == [["voice=anna"], "default", Path("runs/decoder"), ["adversarial.steps=5"]]
 
 
 def test_a_codec_stage_goes_no_further_under_a_decoder_that_was_polished(tmp_path: Path) -> None:
