@@ -41,6 +41,7 @@ class Stage:
         begun: file below ``root`` that an interrupted stage goes on from.
         needs: raises `CodecError` where something is missing that no earlier stage makes.
         shared: whether several processes share the work; otherwise one does it and the others wait.
+        optional: whether it is left out where its config says 0 steps.
     """
 
     name: str
@@ -51,6 +52,13 @@ class Stage:
     begun: str = ""
     needs: Callable[[TrainConfig], None] = _nothing
     shared: bool = False
+    optional: bool = False
+
+    def left_out(self, config: TrainConfig) -> str:
+        """Why there is nothing to do; empty if there is something."""
+        if self.name in config.given:
+            return f"comes with {config.init}"
+        return "left out: 0 steps" if self.optional and not getattr(config, self.name).steps else ""
 
     def done(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do."""
@@ -64,7 +72,7 @@ class Stage:
         """
         if find_spec("tensorboard") is None:
             raise CodecError("training needs tensorboard: pip install 'semcodec[train]'")
-        if self.name in config.given:
+        if self.left_out(config):
             return
         if self.done(config) or _exists(config, self.begun):
             refuse_another(self._record(config), config, self._settings(config), Path(config.root) / Path(self.product).parent)
@@ -77,9 +85,9 @@ class Stage:
         Raises:
             CodecError: it cannot be done.
         """
-        if self.name in config.given:
+        if why := self.left_out(config):
             if join().main:
-                print(f"{self.name}: comes with {config.init}")
+                print(f"{self.name}: {why}")
         elif self.shared:
             self._start(config)
             wait_for_all()
@@ -207,12 +215,13 @@ def _adversarial(config: TrainConfig) -> None:
     from train.voice import adversarial
     from train.voice.export import trained_codec
 
-    if config.adversarial.steps:
-        adversarial.run(config, trained_codec(config)[0])
+    adversarial.run(config, trained_codec(config)[0])
 
 
 def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     """Exports the averaged weights of the last stage that ran; they may be those of a run that is not at its end.
+
+    With ``init``, what belongs to its tokens goes with them, unless the folder has its own.
 
     Args:
         config: of the training.
@@ -224,12 +233,15 @@ def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     Raises:
         CodecError: nothing trained yet, or stages that do not belong together.
     """
+    from codec.bundled import files_of, share_token_files
     from codec.hub import export
     from train.voice.export import averaged
 
     trained, name, steps = averaged(config)
     folder, planned = folder or config.folder("model"), getattr(config, name).steps
     print(f"{folder}: model {export(trained, folder)}, {name} after {steps} of {planned} steps")
+    if config.init:
+        share_token_files(files_of(config.init)[0], folder, replace=False)
     return {"steps": steps}
 
 
@@ -242,15 +254,13 @@ def _entropy(config: TrainConfig) -> None:
 def _reader(config: TrainConfig) -> None:
     from train.reader.run import run
 
-    if config.reader.steps:
-        print(f"{config.folder('model')}: reader of tokens {run(config)}")
+    print(f"{config.folder('model')}: reader of tokens {run(config)}")
 
 
 def _reader_needs(config: TrainConfig) -> None:
     from train.reader.speech import needs
 
-    if config.reader.steps:
-        needs()
+    needs()
 
 
 def _teacher_needs(config: TrainConfig) -> None:
@@ -329,7 +339,15 @@ STAGES = (
         shared=True,
     ),
     Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, needs=_codec_needs, shared=True),
-    Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, needs=_listener_needs, shared=True),
+    Stage(
+        "adversarial",
+        "polish the decoder against discriminators",
+        "",
+        _adversarial,
+        needs=_listener_needs,
+        shared=True,
+        optional=True,
+    ),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(
         "entropy",
@@ -344,5 +362,6 @@ STAGES = (
         "",
         _reader,
         needs=_reader_needs,
+        optional=True,
     ),
 )
