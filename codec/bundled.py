@@ -36,12 +36,18 @@ def files_of(name: str | Path | None) -> tuple[Path, Path]:
     return (place.parent, place) if place.suffix == ".safetensors" else (place, place / "model.safetensors")
 
 
-def share_token_files(source: Path, target: Path) -> None:
-    """Gives a model what belongs to the tokens of another one, if its own are the same; there may be nothing."""
+def share_token_files(source: Path, target: Path, replace: bool = True) -> None:
+    """Gives a model what belongs to the tokens of another one, if its own are the same; there may be nothing.
+
+    Args:
+        source: folder of the other model.
+        target: folder of the model.
+        replace: whether files of its own go.
+    """
     if source.resolve() == target.resolve() or fingerprint_of(source) != fingerprint_of(target):
         return
     for name in (READER, ENTROPY):
-        if (source / name).is_file():
+        if (source / name).is_file() and (replace or not (target / name).exists()):
             shutil.copyfile(source / name, target / name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from codec.bundled import files_of
 from codec.errors import CodecError, ModelError, did_you_mean
 from train.config_file import read_config, read_run
 from train.exports import export
-
-if TYPE_CHECKING:
-    from train.config import TrainConfig
 
 __all__ = ["export", "read_config", "train"]
 STATUS = "status"
@@ -42,11 +39,8 @@ def train(
     words = words or []
     names, overrides = [word for word in words if "=" not in word], [word for word in words if "=" in word]
     if names[:1] == ["decoder"]:
-        from train.voice.finetune import finetune
-
-        if config is not None:
-            raise CodecError("codec train decoder has a config of its own: override its keys, adversarial.steps=100")
-        finetune(names[1:], init or "default", output or Path("runs/decoder"), overrides)
+        words.remove("decoder")
+        _decoder(words, config, init or "default", output or Path("runs/decoder"))
         return
     if init is not None or output is not None:
         raise CodecError("--init and --output go with codec train decoder; elsewhere: init=MODEL root=FOLDER")
@@ -66,18 +60,28 @@ def train(
         print(table(settings))
         return
     chosen = [stage for stage in STAGES if not names or stage.name in names]
-    check_init(settings)
+    check_init(settings.init)
     for stage in chosen:
         stage.check(settings)
     for stage in chosen:
         stage.start(settings)
 
 
-def check_init(config: TrainConfig) -> None:
-    """Looks for the model that a run goes on from.
+def _decoder(words: list[str], config: Path | None, init: str, root: Path) -> None:
+    from train.voice.finetune import finetune
+
+    if config is not None:
+        raise CodecError("codec train decoder has a config of its own: override its keys, adversarial.steps=100")
+    check_init(init)
+    overrides = [word for word in words if "=" in word and not Path(word).is_dir()]
+    finetune([word for word in words if word not in overrides], init, root, overrides)
+
+
+def check_init(name: str | None) -> None:
+    """Looks for the model that a run goes on from, if it goes on from one.
 
     Raises:
         ModelError: it is not there, or without weights.
     """
-    if config.init and not files_of(config.init)[1].is_file():
-        raise ModelError(f"init: no model {config.init!r}: default, or a folder made by codec train export")
+    if name and not files_of(name)[1].is_file():
+        raise ModelError(f"init: no model {name!r}: default, or a folder made by codec train export")

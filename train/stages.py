@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +12,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from codec.atomic import atomic_write
-from codec.data.sources import check_source, linked_folders
+from codec.data.sources import check_source
 from codec.data.store import Corpus
 from codec.errors import CodecError
 from train.config import TrainConfig
@@ -25,8 +21,6 @@ from train.parallel import alone, join, wait_for_all
 from train.records import refuse_another, settings, write
 
 Figures = Mapping[str, float]
-LITTLE_HOURS = 0.5
-"""Less audio is only good for a try."""
 
 
 def _nothing(config: TrainConfig) -> None:
@@ -47,6 +41,7 @@ class Stage:
         begun: file below ``root`` that an interrupted stage goes on from.
         needs: raises `CodecError` where something is missing that no earlier stage makes.
         shared: whether several processes share the work; otherwise one does it and the others wait.
+        optional: whether it is left out where its config says 0 steps.
     """
 
     name: str
@@ -57,6 +52,13 @@ class Stage:
     begun: str = ""
     needs: Callable[[TrainConfig], None] = _nothing
     shared: bool = False
+    optional: bool = False
+
+    def left_out(self, config: TrainConfig) -> str:
+        """Why there is nothing to do; empty if there is something."""
+        if self.name in config.given:
+            return f"comes with {config.init}"
+        return "left out: 0 steps" if self.optional and not getattr(config, self.name).steps else ""
 
     def done(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do."""
@@ -70,7 +72,7 @@ class Stage:
         """
         if find_spec("tensorboard") is None:
             raise CodecError("training needs tensorboard: pip install 'semcodec[train]'")
-        if self.name in config.given:
+        if self.left_out(config):
             return
         if self.done(config) or _exists(config, self.begun):
             refuse_another(self._record(config), config, self._settings(config), Path(config.root) / Path(self.product).parent)
@@ -83,9 +85,9 @@ class Stage:
         Raises:
             CodecError: it cannot be done.
         """
-        if self.name in config.given:
+        if why := self.left_out(config):
             if join().main:
-                print(f"{self.name}: comes with {config.init}")
+                print(f"{self.name}: {why}")
         elif self.shared:
             self._start(config)
             wait_for_all()
@@ -129,44 +131,9 @@ def _exists(config: TrainConfig, file: str) -> bool:
 
 
 def _corpus(config: TrainConfig) -> Figures:
-    from itertools import chain
+    from train.collect import collect
 
-    from codec.data import build
-    from codec.data.perturb import perturb
-    from codec.data.sources import clips_of
-
-    folder = config.folder("corpus")
-    if not (folder / "clips.jsonl").exists():
-        for source in config.corpus.sources:
-            if linked := linked_folders(source):
-                print(f"warning: {source}: linked folders are not entered: {linked}; name them as sources", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="codec-corpus-") as scratch:
-            # Opened before the first is read: a package or voice that is missing shows at once (folders are looked at in turn).
-            found = [clips_of(source, config.folder("packages"), Path(scratch)) for source in config.corpus.sources]
-            report = build(chain.from_iterable(found), folder)
-        print(f"hours: {report['hours']}  left out: {report['left_out']}")
-        if report["warned"]:
-            print(f"{report['warned']} clips were read with a warning: {folder / 'report.json'} tells which, by kind")
-    _warn_of_splits(Corpus(folder))
-    hours = perturb(Corpus(folder), config.corpus.copies, config.seed, config.corpus.rerecorded, config.corpus.disturbed)
-    with atomic_write(folder / "perturbed.json") as handle:
-        handle.write(json.dumps({"hours": hours, "copies": config.corpus.copies}).encode())
-    print(f"speed-perturbed copies: {hours:.2f} h")
-    report = json.loads((folder / "report.json").read_text("utf-8"))
-    kept = {f"hours/{key}": value for key, value in report["hours"].items()}
-    return kept | {f"left_out/{key}": count for key, count in report["left_out"].items()} | {"hours/copies": hours}
-
-
-def _warn_of_splits(corpus: Corpus) -> None:
-    """Says which domains no figure will tell anything of, and that little audio makes a model of little."""
-    hours: defaultdict[str, float] = defaultdict(float)
-    for entry in corpus.entries:
-        hours[f"{entry.clip.domain}/{entry.split}"] += entry.seconds / 3600
-    for domain in sorted({entry.clip.domain for entry in corpus.entries if entry.split == "train"}):
-        if not hours[f"{domain}/valid"]:
-            print(f"warning: no validation clips of {domain}: their hashes chose none; add sources", file=sys.stderr)
-    if (total := sum(hours.values())) < LITTLE_HOURS:
-        print(f"warning: {60 * total:.1f} minutes of audio are enough to try this, not to train a model", file=sys.stderr)
+    return collect(config)
 
 
 def _corpus_needs(config: TrainConfig) -> None:
@@ -248,12 +215,13 @@ def _adversarial(config: TrainConfig) -> None:
     from train.voice import adversarial
     from train.voice.export import trained_codec
 
-    if config.adversarial.steps:
-        adversarial.run(config, trained_codec(config)[0])
+    adversarial.run(config, trained_codec(config)[0])
 
 
 def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     """Exports the averaged weights of the last stage that ran; they may be those of a run that is not at its end.
+
+    With ``init``, what belongs to its tokens goes with them, unless the folder has its own.
 
     Args:
         config: of the training.
@@ -265,12 +233,15 @@ def export_model(config: TrainConfig, folder: Path | None = None) -> Figures:
     Raises:
         CodecError: nothing trained yet, or stages that do not belong together.
     """
+    from codec.bundled import files_of, share_token_files
     from codec.hub import export
     from train.voice.export import averaged
 
     trained, name, steps = averaged(config)
     folder, planned = folder or config.folder("model"), getattr(config, name).steps
     print(f"{folder}: model {export(trained, folder)}, {name} after {steps} of {planned} steps")
+    if config.init:
+        share_token_files(files_of(config.init)[0], folder, replace=False)
     return {"steps": steps}
 
 
@@ -283,15 +254,13 @@ def _entropy(config: TrainConfig) -> None:
 def _reader(config: TrainConfig) -> None:
     from train.reader.run import run
 
-    if config.reader.steps:
-        print(f"{config.folder('model')}: reader of tokens {run(config)}")
+    print(f"{config.folder('model')}: reader of tokens {run(config)}")
 
 
 def _reader_needs(config: TrainConfig) -> None:
     from train.reader.speech import needs
 
-    if config.reader.steps:
-        needs()
+    needs()
 
 
 def _teacher_needs(config: TrainConfig) -> None:
@@ -370,7 +339,15 @@ STAGES = (
         shared=True,
     ),
     Stage("codec", "find the acoustic codebooks, train the decoder", "", _codec, needs=_codec_needs, shared=True),
-    Stage("adversarial", "polish the decoder against discriminators", "", _adversarial, needs=_listener_needs, shared=True),
+    Stage(
+        "adversarial",
+        "polish the decoder against discriminators",
+        "",
+        _adversarial,
+        needs=_listener_needs,
+        shared=True,
+        optional=True,
+    ),
     Stage("export", "write config.json and model.safetensors", "", export_model, matters=_MODEL),
     Stage(
         "entropy",
@@ -385,5 +362,6 @@ STAGES = (
         "",
         _reader,
         needs=_reader_needs,
+        optional=True,
     ),
 )

@@ -58,8 +58,8 @@ def _cells(stage: StageStatus) -> tuple[str, ...]:
 
 
 def _status(stage: Stage, config: TrainConfig) -> StageStatus:
-    if stage.name in config.given:
-        return StageStatus(stage.name, f"comes with {config.init}")
+    if why := stage.left_out(config):
+        return StageStatus(stage.name, why)
     if stage.product or stage.matters:
         record = _read(Path(config.root) / f"{stage.name}.json")
         done = stage.done(config) if stage.product else "seconds" in record

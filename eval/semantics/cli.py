@@ -12,7 +12,8 @@ from codec.errors import CodecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from eval.semantics.interface import Embedder
+    from eval.semantics.interface import Embedder, TaskCard
+    from eval.semantics.tasks.write import About
 
 Name = TypeVar("Name", bound=str)
 
@@ -42,16 +43,28 @@ def tasks(
     seed: Annotated[int, typer.Option(help="Of every choice.")] = 0,
     json: Json = False,
 ) -> None:
-    """Build probing tasks from free audio."""
+    """Build probing tasks from free audio. A task that cannot be built is named, the others go on, and the exit code is 1."""
     import json as jsonlib
+    import sys
     from dataclasses import asdict
 
     from eval.semantics.tasks import build_tasks
     from eval.semantics.tasks.instruments import SOUNDFONT
 
-    for card in build_tasks(output, corpus, soundfont or SOUNDFONT, _listed(only), seed):
+    missing: list[str] = []
+
+    def built(card: TaskCard) -> None:
         counts = ", ".join(f"{count} {split}" for split, count in card.counts.items())
-        print(jsonlib.dumps(asdict(card)) if json else f"{card.name}: {len(card.classes)} classes, {counts}")
+        print(jsonlib.dumps(asdict(card)) if json else f"{card.name}: {len(card.classes)} classes, {counts}", flush=True)
+
+    def failed(about: About, error: CodecError) -> None:
+        missing.append(about.name)
+        reason = str(error).removeprefix(f"task {about.name}: ")
+        print(f"codec: {about.name}, from {about.source}, cannot be built: {reason}", file=sys.stderr, flush=True)
+
+    build_tasks(output, corpus, soundfont or SOUNDFONT, _listed(only), seed, built, failed)
+    if missing:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -146,7 +159,7 @@ def lm(
     minutes: Annotated[
         float, typer.Option(help="Of the corpus to count and train on; a fifth of it to validate, and to test.")
     ] = 60,
-    steps: Annotated[int, typer.Option(help="Of the transformer's training; 0: n-grams only.")] = 600,
+    steps: Annotated[int, typer.Option(help="Of the transformer's training; 0: n-grams only.", min=0)] = 600,
     model: Model = "default",
     seed: Annotated[int, typer.Option(help="Of audio, weights and order.")] = 0,
     json: Json = False,
@@ -203,7 +216,7 @@ def _opener(model: str, untrained: bool) -> Callable[[str], Embedder]:
 
 
 def _listed(text: str) -> list[str]:
-    return [part for part in text.split(",") if part]
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _embedders(text: str) -> list[str]:

@@ -74,6 +74,7 @@ def test_a_decoder_learns_a_folder_and_still_reads_older_tokens(polished: Path, 
         (["decoder"], "name a folder of recordings"),
         (["decoder", "nowhere"], "nowhere: not a folder of recordings"),
         (["decoder", "nowhere", "--config", "nano"], "has a config of its own"),
+        (["decoder", "tests", "--init", "nope"], "init: no model 'nope': default, or a folder"),
         (["codec", "--config", "nano", "--init", "default"], "go with codec train decoder"),
     ],
 )

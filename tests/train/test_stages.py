@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from codec import Codec
+from codec.bundled import ENTROPY, READER
 from codec.data import Corpus
 from codec.errors import CodecError
 from tests.codec.data.test_corpora import write
+from train.cli import train
 from train.config_file import read_config
 from train.run import Run
-from train.stages import STAGES
+from train.stages import STAGES, export_model
 
 
 def check(stage: str, root: Path, *overrides: str) -> None:
@@ -39,6 +42,39 @@ def test_linked_folders_of_a_source_are_counted(tmp_path: Path, capsys: pytest.C
     next(each for each in STAGES if each.name == "corpus").start(config)
     assert "in: linked folders are not entered: 2; name them as sources" in capsys.readouterr().err
     assert len(Corpus(tmp_path / "corpus").entries) == 2
+
+
+def test_a_folder_of_recordings_may_be_called_like_an_override(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("train.voice.finetune.finetune", lambda *given: asked.extend(given))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "voice=anna").mkdir()
+    train(["adversarial.steps=5", "decoder", "voice=anna"])
+    assert asked == [["voice=anna"], "default", Path("runs/decoder"), ["adversarial.steps=5"]]
+
+
+def test_what_belongs_to_the_tokens_of_init_is_exported_with_them(
+    tiny: Codec, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "init")
+    for name in (READER, ENTROPY):
+        (tmp_path / "init" / name).write_text("of these tokens")
+    monkeypatch.setattr("train.voice.export.averaged", lambda config: (tiny.networks, "codec", 0))
+    config = read_config(Path("nano"), [f"root={tmp_path}", f"init={tmp_path / 'init'}"])
+    export_model(config)
+    assert {(tmp_path / "model" / name).read_text() for name in (READER, ENTROPY)} == {"of these tokens"}
+    (tmp_path / "model" / ENTROPY).write_text("counted anew")
+    export_model(config)
+    assert (tmp_path / "model" / ENTROPY).read_text() == "counted anew"
+
+
+def test_stages_of_no_steps_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = read_config(Path("nano"), [f"root={tmp_path}", "adversarial.steps=0", "reader.steps=0"])
+    for stage in STAGES:
+        if stage.optional:
+            stage.check(config)
+            stage.start(config)
+    assert capsys.readouterr().out == "adversarial: left out: 0 steps\nreader: left out: 0 steps\n"
 
 
 def test_a_codec_stage_goes_no_further_under_a_decoder_that_was_polished(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from codec.bundled import files_of, share_token_files
+from codec.bundled import files_of
 from codec.errors import CodecError
 from codec.stored import read_model_config
 from train.config import TrainConfig
@@ -36,7 +36,6 @@ def finetune(folders: Sequence[str], init: str, root: Path, overrides: Sequence[
         stage.check(config)
     for stage in stages:
         stage.start(config)
-    share_token_files(files_of(init)[0], config.folder("model"))  # they are of tokens
 
 
 def config_of(folders: Sequence[str], init: str, root: Path, overrides: Sequence[str]) -> TrainConfig:

@@ -105,6 +105,7 @@ def build_tasks(
     names: Sequence[str] = (),
     seed: int = 0,
     progress: Callable[[TaskCard], None] = lambda card: None,
+    failed: Callable[[About, CodecError], None] | None = None,
 ) -> list[TaskCard]:
     """Builds offline tasks as tar files; the same arguments give the same bytes.
 
@@ -115,9 +116,11 @@ def build_tasks(
         names: of tasks; all of them if empty.
         seed: of every choice.
         progress: told of every task that is done.
+        failed: told of every task that could not be built, and why; None: the first ends it.
 
     Raises:
-        CodecError: an unknown task, a program or file that is missing, or a corpus that lacks what a task needs.
+        CodecError: an unknown task, no corpus, or, unless ``failed`` is told, a program or file that is missing, or a corpus
+            that lacks what a task needs.
     """
     if strange := sorted(set(names) - set(task_names())):
         raise CodecError(f"unknown task {strange[0]!r}; there are {', '.join(task_names())}")
@@ -126,11 +129,19 @@ def build_tasks(
     cards = []
     for task in wanted:
         task_seed = seed + zlib.crc32(task.about.name.encode())
-        if isinstance(task, SoundFontTask):
-            items = task.build(Path(soundfont), task_seed)
+        try:
+            cards.append(write_task(task.about, _items(task, clips, Path(soundfont), task_seed), Path(output), task_seed))
+        except CodecError as error:
+            if failed is None:
+                raise
+            failed(task.about, error)
         else:
-            assert clips is not None
-            items = task.build(clips, task_seed)
-        cards.append(write_task(task.about, items, Path(output), task_seed))
-        progress(cards[-1])
+            progress(cards[-1])
     return cards
+
+
+def _items(task: CorpusTask | SoundFontTask, clips: Clips | None, soundfont: Path, seed: int) -> list[Item]:
+    if isinstance(task, SoundFontTask):
+        return task.build(soundfont, seed)
+    assert clips is not None
+    return task.build(clips, seed)

@@ -13,12 +13,16 @@ from typer.testing import CliRunner
 
 from benchmarks.semantics.plots import complete
 from benchmarks.semantics.report import page, write
+from codec.data.recording import Recording
+from codec.data.store import Entry, line
 from codec.errors import CodecError
 from eval.colours import colour_of
 from eval.semantics.cli import _embedders, app
 from eval.semantics.interface import Embedder
 from eval.semantics.probe import find_tasks, run_hear, run_probes
 from eval.semantics.scores import MAJORITY, Failure, Results, Score, read_results
+from eval.semantics.tasks import instruments
+from eval.semantics.tasks.instruments import Note
 from tests.eval.semantics.folders import Spectrum, flac, tone, tone_samples, tone_task, write_tar
 from tests.eval.semantics.test_hear import hear_folder
 
@@ -189,6 +193,7 @@ def test_exit_codes_and_json(tmp_path: Path) -> None:
     for wrong in (["--heads", "tree"], ["--modes", ""], ["-t", str(tmp_path / "nowhere")], ["--only", "other"]):
         assert isinstance(CliRunner().invoke(app, [*command, "-c", "logmel", *wrong]).exception, CodecError)
     assert isinstance(CliRunner().invoke(app, ["lm", "-o", "x.json"]).exception, CodecError)
+    assert CliRunner().invoke(app, ["lm", "-o", "x.json", "--corpus", str(tmp_path), "--steps", "-5"]).exit_code == 2
 
 
 def test_page() -> None:
@@ -326,7 +331,8 @@ def test_variants_stand_beside_what_they_are_made_from() -> None:
 
 def test_names_with_commas_of_their_own() -> None:
     text = "logmel|silence,dc,semcodec@50,vocab=4096:semantic,logmel+semcodec:features"
-    assert _embedders(text) == ["logmel|silence,dc", "semcodec@50,vocab=4096:semantic", "logmel+semcodec:features"]
+    expected = ["logmel|silence,dc", "semcodec@50,vocab=4096:semantic", "logmel+semcodec:features"]
+    assert _embedders(text) == _embedders(f" {text.replace(',', ' , ')},") == expected
 
 
 def test_plots_and_language_tables(tmp_path: Path) -> None:
@@ -386,6 +392,22 @@ def test_build_command_tells_what_it_made(tmp_path: Path) -> None:
     missing = CliRunner().invoke(app, ["tasks", "--corpus", str(tmp_path), "-o", str(tmp_path / "out"), "--only", "yodel"])
     assert isinstance(missing.exception, CodecError)
     assert "yodel" in str(missing.exception)
+
+
+def test_a_task_that_cannot_be_built_is_named_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def play(font: Path, program: int, notes: list[Note]) -> list[np.ndarray]:
+        return [np.random.default_rng([program, i]).integers(-9_000, 9_000, 64).astype(np.int16) for i in range(len(notes))]
+
+    monkeypatch.setattr(instruments, "render", play)
+    entry = Entry(Recording("a.wav", "a", "speech", "mine"), "train", 0, 16_000)
+    (tmp_path / "clips.jsonl").write_text(line(entry))
+    (tmp_path / "audio.i16").write_bytes(bytes(32_000))
+    words = ["tasks", "--corpus", str(tmp_path), "-o", str(tmp_path / "out"), "--only", "taunt,instrument_family"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1
+    assert done.stdout == "instrument_family: 16 classes, 640 train, 128 valid, 256 test\n"
+    assert done.stderr.startswith("codec: taunt, from free corpus (hedgewars), cannot be built: the train split is empty")
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_page_in_the_docs_says_what_was_measured() -> None:
