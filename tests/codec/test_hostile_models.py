@@ -54,6 +54,15 @@ def attempt(folder: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 200e6 / 1024
 
 
+def test_what_is_whole_loads_and_what_is_cut_does_not(folder: Path) -> None:
+    """Else what is said here of damaged models would be true of a loader that refuses everything."""
+    assert len(load(folder, rate=50, vocab=32).encode(torch.zeros(1, 4000), 16_000)) == 1
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(CodecError):
+        load(folder)
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where something stands in a config."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

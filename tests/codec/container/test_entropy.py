@@ -297,6 +297,7 @@ def table_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=100)
 @given(data=st.data())
 def test_damaged_table_files_never_do_more_than_raise(table_file: Path, data: st.DataObject) -> None:
+    assert load_entropy(table_file.parent, MODEL), "what is not damaged is read"
     folder = table_file.parent / "damaged"
     folder.mkdir(exist_ok=True)
     raw = bytearray(table_file.read_bytes())
