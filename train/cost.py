@@ -19,7 +19,7 @@ from codec.networks.pitch import Pitch
 from train.config import CropStage, SemanticStage, TrainConfig
 from train.crops import FRAME
 from train.discriminator import adversarial_loss
-from train.voice.judges import Judges
+from train.voice.discriminators import Discriminators
 
 GPU_FLOPS = 312e12
 """An A100's peak in bfloat16."""
@@ -95,10 +95,12 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
         ("codec", _frames(config.codec), count(decoded) + meaning),
     ]
     if polish.steps:
-        judges = Judges(config.model.sample_rate, polish.n_ffts, polish.channels)
-        judged = count(lambda: adversarial_loss(judges(wave.repeat(1, 4).requires_grad_())), convolutions=True) / 4
+        discriminators = Discriminators(config.model.sample_rate, polish.n_ffts, polish.channels)
+        discriminated = (
+            count(lambda: adversarial_loss(discriminators(wave.repeat(1, 4).requires_grad_())), convolutions=True) / 4
+        )
         # Real and decoded sound, for the discriminators' step; half as much for the decoder's, which leaves them as they are.
-        plans.append(("adversarial", _frames(polish), count(decoded) + meaning + 3 * judged))
+        plans.append(("adversarial", _frames(polish), count(decoded) + meaning + 3 * discriminated))
     return [
         Cost(stage, frames / FRAMES_PER_SECOND / 3600, frames / FRAMES_PER_SECOND * operations / seconds)
         for stage, frames, operations in plans

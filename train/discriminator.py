@@ -17,7 +17,7 @@ COMPRESSION, FLOOR = 0.3, 1e-5
 
 
 @dataclass(frozen=True)
-class Judgement:
+class DiscriminatorOutput:
     """What one resolution thinks of a wave.
 
     Attributes:
@@ -51,8 +51,8 @@ class STFTDiscriminator(nn.Module):
         self.layers = nn.ModuleList([layer(2, 1), layer(channels, 1), layer(channels, 2), layer(channels, 4)])
         self.out = weight_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
-    def forward(self, wave: Tensor) -> Judgement:
-        """``(B, samples)`` → judgement."""
+    def forward(self, wave: Tensor) -> DiscriminatorOutput:
+        """``(B, samples)`` → discriminator output."""
         spectrum = torch.stft(wave, self.n_fft, self.n_fft // 4, window=self.window, normalized=True, return_complex=True)
         # Loud and quiet parts weigh alike, as they do to an ear.
         spectrum = spectrum * (spectrum.abs() + FLOOR).pow(COMPRESSION - 1)
@@ -62,7 +62,7 @@ class STFTDiscriminator(nn.Module):
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
             maps.append(x)
-        return Judgement(self.out(x), maps)
+        return DiscriminatorOutput(self.out(x), maps)
 
 
 class MultiResolutionDiscriminator(nn.Module):
@@ -75,25 +75,25 @@ class MultiResolutionDiscriminator(nn.Module):
 
     def __init__(self, n_ffts: Sequence[int] = (2048, 1024, 512), channels: int = 16) -> None:
         super().__init__()
-        self.judges = nn.ModuleList(STFTDiscriminator(n_fft, channels) for n_fft in n_ffts)
+        self.discriminators = nn.ModuleList(STFTDiscriminator(n_fft, channels) for n_fft in n_ffts)
 
-    def forward(self, wave: Tensor) -> list[Judgement]:
-        """``(B, samples)`` → a judgement per resolution."""
-        return [judge(wave) for judge in self.judges]
+    def forward(self, wave: Tensor) -> list[DiscriminatorOutput]:
+        """``(B, samples)`` → a discriminator output per resolution."""
+        return [discriminator(wave) for discriminator in self.discriminators]
 
 
-def discriminator_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
+def discriminator_loss(real: Sequence[DiscriminatorOutput], fake: Sequence[DiscriminatorOutput]) -> Tensor:
     """Hinge loss: real above 1, fake below −1."""
     losses = [F.relu(1 - r.logits).mean() + F.relu(1 + f.logits).mean() for r, f in zip(real, fake, strict=True)]
     return torch.stack(losses).mean()
 
 
-def adversarial_loss(fake: Sequence[Judgement]) -> Tensor:
+def adversarial_loss(fake: Sequence[DiscriminatorOutput]) -> Tensor:
     """What the generator pays for not being taken for real."""
     return torch.stack([F.relu(1 - f.logits).mean() for f in fake]).mean()
 
 
-def feature_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
+def feature_loss(real: Sequence[DiscriminatorOutput], fake: Sequence[DiscriminatorOutput]) -> Tensor:
     """L1 between activations, relative to their size on real audio (that of all processes)."""
     losses = [
         (ours - theirs.detach()).abs().mean() / shared_mean(theirs.abs().mean()).clamp_min(1e-5)

@@ -20,7 +20,7 @@ from tests.codec.data.sentence import sentence_corpus
 from train.losses import MultiScaleMelLoss
 from train.parallel import Place
 from train.peers.config import STREAMS, PeerConfig
-from train.peers.judges import PeriodDiscriminator
+from train.peers.discriminators import PeriodDiscriminator
 from train.peers.networks import EncodecPeer, peer
 from train.peers.run import train
 

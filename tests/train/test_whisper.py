@@ -11,7 +11,7 @@ import torch
 from codec.errors import CodecError
 from tests.conftest import DATA
 from tests.train.whisper_file import DIM, LAYERS, MELS, network, variables, write
-from train.hearing import HearingLoss
+from train.asr_feature_loss import AsrFeatureLoss
 from train.whisper import WhisperEncoder, locate, open_whisper
 
 
@@ -57,7 +57,7 @@ def test_another_file(tmp_path: Path, data: bytes) -> None:
 def test_hearing_knows_the_same_sound_and_shows_the_way_to_it(tmp_path: Path) -> None:
     import soundfile
 
-    loss = HearingLoss(open_whisper(write(tmp_path, dict(variables(network()))), torch.device("cpu"), "fp32"))
+    loss = AsrFeatureLoss(open_whisper(write(tmp_path, dict(variables(network()))), torch.device("cpu"), "fp32"))
     wave = torch.from_numpy(soundfile.read(DATA / "speech.flac", dtype="float32")[0][None, 16_000:32_000])
     assert loss(wave, wave) == 0
     noise = 0.02 * torch.randn(wave.shape, generator=torch.Generator().manual_seed(0))

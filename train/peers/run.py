@@ -16,14 +16,14 @@ from codec.errors import CodecError
 from train.balancer import Balancer
 from train.clock import ProcessorTime
 from train.crops import Batch, Crops
+from train.discriminator_training import DiscriminatorTraining
 from train.draws import step_generator
 from train.loop import Training, no_figures
 from train.loop import train as train_loop
 from train.losses import MultiScaleMelLoss
-from train.opponent import Opponent
 from train.parallel import join
 from train.peers.config import MATTERS, PeerConfig
-from train.peers.judges import judges_of
+from train.peers.discriminators import discriminators_of
 from train.peers.networks import Heard, Peer, peer
 from train.run import Stateful
 from train.voice.objective import FRAME_WEIGHTS
@@ -75,13 +75,13 @@ class PeerObjective:
         self.weights = {"mel": recipe.mel, "wave": recipe.wave, "adversarial": recipe.adversarial, "feature": recipe.feature}
         self.criterion = MultiScaleMelLoss(sample_rate).to(device)
         self.parts: dict[str, Stateful] = {}
-        self.balancer, self.opponent = Balancer(self.weights) if recipe.balanced else None, None
+        self.balancer, self.adversary = Balancer(self.weights) if recipe.balanced else None, None
         if self.balancer:
             self.parts["balancer"] = self.balancer
-        if judges := judges_of(recipe, config.seed):
-            critic = torch.optim.AdamW(judges.to(device).parameters(), lr=config.learning_rate, betas=BETAS)
-            self.opponent = Opponent(judges, critic, device, "fp32")
-            self.parts |= {"judges": judges, "critic": critic}
+        if discriminators := discriminators_of(recipe, config.seed):
+            critic = torch.optim.AdamW(discriminators.to(device).parameters(), lr=config.learning_rate, betas=BETAS)
+            self.adversary = DiscriminatorTraining(discriminators, critic, device, "fp32")
+            self.parts |= {"judges": discriminators, "critic": critic}
 
     def __call__(self, model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
         """Losses of a step by name; their sum, weighted or balanced, is called ``loss``."""
@@ -92,10 +92,10 @@ class PeerObjective:
         losses, beside = {"mel": self.criterion(output, target)}, {}
         if self.weights["wave"]:
             losses["wave"] = (output - target).abs().mean()
-        if self.opponent and step >= self.config.judge_after:
+        if self.adversary and step >= self.config.judge_after:
             if step % self.config.judge_every == 0:
-                beside["loss/discriminator"] = self.opponent.learn(target, output)
-            losses["adversarial"], losses["feature"] = self.opponent.losses(target, output)
+                beside["loss/discriminator"] = self.adversary.learn(target, output)
+            losses["adversarial"], losses["feature"] = self.adversary.losses(target, output)
         on_frames = [weight * heard.frames[name] for name, weight in FRAME_WEIGHTS.items() if heard.frames]
         apart = torch.stack([COMMITMENT * heard.commitment, *on_frames]).sum()
         if self.balancer:

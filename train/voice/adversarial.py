@@ -12,16 +12,16 @@ from codec.errors import CodecError
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from train.config import TrainConfig
 from train.crops import Batch
+from train.discriminator_training import DiscriminatorTraining
 from train.draws import ADVERSARIAL_CROPS
 from train.lineage import digest_of
 from train.loop import Training, train
-from train.opponent import Opponent
 from train.parallel import join
 from train.progress import compile_for
 from train.run import Stateful, steps_done
 from train.specimens import Specimens
 from train.voice.data import crops_of, held_out
-from train.voice.judges import Judges
+from train.voice.discriminators import Discriminators
 from train.voice.networks import VoiceCodec
 from train.voice.objective import Objective
 
@@ -63,15 +63,15 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     valid = held_out(config, corpus, stage, stage.weights, networks)
     objective = Objective(config, networks, place, stage.batch_size)
     compile_for(place.device, networks.decoder.backbone, networks.vocoder.backbone)
-    judges = Judges(networks.config.sample_rate, stage.n_ffts, stage.channels).to(place.device)
-    optimizer = torch.optim.AdamW(judges.parameters(), stage.discriminator_rate, BETAS, fused=True)
-    opponent = Opponent(judges, optimizer, place.device, config.precision)
+    discriminators = Discriminators(networks.config.sample_rate, stage.n_ffts, stage.channels).to(place.device)
+    optimizer = torch.optim.AdamW(discriminators.parameters(), stage.discriminator_rate, BETAS, fused=True)
+    adversary = DiscriminatorTraining(discriminators, optimizer, place.device, config.precision)
     model = VoiceCodec(networks)
 
     def losses(model: nn.Module, step: int, batch: Batch) -> dict[str, Tensor]:
         wave, found = objective.decoded(model, step, batch)
-        found["loss/discriminator"] = opponent.learn(batch.wave, wave)
-        adversarial, feature = opponent.losses(batch.wave, wave)
+        found["loss/discriminator"] = adversary.learn(batch.wave, wave)
+        adversarial, feature = adversary.losses(batch.wave, wave)
         total = found["loss"] + stage.adversarial * adversarial + stage.feature * feature
         return {**found, "loss/adversarial": adversarial, "loss/feature": feature, "loss": total}
 
@@ -81,6 +81,6 @@ def run(config: TrainConfig, networks: SourceFilterNetworks) -> Path:
     def specimens(model: nn.Module) -> Specimens:
         return objective.specimens(model, valid)
 
-    beside: dict[str, Stateful] = {"judges": judges, "judges_optimizer": optimizer}
+    beside: dict[str, Stateful] = {"judges": discriminators, "judges_optimizer": optimizer}
     training = Training("adversarial", model, losses, validate, MATTERS, upon, beside, specimens)
     return train(config, stage, data, place, training).folder

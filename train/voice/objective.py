@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from codec.networks.source_filter_codec import SourceFilterNetworks
+from train.asr_feature_loss import AsrFeatureLoss
 from train.config import CodecStage, TrainConfig
 from train.crops import Batch
 from train.draws import step_generator
-from train.hearing import HearingLoss
 from train.losses import MultiScaleMelLoss, ReconstructionLoss
-from train.meaning import MeaningLoss
 from train.parallel import Place
 from train.progress import autocast
+from train.semantic_feature_loss import SemanticFeatureLoss
 from train.specimens import Specimens
 from train.voice.pitch import labelled
 from train.voice.targets import Targets, targets_of
@@ -49,10 +49,10 @@ class Objective:
         self.batch_size, self.share = batch_size, place.share(batch_size)
         self.criterion = ReconstructionLoss(rate).to(place.device)
         self.measure = MultiScaleMelLoss(rate).to(place.device)
-        self.hearing: HearingLoss | None = None
+        self.hearing: AsrFeatureLoss | None = None
         if config.codec.hearing:
-            self.hearing = HearingLoss(open_whisper(config.ssl.teachers[0], place.device, config.precision))
-        self.meaning = MeaningLoss(networks, config.precision).to(place.device) if config.codec.meaning else None
+            self.hearing = AsrFeatureLoss(open_whisper(config.ssl.teachers[0], place.device, config.precision))
+        self.meaning = SemanticFeatureLoss(networks, config.precision).to(place.device) if config.codec.meaning else None
 
     def decoded(self, model: nn.Module, step: int, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """What becomes of a batch, and its losses; their weighted sum is called ``loss``."""

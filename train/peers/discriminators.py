@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from train.discriminator import Judgement, MultiResolutionDiscriminator
+from train.discriminator import DiscriminatorOutput, MultiResolutionDiscriminator
 from train.peers.config import Losses
 
 CHANNELS = 16
@@ -32,17 +32,17 @@ class PeriodDiscriminator(nn.Module):
         )
         self.out = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
 
-    def forward(self, wave: Tensor) -> Judgement:
-        """``(B, samples)`` → judgement."""
+    def forward(self, wave: Tensor) -> DiscriminatorOutput:
+        """``(B, samples)`` → discriminator output."""
         padded = F.pad(wave, (0, -wave.shape[-1] % self.period))
         x, maps = padded.unflatten(-1, (-1, self.period))[:, None], []
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.1)
             maps.append(x)
-        return Judgement(self.out(x), maps)
+        return DiscriminatorOutput(self.out(x), maps)
 
 
-class Judges(nn.Module):
+class Discriminators(nn.Module):
     """All discriminators of a peer.
 
     Args:
@@ -54,15 +54,15 @@ class Judges(nn.Module):
         self.spectra = MultiResolutionDiscriminator(channels=CHANNELS)
         self.periods = nn.ModuleList(PeriodDiscriminator(period) for period in losses.periods)
 
-    def forward(self, wave: Tensor) -> list[Judgement]:
-        """``(B, samples)`` → a judgement each."""
-        return [*self.spectra(wave), *(judge(wave) for judge in self.periods)]
+    def forward(self, wave: Tensor) -> list[DiscriminatorOutput]:
+        """``(B, samples)`` → a discriminator output each."""
+        return [*self.spectra(wave), *(discriminator(wave) for discriminator in self.periods)]
 
 
-def judges_of(losses: Losses, seed: int) -> Judges | None:
+def discriminators_of(losses: Losses, seed: int) -> Discriminators | None:
     """Those that a peer is trained against, the same for the same seed; None without."""
     if not (losses.adversarial or losses.feature):
         return None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)
-        return Judges(losses)
+        return Discriminators(losses)

@@ -8,7 +8,7 @@ from codec.networks.interface import CodecNetworks
 from train.progress import autocast
 
 
-class MeaningLoss(nn.Module):
+class SemanticFeatureLoss(nn.Module):
     """Mean Euclidean distance between the frozen encoder's features of a wave and those of its original, over frames.
 
     Args:

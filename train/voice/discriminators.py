@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from codec.networks.frontend import MAGNITUDE_FLOOR, MEL_CENTRE, EnvelopeMel
-from train.discriminator import Judgement
+from train.discriminator import DiscriminatorOutput
 
 SLOPE = 0.2
 """Of leaky rectifiers."""
@@ -42,7 +42,7 @@ class Bins(nn.Module):
         return magnitude.clamp_min(MAGNITUDE_FLOOR).log10().transpose(1, 2)
 
 
-class Judge(nn.Module):
+class SpectrogramDiscriminator(nn.Module):
     """Strided convolutions over a picture of time and frequency.
 
     Args:
@@ -61,8 +61,8 @@ class Judge(nn.Module):
         )
         self.out = weight_norm(nn.Conv2d(2 * channels, 1, 3, padding=1))
 
-    def forward(self, wave: Tensor) -> Judgement:
-        """``(B, samples)`` → judgement."""
+    def forward(self, wave: Tensor) -> DiscriminatorOutput:
+        """``(B, samples)`` → discriminator output."""
         x = self.picture(wave) + MEL_CENTRE
         height = torch.linspace(-1, 1, x.shape[-1], device=x.device, dtype=x.dtype).expand_as(x)
         x = torch.stack([x, height], 1).contiguous(memory_format=torch.channels_last)
@@ -70,24 +70,24 @@ class Judge(nn.Module):
         for layer in self.layers:
             x = F.leaky_relu(layer(x), SLOPE)
             maps.append(x)
-        return Judgement(self.out(x), maps)
+        return DiscriminatorOutput(self.out(x), maps)
 
 
-class Judges(nn.Module):
-    """One `Judge` of the envelope and one for each window length.
+class Discriminators(nn.Module):
+    """One `SpectrogramDiscriminator` of the envelope and one for each window length.
 
     Args:
         sample_rate: in Hz.
         n_ffts: window lengths in samples.
-        channels: see `Judge`.
+        channels: see `SpectrogramDiscriminator`.
     """
 
     def __init__(self, sample_rate: int, n_ffts: Sequence[int], channels: int) -> None:
         super().__init__()
-        judges = [Judge(EnvelopeMel(sample_rate), 2 * channels)]
-        judges += [Judge(Bins(n_fft), channels, (1, 1, 2, 1)) for n_fft in n_ffts]
-        self.judges = nn.ModuleList(judges)
+        discriminators = [SpectrogramDiscriminator(EnvelopeMel(sample_rate), 2 * channels)]
+        discriminators += [SpectrogramDiscriminator(Bins(n_fft), channels, (1, 1, 2, 1)) for n_fft in n_ffts]
+        self.discriminators = nn.ModuleList(discriminators)
 
-    def forward(self, wave: Tensor) -> list[Judgement]:
-        """``(B, samples)`` → a judgement of each."""
-        return [judge(wave) for judge in self.judges]
+    def forward(self, wave: Tensor) -> list[DiscriminatorOutput]:
+        """``(B, samples)`` → a discriminator output of each."""
+        return [discriminator(wave) for discriminator in self.discriminators]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from train.whisper import WhisperEncoder
 
 
-class HearingLoss(nn.Module):
+class AsrFeatureLoss(nn.Module):
     """Mean absolute distance in all layers of Whisper's encoder, in standard deviations of each layer.
 
     Args:

@@ -3,16 +3,16 @@ from dataclasses import replace
 import torch
 
 from train.discriminator import adversarial_loss, discriminator_loss, feature_loss
-from train.voice.judges import Judges
+from train.voice.discriminators import Discriminators
 
 
-def judges() -> Judges:
+def discriminators() -> Discriminators:
     torch.manual_seed(0)
-    return Judges(16_000, n_ffts=(512, 256), channels=4)
+    return Discriminators(16_000, n_ffts=(512, 256), channels=4)
 
 
 def test_the_envelope_and_every_window_length_are_judged() -> None:
-    found = judges()(0.1 * torch.randn(2, 8_000))
+    found = discriminators()(0.1 * torch.randn(2, 8_000))
     assert len(found) == 3
     for judgement in found:
         assert judgement.logits.shape[:2] == (2, 1)
@@ -23,19 +23,19 @@ def test_the_envelope_and_every_window_length_are_judged() -> None:
 def test_phases_are_nobodys() -> None:
     """Upside down or backwards in every frame, a sound has the same spectrogram."""
     wave = 0.1 * torch.randn(1, 8_000)
-    for mine, theirs in zip(judges()(wave), judges()(-wave), strict=True):
+    for mine, theirs in zip(discriminators()(wave), discriminators()(-wave), strict=True):
         torch.testing.assert_close(mine.logits, theirs.logits)
 
 
 def test_silence_is_judged_without_accident() -> None:
     wave = torch.zeros(1, 8_000, requires_grad=True)
-    adversarial_loss(judges()(wave)).backward()
+    adversarial_loss(discriminators()(wave)).backward()
     assert wave.grad is not None
     assert wave.grad.isfinite().all()
 
 
 def test_losses_at_their_ends() -> None:
-    judge, wave = judges(), 0.1 * torch.randn(1, 8_000)
+    judge, wave = discriminators(), 0.1 * torch.randn(1, 8_000)
     same = judge(wave)
     assert feature_loss(same, same).item() == 0
     sure = [replace(judgement, logits=torch.full_like(judgement.logits, 3.0)) for judgement in same]
@@ -47,7 +47,7 @@ def test_losses_at_their_ends() -> None:
 
 
 def test_a_few_steps_tell_noise_from_a_tone() -> None:
-    judge = judges()
+    judge = discriminators()
     optimizer = torch.optim.AdamW(judge.parameters(), 3e-3)
     tone = 0.1 * torch.sin(0.2 * torch.arange(8_000.0))[None]
     losses = []

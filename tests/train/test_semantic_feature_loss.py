@@ -1,13 +1,13 @@
 import torch
 
 from tests.conftest import random_networks
-from train.meaning import MeaningLoss
+from train.semantic_feature_loss import SemanticFeatureLoss
 
 
 def test_zero_for_the_same_wave_and_a_gradient_for_the_output_alone() -> None:
     torch.manual_seed(0)
     networks = random_networks().train()
-    loss = MeaningLoss(networks, "fp32")
+    loss = SemanticFeatureLoss(networks, "fp32")
     target, output = 0.1 * torch.randn(2, 6_400), (0.1 * torch.randn(2, 6_400)).requires_grad_()
     assert loss(target, loss.features(target)).item() < 2e-3
     loss(output, loss.features(target)).backward()
@@ -18,7 +18,7 @@ def test_zero_for_the_same_wave_and_a_gradient_for_the_output_alone() -> None:
 
 def test_steps_down_its_gradient_bring_the_features_closer() -> None:
     torch.manual_seed(0)
-    loss = MeaningLoss(random_networks().train(), "fp32")
+    loss = SemanticFeatureLoss(random_networks().train(), "fp32")
     target = 0.1 * torch.randn(1, 6_400)
     output = (0.1 * torch.randn(1, 6_400)).requires_grad_()
     optimizer = torch.optim.Adam([output], lr=3e-3)
