@@ -56,9 +56,11 @@ def measure(model: Codec, corpus: Corpus, hours: float, seed: int = 0) -> list[C
         features = networks.semantic(networks.mel(wave, padded=True))
         codes = []
         for rate in rates:
-            stack, streams = model.point_of(rate)
-            semantic = networks.codebook(stack).encode_all(rearrange(features, "b (n k) d -> b n (k d)", k=stack))
-            acoustic = networks.wave_to_codes(wave, stack, model.vocabs[-1])[0, 1:streams]
+            frames_per_token, streams = model.point_of(rate)
+            semantic = networks.codebook(frames_per_token).encode_all(
+                rearrange(features, "b (n k) d -> b n (k d)", k=frames_per_token)
+            )
+            acoustic = networks.wave_to_codes(wave, frames_per_token, model.vocabs[-1])[0, 1:streams]
             codes.append(torch.cat([semantic[:, 0], acoustic]).numpy())
         return codes
 

@@ -125,7 +125,7 @@ def own(near: Codec, far: Codec, clips: int, seconds: int, waves: list[np.ndarra
         seconds: of each.
         waves: ``(1, samples)`` each, whose tokens are compared.
     """
-    rate, place = max(far.rates), far.networks.codebook(far.stack_of(max(far.rates))).leaves.device
+    rate, place = max(far.rates), far.networks.codebook(far.frames_per_token_at(max(far.rates))).leaves.device
     batch = np.stack([synthetic(seconds, far.sample_rate)] * clips)
     expected = [near.encode(wave, near.sample_rate, rate) for wave in waves]
     for precision, dtype in PRECISIONS.items():

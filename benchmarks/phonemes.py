@@ -84,9 +84,9 @@ def told(model: str, corpus: Corpus, seconds: float) -> Iterator[Told]:
     names = {name: number for number, name in enumerate(sorted({name for e in known for name in phonemes_of(e)} - {""}))}
     minutes = tuple(round(sum(e.seconds for e in clips) / 60, 1) for clips in (known, unknown))
     assert len(minutes) == 2
-    for stack, source in ((1, "features"), *((s, f"{50 / s:g} tokens/s") for s in networks.config.stacks)):
+    for frames_per_token, source in ((1, "features"), *((s, f"{50 / s:g} tokens/s") for s in networks.config.token_lengths)):
         quantised = source != "features"
-        learn, ask = (_read(networks, corpus, clips, names, stack, quantised) for clips in (known, unknown))
+        learn, ask = (_read(networks, corpus, clips, names, frames_per_token, quantised) for clips in (known, unknown))
         yield Told(model, source, _accuracy(learn, ask, len(names)), _envelope_left(learn, ask), minutes)
 
 
@@ -101,18 +101,23 @@ def _clips(corpus: Corpus, splits: Sequence[str], seconds: float) -> list[Entry]
 
 @torch.inference_mode()
 def _read(
-    networks: SourceFilterNetworks, corpus: Corpus, clips: Sequence[Entry], names: dict[str, int], stack: int, quantised: bool
+    networks: SourceFilterNetworks,
+    corpus: Corpus,
+    clips: Sequence[Entry],
+    names: dict[str, int],
+    frames_per_token: int,
+    quantised: bool,
 ) -> Read:
     parts = []
     for entry in clips:
-        count = entry.samples // (FRAME * stack)
-        wave = torch.from_numpy(corpus.wave(entry, 0, count * FRAME * stack))[None]
+        count = entry.samples // (FRAME * frames_per_token)
+        wave = torch.from_numpy(corpus.wave(entry, 0, count * FRAME * frames_per_token))[None]
         mel = networks.mel(wave)
         values = networks.semantic(mel)
         if quantised:
-            values = networks.feats_to_semantic(values, stack, networks.config.vocabs[-1]).values
-        said = torch.tensor([names.get(name, NOBODY) for name in phonemes_of(entry)[: count * stack]])
-        parts.append(Read(with_neighbours(values)[0], said.view(count, stack), mel[0].reshape(count, -1)))
+            values = networks.feats_to_semantic(values, frames_per_token, networks.config.vocabs[-1]).values
+        said = torch.tensor([names.get(name, NOBODY) for name in phonemes_of(entry)[: count * frames_per_token]])
+        parts.append(Read(with_neighbours(values)[0], said.view(count, frames_per_token), mel[0].reshape(count, -1)))
     return Read(*map(torch.cat, zip(*parts, strict=True)))
 
 

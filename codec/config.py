@@ -246,22 +246,25 @@ class ModelConfig(Config):
         return 2 * self.hop_length
 
     @property
-    def stacks(self) -> tuple[int, ...]:
+    def token_lengths(self) -> tuple[int, ...]:
         """Frames of 50 Hz per token, each once."""
         return tuple(dict.fromkeys(rate.frames_per_token for rate in self.rates))
 
     @property
     def n_acoustic(self) -> dict[int, int]:
         """Acoustic tokens beside a semantic one, at most, by frames of 50 Hz per token."""
-        return {stack: max(rate.n_acoustic for rate in self.rates if rate.frames_per_token == stack) for stack in self.stacks}
+        return {
+            frames_per_token: max(rate.n_acoustic for rate in self.rates if rate.frames_per_token == frames_per_token)
+            for frames_per_token in self.token_lengths
+        }
 
     @property
     def codeword_dims(self) -> dict[int, int]:
         """The width of semantic codewords, by the frames of 50 Hz in a token."""
         dims = {rate.frames_per_token: rate.semantic_dim for rate in self.rates}
-        return {stack: dims[stack] for stack in self.stacks}
+        return {frames_per_token: dims[frames_per_token] for frames_per_token in self.token_lengths}
 
     @property
     def semantic_dims(self) -> tuple[int, ...]:
-        """Width of the clustered space for each of ``stacks``."""
+        """Width of the clustered space for each of ``token_lengths``."""
         return tuple(self.codeword_dims.values())

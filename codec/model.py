@@ -165,7 +165,7 @@ class Codec:
             raise CodecError(f"rate {rate!r} is not one of {', '.join(map(str, sorted(self.rates)))} tokens/s")
         return self.engine.points[round(rate)]
 
-    def stack_of(self, rate: float) -> int:
+    def frames_per_token_at(self, rate: float) -> int:
         """50 Hz frames per token at a rate.
 
         Raises:
@@ -173,7 +173,7 @@ class Codec:
         """
         return self.point_of(rate).frames_per_token
 
-    def _stack(self, tokens: Tokens) -> int:
+    def _frames_per_token(self, tokens: Tokens) -> int:
         for point in self.engine.points.values():
             if self._frame_rate(point) == tokens.frame_rate:
                 return point.frames_per_token
@@ -187,7 +187,7 @@ class Codec:
             CodecError: the model does not have them.
         """
         rate, vocab = self.rate if rate is None else rate, self.vocab if vocab is None else vocab
-        self.stack_of(rate)
+        self.frames_per_token_at(rate)
         if vocab not in self.vocabs:
             raise CodecError(f"vocabulary {vocab!r} is not one of {', '.join(map(str, self.vocabs))}")
         return rate, vocab
@@ -246,7 +246,7 @@ class Codec:
             rows += self._decode_clips(tokens, clips[begin : begin + self.engine.together])
         counts = [model_samples(int(n), tokens.sample_rate, self.sample_rate) for n in tokens.lengths]
         output = np.zeros((len(rows), max(counts, default=0)), np.float32)
-        token = self._stack(tokens) * self.engine.frame_length
+        token = self._frames_per_token(tokens) * self.engine.frame_length
         for index, (row, start, count) in enumerate(zip(rows, starts, counts, strict=True)):
             output[index, :count] = row[start * token :][:count]
         return given(output)
@@ -256,17 +256,17 @@ class Codec:
         clips, starts = [], []
         for index, frames in enumerate(tokens.frames.tolist()):
             codes, start = tokens.in_context(index)
-            clips.append(codes[:, : self._heard(start + frames, self._stack(tokens))])
+            clips.append(codes[:, : self._heard(start + frames, self._frames_per_token(tokens))])
             starts.append(start)
             check_codes(clips[-1][None], tokens.codebook_sizes)
         return clips, starts
 
-    def _heard(self, count: int, stack: int) -> int:
+    def _heard(self, count: int, frames_per_token: int) -> int:
         """Tokens from the beginning that the sound of the first ``count`` depends on, in whole windows: then not even a
         rounding differs from decoding everything.
         """
-        core, ahead = WHOLE.fit(stack, self.engine.decoder_context)
-        return (-(-count * stack // core) * core + ahead) // stack
+        core, ahead = WHOLE.fit(frames_per_token, self.engine.decoder_context)
+        return (-(-count * frames_per_token // core) * core + ahead) // frames_per_token
 
     def _decode_clips(self, tokens: Tokens, clips: list[np.ndarray]) -> list[np.ndarray]:
         """Codes ``(S, N)`` of clips, at the rate and vocabulary of ``tokens`` → ``(samples,)``, in whole tokens."""
@@ -315,7 +315,7 @@ class Codec:
             CodecError: the acoustic stream is asked for and not there, or no such stream.
         """
         self.check(tokens)
-        return codewords(self.networks, tokens, self._stack(tokens), stream)
+        return codewords(self.networks, tokens, self._frames_per_token(tokens), stream)
 
     def embed_in_context(self, tokens: Tokens) -> Tensor:
         """What the model's reader makes of tokens and their neighbours, for classification and search.
@@ -337,7 +337,7 @@ class Codec:
             torch.Size([1, 25, 464])
         """
         self.check(tokens)
-        return read_in_context(self.networks, self.reader, tokens, self._stack(tokens))
+        return read_in_context(self.networks, self.reader, tokens, self._frames_per_token(tokens))
 
     def stream_encoder(
         self, sample_rate: int, channels: int = 1, rate: int | None = None, vocab: int | None = None, grid: Grid = WHOLE
@@ -348,7 +348,7 @@ class Codec:
             CodecError: unknown rate or vocabulary, an impossible sample rate, or no channels.
         """
         tokens = self.describe(sample_rate, rate, vocab)
-        point = Point(self._stack(tokens), len(tokens.codebook_sizes))
+        point = Point(self._frames_per_token(tokens), len(tokens.codebook_sizes))
         if channels < 1:
             raise CodecError(f"{channels} channels cannot be encoded; one or more can")
         return StreamEncoder(self.engine, tokens.sample_rate, channels, point, tokens.codebook_sizes[0], grid)
@@ -356,7 +356,7 @@ class Codec:
     def stream_decoder(self, tokens: Tokens | None = None, grid: Grid = WHOLE) -> StreamDecoder:
         """A decoder to push codes into, for the rate and vocabulary of ``tokens`` or the defaults."""
         tokens = self.describe(self.sample_rate) if tokens is None else tokens
-        return StreamDecoder(self.engine, self._stack(tokens), tokens.codebook_sizes[0], grid)
+        return StreamDecoder(self.engine, self._frames_per_token(tokens), tokens.codebook_sizes[0], grid)
 
     def check(self, tokens: Tokens) -> None:
         """Refuses tokens that this model cannot decode.
@@ -375,7 +375,7 @@ class Codec:
                 f"decode them with the model that made them: --model {bundled(tokens.model) or ''}".rstrip()
             )
         _, vocab = self._choose(None, tokens.codebook_sizes[0])
-        sizes = self.engine.sizes_at(self._stack(tokens), vocab)
+        sizes = self.engine.sizes_at(self._frames_per_token(tokens), vocab)
         check_tokens(tokens, TokenSpec(sizes, tokens.frame_rate, self.fingerprint, self.sample_rate))
 
     def describe(self, sample_rate: int, rate: int | None = None, vocab: int | None = None, channels: int = 1) -> Tokens:

@@ -40,10 +40,10 @@ class Grid:
     core: int
     ahead: int | None = None
 
-    def fit(self, stack: int, context: int) -> tuple[int, int]:
+    def fit(self, frames_per_token: int, context: int) -> tuple[int, int]:
         """Core and look-ahead in whole tokens, for a network of so much context on either side."""
         ahead = context if self.ahead is None else min(self.ahead, context)
-        return -(-self.core // stack) * stack, -(-ahead // stack) * stack
+        return -(-self.core // frames_per_token) * frames_per_token, -(-ahead // frames_per_token) * frames_per_token
 
 
 WHOLE = Grid(core=1024)
@@ -96,9 +96,9 @@ class StreamEncoder:
 
     def __init__(self, engine: Engine, sample_rate: int, channels: int, point: Point, vocab: int, grid: Grid = WHOLE) -> None:
         self._engine, self._vocab = engine, vocab
-        stack, self._streams = point
-        self._stack = stack
-        self._core, self._ahead = grid.fit(stack, engine.encoder_context)
+        frames_per_token, self._streams = point
+        self._frames_per_token = frames_per_token
+        self._core, self._ahead = grid.fit(frames_per_token, engine.encoder_context)
         self._rate_in, self._rate = sample_rate, engine.sample_rate
         self._resampler = Resampler(sample_rate, self._rate, channels)
         self._hop, self._edge = engine.frame_length, engine.edge
@@ -169,16 +169,22 @@ class StreamEncoder:
                 self._slice(left * self._hop - self._edge, right * self._hop + self._edge) for left, _, _, right in spans
             ]
             for (left, start, stop, _), codes in zip(spans, outputs, strict=True):
-                parts.append(codes[:, : self._streams, (start - left) // self._stack : (stop - left) // self._stack])
+                parts.append(
+                    codes[
+                        :, : self._streams, (start - left) // self._frames_per_token : (stop - left) // self._frames_per_token
+                    ]
+                )
                 self._next_frame = stop
             self._drop(self._left(self._next_frame) * self._hop - self._edge)
         return np.concatenate(parts, axis=2)
 
     def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
         """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
-        token = self._hop * self._stack
+        token = self._hop * self._frames_per_token
         # After flush the end is known: zeros fill the last token, and context stops where the audio does.
-        total = -(-min(self._received, model_samples(self.samples, self._rate_in, self._rate)) // token) * self._stack
+        total = (
+            -(-min(self._received, model_samples(self.samples, self._rate_in, self._rate)) // token) * self._frames_per_token
+        )
         stop = self._next_frame
         while True:
             start, stop = stop, stop + self._core
@@ -191,11 +197,11 @@ class StreamEncoder:
 
     def _left(self, start: int) -> int:
         """Where the context of a core begins: at an even token, since tokens take turns in what they tell of tones."""
-        two = 2 * self._stack
+        two = 2 * self._frames_per_token
         return max(0, start - self._engine.encoder_context) // two * two
 
     def _work(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return self._engine.encode(windows, self._stack, self._vocab)
+        return self._engine.encode(windows, self._frames_per_token, self._vocab)
 
     def _slice(self, start: int, stop: int) -> np.ndarray:
         """Samples ``start … stop`` of the stream at the model's rate; zeros before its beginning and after its end."""
@@ -230,15 +236,15 @@ class StreamDecoder:
 
     Args:
         engine: of the model.
-        stack: 50 Hz frames per token.
+        frames_per_token: 50 Hz frames per token.
         vocab: semantic vocabulary.
         grid: of windows; where it looks less far ahead than the network does, windows are cross-faded over 20 ms.
     """
 
-    def __init__(self, engine: Engine, stack: int, vocab: int, grid: Grid = WHOLE) -> None:
-        self._engine, self._stack, self._vocab = engine, stack, vocab
-        self._core, self._ahead = grid.fit(stack, engine.decoder_context)
-        self._sizes = engine.sizes_at(stack, vocab)
+    def __init__(self, engine: Engine, frames_per_token: int, vocab: int, grid: Grid = WHOLE) -> None:
+        self._engine, self._frames_per_token, self._vocab = engine, frames_per_token, vocab
+        self._core, self._ahead = grid.fit(frames_per_token, engine.decoder_context)
+        self._sizes = engine.sizes_at(frames_per_token, vocab)
         self._state: Any = None
         self._fading: np.ndarray | None = None
         self._codes: np.ndarray | None = None
@@ -303,7 +309,7 @@ class StreamDecoder:
     def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
         """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
         assert self._codes is not None
-        total, stop = self._start + self._codes.shape[2] * self._stack, self._next_frame
+        total, stop = self._start + self._codes.shape[2] * self._frames_per_token, self._next_frame
         while (stop < total) if final else (stop + self._core + self._ahead <= total):
             start, stop = stop, min(stop + self._core, total)
             yield self._left(start), start, stop, min(stop + self._ahead, total)
@@ -311,8 +317,8 @@ class StreamDecoder:
     def _slice(self, start: int, stop: int | None) -> np.ndarray:
         """Codes of the frames ``start … stop`` of the stream."""
         assert self._codes is not None
-        end = None if stop is None else (stop - self._start) // self._stack
-        return self._codes[:, :, (start - self._start) // self._stack : end]
+        end = None if stop is None else (stop - self._start) // self._frames_per_token
+        return self._codes[:, :, (start - self._start) // self._frames_per_token : end]
 
     def _left(self, start: int) -> int:
         """Where the context of a window begins."""
@@ -328,7 +334,7 @@ class StreamDecoder:
         return np.concatenate([old + ramp * (core[:, : old.shape[1]] - old), core[:, old.shape[1] :]], axis=1)
 
     def _work(self, windows: Sequence[np.ndarray]) -> list[Any]:
-        return self._engine.draw(windows, self._stack, self._vocab)
+        return self._engine.draw(windows, self._frames_per_token, self._vocab)
 
 
 def decode_clips(streams: Sequence[StreamDecoder], clips: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -133,9 +133,11 @@ def fit(config: TrainConfig) -> Path:
     rng = np.random.default_rng(config.seed)
     folder = config.folder("codebooks")
     report: dict[str, object] = {"encoder": encoder}
-    for stack in config.model.stacks:
-        starts, domains = _tokens(config, corpus, stack, rng)
-        report[f"stack {stack}"] = _fit_once(config, networks.codebook(stack), stack, features, starts, domains)
+    for frames_per_token in config.model.token_lengths:
+        starts, domains = _tokens(config, corpus, frames_per_token, rng)
+        report[f"stack {frames_per_token}"] = _fit_once(
+            config, networks.codebook(frames_per_token), frames_per_token, features, starts, domains
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "codebooks.safetensors") as staged:
         save_file(networks.codebooks.state_dict(), staged)
@@ -145,10 +147,12 @@ def fit(config: TrainConfig) -> Path:
     return folder
 
 
-def _tokens(config: TrainConfig, corpus: Corpus, stack: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _tokens(
+    config: TrainConfig, corpus: Corpus, frames_per_token: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """First row of random tokens of training clips, and the number of each one's domain among ``kmeans.shares``."""
     entries, first, names = corpus.select("train"), first_frames(corpus), list(config.kmeans.shares)
-    spans = [np.arange(0, frames_of([entry]) - stack + 1, stack) for entry in entries]
+    spans = [np.arange(0, frames_of([entry]) - frames_per_token + 1, frames_per_token) for entry in entries]
     starts = np.concatenate([first[entry.start] + span for entry, span in zip(entries, spans, strict=True)])
     domains = np.repeat([names.index(e.clip.domain) if names else 0 for e in entries], [len(span) for span in spans])
     limit = SAMPLE_PER_CENTROID * config.model.vocabs[0]
@@ -159,13 +163,13 @@ def _tokens(config: TrainConfig, corpus: Corpus, stack: int, rng: np.random.Gene
 def _fit_once(
     config: TrainConfig,
     quantizer: NestedKMeansQuantizer,
-    stack: int,
+    frames_per_token: int,
     features: np.ndarray,
     starts: np.ndarray,
     domains: np.ndarray,
 ) -> dict[str, object]:
     """Fits one rate's codebook unless that was done before; returns its part of the report."""
-    path = config.folder("codebooks") / UNFINISHED / f"stack-{stack}.safetensors"
+    path = config.folder("codebooks") / UNFINISHED / f"stack-{frames_per_token}.safetensors"
     known = np.asarray(features[starts[:1024]])
     settings = (config.kmeans, config.seed, config.ssl.teacher_components, quantizer.vocabs, tuple(quantizer.basis.shape))
     mark = mark_of(*settings, starts, domains, known, quantizer.basis.numpy())
@@ -177,30 +181,35 @@ def _fit_once(
         if about.get("mark") != mark:
             raise CodecError(f"{path}: of another config or other features; delete {path.parent} to start anew")
         quantizer.load_state_dict(state)
-        print(f"stack {stack}: done already", flush=True)
+        print(f"stack {frames_per_token}: done already", flush=True)
         return dict(about["report"])
-    points = np.concatenate([features[starts + offset] for offset in range(stack)], axis=1)
-    report = _fit_stack(config, quantizer, stack, points, domains, path.with_suffix(""))
+    points = np.concatenate([features[starts + offset] for offset in range(frames_per_token)], axis=1)
+    report = _fit_stack(config, quantizer, frames_per_token, points, domains, path.with_suffix(""))
     checkpoints.write(path, quantizer.state_dict(), {"mark": mark, "report": report})
     shutil.rmtree(path.with_suffix(""))
     return report
 
 
 def _fit_stack(
-    config: TrainConfig, quantizer: NestedKMeansQuantizer, stack: int, points: np.ndarray, domains: np.ndarray, folder: Path
+    config: TrainConfig,
+    quantizer: NestedKMeansQuantizer,
+    frames_per_token: int,
+    points: np.ndarray,
+    domains: np.ndarray,
+    folder: Path,
 ) -> dict[str, object]:
     """Fits one rate's codebook, with checkpoints in a folder; returns its part of the report."""
     stage, names = config.kmeans, tuple(config.kmeans.shares)
     weights = torch.ones(config.model.semantic.n_features)
     weights[config.ssl.teacher_components :] = stage.spectrum_weight
-    passes = Passes(f"stack {stack}", names)
+    passes = Passes(f"stack {frames_per_token}", names)
     try:
         with display() as bar:
-            task = bar.add_task(f"stack {stack}", total=stage.iterations * max(1, len(names)), speed=0)
+            task = bar.add_task(f"stack {frames_per_token}", total=stage.iterations * max(1, len(names)), speed=0)
 
             def report(group: int, number: int, iteration: Iteration) -> None:
                 passes(group, number, iteration)
-                bar.update(task, advance=1, speed=iteration.points_per_second * stack * FRAME / SAMPLE_RATE)
+                bar.update(task, advance=1, speed=iteration.points_per_second * frames_per_token * FRAME / SAMPLE_RATE)
 
             found = fit_nested(
                 quantizer,
@@ -211,17 +220,21 @@ def _fit_stack(
                 groups=domains,
                 shares=tuple(stage.shares.values()),
                 keep_basis=stage.refit,
-                weights=weights.repeat(stack),
+                weights=weights.repeat(frames_per_token),
                 report=report,
                 checkpoint=folder,
             )
     except CheckpointError as error:
         raise CodecError(str(error)) from error
     except ValueError as error:
-        raise CodecError(f"cannot fit the codebooks of stack {stack}: {error}; add audio, or lower model.vocabs") from error
+        raise CodecError(
+            f"cannot fit the codebooks of frames_per_token {frames_per_token}: {error}; add audio, or lower model.vocabs"
+        ) from error
     usage = {str(vocab): _usage(quantizer, points, vocab) for vocab in config.model.vocabs}
     for vocab, figures in usage.items():
-        print(f"stack {stack} vocabulary {vocab}: {' '.join(f'{k} {v:.4g}' for k, v in figures.items())}", flush=True)
+        print(
+            f"stack {frames_per_token} vocabulary {vocab}: {' '.join(f'{k} {v:.4g}' for k, v in figures.items())}", flush=True
+        )
     last = [clustering.iterations[-1].inertia for clustering in found]
     return {"points": len(points), "inertia": dict(zip(names, last, strict=True)) if names else last[0], "vocabs": usage}
 
@@ -236,7 +249,7 @@ class Passes:
     Example:
         >>> passes = Passes("stack 1", ("sound", "speech"))
         >>> passes(1, 0, Iteration(3.0, 0.0, 0.5, 0.25, 0, 1.0, 4.0, 2.0, 1e6))
-        stack 1 speech pass 0: inertia 3 change 0 shift 0.5 mean_shift 0.25 empty 0 imbalance 1 entropy 4 seconds 2 \
+        frames_per_token 1 speech pass 0: inertia 3 change 0 shift 0.5 mean_shift 0.25 empty 0 imbalance 1 entropy 4 seconds 2 \
 points_per_second 1e+06
     """
 
@@ -275,7 +288,7 @@ def assemble(config: TrainConfig) -> SourceFilterNetworks:
         networks.semantic.load_state_dict(load_encoder(config).state_dict())
     if fitted:
         require_origin(path.parent / "report.json", encoder=digest_of(networks.semantic))
-        before = [networks.codebook(stack).basis.clone() for stack in config.model.stacks]
+        before = [networks.codebook(frames_per_token).basis.clone() for frames_per_token in config.model.token_lengths]
         networks.codebooks.load_state_dict(load_file(path))
         if config.kmeans.refit:
             _follow(networks, before)
@@ -285,9 +298,9 @@ def assemble(config: TrainConfig) -> SourceFilterNetworks:
 @torch.no_grad()
 def _follow(networks: SourceFilterNetworks, before: Sequence[Tensor]) -> None:
     """What reads codewords reads the same of them, though their space has been stretched."""
-    for stack, old in zip(networks.config.stacks, before, strict=True):
-        back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ networks.codebook(stack).basis.double()).T
-        for reader in (networks.decoder.semantic[str(stack)], networks.transform(stack).predict):
+    for frames_per_token, old in zip(networks.config.token_lengths, before, strict=True):
+        back = torch.linalg.pinv(torch.linalg.pinv(old.double()) @ networks.codebook(frames_per_token).basis.double()).T
+        for reader in (networks.decoder.semantic[str(frames_per_token)], networks.transform(frames_per_token).predict):
             assert isinstance(reader, nn.Linear)
             codewords = reader.weight.double().unflatten(1, (-1, len(back)))  # the transform reads three at a time
             reader.weight.copy_((codewords @ back).flatten(1))
@@ -313,10 +326,10 @@ def _with_semantics_of(given: SourceFilterNetworks, model: ModelConfig, name: st
     theirs = given.config
     dims = theirs.codeword_dims
     same = (theirs.mel, theirs.semantic, theirs.vocabs) == (model.mel, model.semantic, model.vocabs)
-    if not same or any(dims.get(stack) != dim for stack, dim in model.codeword_dims.items()):
+    if not same or any(dims.get(frames_per_token) != dim for frames_per_token, dim in model.codeword_dims.items()):
         raise CodecError(f"init: the semantic half of {name} has other sizes than the config's model section")
     networks = build(model)
     networks.semantic.load_state_dict(given.semantic.state_dict())
-    for stack in model.stacks:
-        networks.codebook(stack).load_state_dict(given.codebook(stack).state_dict())
+    for frames_per_token in model.token_lengths:
+        networks.codebook(frames_per_token).load_state_dict(given.codebook(frames_per_token).state_dict())
     return networks

@@ -198,7 +198,7 @@ class CodecStage(CropStage):
     """Acoustic encoder, quantiser and decoder.
 
     Attributes:
-        stack_shares: chance of each rate, in the order of the model's ``stacks``.
+        stack_shares: chance of each rate, in the order of the model's ``token_lengths``.
         drop_acoustic: chance that an item is decoded from its semantic stream alone.
         meaning: weight of the distance between the semantic encoder's features of output and original.
         hearing: weight of the distance between what the layers of ``ssl.teacher``, the first of several, make of output and
@@ -327,15 +327,15 @@ class TrainConfig(RunConfig):
             raise ValueError(f"model.semantic.n_features must be ssl.teacher_components + ssl.spectrum_components = {wanted}")
         if (self.model.sample_rate, self.model.frame_length) != (SAMPLE_RATE, FRAME):
             raise ValueError(f"model: corpora are kept at {SAMPLE_RATE} Hz and features in frames of {FRAME} samples")
-        if len(self.codec.stack_shares) != len(self.model.stacks) or not any(self.codec.stack_shares):
+        if len(self.codec.stack_shares) != len(self.model.token_lengths) or not any(self.codec.stack_shares):
             raise ValueError(
-                f"codec.stack_shares needs a share for each of the {len(self.model.stacks)} stacks, not all of them 0"
+                f"codec.stack_shares needs a share for each of {len(self.model.token_lengths)} token lengths, not all of them 0"
             )
         for name in type(self).model_fields:
             weights = getattr(getattr(self, name), "weights", None)
             if weights is not None and not any(weights.values()):
                 raise ValueError(f"{name}.weights must not all be 0")
-        largest = max(self.model.stacks)
+        largest = max(self.model.token_lengths)
         for name in ("codec", "adversarial"):
             if getattr(self, name).crop_frames % largest:
                 raise ValueError(f"{name}.crop_frames must be a multiple of {largest}, the frames of the longest token")

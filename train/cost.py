@@ -24,7 +24,7 @@ from train.voice.discriminators import Discriminators
 GPU_FLOPS = 312e12
 """An A100's peak in bfloat16."""
 UTILISATION = 0.2
-"""Of that peak, for stacks of this width between Fourier transforms; an assumption, not a measurement."""
+"""Of that peak, for token_lengths of this width between Fourier transforms; an assumption, not a measurement."""
 FRAMES_PER_SECOND = 50
 COUNTED_FRAMES = 16
 """Length of the crop that is counted; cost is linear in length."""
@@ -66,13 +66,13 @@ def costs(config: TrainConfig, corpus_hours: float = 0) -> list[Cost]:
     networks = build(config.model)
     wave, seconds = torch.randn(1, COUNTED_FRAMES * FRAME), COUNTED_FRAMES / FRAMES_PER_SECOND
     mel, heard = networks.mel(wave), networks.front_end(wave)
-    stack, tokens = config.model.stacks[0], COUNTED_FRAMES // config.model.stacks[0]
+    frames_per_token, tokens = config.model.token_lengths[0], COUNTED_FRAMES // config.model.token_lengths[0]
     semantic = torch.randn(1, tokens, config.model.semantic_dims[0])
-    values = torch.rand(1, tokens, 1 + config.model.n_acoustic[stack] * config.model.acoustic.n_coefficients)
+    values = torch.rand(1, tokens, 1 + config.model.n_acoustic[frames_per_token] * config.model.acoustic.n_coefficients)
     pitch, there = Pitch(torch.full(heard.mel.shape[:2], 100.0), torch.ones(heard.mel.shape[:2])), torch.tensor([9])
 
     def decoded() -> Tensor:
-        frames = networks.values_to_frames(semantic, values, there, stack)
+        frames = networks.values_to_frames(semantic, values, there, frames_per_token)
         return sounded(frames.mel, frames.hidden)
 
     def sounded(envelope: Tensor, hidden: Tensor | None = None) -> Tensor:

@@ -39,7 +39,7 @@ def make_tables(config: TrainConfig) -> EntropyModel:
     rates = {}
     for rate, found in codes.items():
         frame_rate = model.describe(model.sample_rate, rate).frame_rate
-        codewords = model.networks.codebook(model.stack_of(rate)).table(model.vocabs[0]).numpy()
+        codewords = model.networks.codebook(model.frames_per_token_at(rate)).table(model.vocabs[0]).numpy()
         levels = model.networks.levels[: len(found[0]) - 1]
         rates[round(frame_rate * 1000)] = fit(found, codewords, model.vocabs[-1], levels, round(CHUNK_SECONDS * frame_rate))
     return save_entropy(rates, model.fingerprint, folder / ENTROPY)
@@ -55,7 +55,7 @@ def _draw(corpus: Corpus, domain: str, hours: float, rng: np.random.Generator) -
 
 def encode_all(model: Codec, corpus: Corpus, entries: Sequence[Entry]) -> dict[int, list[np.ndarray]]:
     """Codes ``(S, N)`` of every clip at the largest vocabulary, by the rate of most streams among those of one frame rate."""
-    rates = list({model.stack_of(rate): rate for rate in sorted(model.rates)}.values())
+    rates = list({model.frames_per_token_at(rate): rate for rate in sorted(model.rates)}.values())
 
     def encode(entry: Entry) -> list[np.ndarray]:
         wave = corpus.wave(entry)

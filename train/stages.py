@@ -170,10 +170,10 @@ def _kmeans(config: TrainConfig) -> Figures:
     from train.codebooks import fit
 
     report = json.loads((fit(config) / "report.json").read_text("utf-8"))
-    stacks = [name for name in report if name.startswith("stack")]
+    codebooks = [name for name in report if name.startswith("stack")]
     return {
         f"{name}/{vocab}/{figure}": value
-        for name in stacks
+        for name in codebooks
         for vocab, figures in report[name]["vocabs"].items()
         for figure, value in figures.items()
     }
@@ -319,7 +319,7 @@ STAGES = (
         "fit the semantic codebooks of every rate",
         "codebooks/report.json",
         _kmeans,
-        matters=(*_ENCODER, "kmeans", "ssl.teacher_components", "model.stacks", "model.vocabs", "model.semantic_dims"),
+        matters=(*_ENCODER, "kmeans", "ssl.teacher_components", "model.token_lengths", "model.vocabs", "model.semantic_dims"),
         begun="codebooks/unfinished",
     ),
     Stage(

@@ -89,23 +89,23 @@ def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, po
     Returns:
         ``(samples,)``.
     """
-    unit, stack = networks.frame_length * max(networks.config.stacks), point.frames_per_token
+    unit, frames_per_token = networks.frame_length * max(networks.config.token_lengths), point.frames_per_token
     padded = F.pad(torch.from_numpy(wave), (networks.edge, -len(wave) % unit + networks.edge))[None]
-    features, codebook = networks.semantic(networks.mel(padded, padded=True)), networks.codebook(stack)
-    coded = networks.feats_to_semantic(features, stack, vocab).values
-    exact = codebook.project(rearrange(features, "b (n k) d -> b n (k d)", k=stack))
+    features, codebook = networks.semantic(networks.mel(padded, padded=True)), networks.codebook(frames_per_token)
+    coded = networks.feats_to_semantic(features, frames_per_token, vocab).values
+    exact = codebook.project(rearrange(features, "b (n k) d -> b n (k d)", k=frames_per_token))
     semantic = coded if mode.semantic == "coded" else exact
     heard = networks.front_end(padded, padded=True)
     pitch = networks.pitch(heard.mel, heard.correlogram)
-    coefficients = networks.coefficients(heard.mel, pitch, semantic, stack)
-    quantizer = networks.quantizer(stack)
+    coefficients = networks.coefficients(heard.mel, pitch, semantic, frames_per_token)
+    quantizer = networks.quantizer(frames_per_token)
     sent = point.n_streams - 1
     values = quantizer.exact(coefficients, sent) if mode.acoustic == "exact" else quantizer(coefficients).values
-    is_tone, tones = networks.tones_of(heard.tones, pitch, stack)
-    acoustic = networks.with_pitch(networks.index_of(pitch, stack), values, is_tone)
+    is_tone, tones = networks.tones_of(heard.tones, pitch, frames_per_token)
+    acoustic = networks.with_pitch(networks.index_of(pitch, frames_per_token), values, is_tone)
     there = torch.tensor([0 if mode.acoustic == "none" else sent])
-    frames = networks.values_to_frames(semantic, acoustic, there, stack)
-    tracks = networks.tones_arrived(is_tone, tones, there, stack)
+    frames = networks.values_to_frames(semantic, acoustic, there, frames_per_token)
+    tracks = networks.tones_arrived(is_tone, tones, there, frames_per_token)
     output: np.ndarray = networks.sound(networks.frames_to_drawing(frames, tracks))[0][0, : len(wave)].numpy()
     return output
 

@@ -42,11 +42,11 @@ class _Decoder(Layers):
         graph, config = self.graph, self.config
         codes = graph.input("codes", "int64", [1 + len(config.acoustic.codebook_sizes), "tokens"])
         count = graph.input("n_acoustic", "int64", [])
-        stack, vocab = graph.input("frames_per_token", "int64", []), graph.input("vocab", "int64", [])
+        frames_per_token, vocab = graph.input("frames_per_token", "int64", []), graph.input("vocab", "int64", [])
         place = {name: graph.input(name, "int64", []) for name in ("position", "anchor", "pitch_phase")}
         tone_phases = graph.input("tone_phases", "int64", [N_TONES])
-        x, block, track, frequency, amplitude, share = self.by_stack(
-            stack, config.stacks, lambda frames_per_token: self._said(codes, count, vocab, frames_per_token)
+        x, block, track, frequency, amplitude, share = self.by_token_length(
+            frames_per_token, config.token_lengths, lambda frames_per_token: self._said(codes, count, vocab, frames_per_token)
         )
         x = self.convnext("decoder.backbone", self.networks.decoder.backbone, x)
         x = self.linear("decoder.refine", x).reshape(-1, config.decoder.fine_dim)
@@ -63,21 +63,21 @@ class _Decoder(Layers):
         head = Head(self, self.networks.vocoder.head)
         return graph.model(head.sound(shaped, f0, voiced, (frequency, amplitude, share), tone_phases, **place))
 
-    def _said(self, codes: Value, count: Value, vocab: Value, stack: int) -> list[Value]:
+    def _said(self, codes: Value, count: Value, vocab: Value, frames_per_token: int) -> list[Value]:
         """What tokens of so many frames say: input of the networks, linear block, octaves of the pitch, tones."""
         graph, config = self.graph, self.config
-        frames, levels = FRAMES_PER_TOKEN_FRAME * stack, config.acoustic.pitch_levels
-        semantic = self._codewords(codes.part(0, 1).squeeze(0), vocab, stack)
+        frames, levels = FRAMES_PER_TOKEN_FRAME * frames_per_token, config.acoustic.pitch_levels
+        semantic = self._codewords(codes.part(0, 1).squeeze(0), vocab, frames_per_token)
         told = codes.part(1, 2).squeeze(0)
         index = told % levels
         is_tone = index.equals(levels - 1)
         voice = graph.where(is_tone, 0, index)
         acoustic = graph.concat([codes.part(1, 2) // levels, codes.part(2, None)], 0)
-        x, known = self.linear(f"decoder.semantic.{stack}", semantic), None
-        absent, told = self.weight(f"decoder.absent.{stack}"), voice.cast("float32") * (2 / levels) - 1.0
-        for index in range(config.n_acoustic[stack]):
-            here, name = count > index, f"decoder.acoustic.{stack}.{index}"
-            book = self.weight(f"quantizers.{config.stacks.index(stack)}.codebooks.{index}")
+        x, known = self.linear(f"decoder.semantic.{frames_per_token}", semantic), None
+        absent, told = self.weight(f"decoder.absent.{frames_per_token}"), voice.cast("float32") * (2 / levels) - 1.0
+        for index in range(config.n_acoustic[frames_per_token]):
+            here, name = count > index, f"decoder.acoustic.{frames_per_token}.{index}"
+            book = self.weight(f"quantizers.{config.token_lengths.index(frames_per_token)}.codebooks.{index}")
             code = acoustic.part(index, index + 1).squeeze(0)
             part = book.take(code % config.acoustic.codebook_sizes[index])
             part = graph.where(is_tone.unsqueeze(1), 0.0, part)
@@ -87,28 +87,31 @@ class _Decoder(Layers):
             sent = graph.where(here, part, 0.0)
             known = sent if known is None else known + sent
         assert known is not None
-        transform = f"transforms.{config.stacks.index(stack)}"
+        transform = f"transforms.{config.token_lengths.index(frames_per_token)}"
         predicted = self.linear(f"{transform}.predict", self.context(semantic))
         block = (predicted + self.linear(f"{transform}.synthesis", known, bias=False)).reshape(-1, config.mel.n_mels + 1)
         track = self._track(voice * (count > 0).cast("int64"), frames, levels - 1)
-        tones = self._tracks(*self._tones(codes, count, is_tone, acoustic, stack), frames)
+        tones = self._tracks(*self._tones(codes, count, is_tone, acoustic, frames_per_token), frames)
         return [x.reshape(-1, config.decoder.dim), block, track, *tones]
 
-    def _tones(self, codes: Value, count: Value, is_tone: Value, acoustic: Value, stack: int) -> tuple[Value, Value]:
+    def _tones(self, codes: Value, count: Value, is_tone: Value, acoustic: Value, frames_per_token: int) -> tuple[Value, Value]:
         """Which tokens ``(N,)`` are tones, and their codes ``(2, N)``, as well as tokens tell them."""
         graph = self.graph
         if not self.networks.hints_tones:
             return is_tone & (count < 0), graph.concat([codes.part(0, 1)] * N_TONES, 0)
         drawn, rough = hinted(graph, acoustic.part(0, 1).squeeze(0), is_tone)
         drawn = drawn & (count > 0)
-        if not self.networks.tells_tones(stack):
+        if not self.networks.tells_tones(frames_per_token):
             return drawn, rough
         exact = count > N_TONES
         return (is_tone & exact) | (drawn & ~exact), graph.where(exact, codes.part(2, 2 + N_TONES), rough)
 
-    def _codewords(self, codes: Value, vocab: Value, stack: int) -> Value:
+    def _codewords(self, codes: Value, vocab: Value, frames_per_token: int) -> Value:
         """``(N,)`` codes → ``(N, D)``: means of the leaves below them, so that no table but theirs is in memory."""
-        name, codebook = f"codebooks.{self.config.stacks.index(stack)}", self.networks.codebook(stack)
+        name, codebook = (
+            f"codebooks.{self.config.token_lengths.index(frames_per_token)}",
+            self.networks.codebook(frames_per_token),
+        )
         leaves = self.weight(f"{name}.leaves")
         branches = self.graph.op("Div", self.graph.constant(np.array(codebook.vocabs[-1], np.int64)), vocab)
         below = codes.unsqueeze(1) * branches + self.graph.arange(0, branches)

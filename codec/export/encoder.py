@@ -65,7 +65,7 @@ class _Encoder(Layers):
     def model(self) -> ModelProto:
         graph, config, networks = self.graph, self.config, self.networks
         wave = self._without_offset(graph.input("wave", "float32", ["samples"]))
-        stack, vocab = graph.input("frames_per_token", "int64", []), graph.input("vocab", "int64", [])
+        frames_per_token, vocab = graph.input("frames_per_token", "int64", []), graph.input("vocab", "int64", [])
         magnitude = Fourier(graph, config.mel.n_fft).magnitude(wave, config.hop_length)
         envelope = self._envelope(wave)
         correlogram = self._correlogram(magnitude)
@@ -91,7 +91,7 @@ class _Encoder(Layers):
             first = acoustic.part(0, 1, 1) * config.acoustic.pitch_levels + index.unsqueeze(1)
             return [graph.concat([code.unsqueeze(1), first, acoustic.part(1, None, 1)], 1).transpose(1, 0)]
 
-        (codes,) = self.by_stack(stack, config.stacks, tokens_of)
+        (codes,) = self.by_token_length(frames_per_token, config.token_lengths, tokens_of)
         return graph.model({"codes": codes})
 
     def _without_offset(self, wave: Value) -> Value:
@@ -166,12 +166,12 @@ class _Encoder(Layers):
         index = (mean * ((levels - 2) / OCTAVES)).round().clip(0.0, levels - 2.0) + 1.0
         return self.graph.where(count * 2.0 >= frames, index, 0.0).cast("int64")
 
-    def _nearest(self, heard: Value, stack: int, vocab: Value) -> tuple[Value, Value]:
+    def _nearest(self, heard: Value, frames_per_token: int, vocab: Value) -> tuple[Value, Value]:
         """Codes ``(N,)`` and codewords ``(N, D)`` of a vocabulary: `quantizers.nested.descend`, with all of them on the way."""
         graph, config = self.graph, self.config
-        name, width = f"codebooks.{config.stacks.index(stack)}", stack * config.semantic.n_features
+        name, width = f"codebooks.{config.token_lengths.index(frames_per_token)}", frames_per_token * config.semantic.n_features
         points = (heard.reshape(-1, width) - self.weight(f"{name}.mean")) @ self.weight(f"{name}.basis")
-        codebook = self.networks.codebook(stack)
+        codebook = self.networks.codebook(frames_per_token)
         tables = [self.table(name, codebook, size) for size in codebook.vocabs]
         half_norms = graph.at_the_top(lambda: tables[0].square().sum(1) * 0.5)
         beam = min(BEAM, codebook.vocabs[0])
@@ -189,21 +189,24 @@ class _Encoder(Layers):
         code = graph.concat(found, 1).take(chosen, axis=1)
         return code, graph.concat([value.unsqueeze(0) for value in values], 0).take(chosen)
 
-    def _acoustic(self, block: Value, codeword: Value, stack: int) -> Value:
+    def _acoustic(self, block: Value, codeword: Value, frames_per_token: int) -> Value:
         """Codes ``(N, G)`` of the acoustic codebooks."""
         config = self.config
-        transform = f"transforms.{config.stacks.index(stack)}"
-        width = FRAMES_PER_TOKEN_FRAME * stack * (config.mel.n_mels + 1)
+        transform = f"transforms.{config.token_lengths.index(frames_per_token)}"
+        width = FRAMES_PER_TOKEN_FRAME * frames_per_token * (config.mel.n_mels + 1)
         predicted = self.linear(f"{transform}.predict", self.context(codeword))
         block = block.reshape(-1, width)
         wanted = self.linear(f"{transform}.analysis", block - predicted, bias=False)
-        return self._searched(*self._aims(block, predicted, wanted, stack), stack)
+        return self._searched(*self._aims(block, predicted, wanted, frames_per_token), frames_per_token)
 
-    def _aims(self, block: Value, predicted: Value, wanted: Value, stack: int) -> tuple[Value, Value]:
+    def _aims(self, block: Value, predicted: Value, wanted: Value, frames_per_token: int) -> tuple[Value, Value]:
         """`codec.networks.level.aims`: coefficients ``(N, D)`` for all codewords, and for the first one."""
         graph, n_mels = self.graph, self.config.mel.n_mels
-        transform, frames = f"transforms.{self.config.stacks.index(stack)}", FRAMES_PER_TOKEN_FRAME * stack
-        codes, books = self._searched(wanted, wanted, stack), self._codebooks(stack)
+        transform, frames = (
+            f"transforms.{self.config.token_lengths.index(frames_per_token)}",
+            FRAMES_PER_TOKEN_FRAME * frames_per_token,
+        )
+        codes, books = self._searched(wanted, wanted, frames_per_token), self._codebooks(frames_per_token)
         told = [book.take(codes.part(index, index + 1, 1).squeeze(1)) for index, book in enumerate(books)]
         louder = np.tile(np.append(np.ones(n_mels, np.float32), np.float32(0)), frames)[None] / np.float32(20)
         direction = self.linear(f"{transform}.analysis", graph.constant(louder), bias=False)
@@ -223,15 +226,15 @@ class _Encoder(Layers):
             return only, only
         return raised(sum(told[1:], told[0]), LOST_BY_ALL_DB), raised(told[0], LOST_BY_FIRST_DB)
 
-    def _codebooks(self, stack: int) -> list[Value]:
+    def _codebooks(self, frames_per_token: int) -> list[Value]:
         config = self.config
-        name = f"quantizers.{config.stacks.index(stack)}.codebooks"
-        return [self.weight(f"{name}.{index}") for index in range(config.n_acoustic[stack])]
+        name = f"quantizers.{config.token_lengths.index(frames_per_token)}.codebooks"
+        return [self.weight(f"{name}.{index}") for index in range(config.n_acoustic[frames_per_token])]
 
-    def _searched(self, points: Value, near: Value, stack: int) -> Value:
+    def _searched(self, points: Value, near: Value, frames_per_token: int) -> Value:
         """Codes ``(N, G)`` of vectors ``(N, D)``, the first ones near to others: `quantizers.residual.search`."""
         graph, config = self.graph, self.config
-        sizes, books = config.acoustic.codebook_sizes[: config.n_acoustic[stack]], self._codebooks(stack)
+        sizes, books = config.acoustic.codebook_sizes[: config.n_acoustic[frames_per_token]], self._codebooks(frames_per_token)
         first, *others = books
         codes = [graph.top(near @ first.transpose(1, 0) - first.square().sum(1) * 0.5, 1, largest=True)]
         rest, ways = points.unsqueeze(1) - first.take(codes[0]), 1  # (N, ways, D); codes are (N, ways), of each codebook so far

@@ -97,9 +97,13 @@ class Layers:
         sizes = self.graph.constant(np.array(codebook.vocabs[:-1], np.int64))
         return (vocab > sizes).cast("int64").sum(0) if len(codebook.vocabs) > 1 else vocab * 0
 
-    def by_stack(self, stack: Value, stacks: Sequence[int], build: Callable[[int], list[Value]]) -> list[Value]:
+    def by_token_length(
+        self, frames_per_token: Value, token_lengths: Sequence[int], build: Callable[[int], list[Value]]
+    ) -> list[Value]:
         """What ``build`` makes for the number of frames per token that is asked for."""
-        first, *others = stacks
+        first, *others = token_lengths
         if not others:
             return build(first)
-        return self.graph.branch(stack.equals(first), lambda: build(first), lambda: self.by_stack(stack, others, build))
+        return self.graph.branch(
+            frames_per_token.equals(first), lambda: build(first), lambda: self.by_token_length(frames_per_token, others, build)
+        )

@@ -163,19 +163,19 @@ class SourceFilterNetworks(CodecNetworks):
 
     def codebook(self, frames_per_token: int) -> NestedKMeansQuantizer:
         """The k-means codebooks of tokens of so many frames of 50 Hz."""
-        found = self.codebooks[self.config.stacks.index(frames_per_token)]
+        found = self.codebooks[self.config.token_lengths.index(frames_per_token)]
         assert isinstance(found, NestedKMeansQuantizer)
         return found
 
     def transform(self, frames_per_token: int) -> BlockTransform:
         """The transform of blocks of so many frames of 50 Hz."""
-        found = self.transforms[self.config.stacks.index(frames_per_token)]
+        found = self.transforms[self.config.token_lengths.index(frames_per_token)]
         assert isinstance(found, BlockTransform)
         return found
 
     def quantizer(self, frames_per_token: int) -> ResidualKMeansQuantizer:
         """The codebooks of acoustic tokens of so many frames of 50 Hz."""
-        found = self.quantizers[self.config.stacks.index(frames_per_token)]
+        found = self.quantizers[self.config.token_lengths.index(frames_per_token)]
         assert isinstance(found, ResidualKMeansQuantizer)
         return found
 

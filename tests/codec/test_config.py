@@ -35,13 +35,13 @@ REAL = [(8_000, 160), (16_000, 320), (22_050, 490), (24_000, 320), (24_000, 480)
 """Sample rates and hops that somebody may want."""
 
 
-def sized(sample_rate: int, hop: int, stacks: tuple[int, ...], period: int, more: int = 0) -> ModelConfig:
+def sized(sample_rate: int, hop: int, token_lengths: tuple[int, ...], period: int, more: int = 0) -> ModelConfig:
     """A tiny model of these lengths.
 
     Args:
         sample_rate: in Hz.
         hop: samples in a frame of 50 Hz.
-        stacks: frames per token, of each rate.
+        token_lengths: frames per token, of each rate.
         period: hops in a window of the head.
         more: pairs of samples by which the log-mel's windows are longer.
     """
@@ -51,7 +51,9 @@ def sized(sample_rate: int, hop: int, stacks: tuple[int, ...], period: int, more
         hop_length=hop // 2,
         n_fft=n_fft,
         n_lags=4,
-        rates=tuple(RateConfig(frames_per_token=stack, n_acoustic=1, semantic_dim=4) for stack in stacks),
+        rates=tuple(
+            RateConfig(frames_per_token=frames_per_token, n_acoustic=1, semantic_dim=4) for frames_per_token in token_lengths
+        ),
         vocabs=VOCABS,
         mel=MelConfig(n_fft=n_fft + 2 * more, hop_length=hop // 2, n_mels=8),
         semantic=SemanticConfig(dim=8, hidden_dim=8, dilations=(1, 2), n_features=6),
@@ -65,11 +67,13 @@ def sized(sample_rate: int, hop: int, stacks: tuple[int, ...], period: int, more
 @st.composite
 def configs(draw: st.DrawFn) -> ModelConfig:
     """Any lengths that belong together: real ones, and short hops at low rates, where windows are many and cheap."""
-    stacks = draw(st.lists(st.sampled_from([1, 2, 4, 8, 16]), min_size=1, max_size=3, unique=True))
+    token_lengths = draw(st.lists(st.sampled_from([1, 2, 4, 8, 16]), min_size=1, max_size=3, unique=True))
     sample_rate, hop = draw(st.sampled_from([*REAL, (8_000, 32), (8_000, 40)]))
-    stacks = [stack for stack in stacks if 2 * sample_rate // hop % stack == 0] or [1]
+    token_lengths = [
+        frames_per_token for frames_per_token in token_lengths if 2 * sample_rate // hop % frames_per_token == 0
+    ] or [1]
     period = draw(st.sampled_from([3, 4, 5, 6, 9] if hop // 2 % 2 == 0 else [3, 5, 9]))
-    return sized(sample_rate, hop, tuple(stacks), period, draw(st.integers(0, 2 * hop)))
+    return sized(sample_rate, hop, tuple(token_lengths), period, draw(st.integers(0, 2 * hop)))
 
 
 def model_of(config: ModelConfig, seed: int = 0) -> Codec:
@@ -114,18 +118,18 @@ def test_windows_are_one_pass(config: ModelConfig, grid: Grid, data: st.DataObje
     """What every window gives is what the networks give that see everything, also in the windows after the first."""
     model = model_of(config)
     networks = model.networks
-    stack = data.draw(st.sampled_from(config.stacks), "stack")
-    frames = -(-400 // stack) * stack
-    codes = torch.randint(0, 4, (1, 2, frames // stack), generator=torch.Generator().manual_seed(0))
+    frames_per_token = data.draw(st.sampled_from(config.token_lengths), "stack")
+    frames = -(-400 // frames_per_token) * frames_per_token
+    codes = torch.randint(0, 4, (1, 2, frames // frames_per_token), generator=torch.Generator().manual_seed(0))
     wave = noise(frames * config.frame_length)
     padded = torch.nn.functional.pad(torch.from_numpy(wave), (networks.edge, networks.edge))
-    found = networks.wave_to_codes(padded, stack, 8)
-    encoder = StreamEncoder(model.engine, config.sample_rate, 1, Point(stack, 2), 8, grid)
+    found = networks.wave_to_codes(padded, frames_per_token, 8)
+    encoder = StreamEncoder(model.engine, config.sample_rate, 1, Point(frames_per_token, 2), 8, grid)
     streamed = torch.cat([encoder.push(wave), encoder.flush()], dim=2)
     assert (streamed != found).sum() <= 2, "a rounding may flip one code in thousands"
-    decoder = StreamDecoder(model.engine, stack, 8, grid)
+    decoder = StreamDecoder(model.engine, frames_per_token, 8, grid)
     windows = torch.cat([decoder.push(codes), decoder.flush()], dim=1)
-    once = networks.codes_to_wave(codes, stack, 8)
+    once = networks.codes_to_wave(codes, frames_per_token, 8)
     assert once.isfinite().all()
     # A rounding of the pitch grows with its phase (see the test of networks), and where it moves the number of harmonics
     # that fit below the highest frequency, one harmonic comes or goes for a sample; on which samples depends on the processor,
@@ -141,7 +145,7 @@ def test_low_latency_has_every_sample(config: ModelConfig, data: st.DataObject) 
     """Live windows keep lengths, whole tokens and the head's phases; inside a window they are near what a whole file gives."""
     model = model_of(config)
     rate = data.draw(st.sampled_from(model.rates), "rate")
-    stack = model.stack_of(rate)
+    frames_per_token = model.frames_per_token_at(rate)
     wave = noise(120 * config.frame_length)
     tokens = model.encode(wave, config.sample_rate, rate)
     encoder = model.stream_encoder(config.sample_rate, 1, rate, grid=LOW_LATENCY)
@@ -149,7 +153,7 @@ def test_low_latency_has_every_sample(config: ModelConfig, data: st.DataObject) 
     codes = torch.cat([encoder.push(wave), encoder.flush()], dim=2)
     assert codes.shape == tokens.codes.shape
     live = torch.cat([decoder.push(tokens.codes), decoder.flush()], dim=1)
-    assert live.shape[1] == tokens.codes.shape[2] * stack * config.frame_length
+    assert live.shape[1] == tokens.codes.shape[2] * frames_per_token * config.frame_length
     # With all the look-ahead that the decoder wants, windows as short as these are exact, too.
     seeing = Grid(core=LOW_LATENCY.core, ahead=model.networks.decoder_context)
     decoder = model.stream_decoder(tokens, seeing)

@@ -44,9 +44,11 @@ def test_every_stage_leaves_its_config_and_metrics(trained: Path) -> None:
 
 def test_codebooks_are_used(trained: Path) -> None:
     report = json.loads((trained / "run" / "codebooks" / "report.json").read_text())
-    for stack in ("stack 1", "stack 2", "stack 4"):
-        assert report[stack]["vocabs"]["16"]["used"] >= 0.8
-        assert report[stack]["vocabs"]["128"]["unexplained"] < report[stack]["vocabs"]["16"]["unexplained"]
+    for frames_per_token in ("stack 1", "stack 2", "stack 4"):
+        assert report[frames_per_token]["vocabs"]["16"]["used"] >= 0.8
+        assert (
+            report[frames_per_token]["vocabs"]["128"]["unexplained"] < report[frames_per_token]["vocabs"]["16"]["unexplained"]
+        )
 
 
 def test_domains_get_codewords_of_their_own(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,15 +134,16 @@ def test_a_space_that_is_stretched_reads_the_same(trained: Path, tmp_path: Path)
     given = [f"init={model}", f"root={tmp_path}", "kmeans.refit=true", "kmeans.spectrum_weight=0.3", "kmeans.iterations=2"]
     run("kmeans", trained, *given)
     before, after = codec.load(model).networks, assemble(read_config(trained / "config.yaml", given))
-    for stack in before.config.stacks:
-        features = torch.randn(5, stack * before.config.semantic.n_features)
-        assert not before.codebook(stack).basis.allclose(after.codebook(stack).basis, atol=1e-3)
+    for frames_per_token in before.config.token_lengths:
+        features = torch.randn(5, frames_per_token * before.config.semantic.n_features)
+        assert not before.codebook(frames_per_token).basis.allclose(after.codebook(frames_per_token).basis, atol=1e-3)
         first, second = (
-            networks.decoder.semantic[str(stack)](networks.codebook(stack).project(features)) for networks in (before, after)
+            networks.decoder.semantic[str(frames_per_token)](networks.codebook(frames_per_token).project(features))
+            for networks in (before, after)
         )
         torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-3)
         first, second = (
-            networks.transform(stack).predicted(networks.codebook(stack).project(features)[None])
+            networks.transform(frames_per_token).predicted(networks.codebook(frames_per_token).project(features)[None])
             for networks in (before, after)
         )
         torch.testing.assert_close(first, second, atol=1e-3, rtol=1e-3)

@@ -197,7 +197,7 @@ def test_average_follows() -> None:
         ("", ["corpus.copies={speech: -1}"], r"corpus\.copies\.speech"),
         ("", ["codec.weights={speech: 0}"], r"codec\.weights must not all be 0"),
         ("", ["tracker.weights={speech: 0}"], r"tracker\.weights must not all be 0"),
-        ("", ["codec.stack_shares=[1]"], r"codec\.stack_shares needs a share for each of the 2 stacks"),
+        ("", ["codec.stack_shares=[1]"], r"codec\.stack_shares needs a share for each of 2 token lengths"),
         ("", ["codec.stack_shares=[0, 0]"], r"codec\.stack_shares needs"),
         ("", ["codec.batch_size=0"], r"codec\.batch_size.*greater than or equal to 1"),
         ("", ["codec.steps=-5"], r"codec\.steps"),

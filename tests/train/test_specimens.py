@@ -83,7 +83,9 @@ def test_the_codec_stage_is_heard_and_its_codes_are_counted() -> None:
     kinds = {f"codes/{kind}/acoustic_{n}/{rate}" for kind in ("used", "entropy") for n, rate in counted}
     assert set(shown.usage) == kinds
     assert all(0 < value <= 1 for value in shown.usage.values())
-    assert not any(networks.quantizer(stack)._forward_hooks for stack in SMALL.stacks), "the hot path stays as it is"
+    assert not any(networks.quantizer(frames_per_token)._forward_hooks for frames_per_token in SMALL.token_lengths), (
+        "the hot path stays as it is"
+    )
 
 
 def test_codes_that_are_always_the_same_show() -> None:

@@ -33,13 +33,13 @@ def encoder_of(model: Codec) -> Callable[[np.ndarray], Codes]:
     """``(samples,)`` at the model's rate → codes of every rate, as many tokens as are begun."""
     networks, vocab = model.networks, model.vocabs[-1]
     assert isinstance(networks, SourceFilterNetworks)
-    unit = networks.frame_length * max(networks.config.stacks)
+    unit = networks.frame_length * max(networks.config.token_lengths)
 
     @torch.inference_mode()
     def encode(wave: np.ndarray) -> Codes:
         padded = np.pad(wave.astype(np.float32), (networks.edge, -len(wave) % unit + networks.edge))
         heard, frames = networks.hear(torch.from_numpy(padded)[None]), -(-len(wave) // networks.frame_length)
-        codes = {n: networks.heard_to_codes(heard, n, vocab)[0, :READ_STREAMS] for n in networks.config.stacks}
+        codes = {n: networks.heard_to_codes(heard, n, vocab)[0, :READ_STREAMS] for n in networks.config.token_lengths}
         return {n: each[:, : -(-frames // n)].numpy().astype(np.int32) for n, each in codes.items()}
 
     return encode

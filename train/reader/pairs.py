@@ -92,21 +92,21 @@ class PairSource:
     def batch(self, number: int) -> ReaderBatch:
         """Batch number ``number``."""
         rng = np.random.default_rng((self._seed, number))
-        semantic_only, stack = number % 2 == 0, self._stacks[number // 2 % len(self._stacks)]
+        semantic_only, frames_per_token = number % 2 == 0, self._stacks[number // 2 % len(self._stacks)]
         vocab = self._vocabs[-1] if rng.random() < 0.5 else int(rng.choice(self._vocabs))
         phrases, recordings = self._counts
         spoken = [two for group in _some(self._spoken, phrases, rng) for two in _two(group, rng)]
         recorded = [
-            _part(each, stack, rng, whole=groups is self._recorded[0])
+            _part(each, frames_per_token, rng, whole=groups is self._recorded[0])
             for groups, share in zip(self._recorded, (SPEECH_SHARE, 1 - SPEECH_SHARE), strict=True)
             for group in _some(groups, round(share * recordings), rng)
             for each in _two(group, rng)
         ]
-        said, divided = [codes[stack] for codes in spoken], self._vocabs[-1] // vocab
-        seconds = sum(codes.shape[1] for codes in said + recorded) * stack / 50
+        said, divided = [codes[frames_per_token] for codes in spoken], self._vocabs[-1] // vocab
+        seconds = sum(codes.shape[1] for codes in said + recorded) * frames_per_token / 50
         streams = 1 if semantic_only else None
         phrased, heard = (padded([coarser(codes[:streams], divided) for codes in clips]) for clips in (said, recorded))
-        return ReaderBatch(phrased, heard, stack, vocab, seconds)
+        return ReaderBatch(phrased, heard, frames_per_token, vocab, seconds)
 
     def stream(self, start: int, device: torch.device) -> Iterator[tuple[int, ReaderBatch]]:
         """Numbers and batches from ``start`` on."""
@@ -152,9 +152,9 @@ def _two(group: list[Codes], rng: np.random.Generator) -> list[Codes]:
     return [group[first], group[second]]
 
 
-def _part(codes: Codes, stack: int, rng: np.random.Generator, whole: bool) -> np.ndarray:
+def _part(codes: Codes, frames_per_token: int, rng: np.random.Generator, whole: bool) -> np.ndarray:
     """The beginning of speech, since copies of it say the same; of other recordings any part, since they sound alike."""
-    row, most = codes[stack], RECORDED // stack
+    row, most = codes[frames_per_token], RECORDED // frames_per_token
     if whole:
         return row[:, :most]
     count = min(row.shape[1], int(rng.integers(max(2, most // 3), most + 1)))

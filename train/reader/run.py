@@ -48,7 +48,7 @@ def run(config: TrainConfig) -> str:
         semantic, acoustic = networks.codes_to_values(pairs.codes, frames_per_token, vocab)
         with autocast(place.device, config.precision):
             features = reader(semantic, pairs.there, frames_per_token, acoustic).float()
-        return pooled(features, begun(pairs.there, max(networks.config.stacks) // frames_per_token))
+        return pooled(features, begun(pairs.there, max(networks.config.token_lengths) // frames_per_token))
 
     def losses(reader: nn.Module, step: int, batch: ReaderBatch) -> dict[str, Tensor]:
         said, recorded = (
@@ -57,7 +57,7 @@ def run(config: TrainConfig) -> str:
         )
         return {"loss": said + stage.recordings * recorded, "loss/phrases": said, "loss/recordings": recorded}
 
-    stacks = networks.config.stacks if held_out else ()
+    token_lengths = networks.config.token_lengths if held_out else ()
 
     def clips(frames_per_token: int, streams: int | None = None) -> Pairs:
         codes = [codes[frames_per_token][:streams] for group in held_out for codes in group[:2]]
@@ -65,14 +65,14 @@ def run(config: TrainConfig) -> str:
 
     @torch.no_grad()
     def validate(reader: nn.Module) -> dict[str, float]:
-        semantic = {f"error/retrieval/semantic/{50 / n:g}": missed(means(reader, clips(n, 1), n, vocab)) for n in stacks}
-        return semantic | {f"error/retrieval/all/{50 / n:g}": missed(means(reader, clips(n), n, vocab)) for n in stacks}
+        semantic = {f"error/retrieval/semantic/{50 / n:g}": missed(means(reader, clips(n, 1), n, vocab)) for n in token_lengths}
+        return semantic | {f"error/retrieval/all/{50 / n:g}": missed(means(reader, clips(n), n, vocab)) for n in token_lengths}
 
     training = Training("reader", reader.to(place.device), losses, validate, MATTERS, model.fingerprint)
     averaged = train(config, stage, data, place, training).averaged
     assert isinstance(averaged, TokenReader)
     with torch.no_grad():
-        for n in stacks:
+        for n in token_lengths:
             semantic = clips(n, 1)
             codewords = pooled(networks.codebook(n).decode(semantic.codes[:, 0], vocab), semantic.there)
             lengths = (

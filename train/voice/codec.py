@@ -76,26 +76,28 @@ def fit_tokens(
         before: whose decoder goes on here, with tokens of its own until now.
     """
     rank, ranks = world()
-    for stack in networks.config.stacks:
-        transform, quantizer = networks.transform(stack), networks.quantizer(stack)
+    for frames_per_token in networks.config.token_lengths:
+        transform, quantizer = networks.transform(frames_per_token), networks.quantizer(frames_per_token)
         semantic: list[Tensor] = []
         blocks: list[Tensor] = []
         batches: list[Batch] = []
         wanted = POINTS_PER_CENTROID * max(quantizer.codebook_sizes)
         while len(blocks) < FEWEST_BATCHES or sum(codewords.shape[:2].numel() for codewords in semantic) < wanted:
             batch = data.whole_batch(UNUSED_BATCHES + len(blocks)).to(device)
-            targets, codewords = prepared(networks, batch, stack, networks.config.vocabs[-1])
+            targets, codewords = prepared(networks, batch, frames_per_token, networks.config.vocabs[-1])
             semantic.append(codewords.cpu())
             blocks.append(block_features(targets.features.mel, targets.pitch).cpu())
             if before is not None and len(batches) < FEWEST_BATCHES:
                 batches.append(batch)
         shares = transform.fit(torch.cat(semantic), torch.cat(blocks))
         explained = ", ".join(f"{share:.3f}" for share in shares.cumsum(0)[[0, min(3, len(shares) - 1), -1]])
-        print(f"transform of {stack} frames: 1, 4, all coefficients explain {explained} of what the semantic token does not")
+        print(
+            f"transform of {frames_per_token} frames: 1, 4, all coefficients explain {explained} of what semantic tokens do not"
+        )
         if before is not None:
-            reading = reading_of(before.to(device), batches, stack)
-            lost = follow(networks, torch.cat(semantic[: len(batches)]).flatten(0, 1), reading, stack)
-            print(f"new semantic tokens of {stack} frames do not tell {lost:.3f} of what the decoder read of the old ones")
+            reading = reading_of(before.to(device), batches, frames_per_token)
+            lost = follow(networks, torch.cat(semantic[: len(batches)]).flatten(0, 1), reading, frames_per_token)
+            print(f"new semantic tokens of {frames_per_token} frames do not tell {lost:.3f} of what was read of the old ones")
         coefficients = torch.cat(
             [
                 transform.analyse(features.to(device), transform.predicted(codewords.to(device))).flatten(0, 1)
@@ -105,4 +107,4 @@ def fit_tokens(
         # Every process has drawn the same blocks; together they cluster them, each its share.
         left = fit_residual(quantizer, coefficients.tensor_split(ranks)[rank])
         shown = ", ".join(f"{share:.3f}" for share in left)
-        print(f"acoustic codebooks of {stack} frames leave {shown} of the coefficients", flush=True)
+        print(f"acoustic codebooks of {frames_per_token} frames leave {shown} of the coefficients", flush=True)

@@ -50,7 +50,7 @@ def config_of(folders: Sequence[str], init: str, root: Path, overrides: Sequence
         "init": init,
         "root": str(root),
         "model": model.model_dump(mode="json"),
-        "codec.stack_shares": [1] * len(model.stacks),
+        "codec.stack_shares": [1] * len(model.token_lengths),
         "corpus.sources": list(folders),
     }
     return read_config(CONFIG, [*(f"{key}={json.dumps(value)}" for key, value in given.items()), *overrides])

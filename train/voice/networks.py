@@ -26,7 +26,7 @@ class VoiceCodec(nn.Module):
         networks: SourceFilterNetworks,
         targets: Targets,
         semantic: Tensor,
-        stack: int,
+        frames_per_token: int,
         n_acoustic: Tensor,
         told: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -36,21 +36,21 @@ class VoiceCodec(nn.Module):
             networks: for what stands still.
             targets: of the batch; their features are what is encoded.
             semantic: ``(B, N, D)`` codewords.
-            stack: frames of 50 Hz per token.
+            frames_per_token: frames of 50 Hz per token.
             n_acoustic: ``(B,)`` acoustic tokens that arrive.
             told: ``(B,)`` bool, items whose sound has the true pitch.
 
         Returns:
             ``(B, samples)``, and the losses on frames.
         """
-        transform = self.transforms[networks.config.stacks.index(stack)]
+        transform = self.transforms[networks.config.token_lengths.index(frames_per_token)]
         assert isinstance(transform, BlockTransform)
-        coefficients = networks.coefficients(targets.features.mel, targets.pitch, semantic, stack)
-        is_tone, codes = networks.tones_of(targets.features.lines, targets.pitch, stack)
-        index = networks.index_of(targets.pitch, stack)
-        values = networks.with_pitch(index, networks.quantizer(stack)(coefficients).values, is_tone)
-        frames = self.decoder(semantic, values, n_acoustic, stack, transform)
-        tones = networks.tones_arrived(is_tone, codes, n_acoustic, stack)
+        coefficients = networks.coefficients(targets.features.mel, targets.pitch, semantic, frames_per_token)
+        is_tone, codes = networks.tones_of(targets.features.lines, targets.pitch, frames_per_token)
+        index = networks.index_of(targets.pitch, frames_per_token)
+        values = networks.with_pitch(index, networks.quantizer(frames_per_token)(coefficients).values, is_tone)
+        frames = self.decoder(semantic, values, n_acoustic, frames_per_token, transform)
+        tones = networks.tones_arrived(is_tone, codes, n_acoustic, frames_per_token)
         mine, theirs, here = frames.pitch, targets.pitch, told[:, None]
         pitch = Pitch(torch.where(here, theirs.f0, mine.f0), torch.where(here, theirs.voiced, mine.voiced))
         x = self.vocoder(frames.mel, pitch, frames.hidden)

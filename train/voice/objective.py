@@ -56,13 +56,13 @@ class Objective:
 
     def decoded(self, model: nn.Module, step: int, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """What becomes of a batch, and its losses; their weighted sum is called ``loss``."""
-        stack, vocab, n_acoustic, told = draw(self.config, self.networks, step, self.batch_size)
+        frames_per_token, vocab, n_acoustic, told = draw(self.config, self.networks, step, self.batch_size)
         n_acoustic, told = n_acoustic[self.share].to(self.place.device), told[self.share].to(self.place.device)
-        targets, semantic = prepared(self.networks, batch, stack, vocab)
+        targets, semantic = prepared(self.networks, batch, frames_per_token, vocab)
         with autocast(self.place.device, self.config.precision):
-            wave, found = model(self.networks, targets, semantic, stack, n_acoustic, told)
-        losses = {f"loss/sound/{stack}": self.criterion(wave, batch.wave), **found}
-        total = losses[f"loss/sound/{stack}"]
+            wave, found = model(self.networks, targets, semantic, frames_per_token, n_acoustic, told)
+        losses = {f"loss/sound/{frames_per_token}": self.criterion(wave, batch.wave), **found}
+        total = losses[f"loss/sound/{frames_per_token}"]
         total = total + torch.stack([weight * found[name] for name, weight in FRAME_WEIGHTS.items()]).sum()
         if self.meaning is not None:
             assert batch.features is not None
@@ -90,7 +90,7 @@ class Objective:
     def specimens(self, model: nn.Module, held_out: Mapping[str, Batch]) -> Specimens:
         """The first clip of every domain, what becomes of it at every rate, and the use of the acoustic codebooks meanwhile."""
         clips: dict[str, dict[str, Tensor]] = {}
-        with CodesGiven(map(self.networks.quantizer, self.networks.config.stacks)) as codes:
+        with CodesGiven(map(self.networks.quantizer, self.networks.config.token_lengths)) as codes:
             for domain, held in held_out.items():
                 batch = held.first(CLIPS_COUNTED).to(self.place.device)
                 clips[domain] = {"original": batch.wave[0]}
@@ -112,26 +112,26 @@ class Objective:
 
 
 @torch.no_grad()
-def prepared(networks: SourceFilterNetworks, batch: Batch, stack: int, vocab: int) -> tuple[Targets, Tensor]:
+def prepared(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int, vocab: int) -> tuple[Targets, Tensor]:
     """What a batch should become, and its codewords.
 
     The encoder is told the labelled pitch in training and the tracker's afterwards: that one was taught to say the same.
     """
     assert batch.features is not None
     assert batch.labels is not None
-    semantic = networks.feats_to_semantic(batch.features, stack, vocab).values
+    semantic = networks.feats_to_semantic(batch.features, frames_per_token, vocab).values
     return targets_of(networks.front_end, batch.wave, labelled(batch.labels)), semantic
 
 
 def draw(config: TrainConfig, networks: SourceFilterNetworks, step: int, count: int) -> tuple[int, int, Tensor, Tensor]:
     """Frames per token and vocabulary of a step; acoustic tokens that arrive and whether the true pitch is told, by item."""
     generator, stage = step_generator(config.seed, step), config.codec
-    stacks, vocabs = networks.config.stacks, networks.config.vocabs
-    stack = stacks[int(torch.multinomial(torch.tensor(stage.stack_shares), 1, generator=generator))]
+    token_lengths, vocabs = networks.config.token_lengths, networks.config.vocabs
+    frames_per_token = token_lengths[int(torch.multinomial(torch.tensor(stage.stack_shares), 1, generator=generator))]
     vocab = vocabs[int(torch.randint(len(vocabs), (1,), generator=generator))]
-    shares = torch.tensor(arrival_shares(stage, networks.config.n_acoustic[stack], step))
+    shares = torch.tensor(arrival_shares(stage, networks.config.n_acoustic[frames_per_token], step))
     arrive = torch.multinomial(shares, count, replacement=True, generator=generator)
-    return stack, vocab, arrive, torch.rand(count, generator=generator) < stage.told_pitch
+    return frames_per_token, vocab, arrive, torch.rand(count, generator=generator) < stage.told_pitch
 
 
 def arrival_shares(stage: CodecStage, groups: int, step: int) -> list[float]:

@@ -21,25 +21,25 @@ def test_receptive_field_is_exact() -> None:
     assert (touched.min(), touched.max()) == (40 - net.receptive_field, 40 + net.receptive_field)
 
 
-@pytest.mark.parametrize("stack", TINY.stacks)
+@pytest.mark.parametrize("frames_per_token", TINY.token_lengths)
 @pytest.mark.parametrize("vocab", TINY.vocabs)
-def test_shapes_and_ranges(stack: int, vocab: int) -> None:
+def test_shapes_and_ranges(frames_per_token: int, vocab: int) -> None:
     networks = random_networks()
-    codes = networks.wave_to_codes(torch.randn(2, 16 * 320 + 2 * networks.edge), stack, vocab)
-    streams = 1 + TINY.n_acoustic[stack]
-    assert codes.shape == (2, streams, 16 // stack)
+    codes = networks.wave_to_codes(torch.randn(2, 16 * 320 + 2 * networks.edge), frames_per_token, vocab)
+    streams = 1 + TINY.n_acoustic[frames_per_token]
+    assert codes.shape == (2, streams, 16 // frames_per_token)
     for stream, size in zip(codes.unbind(1), networks.codebook_sizes(vocab)[:streams], strict=True):
         assert 0 <= stream.min() <= stream.max() < size
     for told in range(1, streams + 1):
-        assert networks.codes_to_wave(codes[:, :told], stack, vocab).shape == (2, 16 * 320)
+        assert networks.codes_to_wave(codes[:, :told], frames_per_token, vocab).shape == (2, 16 * 320)
 
 
-@pytest.mark.parametrize("stack", TINY.stacks)
-def test_digits_are_those_of_the_streams(stack: int) -> None:
+@pytest.mark.parametrize("frames_per_token", TINY.token_lengths)
+def test_digits_are_those_of_the_streams(frames_per_token: int) -> None:
     """What entropy coding factors codes into: the pitch, then the code in parts that small tables can count."""
     networks = random_networks()
     assert [math.prod(levels) for levels in networks.levels] == list(networks.codebook_sizes(16)[1:])
-    codes = networks.wave_to_codes(torch.randn(1, 16 * 320 + 2 * networks.edge), stack, 16)
+    codes = networks.wave_to_codes(torch.randn(1, 16 * 320 + 2 * networks.edge), frames_per_token, 16)
     pitch, rest = codes[:, 1] % networks.levels[0][0], codes[:, 1] // networks.levels[0][0]
     assert pitch.max() < TINY.acoustic.pitch_levels
     assert rest.max() < TINY.acoustic.codebook_sizes[0]

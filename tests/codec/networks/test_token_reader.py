@@ -18,18 +18,18 @@ def reader(seed: int = 0) -> TokenReader:
     return made
 
 
-@pytest.mark.parametrize("stack", DIMS)
+@pytest.mark.parametrize("frames_per_token", DIMS)
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 13])
 @pytest.mark.parametrize("heard", [False, True])
 @torch.inference_mode()
-def test_an_item_is_read_alike_alone_and_beside_longer_ones(stack: int, count: int, heard: bool) -> None:
-    network, codewords = reader(), torch.randn(3, 17, DIMS[stack])
+def test_an_item_is_read_alike_alone_and_beside_longer_ones(frames_per_token: int, count: int, heard: bool) -> None:
+    network, codewords = reader(), torch.randn(3, 17, DIMS[frames_per_token])
     acoustic = torch.randn(3, 17, ACOUSTIC) if heard else None
     there = torch.arange(17) < torch.tensor([17, count, 5])[:, None]
-    together = network.read(codewords, there, stack, acoustic)
+    together = network.read(codewords, there, frames_per_token, acoustic)
     mine = None if acoustic is None else acoustic[1:2, :count]
-    alone = network.read(codewords[1:2, :count], torch.ones(1, count, dtype=torch.bool), stack, mine)
-    assert together.shape == (3, 17, 2 * SMALL.n_features + DIMS[stack])
+    alone = network.read(codewords[1:2, :count], torch.ones(1, count, dtype=torch.bool), frames_per_token, mine)
+    assert together.shape == (3, 17, 2 * SMALL.n_features + DIMS[frames_per_token])
     torch.testing.assert_close(together[1:2, :count], alone, atol=1e-5, rtol=1e-4)
     assert not together[1, count:].any()
 
