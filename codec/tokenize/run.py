@@ -86,7 +86,7 @@ def finish(
         CodecError: workers cannot write, or die before they begin.
     """
     started = time.perf_counter()
-    reports, stale = _done(output, plan, plan.root, retry_failed)
+    reports, stale = _done(output, plan, retry_failed)
     waiting = deque(Task(n, tuple(plan.shard(n))) for n in range(plan.shards) if n not in reports)
     if not waiting and (manifest := _read_manifest(output)):
         return manifest
@@ -110,14 +110,14 @@ def finish(
     return manifest
 
 
-def _done(output: Path, plan: Plan, root: str, retry_failed: bool) -> tuple[dict[int, Report], int]:
+def _done(output: Path, plan: Plan, retry_failed: bool) -> tuple[dict[int, Report], int]:
     """Reports of shards that need not be made, and how many must be made anew because a file of theirs was replaced."""
     reports, stale = {}, 0
     for number in range(plan.shards):
         report = load_report(output, number)
         if report is None or (retry_failed and report.failures):
             continue
-        if replaced(root, report.sources):
+        if replaced(plan.root, report.sources):
             stale += 1
         else:
             reports[number] = replace(report, sources={})  # of a million files, they are too much to hold

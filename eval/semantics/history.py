@@ -14,7 +14,7 @@ from typing import Any
 from codec.provenance import sha256_of
 from eval.reconstruction.provenance import data_name, trace
 from eval.semantics.interface import Embedder
-from eval.semantics.scores import Failure, HeadName, Mode, Results, Score, read_results
+from eval.semantics.scores import MAJORITY, Failure, HeadName, Mode, Results, Score, read_results
 
 EVERYTHING = "*"
 """The task of a failure that is of all of them."""
@@ -70,8 +70,8 @@ class History:
         self.embedders[embedder.name] = known
         before = _last(self.earlier, "embedders", embedder.name)
         if known is not None and before != known:
-            of = "a model that is not told" if before is None else f"another model ({before}, now {known})"
-            self._forget(f"of {embedder.name}, as those of {of}", lambda found: found.embedder == embedder.name)
+            which = "do not say of which model they are" if before is None else f"are of another model ({before}, now {known})"
+            self._forget(f"of {embedder.name}, which {which}", lambda found: found.embedder == embedder.name)
 
     def forget_task(self, task: str) -> None:
         """Scores on other clips of this name are no longer kept, which is said."""
@@ -118,7 +118,7 @@ def begin(path: Path, asked: Asked) -> History:
     for task, digest in digests.items():
         if _last(history.earlier, "tasks", task) not in (None, digest):
             history.forget_task(task)
-    if left := sorted({score.embedder for score in history.earlier.scores}):
+    if left := sorted({score.embedder for score in history.earlier.scores} - {MAJORITY}):
         print(f"{path}: scores of earlier runs stay beside these: {', '.join(left)}", file=sys.stderr)
     return history
 

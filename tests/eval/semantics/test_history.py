@@ -50,7 +50,7 @@ def test_earlier_scores_stay_and_every_run_says_of_which_weights_and_clips(
     ]
     assert probe(root, ("two",), ("a",)).failures == []
     assert kept(root) == {("one", "a"), ("one", "b"), ("two", "a")}
-    assert "probe.json: scores of earlier runs stay beside these: majority class, one" in capsys.readouterr().err
+    assert "probe.json: scores of earlier runs stay beside these: one\n" in capsys.readouterr().err
     read = read_results([root / "out/probe.json"])
     assert len({(s.embedder, s.task, s.head) for s in read.scores}) == len(read.scores)
     assert [failure.embedder for failure in read.failures] == ["none"]
@@ -67,7 +67,7 @@ def test_scores_of_another_model_or_on_other_clips_are_dropped_with_a_word(
     probe(root, ("one", "two"))
     probe(root, ("one",), ("a",), version="bb")
     assert kept(root) == {("one", "a"), ("two", "a"), ("two", "b")}
-    assert "2 earlier scores are dropped: of one, as those of another model (aa, now bb)" in capsys.readouterr().err
+    assert "2 earlier scores are dropped: of one, which are of another model (aa, now bb)" in capsys.readouterr().err
     write_tar(root / "tasks/a/wds-audio-train-000001.tar", [("more", flac(tone(300, 1, 1)), {"label": "low"})])
     probe(root, ("three",), ("a",))
     assert kept(root) == {("three", "a"), ("two", "b")}
@@ -84,7 +84,7 @@ def test_files_of_older_versions_are_gone_on_with_and_others_are_not(root: Path,
     Results([score(embedder="logmel"), score(embedder="one")], about={"seed": 1}).write(root / "out/probe.json")
     probe(root, ("one",), ("a",))
     assert kept(root) == {("logmel", "word"), ("one", "a")}
-    assert "of one, as those of a model that is not told" in capsys.readouterr().err
+    assert "of one, which do not say of which model they are" in capsys.readouterr().err
     (root / "out/probe.json").write_text(json.dumps([1]))
     with pytest.raises(CodecError, match="not a file of probe results"):
         probe(root, ("one",))
