@@ -18,7 +18,9 @@ from codec.engine import Point
 from codec.errors import ModelError
 from codec.hub import load_own
 from codec.model import Codec
+from codec.networks.level import aims
 from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.transform import block_features
 from eval.reconstruction.original import open_any
 
 
@@ -97,11 +99,13 @@ def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, po
     semantic = coded if mode.semantic == "coded" else exact
     heard = networks.front_end(padded, padded=True)
     pitch = networks.pitch(heard.mel, heard.correlogram)
-    coefficients = networks.coefficients(heard.mel, pitch, semantic, frames_per_token)
-    quantizer = networks.quantizer(frames_per_token)
-    sent = point.n_streams - 1
-    values = quantizer.exact(coefficients, sent) if mode.acoustic == "exact" else quantizer(coefficients).values
-    is_tone, tones = networks.tones_of(heard.tones, pitch, frames_per_token)
+    transform, quantizer = networks.transform(frames_per_token), networks.quantizer(frames_per_token)
+    sent, block, predicted = point.n_streams - 1, block_features(heard.mel, pitch), transform.predicted(semantic)
+    if mode.acoustic == "exact":
+        values = quantizer.exact(transform.analyse(block, predicted), sent)
+    else:
+        values = quantizer.decode(quantizer.encode(*aims(transform, quantizer, block, predicted)))
+    is_tone, tones = networks.tones_of(heard.lines, pitch, frames_per_token)
     acoustic = networks.with_pitch(networks.index_of(pitch, frames_per_token), values, is_tone)
     there = torch.tensor([0 if mode.acoustic == "none" else sent])
     frames = networks.values_to_frames(semantic, acoustic, there, frames_per_token)

@@ -20,7 +20,7 @@ def test_every_vocabulary_is_counted(
         soundfile.write(tmp_path / "in" / "speech" / f"{index}.wav", piece, 16_000)
     build(folder_clips(tmp_path / "in"), tmp_path / "corpus")
     main(tiny, str(tmp_path / "corpus"), 1.0, tmp_path / "codes.json")
-    assert "encoding 0.00 h of audio at 25, 50, 100 tokens/s …\n" in capsys.readouterr().err
+    assert "encoding 0.00 h of audio at 25, 50, 100, 200 tokens/s …\n" in capsys.readouterr().err
     report = json.loads((tmp_path / "codes.json").read_text())
     assert report["model"] == tiny.fingerprint
     for rate in tiny.rates:
