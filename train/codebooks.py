@@ -249,7 +249,7 @@ class Passes:
     Example:
         >>> passes = Passes("stack 1", ("sound", "speech"))
         >>> passes(1, 0, Iteration(3.0, 0.0, 0.5, 0.25, 0, 1.0, 4.0, 2.0, 1e6))
-        frames_per_token 1 speech pass 0: inertia 3 change 0 shift 0.5 mean_shift 0.25 empty 0 imbalance 1 entropy 4 seconds 2 \
+        stack 1 speech pass 0: inertia 3 change 0 shift 0.5 mean_shift 0.25 empty 0 imbalance 1 entropy 4 seconds 2 \
 points_per_second 1e+06
     """
 
