@@ -18,7 +18,7 @@ from codec.engine import Point
 from codec.errors import ModelError
 from codec.hub import load_own
 from codec.model import Codec
-from codec.networks.level import aims
+from codec.networks.level import block_codes
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.transform import block_features
 from eval.reconstruction.original import open_any
@@ -104,7 +104,7 @@ def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, po
     if mode.acoustic == "exact":
         values = quantizer.exact(transform.analyse(block, predicted), sent)
     else:
-        values = quantizer.decode(quantizer.encode(*aims(transform, quantizer, block, predicted)))
+        values = quantizer.decode(block_codes(transform, quantizer, block, predicted))
     is_tone, tones = networks.tones_of(heard.lines, pitch, frames_per_token)
     acoustic = networks.with_pitch(networks.index_of(pitch, frames_per_token), values, is_tone)
     there = torch.tensor([0 if mode.acoustic == "none" else sent])

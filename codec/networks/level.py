@@ -40,8 +40,28 @@ def level(features: Tensor, frames: int) -> Tensor:
     return 10 * power.clamp_min(1e-12).log10()
 
 
+def block_codes(transform: BlockTransform, quantizer: ResidualKMeansQuantizer, features: Tensor, predicted: Tensor) -> Tensor:
+    """Blocks → codes ``(B, G, N)`` of codewords that are near to them, or to louder ones where too much level would be lost.
+
+    Args:
+        transform: of blocks.
+        quantizer: of their coefficients.
+        features: ``(B, N · frames, n_mels + 1)`` of blocks.
+        predicted: ``(B, N, frames · (n_mels + 1))`` what semantic tokens tell of them.
+    """
+    wanted = transform.analyse(features, predicted)
+    codes = quantizer.encode(wanted)
+    every, first = aims(transform, quantizer, features, predicted, codes)
+    louder = (every != wanted).any(-1) | (first != wanted).any(-1)
+    if louder.any():  # most blocks of a voice are not looked at again
+        codes = codes.transpose(1, 2).clone()
+        codes[louder] = quantizer.encode(every[louder][None], first[louder][None])[0].T
+        codes = codes.transpose(1, 2)
+    return codes
+
+
 def aims(
-    transform: BlockTransform, quantizer: ResidualKMeansQuantizer, features: Tensor, predicted: Tensor
+    transform: BlockTransform, quantizer: ResidualKMeansQuantizer, features: Tensor, predicted: Tensor, codes: Tensor
 ) -> tuple[Tensor, Tensor]:
     """What codewords are to come near to.
 
@@ -50,12 +70,13 @@ def aims(
         quantizer: of their coefficients.
         features: ``(B, N · frames, n_mels + 1)`` of blocks.
         predicted: ``(B, N, frames · (n_mels + 1))`` what semantic tokens tell of them.
+        codes: ``(B, G, N)`` of the codewords that are nearest, whatever is lost.
 
     Returns:
         Coefficients ``(B, N, n_coefficients)`` for all codewords together, and for the first one alone.
     """
     wanted = transform.analyse(features, predicted)
-    told = quantizer.decode(quantizer.encode(wanted)).unflatten(-1, (-1, quantizer.dim))
+    told = quantizer.decode(codes).unflatten(-1, (-1, quantizer.dim))
     louder = torch.ones_like(features[:1, : transform.frames])
     louder[..., -1] = 0  # the voicing
     direction = transform.analysis(louder.flatten(1)) / 20

@@ -16,7 +16,7 @@ from codec.engine import Point
 from codec.features import LogMel
 from codec.networks.frontend import MASKED_FRAMES, AcousticFrontEnd, without_offset
 from codec.networks.interface import CodecNetworks
-from codec.networks.level import aims
+from codec.networks.level import block_codes
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases
@@ -216,7 +216,7 @@ class SourceFilterNetworks(CodecNetworks):
         semantic = self.feats_to_semantic(heard.semantic, frames_per_token, vocab)
         transform, quantizer = self.transform(frames_per_token), self.quantizer(frames_per_token)
         features, predicted = block_features(heard.mel, heard.pitch), transform.predicted(semantic.values)
-        acoustic = quantizer.encode(*aims(transform, quantizer, features, predicted))
+        acoustic = block_codes(transform, quantizer, features, predicted)
         index = self.index_of(heard.pitch, frames_per_token)
         if self.hints_tones:
             is_tone, tones = self.tones_of(heard.lines, heard.pitch, frames_per_token)

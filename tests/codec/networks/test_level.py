@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from codec.networks.level import HIGHEST_DB, LOST_BY_ALL_DB, aims, level
+from codec.networks.level import HIGHEST_DB, LOST_BY_ALL_DB, aims, block_codes, level
 from codec.networks.transform import BlockTransform
 from quantizers.residual import ResidualKMeansQuantizer
 
@@ -32,6 +32,12 @@ def told(transform: BlockTransform, coefficients: torch.Tensor) -> torch.Tensor:
     return level(transform.synthesise(coefficients, torch.zeros(*coefficients.shape[:2], FRAMES * (N_MELS + 1))), FRAMES)
 
 
+def aimed(
+    transform: BlockTransform, quantizer: ResidualKMeansQuantizer, features: torch.Tensor, predicted: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return aims(transform, quantizer, features, predicted, quantizer.encode(transform.analyse(features, predicted)))
+
+
 def block(line: float) -> torch.Tensor:
     """``(1, frames, width)``: bands at −1, one of them louder by so much."""
     features = torch.full((1, FRAMES, N_MELS + 1), -1.0)
@@ -50,7 +56,7 @@ def test_what_tokens_tell_well_stays_what_it_is() -> None:
     transform, quantizer = parts((33, 33))
     features, predicted = block(0.0), torch.zeros(1, 1, FRAMES * (N_MELS + 1))
     wanted = transform.analyse(features, predicted)
-    for aim in aims(transform, quantizer, features, predicted):
+    for aim in aimed(transform, quantizer, features, predicted):
         assert torch.equal(aim, wanted)
 
 
@@ -62,13 +68,13 @@ def test_a_line_over_a_deep_floor_is_told_louder() -> None:
         wanted = transform.analyse(features, predicted)
         lost = (level(features, FRAMES) - told(transform, wanted)).item()
         assert lost > LOST_BY_ALL_DB
-        gained = (told(transform, aims(transform, quantizer, features, predicted)[0]) - told(transform, wanted)).item()
+        gained = (told(transform, aimed(transform, quantizer, features, predicted)[0]) - told(transform, wanted)).item()
         assert 1 < gained <= min(lost, HIGHEST_DB) + 1e-3
 
 
 def test_the_only_token_of_a_block_has_one_aim() -> None:
     transform, quantizer = parts((33,))
-    first, second = aims(transform, quantizer, block(2.5), torch.zeros(1, 1, FRAMES * (N_MELS + 1)))
+    first, second = aimed(transform, quantizer, block(2.5), torch.zeros(1, 1, FRAMES * (N_MELS + 1)))
     assert torch.equal(first, second)
 
 
@@ -76,8 +82,17 @@ def test_batches_have_the_aims_of_their_items() -> None:
     transform, quantizer = parts((33, 33))
     features = torch.cat([block(0.0), block(2.0), block(2.5)])
     predicted = torch.zeros(3, 1, FRAMES * (N_MELS + 1))
-    together = aims(transform, quantizer, features, predicted)
+    together = aimed(transform, quantizer, features, predicted)
     for index in range(3):
-        alone = aims(transform, quantizer, features[index : index + 1], predicted[:1])
+        alone = aimed(transform, quantizer, features[index : index + 1], predicted[:1])
         for one, many in zip(alone, together, strict=True):
             torch.testing.assert_close(one[0], many[index])
+
+
+def test_codes_are_those_of_a_search_of_all_blocks_near_their_aims() -> None:
+    transform, quantizer = parts((33, 33))
+    features = torch.cat([torch.cat([block(line) for line in (0.0, 2.0, 0.5, 2.5)], 1), torch.cat([block(0.0)] * 4, 1)])
+    predicted = torch.zeros(2, 4, FRAMES * (N_MELS + 1))
+    found = block_codes(transform, quantizer, features, predicted)
+    assert torch.equal(found, quantizer.encode(*aimed(transform, quantizer, features, predicted)))
+    assert not torch.equal(found, quantizer.encode(transform.analyse(features, predicted)))
