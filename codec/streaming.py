@@ -169,11 +169,8 @@ class StreamEncoder:
                 self._slice(left * self._hop - self._edge, right * self._hop + self._edge) for left, _, _, right in spans
             ]
             for (left, start, stop, _), codes in zip(spans, outputs, strict=True):
-                parts.append(
-                    codes[
-                        :, : self._streams, (start - left) // self._frames_per_token : (stop - left) // self._frames_per_token
-                    ]
-                )
+                first, last = ((frame - left) // self._frames_per_token for frame in (start, stop))
+                parts.append(codes[:, : self._streams, first:last])
                 self._next_frame = stop
             self._drop(self._left(self._next_frame) * self._hop - self._edge)
         return np.concatenate(parts, axis=2)
@@ -182,9 +179,8 @@ class StreamEncoder:
         """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
         token = self._hop * self._frames_per_token
         # After flush the end is known: zeros fill the last token, and context stops where the audio does.
-        total = (
-            -(-min(self._received, model_samples(self.samples, self._rate_in, self._rate)) // token) * self._frames_per_token
-        )
+        received = min(self._received, model_samples(self.samples, self._rate_in, self._rate))
+        total = -(-received // token) * self._frames_per_token
         stop = self._next_frame
         while True:
             start, stop = stop, stop + self._core

@@ -228,7 +228,7 @@ def _fit_stack(
         raise CodecError(str(error)) from error
     except ValueError as error:
         raise CodecError(
-            f"cannot fit the codebooks of frames_per_token {frames_per_token}: {error}; add audio, or lower model.vocabs"
+            f"cannot fit the codebooks of tokens of {frames_per_token} frames: {error}; add audio, or lower model.vocabs"
         ) from error
     usage = {str(vocab): _usage(quantizer, points, vocab) for vocab in config.model.vocabs}
     for vocab, figures in usage.items():

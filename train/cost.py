@@ -24,7 +24,7 @@ from train.voice.discriminators import Discriminators
 GPU_FLOPS = 312e12
 """An A100's peak in bfloat16."""
 UTILISATION = 0.2
-"""Of that peak, for token_lengths of this width between Fourier transforms; an assumption, not a measurement."""
+"""Of that peak, for stacks of this width between Fourier transforms; an assumption, not a measurement."""
 FRAMES_PER_SECOND = 50
 COUNTED_FRAMES = 16
 """Length of the crop that is counted; cost is linear in length."""

@@ -38,6 +38,10 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield from _leaves(f"{key}.{name}", getattr(value, name))
 
 
+FORMERLY = {"model.token_lengths": "model.stacks"}
+"""Keys, and what earlier versions called them in their records."""
+
+
 def write(path: Path, config: Config, values: dict[str, Any], seconds: float | None = None) -> None:
     """Writes a record.
 
@@ -63,7 +67,8 @@ def changed(config: Config, values: dict[str, Any], theirs: dict[str, Any]) -> l
         values: from `settings`.
         theirs: what was written down earlier, with the same dotted keys.
     """
-    return [key for key, value in values.items() if (theirs[key] if key in theirs else _default(config, key)) != value]
+    known = {key: theirs[name] for key in values for name in (key, FORMERLY.get(key, key)) if name in theirs}
+    return [key for key, value in values.items() if (known[key] if key in known else _default(config, key)) != value]
 
 
 def _default(config: Config, key: str) -> Any:

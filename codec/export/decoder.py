@@ -108,10 +108,8 @@ class _Decoder(Layers):
 
     def _codewords(self, codes: Value, vocab: Value, frames_per_token: int) -> Value:
         """``(N,)`` codes → ``(N, D)``: means of the leaves below them, so that no table but theirs is in memory."""
-        name, codebook = (
-            f"codebooks.{self.config.token_lengths.index(frames_per_token)}",
-            self.networks.codebook(frames_per_token),
-        )
+        name = f"codebooks.{self.config.token_lengths.index(frames_per_token)}"
+        codebook = self.networks.codebook(frames_per_token)
         leaves = self.weight(f"{name}.leaves")
         branches = self.graph.op("Div", self.graph.constant(np.array(codebook.vocabs[-1], np.int64)), vocab)
         below = codes.unsqueeze(1) * branches + self.graph.arange(0, branches)

@@ -202,10 +202,8 @@ class _Encoder(Layers):
     def _aims(self, block: Value, predicted: Value, wanted: Value, frames_per_token: int) -> tuple[Value, Value]:
         """`codec.networks.level.aims`: coefficients ``(N, D)`` for all codewords, and for the first one."""
         graph, n_mels = self.graph, self.config.mel.n_mels
-        transform, frames = (
-            f"transforms.{self.config.token_lengths.index(frames_per_token)}",
-            FRAMES_PER_TOKEN_FRAME * frames_per_token,
-        )
+        transform = f"transforms.{self.config.token_lengths.index(frames_per_token)}"
+        frames = FRAMES_PER_TOKEN_FRAME * frames_per_token
         codes, books = self._searched(wanted, wanted, frames_per_token), self._codebooks(frames_per_token)
         told = [book.take(codes.part(index, index + 1, 1).squeeze(1)) for index, book in enumerate(books)]
         louder = np.tile(np.append(np.ones(n_mels, np.float32), np.float32(0)), frames)[None] / np.float32(20)

@@ -51,7 +51,7 @@ def block_codes(transform: BlockTransform, quantizer: ResidualKMeansQuantizer, f
     """
     wanted = transform.analyse(features, predicted)
     codes = quantizer.encode(wanted)
-    every, first = aims(transform, quantizer, features, predicted, codes)
+    every, first = aims(transform, quantizer.decode(codes), features, predicted, wanted)
     louder = (every != wanted).any(-1) | (first != wanted).any(-1)
     if louder.any():  # most blocks of a voice are not looked at again
         codes = codes.transpose(1, 2).clone()
@@ -61,29 +61,28 @@ def block_codes(transform: BlockTransform, quantizer: ResidualKMeansQuantizer, f
 
 
 def aims(
-    transform: BlockTransform, quantizer: ResidualKMeansQuantizer, features: Tensor, predicted: Tensor, codes: Tensor
+    transform: BlockTransform, codewords: Tensor, features: Tensor, predicted: Tensor, wanted: Tensor
 ) -> tuple[Tensor, Tensor]:
     """What codewords are to come near to.
 
     Args:
         transform: of blocks.
-        quantizer: of their coefficients.
+        codewords: ``(B, N, G · n_coefficients)`` side by side, those that are nearest, whatever is lost.
         features: ``(B, N · frames, n_mels + 1)`` of blocks.
         predicted: ``(B, N, frames · (n_mels + 1))`` what semantic tokens tell of them.
-        codes: ``(B, G, N)`` of the codewords that are nearest, whatever is lost.
+        wanted: ``(B, N, n_coefficients)`` of the blocks.
 
     Returns:
         Coefficients ``(B, N, n_coefficients)`` for all codewords together, and for the first one alone.
     """
-    wanted = transform.analyse(features, predicted)
-    told = quantizer.decode(codes).unflatten(-1, (-1, quantizer.dim))
+    told = codewords.unflatten(-1, (-1, wanted.shape[-1]))
     louder = torch.ones_like(features[:1, : transform.frames])
     louder[..., -1] = 0  # the voicing
     direction = transform.analysis(louder.flatten(1)) / 20
     true = level(features, transform.frames)
 
-    def raised(codewords: Tensor, usual_db: float) -> Tensor:
-        lost = true - level(transform.synthesise(codewords, predicted), transform.frames)
+    def raised(coefficients: Tensor, usual_db: float) -> Tensor:
+        lost = true - level(transform.synthesise(coefficients, predicted), transform.frames)
         gain = torch.minimum(STEEPNESS * (lost - usual_db), MISSING_SHARE * (lost - GIVEN_BACK_DB)).clamp(0, HIGHEST_DB)
         return wanted + gain[..., None] * direction
 

@@ -127,7 +127,7 @@ def test_what_another_config_or_other_features_left_is_not_gone_on_with(
 def test_features_that_are_all_alike_are_said_and_leave_nothing(corpus: Path, tmp_path: Path) -> None:
     made_up(corpus, tmp_path, spread=0.0)
     message = (
-        r"cannot fit the codebooks of frames_per_token 1: \d+ points, 1 of them distinct, cannot form 8 clusters; add audio"
+        r"cannot fit the codebooks of tokens of 1 frames: \d+ points, 1 of them distinct, cannot form 8 clusters; add audio"
     )
     with pytest.raises(CodecError, match=message):
         fit(config_of(tmp_path))

@@ -11,7 +11,9 @@ from codec.data.perturb import perturb
 from codec.data.store import line
 from codec.errors import CodecError
 from tests.codec.data.test_corpora import write
+from train.config import TrainConfig
 from train.lineage import digest_of, digest_of_corpus, require_origin
+from train.records import changed, settings
 
 
 def test_digests_tell_weights_and_their_places_apart() -> None:
@@ -65,3 +67,10 @@ def test_corpora_of_older_versions_are_what_they_were(tmp_path: Path) -> None:
     entries = Corpus(manifest.parent).entries
     assert [entry.sha256 for entry in entries] == ["", ""]
     assert "".join(map(line, entries)) == old
+
+
+def test_records_of_earlier_versions_are_read_under_their_names() -> None:
+    config = TrainConfig()
+    now = settings(config, ["model.token_lengths"])
+    assert changed(config, now, {"model.stacks": now["model.token_lengths"]}) == []
+    assert changed(config, now, {"model.stacks": [9]}) == ["model.token_lengths"]

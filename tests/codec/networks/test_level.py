@@ -35,7 +35,8 @@ def told(transform: BlockTransform, coefficients: torch.Tensor) -> torch.Tensor:
 def aimed(
     transform: BlockTransform, quantizer: ResidualKMeansQuantizer, features: torch.Tensor, predicted: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return aims(transform, quantizer, features, predicted, quantizer.encode(transform.analyse(features, predicted)))
+    wanted = transform.analyse(features, predicted)
+    return aims(transform, quantizer(wanted).values, features, predicted, wanted)
 
 
 def block(line: float) -> torch.Tensor:
