@@ -108,6 +108,16 @@ class NestedKMeansQuantizer(nn.Module):
                 return nearest(points, tables[0])[0].reshape(features.shape[:-1])
             return torch.cat([descend(part, tables)[-1] for part in torch.split(points, ROWS)]).reshape(features.shape[:-1])
 
+    def candidates(self, features: Tensor, vocab: int, count: int) -> tuple[Tensor, Tensor]:
+        """``(…, dim_in)`` features → ``(…, C)`` codes below ``vocab`` that are near, and squared distances: `candidates`."""
+        self._check(vocab)
+        points = self.project(features).reshape(-1, self.dim)
+        tables = [self.table(size) for size in self.vocabs if size <= vocab]
+        with full_precision(features.device):
+            found = [candidates(part, tables, count) for part in torch.split(points, ROWS)]
+        codes, distances = (torch.cat(parts).unflatten(0, features.shape[:-1]) for parts in zip(*found, strict=True))
+        return codes, distances
+
     def encode_all(self, features: Tensor) -> Tensor:
         """``(…, dim_in)`` features → ``(V, …)`` codes of every vocabulary, as `encode` finds them, in one search."""
         points = self.project(features).reshape(-1, self.dim)
@@ -137,14 +147,55 @@ def descend(points: Tensor, tables: Sequence[Tensor]) -> list[Tensor]:
     Returns:
         ``(N,)`` int64 for each table.
     """
-    scores = points @ tables[0].T - tables[0].pow(2).sum(1) / 2
-    codes = scores.topk(min(BEAM, len(tables[0])), dim=1).indices
+    codes = _coarsest(points, tables[0], BEAM)
     nearest_codes = [codes[:, 0]]
     for coarse, fine in pairwise(tables):
-        branches = len(fine) // len(coarse)
-        codes = (codes.unsqueeze(2) * branches + torch.arange(branches, device=codes.device)).flatten(1)
-        distances = (fine[codes] - points.unsqueeze(1)).pow(2).sum(2)
-        kept = distances.topk(min(BEAM, codes.shape[1]) if fine is not tables[-1] else 1, dim=1, largest=False).indices
-        codes = codes.gather(1, kept)
+        codes, distances = _children(points, codes, coarse, fine)
+        codes = _kept(codes, distances, BEAM if fine is not tables[-1] else 1)
         nearest_codes.append(codes[:, 0])
     return nearest_codes
+
+
+def candidates(points: Tensor, tables: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor]:
+    """Codes of the last table that are near to points, found as `descend` finds the nearest one.
+
+    Args:
+        points: ``(N, D)``.
+        tables: ``(K, D)`` each, coarsest first; the children of a codeword lie side by side in the next table.
+        count: codes to look for, at least.
+
+    Returns:
+        ``(N, C)`` int64 codes in no order, the nearest one among them, and their squared distances; C is below ``count`` only
+        where there are no more codes.
+
+    Example:
+        >>> points, table = torch.tensor([[0.0], [1.2]]), torch.tensor([[0.0], [1.0], [2.0]])
+        >>> [found.tolist() for found in candidates(points, [table], 2)[0].sort()[0]]
+        [[0, 1], [1, 2]]
+    """
+    branches = [len(fine) // len(coarse) for coarse, fine in pairwise(tables)]
+    widths = [max(BEAM, -(-count // each)) for each in branches]
+    codes = _coarsest(points, tables[0], widths[0] if widths else count)
+    distances = (tables[0][codes] - points.unsqueeze(1)).pow(2).sum(2)
+    for number, (coarse, fine) in enumerate(pairwise(tables)):
+        codes = codes if not number else _kept(codes, distances, widths[number])
+        codes, distances = _children(points, codes, coarse, fine)
+    return codes, distances
+
+
+def _coarsest(points: Tensor, table: Tensor, count: int) -> Tensor:
+    """``(N, count)`` nearest codes of the coarsest table, or fewer where it is smaller; the nearest comes first."""
+    scores = points @ table.T - table.pow(2).sum(1) / 2
+    return scores.topk(min(count, len(table)), dim=1).indices
+
+
+def _children(points: Tensor, codes: Tensor, coarse: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes ``(N, W)`` → those of all their children in the next table, and these ones' squared distances."""
+    branches = len(fine) // len(coarse)
+    codes = (codes.unsqueeze(2) * branches + torch.arange(branches, device=codes.device)).flatten(1)
+    return codes, (fine[codes] - points.unsqueeze(1)).pow(2).sum(2)
+
+
+def _kept(codes: Tensor, distances: Tensor, count: int) -> Tensor:
+    """The ``count`` nearest of codes ``(N, W)``, the nearest first."""
+    return codes.gather(1, distances.topk(min(count, codes.shape[1]), dim=1, largest=False).indices)

@@ -94,13 +94,15 @@ def reconstruct(networks: SourceFilterNetworks, wave: np.ndarray, mode: Mode, po
     unit, frames_per_token = networks.frame_length * max(networks.config.token_lengths), point.frames_per_token
     padded = F.pad(torch.from_numpy(wave), (networks.edge, -len(wave) % unit + networks.edge))[None]
     features, codebook = networks.semantic(networks.mel(padded, padded=True)), networks.codebook(frames_per_token)
-    coded = networks.feats_to_semantic(features, frames_per_token, vocab).values
-    exact = codebook.project(rearrange(features, "b (n k) d -> b n (k d)", k=frames_per_token))
-    semantic = coded if mode.semantic == "coded" else exact
     heard = networks.front_end(padded, padded=True)
     pitch = networks.pitch(heard.mel, heard.correlogram)
     transform, quantizer = networks.transform(frames_per_token), networks.quantizer(frames_per_token)
-    sent, block, predicted = point.n_streams - 1, block_features(heard.mel, pitch), transform.predicted(semantic)
+    block = block_features(heard.mel, pitch)
+    if mode.semantic == "coded":
+        semantic = networks.chosen_semantic(features, block, frames_per_token, vocab).values
+    else:
+        semantic = codebook.project(rearrange(features, "b (n k) d -> b n (k d)", k=frames_per_token))
+    sent, predicted = point.n_streams - 1, transform.predicted(semantic)
     if mode.acoustic == "exact":
         values = quantizer.exact(transform.analyse(block, predicted), sent)
     else:

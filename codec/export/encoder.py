@@ -9,6 +9,7 @@ import numpy as np
 from onnx import ModelProto
 
 from codec.export.graph import Graph, Value
+from codec.export.joint_search import semantic_codes
 from codec.export.layers import Layers
 from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
 from codec.export.storage import Storage
@@ -29,6 +30,7 @@ from codec.networks.frontend import (
     OFFSET_SAMPLES,
     OFFSET_SHARE,
 )
+from codec.networks.joint_search import CANDIDATES
 from codec.networks.level import (
     GIVEN_BACK_DB,
     HIGHEST_DB,
@@ -76,7 +78,7 @@ class _Encoder(Layers):
         lines = find_lines(graph, magnitude, config.mel.n_fft, config.sample_rate)
 
         def tokens_of(frames_per_token: int) -> list[Value]:
-            code, codeword = self._nearest(heard, frames_per_token, vocab)
+            code, codeword = self._semantic_codes(heard, block, frames_per_token, vocab)
             acoustic = self._acoustic(block, codeword, frames_per_token)
             index = self._pitch_index(octave, voiced, FRAMES_PER_TOKEN_FRAME * frames_per_token)
             if networks.hints_tones:
@@ -166,28 +168,51 @@ class _Encoder(Layers):
         index = (mean * ((levels - 2) / OCTAVES)).round().clip(0.0, levels - 2.0) + 1.0
         return self.graph.where(count * 2.0 >= frames, index, 0.0).cast("int64")
 
-    def _nearest(self, heard: Value, frames_per_token: int, vocab: Value) -> tuple[Value, Value]:
-        """Codes ``(N,)`` and codewords ``(N, D)`` of a vocabulary: `quantizers.nested.descend`, with all of them on the way."""
+    def _semantic_codes(self, heard: Value, block: Value, frames_per_token: int, vocab: Value) -> tuple[Value, Value]:
+        """Codes ``(N,)`` and codewords ``(N, D)`` of a vocabulary."""
+        graph = self.graph
+        transform = f"transforms.{self.config.token_lengths.index(frames_per_token)}"
+        width = FRAMES_PER_TOKEN_FRAME * frames_per_token * (self.config.mel.n_mels + 1)
+        book = self._codebooks(frames_per_token)[0]
+        told = graph.at_the_top(lambda: self.linear(f"{transform}.synthesis", book, bias=False))
+        predict = self.weight(f"{transform}.predict.weight"), self.weight(f"{transform}.predict.bias")
+        found, dim = self._candidates(heard, frames_per_token, vocab), self.networks.codebook(frames_per_token).dim
+        return semantic_codes(graph, found, block.reshape(-1, width), predict, told, dim)
+
+    def _candidates(self, heard: Value, frames_per_token: int, vocab: Value) -> tuple[Value, Value, Value]:
+        """`quantizers.nested.candidates` of a vocabulary: codes ``(N, C)``, squared distances, codewords ``(N, C, D)``."""
         graph, config = self.graph, self.config
         name, width = f"codebooks.{config.token_lengths.index(frames_per_token)}", frames_per_token * config.semantic.n_features
         points = (heard.reshape(-1, width) - self.weight(f"{name}.mean")) @ self.weight(f"{name}.basis")
         codebook = self.networks.codebook(frames_per_token)
         tables = [self.table(name, codebook, size) for size in codebook.vocabs]
         half_norms = graph.at_the_top(lambda: tables[0].square().sum(1) * 0.5)
-        beam = min(BEAM, codebook.vocabs[0])
-        codes = graph.top(points @ graph.at_the_top(lambda: tables[0].transpose(1, 0)) - half_norms, beam, largest=True)
-        found, values = [codes.part(0, 1, 1)], [tables[0].take(codes.part(0, 1, 1).squeeze(1))]
+        count = min(max(BEAM, CANDIDATES), codebook.vocabs[0])
+        codes = graph.top(points @ graph.at_the_top(lambda: tables[0].transpose(1, 0)) - half_norms, count, largest=True)
+        found = [self._measured(points, tables[0], codes)]
+        counts = [count]
         for (coarse, fine), table in zip(pairwise(codebook.vocabs), tables[1:], strict=True):
             branches = fine // coarse
-            codes = (codes.unsqueeze(2) * branches + np.arange(branches)).reshape(-1, beam * branches)
-            distances = (table.take(codes) - points.unsqueeze(1)).square().sum(2)
-            beam = min(BEAM, beam * branches)
-            codes = graph.op("GatherElements", codes, graph.top(distances, beam, largest=False), axis=1)
-            found.append(codes.part(0, 1, 1))
-            values.append(table.take(found[-1].squeeze(1)))
+            keep = min(max(BEAM, -(-CANDIDATES // branches)), counts[-1])
+            codes, distances, _ = found[-1]
+            # The coarsest ones lie in order already, by a score that need not agree with distances to the last bit.
+            kept = codes.part(0, keep, 1) if len(found) == 1 else _gathered(codes, graph.top(distances, keep, largest=False))
+            codes = (kept.unsqueeze(2) * branches + np.arange(branches)).reshape(-1, keep * branches)
+            found.append(self._measured(points, table, codes))
+            counts.append(keep * branches)
         chosen = self.chosen(vocab, codebook)
-        code = graph.concat(found, 1).take(chosen, axis=1)
-        return code, graph.concat([value.unsqueeze(0) for value in values], 0).take(chosen)
+        longest = max(counts)
+        # Lists that are shorter go on from their beginning.
+        lists = [
+            [part.take(np.resize(np.arange(n), longest), 1) for part in parts] for parts, n in zip(found, counts, strict=True)
+        ]
+        codes, distances, words = (graph.concat([each.unsqueeze(0) for each in p], 0) for p in zip(*lists, strict=True))
+        return codes.take(chosen), distances.take(chosen), words.take(chosen)
+
+    def _measured(self, points: Value, table: Value, codes: Value) -> tuple[Value, Value, Value]:
+        """Codes with their squared distances and codewords."""
+        words = table.take(codes)
+        return codes, (words - points.unsqueeze(1)).square().sum(2), words
 
     def _acoustic(self, block: Value, codeword: Value, frames_per_token: int) -> Value:
         """Codes ``(N, G)`` of the acoustic codebooks."""
@@ -253,6 +278,11 @@ class _Encoder(Layers):
         """Takes the values of ways ``(N, W')`` out of ``(N, W, width)``."""
         wide = way.unsqueeze(2) + np.zeros((1, 1, width), np.int64)
         return self.graph.op("GatherElements", values, wide, axis=1)
+
+
+def _gathered(values: Value, index: Value) -> Value:
+    """Of values ``(N, C)`` those at ``(N, C')``."""
+    return values.graph.op("GatherElements", values, index, axis=1)
 
 
 def hertz(octave: Value) -> Value:

@@ -16,6 +16,7 @@ from codec.engine import Point
 from codec.features import LogMel
 from codec.networks.frontend import MASKED_FRAMES, AcousticFrontEnd, without_offset
 from codec.networks.interface import CodecNetworks
+from codec.networks.joint_search import REACH, semantic_codes
 from codec.networks.level import block_codes
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
@@ -140,11 +141,13 @@ class SourceFilterNetworks(CodecNetworks):
     @property
     def encoder_context(self) -> int:
         """Frames of 50 Hz on either side that a token depends on, in pairs of tokens of every rate: two tell a tone."""
-        largest = self._largest
-        semantic = self.semantic.receptive_field + largest
-        pitched = -(-self.pitch.receptive_field // FRAMES_PER_TOKEN_FRAME)
-        masked = -(-MASKED_FRAMES // FRAMES_PER_TOKEN_FRAME)
-        return _whole(max(semantic + largest, pitched + largest, masked) + largest, 2 * largest)
+        heard = max(
+            self.semantic.receptive_field,
+            -(-self.pitch.receptive_field // FRAMES_PER_TOKEN_FRAME),
+            -(-MASKED_FRAMES // FRAMES_PER_TOKEN_FRAME),
+        )
+        # Frames of a token, and of the tokens beside it, one of which tells what a tone is; and what those depend on.
+        return _whole(heard + (2 + REACH) * self._largest, 2 * self._largest)
 
     @property
     def decoder_context(self) -> int:
@@ -185,6 +188,21 @@ class SourceFilterNetworks(CodecNetworks):
         quantized: Quantized = self.codebook(frames_per_token)(together, vocab)
         return quantized
 
+    def chosen_semantic(self, feats: Tensor, features: Tensor, frames_per_token: int, vocab: int) -> Quantized:
+        """As `feats_to_semantic`, but codewords beside which acoustic tokens tell most: `codec.networks.joint_search`.
+
+        Args:
+            feats: ``(B, T / 2, D)`` of the semantic encoder.
+            features: ``(B, T, n_mels + 1)`` of blocks.
+            frames_per_token: frames of 50 Hz in a token.
+            vocab: semantic vocabulary.
+        """
+        codebook = self.codebook(frames_per_token)
+        together = rearrange(feats, "b (n k) d -> b n (k d)", k=frames_per_token)
+        transform, quantizer = self.transform(frames_per_token), self.quantizer(frames_per_token)
+        codes = semantic_codes(codebook, transform, quantizer, together, features, vocab)
+        return Quantized(codebook.decode(codes, vocab), codes)
+
     def coefficients(self, mel: Tensor, pitch: Pitch, semantic: Tensor, frames_per_token: int) -> Tensor:
         """What acoustic tokens are to tell.
 
@@ -213,9 +231,10 @@ class SourceFilterNetworks(CodecNetworks):
 
     def heard_to_codes(self, heard: Heard, frames_per_token: int, vocab: int) -> Tensor:
         """What was heard → codes ``(B, S, N)`` of all streams."""
-        semantic = self.feats_to_semantic(heard.semantic, frames_per_token, vocab)
         transform, quantizer = self.transform(frames_per_token), self.quantizer(frames_per_token)
-        features, predicted = block_features(heard.mel, heard.pitch), transform.predicted(semantic.values)
+        features = block_features(heard.mel, heard.pitch)
+        semantic = self.chosen_semantic(heard.semantic, features, frames_per_token, vocab)
+        predicted = transform.predicted(semantic.values)
         acoustic = block_codes(transform, quantizer, features, predicted)
         index = self.index_of(heard.pitch, frames_per_token)
         if self.hints_tones:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from codec.features import LogMel
+from codec.networks.transform import block_features
 from codec.semanticodec.frontend import filter_bank
 from tests.conftest import TINY, random_networks
 
@@ -56,6 +57,8 @@ def test_a_whole_encoder_under_autocast() -> None:
     networks.semantic.register_forward_hook(lambda module, given, output: seen.update(mel=given[0], features=output))
     with AUTOCAST:
         codes = networks.wave_to_codes(wave, 2, 32)
+        heard = networks.hear(wave)
     assert seen["features"].dtype == torch.bfloat16
     assert torch.equal(seen["mel"], networks.mel(wave, padded=True))
-    assert torch.equal(codes[:, 0], networks.feats_to_semantic(seen["features"], 2, 32).codes)
+    found = networks.chosen_semantic(seen["features"], block_features(heard.mel, heard.pitch), 2, 32)
+    assert torch.equal(codes[:, 0], found.codes)

@@ -253,3 +253,25 @@ def test_leaves_made_in_inference_mode_are_followed_too() -> None:
         assert not quantizer.table(2).any()
         quantizer.leaves.fill_(3)
         assert quantizer.table(2).tolist() == [[3, 3], [3, 3]]
+
+
+@pytest.mark.parametrize("vocab", VOCABS)
+def test_candidates_are_near_and_the_nearest_is_among_them(
+    fitted: tuple[NestedKMeansQuantizer, torch.Tensor], vocab: int
+) -> None:
+    quantizer, points = fitted
+    codes, distances = quantizer.candidates(points.unflatten(0, (30, 100)), vocab, 8)
+    assert codes.shape == distances.shape == (30, 100, {8: 8, 16: 16, 64: 32}[vocab])  # all children of eight
+    projected = quantizer.project(points).unflatten(0, (30, 100))
+    torch.testing.assert_close(distances, (quantizer.table(vocab)[codes] - projected[:, :, None]).square().sum(-1))
+    assert (codes.sort(-1).values.diff(dim=-1) > 0).all(), "each once"
+    best = codes.gather(-1, distances.argmin(-1, keepdim=True))[..., 0].flatten()
+    assert (best == quantizer.encode(points, vocab)).float().mean() > 0.97
+    everything = torch.cdist(projected, quantizer.table(vocab)).square()
+    assert distances.mean() < 0.7 * everything.mean() or vocab < 64
+
+
+def test_there_are_no_more_candidates_than_codewords(fitted: tuple[NestedKMeansQuantizer, torch.Tensor]) -> None:
+    quantizer, points = fitted
+    assert quantizer.candidates(points, 8, 100)[0].shape == (3000, 8)
+    assert quantizer.candidates(points, 64, 1000)[0].shape == (3000, 64)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.networks.source_filter_codec import SourceFilterNetworks
+from codec.networks.transform import block_features
 from train.asr_feature_loss import AsrFeatureLoss
 from train.config import CodecStage, TrainConfig
 from train.crops import Batch
@@ -58,7 +59,7 @@ class Objective:
         """What becomes of a batch, and its losses; their weighted sum is called ``loss``."""
         frames_per_token, vocab, n_acoustic, told = draw(self.config, self.networks, step, self.batch_size)
         n_acoustic, told = n_acoustic[self.share].to(self.place.device), told[self.share].to(self.place.device)
-        targets, semantic = prepared(self.networks, batch, frames_per_token, vocab)
+        targets, semantic = as_encoded(self.networks, batch, frames_per_token, vocab)
         with autocast(self.place.device, self.config.precision):
             wave, found = model(self.networks, targets, semantic, frames_per_token, n_acoustic, told)
         losses = {f"loss/sound/{frames_per_token}": self.criterion(wave, batch.wave), **found}
@@ -102,7 +103,7 @@ class Objective:
     def _at(self, rate: int, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """What becomes of a batch when all tokens of a rate arrive, and what is wrong with its frames."""
         point = self.networks.points[rate]
-        targets, semantic = prepared(self.networks, batch, point.frames_per_token, self.networks.config.vocabs[-1])
+        targets, semantic = as_encoded(self.networks, batch, point.frames_per_token, self.networks.config.vocabs[-1])
         nobody = torch.zeros(len(batch.wave), dtype=torch.bool, device=self.place.device)
         arrive = torch.full_like(nobody, point.n_streams - 1, dtype=torch.long)
         found: tuple[Tensor, dict[str, Tensor]] = model(
@@ -113,7 +114,7 @@ class Objective:
 
 @torch.no_grad()
 def prepared(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int, vocab: int) -> tuple[Targets, Tensor]:
-    """What a batch should become, and its codewords.
+    """What a batch should become, and the codewords nearest to what the semantic encoder hears.
 
     The encoder is told the labelled pitch in training and the tracker's afterwards: that one was taught to say the same.
     """
@@ -121,6 +122,16 @@ def prepared(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int
     assert batch.labels is not None
     semantic = networks.feats_to_semantic(batch.features, frames_per_token, vocab).values
     return targets_of(networks.front_end, batch.wave, labelled(batch.labels)), semantic
+
+
+@torch.no_grad()
+def as_encoded(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int, vocab: int) -> tuple[Targets, Tensor]:
+    """As `prepared`, but with the codewords that the encoder chooses, once there are acoustic codebooks to choose them by."""
+    assert batch.features is not None
+    assert batch.labels is not None
+    targets = targets_of(networks.front_end, batch.wave, labelled(batch.labels))
+    features = block_features(targets.features.mel, targets.pitch)
+    return targets, networks.chosen_semantic(batch.features, features, frames_per_token, vocab).values
 
 
 def draw(config: TrainConfig, networks: SourceFilterNetworks, step: int, count: int) -> tuple[int, int, Tensor, Tensor]:
