@@ -21,7 +21,7 @@ from quantizers.residual import ResidualKMeansQuantizer
 
 CANDIDATES = 32
 """Codewords that are compared."""
-SEMANTIC_WEIGHT = 10.0
+SEMANTIC_WEIGHT = 20.0
 """What a squared distance of semantic features counts, beside one of block features."""
 REACH = 3
 """Tokens to either side that a choice depends on."""
