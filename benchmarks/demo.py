@@ -60,7 +60,11 @@ def picture(source: Path, container: Path, output: Path, path: Path, dark: bool 
     each = "" if len(tokens.codes) == 1 else " a channel"
     costs = f"{tokens.rate:g} tokens/s · {tokens.bitrate / 1000:.2f} kbps{each} · file {container.stat().st_size} bytes"
     grid = Tokens(np.asarray(tokens.codes[0]), tokens.frame_rate)
-    panels = [("original", _mono(source)), (f"its tokens: {costs}", grid), ("what comes back", _mono(output))]
+    panels: list[tuple[str, np.ndarray | Tokens]] = [
+        ("original", _mono(source)),
+        (f"its tokens: {costs}", grid),
+        ("what comes back", _mono(output)),
+    ]
     draw(panels, SAMPLE_RATE, path, dark)
 
 
