@@ -187,7 +187,7 @@ def _show(output: str, tokens: Tokens) -> None:
 
 @app.command()
 def info(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=".sct files or audio files.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=".sct files, .npy or .jsonl codes, or audio files.")],
     json: Json = False,
 ) -> None:
     """Show what a container (or audio file) holds, and its true bitrate."""

@@ -217,6 +217,15 @@ def test_what_stands_behind_the_end_is_told_where_it_is_left_out(run, tmp_path: 
     assert soundfile.info(tmp_path / "y.wav").frames == soundfile.info(SPEECH).frames
 
 
+@pytest.mark.parametrize("format", ["npy", "jsonl"])
+def test_info_tells_what_codes_are(run, format: str, tmp_path: Path) -> None:
+    run("encode", SPEECH, "-o", tmp_path / f"x.{format}", "--format", format)
+    facts = json.loads(run("info", tmp_path / f"x.{format}", "--json")[1])
+    assert (facts["format"], facts["samples"]) == (format, soundfile.info(SPEECH).frames)
+    (tmp_path / f"y.{format}").write_text("{}")
+    assert "nothing tells what its codes are" in run("info", tmp_path / f"y.{format}")[2]
+
+
 def test_info_and_decode_agree_on_what_is_there(run, tmp_path: Path) -> None:
     """Of a container that breaks off inside its only chunk."""
     run("encode", SPEECH, "-o", tmp_path / "x.sct")
