@@ -11,18 +11,21 @@ from rich.table import Table
 import codec
 from benchmarks.spectrogram import Tokens, draw
 from codec.audio.io import read_audio, resample
+from codec.cli.main import run_script
 from codec.files import decode_file, encode_file
 
 RECORDINGS = Path(__file__).parent.parent / "tests" / "data"
 OUTPUT = Path("demo-output")
 RATE = 50
+SAMPLE_RATE = 16_000
+"""Of the bundled voice, and of what is drawn."""
 
 
 def main() -> None:
     """Encodes, decodes, prints and draws."""
     OUTPUT.mkdir(exist_ok=True)
     model = codec.load(rate=RATE)
-    model.decode(model.encode(read_audio(RECORDINGS / "speech.flac")[0], 16_000))  # load everything before timing
+    model.decode(model.encode(read_audio(RECORDINGS / "speech.flac")[0], SAMPLE_RATE))  # load everything before timing
     table = Table("input", "kbps", "file", "encode", "decode", "output", title=f"{RATE} tokens/s, per channel")
     for name in ("speech", "music"):
         source, tokens, output = RECORDINGS / f"{name}.flac", OUTPUT / f"{name}.sct", OUTPUT / f"{name}.wav"
@@ -57,13 +60,18 @@ def picture(source: Path, container: Path, output: Path, path: Path, dark: bool 
     each = "" if len(tokens.codes) == 1 else " a channel"
     costs = f"{tokens.rate:g} tokens/s · {tokens.bitrate / 1000:.2f} kbps{each} · file {container.stat().st_size} bytes"
     grid = Tokens(np.asarray(tokens.codes[0]), tokens.frame_rate)
-    draw([("original", _mono(source)), (f"its tokens: {costs}", grid), ("what comes back", _mono(output))], 16_000, path, dark)
+    panels: list[tuple[str, np.ndarray | Tokens]] = [
+        ("original", _mono(source)),
+        (f"its tokens: {costs}", grid),
+        ("what comes back", _mono(output)),
+    ]
+    draw(panels, SAMPLE_RATE, path, dark)
 
 
 def _mono(path: Path) -> np.ndarray:
     wave, rate = read_audio(path)
-    return resample(wave.mean(0, keepdims=True), rate, 16_000)[0]
+    return resample(wave.mean(0, keepdims=True), rate, SAMPLE_RATE)[0]
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

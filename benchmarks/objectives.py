@@ -34,6 +34,7 @@ from eval.semantics.probe import find_tasks, run_probes
 from train.cli import read_config
 from train.clock import ProcessorTime
 from train.config import TrainConfig
+from train.crops import FRAMES_PER_SECOND
 from train.loop import no_figures, train
 from train.parallel import join
 from train.run import Average, cosine
@@ -170,7 +171,7 @@ def train_for(name: Objective, config: TrainConfig, minutes: float, teacher_minu
         ended=lambda: clock.seconds >= 60 * minutes,
     )
     _, done, averaged = train(config, stage, data, place, training)
-    audio = done * stage.batch_size * stage.crop_frames / 50 / 3600
+    audio = done * stage.batch_size * stage.crop_frames / FRAMES_PER_SECOND / 3600
     return Trained(name, done, clock.seconds / 60, teacher_minutes, audio, dict(whole.validate(averaged)))
 
 

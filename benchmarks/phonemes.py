@@ -27,7 +27,7 @@ from codec.hub import load_own
 from codec.networks.linear import least_squares, with_constant
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.transform import with_neighbours
-from train.crops import FRAME
+from train.crops import FRAME, FRAMES_PER_SECOND
 from train.ssl.phonemes import is_labelled, phonemes_of
 
 NOBODY = -1
@@ -84,7 +84,10 @@ def told(model: str, corpus: Corpus, seconds: float) -> Iterator[Told]:
     names = {name: number for number, name in enumerate(sorted({name for e in known for name in phonemes_of(e)} - {""}))}
     minutes = tuple(round(sum(e.seconds for e in clips) / 60, 1) for clips in (known, unknown))
     assert len(minutes) == 2
-    for frames_per_token, source in ((1, "features"), *((s, f"{50 / s:g} tokens/s") for s in networks.config.token_lengths)):
+    for frames_per_token, source in (
+        (1, "features"),
+        *((s, f"{FRAMES_PER_SECOND / s:g} tokens/s") for s in networks.config.token_lengths),
+    ):
         quantised = source != "features"
         learn, ask = (_read(networks, corpus, clips, names, frames_per_token, quantised) for clips in (known, unknown))
         yield Told(model, source, _accuracy(learn, ask, len(names)), _envelope_left(learn, ask), minutes)

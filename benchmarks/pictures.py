@@ -7,6 +7,7 @@ from pathlib import Path
 
 import codec
 from benchmarks.demo import RATE, RECORDINGS, picture
+from codec.cli.main import run_script
 from codec.files import decode_file, encode_file
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -24,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

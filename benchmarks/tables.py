@@ -14,6 +14,7 @@ from typing import Any
 import benchmarks.kmeans
 from benchmarks.voices.report import heading, shown_unit
 from benchmarks.winners import winners
+from codec.cli.main import run_script
 from eval.markdown import table, table_head, table_row
 from eval.reconstruction.results import Results, read_results
 from eval.reconstruction.summary import Summary, summarise
@@ -262,6 +263,11 @@ def fill(text: str) -> str:
     return text
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Writes the tables of README.md and docs from the files that measurements left."""
     for page in PAGES:
         page.write_text(fill(page.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -44,6 +44,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise CodecError(f"cannot write {path}: {error.strerror}") from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":  # what safetensors makes of a full disk; imported only where it is used
+            raise
+        raise CodecError(f"cannot write {path}: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -42,6 +42,7 @@ TOKENS = 2
 SOUND = 2
 """What a decoder's sound is made of beside config and weights: a part of its fingerprint. Since 2 pulses are dispersed."""
 WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
 DERIVED = "mel."
 """Filter banks and windows follow from the config."""
 
@@ -301,10 +302,15 @@ def export(networks: CodecNetworks, folder: str | Path) -> str:
     Returns:
         The fingerprint of its tokens: a hash of config and weights of all that makes them. The decoder has one of its own: a
         better one decodes older tokens.
+
+    Raises:
+        CodecError: the folder's ``config.json`` is of something else, or nothing can be written there.
     """
     from safetensors.torch import save_file
 
     folder = Path(folder)
+    if (folder / CONFIG).exists() and not holds_model(folder):
+        raise CodecError(f"{folder}: its {CONFIG} is none of a model of ours, and would be replaced; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().half().contiguous() for key, value in networks.state_dict().items()}
     state = {key: value for key, value in state.items() if not key.startswith(DERIVED)}
@@ -312,10 +318,19 @@ def export(networks: CodecNetworks, folder: str | Path) -> str:
     tokens = hash_of(config, state)
     with atomic_path(folder / WEIGHTS) as path:
         save_file(state, path)
-    with atomic_write(folder / "config.json") as handle:
+    with atomic_write(folder / CONFIG) as handle:
         about = {"fingerprint": tokens, "decoder": hash_of(config, state, decoder=True), "model": config}
         handle.write((json.dumps(about, indent=1) + "\n").encode())
     return tokens
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a folder's config is one that `export` or transformers wrote of a model of our own."""
+    try:
+        config = json.loads((folder / CONFIG).read_text("utf-8-sig"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and ("fingerprint" in config or config.get("model_type") == "semcodec")
 
 
 def hash_of(config: Mapping[str, Any], state: Mapping[str, Tensor], decoder: bool = False) -> str:

@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from codec.audio.pcm import AudioInfo, PcmFormat, pcm_blocks, read_wav_header
+from codec.audio.pcm import AudioInfo, PcmFormat, PcmReader, read_wav_header
 from codec.container.bitstream import ContainerWriter, Sink
 from codec.container.header import CHUNK_SECONDS, Header
 from codec.errors import AudioError, TruncatedError
@@ -113,17 +113,18 @@ def encode_stream(
     info, target = pcm.info, _Flushing(sink)
     stream = LiveContainer(model, target, info, rate, vocab, low_latency, semantic_only, entropy, wait=True)
     tokens = stream.tokens
-    for block in pcm_blocks(source, pcm):
+    reader = PcmReader(source, pcm)
+    for block in reader.blocks():
         stream.push(block)
     stream.close()
     heard = stream.samples / info.sample_rate
     told = pcm.samples
     cut = told is not None and stream.samples < told
-    warnings = (f"cut short: {heard:.2f} of {told / info.sample_rate:.2f} s are there",) if cut and told else ()
+    short = (f"cut short: {heard:.2f} of {told / info.sample_rate:.2f} s are there",) if cut and told else ()
     kbps, file_kbps = info.channels * tokens.bitrate / 1000, target.count * 8 / heard / 1000
     return FileReport(
         "-", "-", heard, info.channels, info.sample_rate, tokens.rate, target.count, kbps, file_kbps,
-        heard / (time.perf_counter() - started), warnings=warnings,
+        heard / (time.perf_counter() - started), warnings=(*short, *reader.missing()),
     )  # fmt: skip
 
 

@@ -7,6 +7,9 @@ from fractions import Fraction
 
 from quantizers.packing import bits_for
 
+USUAL_RATE = 16_000
+"""That models work at, in Hz."""
+
 
 @dataclass(frozen=True)
 class TokenSpec:
@@ -29,7 +32,7 @@ class TokenSpec:
     codebook_sizes: tuple[int, ...]
     frame_rate: float
     model: str
-    model_rate: int = 16_000
+    model_rate: int = USUAL_RATE
 
     @property
     def n_streams(self) -> int:

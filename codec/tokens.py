@@ -15,7 +15,7 @@ from codec.arrays import as_array, as_codes, given, is_tensor, like
 from codec.errors import CodecError
 from codec.limits import as_sample_rate
 from codec.patterns import Pattern, batch_of
-from codec.token_spec import TokenSpec
+from codec.token_spec import USUAL_RATE, TokenSpec
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +63,7 @@ class Tokens:
     frame_rate: float
     codebook_sizes: tuple[int, ...]
     model: str
-    model_rate: int = 16_000
+    model_rate: int = USUAL_RATE
     counts: Tensor | None = None
     cut: Cut | None = None
 
@@ -371,6 +371,6 @@ def count_frames(samples: int, sample_rate: int, frame_rate: float, model_rate: 
     return math.ceil(samples * exact / sample_rate)
 
 
-def model_samples(samples: int, sample_rate: int, model_rate: int = 16_000) -> int:
+def model_samples(samples: int, sample_rate: int, model_rate: int = USUAL_RATE) -> int:
     """Samples at the model's rate that ``samples`` at ``sample_rate`` become, rounded up."""
     return -(-samples * model_rate // sample_rate)

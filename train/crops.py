@@ -19,6 +19,8 @@ from codec.data.store import SAMPLE_RATE, Corpus, Entry
 from codec.errors import CodecError
 
 FRAME = 320
+"""Samples in a frame, of which tokens cover two or four."""
+FRAMES_PER_SECOND = SAMPLE_RATE // FRAME
 LEVELS_DBFS = (-40.0, -6.0)
 """Range of root-mean-square levels that crops are brought to."""
 DRIVEN, DRIVEN_DBFS = 0.06, (-14.0, -1.0)

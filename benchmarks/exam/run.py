@@ -26,6 +26,7 @@ from eval.reconstruction import robustness
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.command import check_folder, recogniser_name
 from eval.reconstruction.provenance import data_name
+from eval.reconstruction.recognisers import check_recogniser
 from eval.reconstruction.registry import ELSEWHERE
 from eval.reconstruction.results import MetricInfo, Results
 from eval.reconstruction.runner import run
@@ -83,11 +84,12 @@ def main(exam: Exam) -> int:
         0, or 1 if a codec, a clip or a metric failed or was not there; transcripts that are missing do not count.
 
     Raises:
-        CodecError: no such codec or data, or no folder to write to, or nothing can be measured at all.
+        CodecError: no such codec, recogniser or data, or no folder to write to, or nothing can be measured at all.
     """
     begun = time.monotonic()
     for name in exam.codecs:
         exam.opener.check(name)
+    check_recogniser(exam.asr)
     check_folder(exam.output)
     check_folder(exam.cache)
     _tell("1 of 4: clips")

@@ -24,7 +24,7 @@ import soxr
 
 from codec.audio.ffmpeg import FfmpegDecoder, is_installed
 from codec.audio.formats import Window, layout_of
-from codec.audio.pcm import AudioInfo
+from codec.audio.pcm import AudioInfo, told_of
 from codec.audio.sndfile import SndfileDecoder
 from codec.errors import AudioError
 from codec.limits import MAX_CHANNELS, is_sample_rate
@@ -142,8 +142,7 @@ class AudioReader:
         while len(block := self._decoder.read(size)):
             self.not_numbers += block.size - int(np.isfinite(block).sum())
             yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        strange = [f"NaN or infinite: {self.not_numbers} samples, which count as silence"] if self.not_numbers else []
-        self.missing = tuple(dict.fromkeys((*self.missing, *self._decoder.missing(), *strange)))
+        self.missing = tuple(dict.fromkeys((*self.missing, *self._decoder.missing(), *told_of(self.not_numbers))))
         if self.missing and self._strict:
             raise AudioError(f"{self.name}: {self.missing[0]}")
 

@@ -64,7 +64,12 @@ class PcmFormat:
     @property
     def samples(self) -> int | None:
         """The number of samples in each channel, or None if it is not known."""
-        return None if self.bytes is None else self.bytes // (np.dtype(self.dtype).itemsize * self.info.channels)
+        return None if self.bytes is None else self.bytes // self.frame_bytes
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return np.dtype(self.dtype).itemsize * self.info.channels
 
     @staticmethod
     def parse(text: str) -> PcmFormat:
@@ -117,22 +122,65 @@ def read_wav_header(source: IO[bytes]) -> PcmFormat:
             found = PcmFormat(_checked(rate, channels), _SAMPLES[tag, bits])
 
 
-def pcm_blocks(source: IO[bytes], pcm: PcmFormat) -> Iterator[np.ndarray]:
-    """Yields float32 ``(channels, n)`` as samples arrive."""
-    read = getattr(source, "read1", source.read)  # what is there, without waiting for more
-    frame = np.dtype(pcm.dtype).itemsize * pcm.info.channels
-    scale = 1.0 if pcm.dtype == "<f4" else 1 / (np.iinfo(pcm.dtype).max + 1)
-    held, left = b"", pcm.bytes
-    while left is None or left:
-        data = read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
-        if not data:
-            return
-        left = None if left is None else left - len(data)
-        held += data
-        usable = len(held) - len(held) % frame
-        block = np.frombuffer(held[:usable], pcm.dtype).reshape(-1, pcm.info.channels).T.astype(np.float32) * np.float32(scale)
-        held = held[usable:]
-        yield np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+class PcmReader:
+    """Samples as they arrive, until the pipe closes or as many bytes came as were declared.
+
+    Args:
+        source: a binary stream that stands before the first sample.
+        pcm: what the samples are.
+
+    Attributes:
+        left_over: bytes behind the last whole sample of all channels, where the stream ended.
+        not_numbers: samples so far that were NaN or infinite, and became zero.
+    """
+
+    def __init__(self, source: IO[bytes], pcm: PcmFormat) -> None:
+        self._source, self._pcm = source, pcm
+        self.left_over = self.not_numbers = 0
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yields float32 ``(channels, n)``; NaN and infinite samples are zero."""
+        pcm, source = self._pcm, self._source
+        read = getattr(source, "read1", source.read)  # what is there, without waiting for more
+        frame = pcm.frame_bytes
+        scale = 1.0 if pcm.dtype == "<f4" else 1 / (np.iinfo(pcm.dtype).max + 1)
+        held, left = b"", pcm.bytes
+        while left is None or left:
+            data = read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
+            if not data:
+                break
+            left = None if left is None else left - len(data)
+            held += data
+            usable = len(held) - len(held) % frame
+            block = np.frombuffer(held[:usable], pcm.dtype).reshape(-1, pcm.info.channels).T.astype(np.float32)
+            held = held[usable:]
+            self.not_numbers += block.size - int(np.isfinite(block).sum())
+            yield np.nan_to_num(block * np.float32(scale), nan=0.0, posinf=0.0, neginf=0.0)
+        self.left_over = len(held)
+
+    def missing(self) -> tuple[str, ...]:
+        """What of all that was declared and came is in no block, a clause each: known when the last block was taken."""
+        clauses: tuple[str, ...] = ()
+        if self.left_over:
+            inside = f"{self.left_over} of {self._pcm.frame_bytes} bytes"
+            clauses = (f"ends within a sample: its last {inside} are left out",)
+        if self._another_follows():
+            clauses += ("another recording follows, and is not read",)
+        return clauses + told_of(self.not_numbers)
+
+    def _another_follows(self) -> bool:
+        """Whether a second wav stands where the first declared its end: behind a byte of padding, if its length is odd."""
+        return self._pcm.bytes is not None and self._source.read(4 + self._pcm.bytes % 2)[-4:] == b"RIFF"
+
+
+def told_of(not_numbers: int) -> tuple[str, ...]:
+    """What is to be said of samples that were no numbers.
+
+    Example:
+        >>> told_of(0), told_of(3)
+        ((), ('NaN or infinite: 3 samples, which count as silence',))
+    """
+    return (f"NaN or infinite: {not_numbers} samples, which count as silence",) if not_numbers else ()
 
 
 def _exactly(source: IO[bytes], size: int) -> bytes:

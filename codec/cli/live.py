@@ -18,7 +18,7 @@ from codec.threads import one_each
 
 
 def encode_live(inputs: list[str], output: str | None, options: EncodeOptions, raw: str | None, low_latency: bool) -> bool:
-    """Encodes standard input to standard output until it ends, and tells whether that came too early."""
+    """Encodes standard input to standard output until it ends, and tells whether something is missing."""
     _check_pipes(inputs, output)
     if options.format != "sct":
         raise CodecError(f"streams are containers, not {options.format}")
@@ -31,7 +31,7 @@ def encode_live(inputs: list[str], output: str | None, options: EncodeOptions, r
 
 
 def decode_live(inputs: list[str], output: str | None, options: DecodeOptions, raw: bool, low_latency: bool) -> bool:
-    """Decodes standard input to standard output until it ends, and tells whether that came too early."""
+    """Decodes standard input to standard output until it ends, and tells whether something is missing."""
     _check_pipes(inputs, output)
     with _threads(low_latency):
         codec = load_codec(options.model, device=options.device, decoder=options.decoder)
@@ -51,7 +51,7 @@ def _threads(low_latency: bool) -> AbstractContextManager[None]:
 
 
 def _tell(report: FileReport, json: bool, strict: bool = False) -> bool:
-    """Prints what is to be said of a stream; whether it ended too early.
+    """Prints what is to be said of a stream; whether it was not whole.
 
     Raises:
         AudioError: it did, and that is refused.
@@ -63,4 +63,6 @@ def _tell(report: FileReport, json: bool, strict: bool = False) -> bool:
             raise AudioError(f"standard input: {warning}")
         if not json:
             print(f"codec: standard input: {warning}", file=sys.stderr)
-    return bool(report.warnings)
+    if report.damaged_chunks and not json:
+        print(f"codec: standard input: {report.damaged_chunks} damaged chunks muted", file=sys.stderr)
+    return bool(report.warnings or report.damaged_chunks)

@@ -15,6 +15,7 @@ from codec.cli.options import DecodeOptions, EncodeOptions, seconds_of
 from codec.cli.terminal import give_up_output, use_any_encoding
 from codec.container.part import Part
 from codec.errors import CodecError
+from codec.extras import how_to_get
 
 if TYPE_CHECKING:
     from codec.tokens import Tokens
@@ -186,7 +187,7 @@ def _show(output: str, tokens: Tokens) -> None:
 
 @app.command()
 def info(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=".sct files or audio files.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=".sct files, .npy or .jsonl codes, or audio files.")],
     json: Json = False,
 ) -> None:
     """Show what a container (or audio file) holds, and its true bitrate."""
@@ -239,8 +240,11 @@ def _execute(command: Callable[[], Any], words: list[str]) -> None:
     except CodecError as error:
         _fail(str(error))
     except ImportError as error:
-        if (error.name or "").partition(".")[0] in OURS:
+        package = (error.name or "").partition(".")[0]
+        if package in OURS:
             raise
+        if isinstance(error, ModuleNotFoundError) and (command_line := how_to_get(package)):
+            _fail(f"{package} is not installed: {command_line}")
         _fail(f"{error.name or 'a package'} cannot be imported: {error}")
     except UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":

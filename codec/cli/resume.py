@@ -11,7 +11,7 @@ from typing import TypeAlias
 import soundfile
 
 from codec.cli.plan import Job
-from codec.container.arrays import SUFFIXES, read_facts
+from codec.container.arrays import SUFFIXES, beside, read_facts
 from codec.container.header import MAGIC, Header
 from codec.container.part import Part
 from codec.errors import CodecError
@@ -33,7 +33,7 @@ def left_to_do(jobs: Sequence[Job], overwrite: bool, look: Look) -> list[Job]:
     todo: list[Job] = []
     refused: list[str] = []
     for job in jobs:
-        found = look(job) if not overwrite and job.target != "-" and os.path.isfile(job.target) else ""
+        found = _found(job, look) if not overwrite and job.target != "-" else ""
         if not found:
             todo.append(job)
         elif found != DONE:
@@ -42,6 +42,15 @@ def left_to_do(jobs: Sequence[Job], overwrite: bool, look: Look) -> list[Job]:
         more = f", and so are {len(refused) - 1} more" if len(refused) > 1 else ""
         raise CodecError(f"{refused[0]}{more}; --overwrite replaces what is there, -o names another place")
     return todo
+
+
+def _found(job: Job, look: Look) -> str:
+    """What lies at a job's target, or where an array's facts go beside it."""
+    if os.path.isfile(job.target):
+        return look(job)
+    target = Path(job.target)
+    taken = target.suffix == ".npy" and beside(target).exists() and read_facts(target) is None
+    return f"its facts would go to {beside(target).name}, which is there already" if taken else ""
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,12 @@ def show_files(files: list[str], json: bool) -> None:
 
 
 def describe(file: str) -> dict[str, Any]:
-    """Facts about a container or an audio file.
+    """Facts about a container, codes for other programs, or an audio file.
 
     Raises:
-        CodecError: it is neither, or damaged.
+        CodecError: it is none of these, or damaged.
     """
+    from codec.container.arrays import SUFFIXES
     from codec.container.header import MAGIC
 
     if file == "-":
@@ -59,7 +60,9 @@ def describe(file: str) -> dict[str, Any]:
             start = handle.read(len(MAGIC))
     except OSError as error:
         raise CodecError(f"{file}: {error.strerror}") from error
-    return _describe_container(file) if start == MAGIC or file.endswith(".sct") else _describe_audio(file)
+    if start == MAGIC or file.endswith(".sct"):
+        return _describe_container(file)
+    return _describe_codes(file) if file.endswith(SUFFIXES) else _describe_audio(file)
 
 
 def _describe_container(file: str) -> dict[str, Any]:
@@ -98,6 +101,17 @@ def _describe_container(file: str) -> dict[str, Any]:
         "bytes": size,
         "file_kbps": size * 8 / seconds / 1000 if seconds else 0.0,
     }
+
+
+def _describe_codes(file: str) -> dict[str, Any]:
+    from codec.container.arrays import read_facts
+
+    facts = read_facts(Path(file))
+    if facts is None:
+        raise CodecError(
+            f"{file}: nothing tells what its codes are, as codec encode --format does at a line's end or beside x.npy"
+        )
+    return {"format": Path(file).suffix[1:], **facts}
 
 
 def _describe_audio(file: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import IO
 
 from codec.errors import ContainerError
 from codec.limits import MAX_CHANNELS, is_sample_rate
-from codec.token_spec import TokenSpec
+from codec.token_spec import USUAL_RATE, TokenSpec
 from codec.tokens import Tokens
 from quantizers.packing import packed_size
 
@@ -18,8 +18,6 @@ MAGIC = b"\x8bSCT"
 VERSION = 1
 ENTROPY_CODED, OTHER_RATE = 1, 2
 """Flags: entropy tables are named; the model works at another rate than `USUAL_RATE`, which is told."""
-USUAL_RATE = 16_000
-"""Of models, in Hz."""
 MIN_FRAME_RATE, MAX_FRAME_RATE = 1, 1000
 """Frames per second."""
 CHUNK_SECONDS = 10.24

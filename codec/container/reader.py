@@ -66,7 +66,7 @@ class ContainerReader:
         samples: per channel, known after the last chunk; of a container that breaks off, what its frames cover.
         first, last: the frames that `only` asked for; last is None for the end.
         damaged: numbers of damaged chunks that were concealed.
-        cut: with ``conceal``: how the container breaks off, or empty.
+        cut: with ``conceal``: how the container breaks off, or that more stands behind its end; or empty.
     """
 
     def __init__(
@@ -150,6 +150,8 @@ class ContainerReader:
         for piece in self._pieces():
             if piece.intact:
                 yield piece.frames
+            elif not piece.whole:
+                self._frames += self._beginning(piece).shape[2]
         self._finish()
 
     def _pieces(self) -> Iterator[_Piece]:
@@ -318,8 +320,10 @@ class ContainerReader:
                 self.samples = samples
             else:
                 self.cut = f"{self._frames} frames do not make {samples} samples"
-            if self.conceal is None and self._ahead.peek(self._trailer.size, 1):
-                raise ContainerError("there is data behind the end")
+            if self._ahead.peek(self._trailer.size, 1):
+                if self.conceal is None:
+                    raise ContainerError("there is data behind the end; decode with --conceal to leave it out")
+                self.cut = self.cut or "there is data behind the end, which is left out"
         if not self.cut or (self.conceal is not None and self._frames):
             return
         seconds = self.samples / self.header.sample_rate

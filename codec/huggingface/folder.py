@@ -9,11 +9,13 @@ from pathlib import Path
 from codec.atomic import atomic_write
 from codec.bundled import share_token_files
 from codec.errors import CodecError
-from codec.hub import export
+from codec.hub import export, holds_model
 from codec.huggingface.names import AUTO_MAP, REMOTE_CODE
 from codec.model import Codec
 from codec.networks.source_filter_codec import SourceFilterNetworks
 
+NAMES = ("README.md", "preprocessor_config.json", f"{REMOTE_CODE}.py")
+"""Of files that are written beside those that `codec.hub.export` writes."""
 CARD = """---
 license: mit
 library_name: semcodec
@@ -51,10 +53,13 @@ def write_folder(model: Codec, folder: Path) -> None:
     """Writes ``config.json``, ``model.safetensors``, a model card, the file that ``AutoModel`` runs, and entropy tables if any.
 
     Raises:
-        CodecError: not a model of our own, or the folder cannot be written.
+        CodecError: not a model of our own, the folder has other files of these names, or it cannot be written.
     """
     if type(model) is not Codec or not isinstance(model.networks, SourceFilterNetworks):
         raise CodecError(f"{model.name}: only models of our own kind and newest architecture become Hugging Face folders")
+    taken = [name for name in NAMES if (folder / name).exists()]
+    if taken and not holds_model(folder):
+        raise CodecError(f"{folder}: {taken[0]} is there already, beside no model of ours; name another folder")
     try:
         fingerprint = export(model.networks, folder)
         config = json.loads((folder / "config.json").read_text("utf-8-sig"))

@@ -16,10 +16,11 @@ from fastapi import FastAPI, Query, Request, Response, WebSocket, WebSocketDisco
 from fastapi.exceptions import WebSocketRequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel
+from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from codec import __version__
-from codec.errors import CodecError, ModelError
+from codec.errors import CodecError, ModelError, did_you_mean
 from codec.files import FileReport, decode_file, encode_file
 from codec.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from codec.model import Codec
@@ -137,6 +138,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
         request: Request, rate: Rate = None, vocab: Vocab = None, semantic_only: bool = False, entropy: bool = False
     ) -> FileResponse:
         """Turns an audio file into a ``.sct`` container."""
+        _check_parameters(request)
         if entropy:
             _need_entropy(model)
         work = partial(
@@ -151,6 +153,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
         conceal: bool = False,
     ) -> FileResponse:
         """Turns a ``.sct`` container into a wav file of the original length."""
+        _check_parameters(request)
         work = partial(decode_file, model, sample_rate=sample_rate, conceal=conceal)
         return await _serve(request, work, "audio.wav", "audio/wav")
 
@@ -187,6 +190,7 @@ def create_app(model: Codec, limits: Limits | None = None) -> FastAPI:
         """16-bit samples in binary messages in, bytes of a container out; the text message ``end`` finishes it."""
         await socket.accept()
         try:
+            _check_parameters(socket)
             async with gate.stream():
                 await stream_tokens(model, socket, limits, sample_rate, channels, rate, vocab, low_latency)
                 await socket.close()
@@ -223,6 +227,18 @@ class _Answer(FileResponse):
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
     """Closes a stream; a reason may have 123 bytes (RFC 6455 §5.5.1)."""
     await socket.close(code, reason.encode()[:123].decode("utf-8", "ignore"))
+
+
+def _check_parameters(connection: HTTPConnection) -> None:
+    """Refuses a parameter that there is not: one that is misspelt would be left out without a word.
+
+    Raises:
+        CodecError: there is one.
+    """
+    known = [field.alias for field in connection.scope["route"].dependant.query_params]
+    for name in connection.query_params:
+        if name not in known:
+            raise CodecError(f"no parameter {name!r}{did_you_mean(name, known)}")
 
 
 def _need_entropy(model: Codec) -> None:

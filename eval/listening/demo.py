@@ -18,7 +18,7 @@ import soundfile
 
 from codec.errors import CodecError
 from eval.colours import svg_of
-from eval.listening.make import Sounds, prepare
+from eval.listening.make import Sounds, prepare, too_few
 from eval.listening.study import REFERENCE
 from eval.listening.web import PAGE
 
@@ -69,7 +69,7 @@ def write_demo(
             for index in range(count):
                 sounds = next(rows, None)
                 if sounds is None:
-                    raise CodecError(f"{count} {domain} clips asked for, only {index} usable ones found")
+                    raise CodecError(too_few(domain, count, index))
                 say(f"{domain} {index + 1}/{count}: {sounds.clip}")
                 cards.append(_card(root, f"{domain}-{index + 1}", sounds, codecs))
             sections.append(f"<section><h2>{domain.capitalize()}</h2>\n{''.join(cards)}</section>\n")

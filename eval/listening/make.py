@@ -143,7 +143,7 @@ def _fill(
         for done in range(count):
             sounds = next(clips, None)
             if sounds is None:
-                raise CodecError(f"{count} {domain} clips asked for, only {done} usable ones found")
+                raise CodecError(too_few(domain, count, done))
             say(f"{domain} {done + 1}/{count}: {sounds.clip}")
             trials += _trials(root, sounds, recipe.mode)
             if len(checks) < recipe.checks:
@@ -196,6 +196,21 @@ def _conditions(codecs: Sequence[Reconstructor], recipe: Recipe) -> tuple[Condit
     if recipe.mode == "mushra" and len(conditions) > MAX_STIMULI:
         raise CodecError(f"{len(conditions)} sounds in a trial are more than raters can compare; {MAX_STIMULI} at most")
     return conditions
+
+
+def too_few(domain: str, asked: int, found: int) -> str:
+    """Says that a domain has not as many clips as were asked for, and what to ask for.
+
+    Example:
+        >>> too_few("speech", 3, 2)
+        '3 speech clips asked for, only 2 usable ones found; --clips says how many of each domain, here at most speech=2'
+        >>> too_few("music", 3, 0)
+        '3 music clips asked for, only 0 usable ones found; --clips says how many of each domain, here without music'
+    """
+    most = f"at most {domain}={found}" if found else f"without {domain}"
+    return (
+        f"{asked} {domain} clips asked for, only {found} usable ones found; --clips says how many of each domain, here {most}"
+    )
 
 
 def prepare(

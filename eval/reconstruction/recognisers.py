@@ -28,12 +28,10 @@ def recogniser(name: str = "pocketsphinx") -> Recogniser:
     Raises:
         CodecError: an unknown kind, a missing package, or a model that cannot be opened.
     """
+    check_recogniser(name)
     kind, _, model = name.partition(":")
-    if kind in _WITHIN and not model:
+    if kind in _WITHIN:
         return _WITHIN[kind]()
-    if kind not in ("faster-whisper", "transformers") or not model:
-        known = "pocketsphinx, moonshine, faster-whisper:NAME_OR_FOLDER, transformers:NAME_OR_FOLDER"
-        raise CodecError(f"no recogniser {name!r}; known are {known}")
     try:
         return _faster_whisper(model) if kind == "faster-whisper" else _transformers(model)
     except ImportError as error:
@@ -42,6 +40,19 @@ def recogniser(name: str = "pocketsphinx") -> Recogniser:
     except Exception as error:  # whatever hub, file formats and engines raise
         reason = " ".join(str(error).split())
         raise CodecError(f"{kind} cannot open {model!r}, neither as a folder nor from the hub: {reason[:200]}") from error
+
+
+def check_recogniser(name: str) -> None:
+    """Refuses names that no recogniser has, without opening any.
+
+    Raises:
+        CodecError: it is such a name.
+    """
+    kind, _, model = name.partition(":")
+    if kind in _WITHIN if not model else kind in ("faster-whisper", "transformers"):
+        return
+    known = "pocketsphinx, moonshine, faster-whisper:NAME_OR_FOLDER, transformers:NAME_OR_FOLDER"
+    raise CodecError(f"no recogniser {name!r}; known are {known}")
 
 
 def _pocketsphinx() -> Recogniser:

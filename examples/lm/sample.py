@@ -68,6 +68,8 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
 ) -> None:
     """Draw tokens and decode them."""
+    if output.exists():
+        raise CodecError(f"{output}: is there already, and might be a recording; name another file")
     torch.manual_seed(seed)
     vocabulary = Vocabulary.load(model)
     sound = load_own(codec_model, vocab=vocabulary.vocab)

@@ -61,6 +61,8 @@ class Vocabulary:
         Raises:
             CodecError: no such class.
         """
+        if self.classes == ("",) and name:
+            raise CodecError(f"class {name!r}: the recordings had no sub-folders, and so the model knows no classes")
         if name not in self.classes:
             raise CodecError(f"class {name!r} is not one of {', '.join(map(repr, self.classes))}")
         return self.pattern.vocabulary + self.classes.index(name)

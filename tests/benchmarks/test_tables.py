@@ -1,11 +1,13 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import tables
-from benchmarks.tables import PAGES, fill
+from benchmarks.tables import PAGES, ROOT, fill
 from eval.reconstruction.cache import Cache
 from eval.reconstruction.runner import run
 from tests.eval.reconstruction.doubles import SETUP, Tone
@@ -16,6 +18,16 @@ def test_tables_in_the_docs_are_those_of_the_results(page) -> None:
     text = page.read_text("utf-8")
     assert fill(text) == text, "run python -m benchmarks.tables"
     assert re.search(r"\| semcodec@100 \||\| 8 bits \||<!-- objectives -->|\| faiss-cpu \||<!-- lm-levels -->", text)
+
+
+@pytest.mark.parametrize("name", ["tables", "pictures", "demo"])
+def test_help_is_shown_and_nothing_is_written(name: str, tmp_path: Path) -> None:
+    written = [*PAGES, *(ROOT / "docs" / "images").iterdir()]
+    before = [path.stat().st_mtime_ns for path in written]
+    done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, "Usage:" in done.stdout) == (0, True), done.stderr
+    assert [path.stat().st_mtime_ns for path in written] == before
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_failed_is_said_once_for_all_codecs_with_its_reason(tmp_path: Path) -> None:

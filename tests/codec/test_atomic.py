@@ -1,7 +1,9 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from codec.atomic import atomic_path, atomic_write, remove_leftovers
 from codec.errors import CodecError
@@ -30,6 +32,13 @@ def test_unwritable_places_are_named(tmp_path: Path) -> None:
         pass
     with pytest.raises(CodecError, match="is a folder"), atomic_path(tmp_path):
         pass
+
+
+def test_a_disk_that_safetensors_finds_full_is_named(tmp_path: Path) -> None:
+    tensor = {"x": np.zeros(4, np.float32)}
+    with pytest.raises(CodecError, match=r"cannot write .*w\.safetensors: .*No such"), atomic_path(tmp_path / "w.safetensors"):
+        save_file(tensor, tmp_path / "gone" / "w.safetensors")  # as it refuses to write anywhere
+    assert not list(tmp_path.iterdir())
 
 
 def test_windows_is_never_asked_for_a_process_by_a_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,15 @@ def test_export_and_load_keep_weights_and_fingerprint(tiny_folder: Path, tmp_pat
     assert export(random_networks(seed=1), tmp_path) != again
 
 
+@pytest.mark.parametrize("text", ['{"model_type": "llama"}', "[]", "no JSON"])
+def test_configs_of_others_are_not_replaced(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(CodecError, match="none of a model of ours"):
+        export(random_networks(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    assert (tmp_path / "config.json").read_text() == text
+
+
 def test_a_weights_file_can_be_named(tiny_folder: Path) -> None:
     assert load(tiny_folder / "model.safetensors", vocab=32).fingerprint == load(tiny_folder, vocab=32).fingerprint
     with pytest.raises(ModelError, match=r"other\.safetensors"):

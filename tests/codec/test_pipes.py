@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec import files
-from codec.audio.pcm import PcmFormat, pcm_blocks, read_wav_header
+from codec.audio.pcm import PcmFormat, PcmReader, read_wav_header, told_of
 from codec.container.bitstream import ContainerReader
 from codec.container.header import Header
 from codec.container.length import declared_seconds, longest_seconds
@@ -49,7 +49,7 @@ def test_a_stream_gives_the_file(tiny: Codec, tmp_path, sample_rate: int, channe
     decode_stream(tiny, io.BytesIO(sink.getvalue()), back)
     pcm = read_wav_header(source := io.BytesIO(back.getvalue()))
     assert (pcm.info.sample_rate, pcm.info.channels, pcm.bytes) == (sample_rate, channels, None)
-    streamed = np.concatenate(list(pcm_blocks(source, pcm)), axis=1)
+    streamed = np.concatenate(list(PcmReader(source, pcm).blocks()), axis=1)
     np.testing.assert_allclose(streamed, soundfile.read(tmp_path / "back.wav", always_2d=True)[0].T, atol=1.01 / 32768)
     raw = io.BytesIO()
     decode_stream(tiny, io.BytesIO(sink.getvalue()), raw, raw=True)
@@ -102,7 +102,7 @@ def test_arbitrary_wav_headers_never_do_more_than_raise(data: bytes) -> None:
         source = io.BytesIO(stream)
         try:
             pcm = read_wav_header(source)
-            assert sum(block.size for block in pcm_blocks(source, pcm)) <= len(stream)
+            assert sum(block.size for block in PcmReader(source, pcm).blocks()) <= len(stream)
         except AudioError:
             pass
 
@@ -147,6 +147,33 @@ def test_a_wav_that_breaks_off_is_encoded_as_far_as_it_goes(tiny: Codec) -> None
     assert encode_stream(tiny, io.BytesIO(data[: len(data) // 2 + 1]), sink).seconds == pytest.approx(1, abs=0.01)
     reader = ContainerReader(io.BytesIO(sink.getvalue()))
     assert torch.cat(list(reader.chunks()), 2).shape[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "raw", "warnings"),
+    [
+        (bytes(3201), "16000", ("ends within a sample: its last 1 of 2 bytes are left out",)),
+        (bytes(6402), "16000:2", ("ends within a sample: its last 2 of 4 bytes are left out",)),
+        (bytes(6400), "16000:2", ()),
+        (wav(np.full((1, 3200), np.nan, np.float32), 16_000, "FLOAT"), None, told_of(3200)),
+        (wav(noise(0.2, 16_000), 16_000) * 2, None, ("another recording follows, and is not read",)),
+        (wav(noise(0.2, 16_000), 16_000) + b"LIST\4\0\0\0more", None, ()),
+    ],
+)
+def test_what_a_stream_leaves_out_is_told(tiny: Codec, data: bytes, raw: str | None, warnings: tuple[str, ...]) -> None:
+    report = encode_stream(tiny, io.BytesIO(data), io.BytesIO(), PcmFormat.parse(raw) if raw else None)
+    assert report.warnings == warnings
+    assert report.seconds in (pytest.approx(0.1), pytest.approx(0.2))
+
+
+def test_an_odd_byte_at_a_declared_end_is_told_and_padding_passed_over(tiny: Codec) -> None:
+    data = bytearray(wav(noise(0.2, 16_000), 16_000))
+    data[40:44] = struct.pack("<I", 6399)  # bytes of audio: half a sample at their end, then a byte that fills up
+    report = encode_stream(tiny, io.BytesIO(bytes(data) * 2), io.BytesIO())
+    assert report.warnings == (
+        "ends within a sample: its last 1 of 2 bytes are left out",
+        "another recording follows, and is not read",
+    )
 
 
 def test_what_comes_before_damage_is_heard(tiny: Codec) -> None:

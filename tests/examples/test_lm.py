@@ -58,6 +58,15 @@ def test_tokens_to_sound(shards: Path, tmp_path: Path) -> None:
     refused = python(EXAMPLE / "sample.py", tmp_path / "lm", "-o", tmp_path / "x.wav", "--class-name", "musik")
     assert refused.returncode == 1
     assert refused.stderr == "sample.py: class 'musik' is not one of 'music', 'speech'\n"
+    refused = python(EXAMPLE / "sample.py", tmp_path / "lm", "-o", tmp_path / "on.wav")
+    assert (
+        refused.stderr == f"sample.py: {tmp_path / 'on.wav'}: is there already, and might be a recording; name another file\n"
+    )
+    assert soundfile.info(tmp_path / "on.wav").frames == 16_000
+    vocabulary = tmp_path / "lm" / "vocabulary.json"
+    vocabulary.write_text(json.dumps(json.loads(vocabulary.read_text()) | {"classes": [""]}))
+    refused = python(EXAMPLE / "sample.py", tmp_path / "lm", "-o", tmp_path / "x.wav", "--class-name", "music")
+    assert refused.stderr == "sample.py: class 'music': the recordings had no sub-folders, and so the model knows no classes\n"
 
 
 def test_every_rate_and_level_is_measured(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

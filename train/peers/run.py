@@ -15,7 +15,7 @@ from codec.data.store import SAMPLE_RATE, Corpus
 from codec.errors import CodecError
 from train.balancer import Balancer
 from train.clock import ProcessorTime
-from train.crops import Batch, Crops
+from train.crops import FRAMES_PER_SECOND, Batch, Crops
 from train.discriminator_training import DiscriminatorTraining
 from train.draws import step_generator
 from train.loop import Training, no_figures
@@ -117,7 +117,7 @@ def export(config: PeerConfig, model: Peer, output: Path, steps: int, seconds: f
         "width": config.width,
         "steps": steps,
         "processor_minutes": round(seconds / 60, 1),
-        "hours_of_audio": round(steps * config.batch_size * config.crop_frames / 50 / 3600, 2),
+        "hours_of_audio": round(steps * config.batch_size * config.crop_frames / FRAMES_PER_SECOND / 3600, 2),
         "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
     }
     with atomic_write(output / "peer.json") as handle:

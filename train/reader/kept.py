@@ -15,6 +15,7 @@ from codec.atomic import atomic_path, atomic_write
 from codec.data.progress import heard
 from codec.errors import CodecError
 from quantizers.threads import each_in_thread
+from train.crops import FRAMES_PER_SECOND
 
 Codes = dict[int, np.ndarray]
 """Of a clip, by frames of 50 Hz per token: ``(S, N)`` of the streams that the reader reads."""
@@ -62,7 +63,7 @@ def kept(
 
 
 def _seconds(groups: Sequence[Sequence[Codes]]) -> float:
-    return sum(n * each[n].shape[1] for group in groups for each in group for n in list(each)[:1]) / 50
+    return sum(n * each[n].shape[1] for group in groups for each in group for n in list(each)[:1]) / FRAMES_PER_SECOND
 
 
 def _write(path: Path, groups: Sequence[Sequence[Codes]]) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from codec.errors import CodecError
+from train.crops import FRAMES_PER_SECOND
 from train.reader.groups import is_held_out
 from train.reader.kept import Codes
 
@@ -103,7 +104,7 @@ class PairSource:
             for each in _two(group, rng)
         ]
         said, divided = [codes[frames_per_token] for codes in spoken], self._vocabs[-1] // vocab
-        seconds = sum(codes.shape[1] for codes in said + recorded) * frames_per_token / 50
+        seconds = sum(codes.shape[1] for codes in said + recorded) * frames_per_token / FRAMES_PER_SECOND
         streams = 1 if semantic_only else None
         phrased, heard = (padded([coarser(codes[:streams], divided) for codes in clips]) for clips in (said, recorded))
         return ReaderBatch(phrased, heard, frames_per_token, vocab, seconds)

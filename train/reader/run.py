@@ -11,6 +11,7 @@ from codec.networks.reader_file import reader_of, save_reader
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_reader import TokenReader, begun, pooled
 from train.config import TrainConfig
+from train.crops import FRAMES_PER_SECOND
 from train.loop import Training, train
 from train.parallel import Place, join
 from train.progress import autocast
@@ -65,8 +66,13 @@ def run(config: TrainConfig) -> str:
 
     @torch.no_grad()
     def validate(reader: nn.Module) -> dict[str, float]:
-        semantic = {f"error/retrieval/semantic/{50 / n:g}": missed(means(reader, clips(n, 1), n, vocab)) for n in token_lengths}
-        return semantic | {f"error/retrieval/all/{50 / n:g}": missed(means(reader, clips(n), n, vocab)) for n in token_lengths}
+        semantic = {
+            f"error/retrieval/semantic/{FRAMES_PER_SECOND / n:g}": missed(means(reader, clips(n, 1), n, vocab))
+            for n in token_lengths
+        }
+        return semantic | {
+            f"error/retrieval/all/{FRAMES_PER_SECOND / n:g}": missed(means(reader, clips(n), n, vocab)) for n in token_lengths
+        }
 
     training = Training("reader", reader.to(place.device), losses, validate, MATTERS, model.fingerprint)
     averaged = train(config, stage, data, place, training).averaged

@@ -25,7 +25,8 @@ from train.parallel import join
 from train.ssl.phonemes import is_labelled, phonemes_of, whitening, within
 from train.whisper import open_whisper
 
-WINDOW = 30 * 16_000
+WINDOW = 30 * SAMPLE_RATE
+"""That Whisper hears at once."""
 GAP = 10 * FRAME
 PCA_WINDOWS = 150
 N_COMPONENTS = 128

@@ -242,6 +242,8 @@ def test_random_weights_and_unknown_codecs_are_refused_and_told(
     monkeypatch.setattr(exam_run, "_metric_names", lambda quick, also: ("stoi",))
     with pytest.raises(CodecError, match="codec 'no-such@1': unknown"):  # before anything is measured
         main(exam(tmp_path, folder, codecs=("no-such@1",)))
+    with pytest.raises(CodecError, match="no recogniser 'none'"):
+        main(replace(exam(tmp_path, folder), asr="none"))
     assert not (tmp_path / "card.json").exists()
     assert main(exam(tmp_path, folder, codecs=("snac_24khz",))) == 1
     card = read_card(tmp_path / "card.json")

@@ -207,6 +207,34 @@ def test_bad_containers_are_one_line_and_exit_code_2(check_failure, run, other_f
     assert soundfile.info(out).frames == soundfile.info(MUSIC).frames
 
 
+def test_what_stands_behind_the_end_is_told_where_it_is_left_out(run, tmp_path: Path) -> None:
+    run("encode", SPEECH, "-o", tmp_path / "x.sct")
+    with (tmp_path / "x.sct").open("ab") as handle:
+        handle.write(b"more")
+    assert "--conceal to leave it out" in run("decode", tmp_path / "x.sct")[2]
+    code, _, error = run("decode", tmp_path / "x.sct", "--conceal", "-o", tmp_path / "y.wav")
+    assert (code, "data behind the end, which is left out" in error) == (1, True)
+    assert soundfile.info(tmp_path / "y.wav").frames == soundfile.info(SPEECH).frames
+
+
+@pytest.mark.parametrize("format", ["npy", "jsonl"])
+def test_info_tells_what_codes_are(run, format: str, tmp_path: Path) -> None:
+    run("encode", SPEECH, "-o", tmp_path / f"x.{format}", "--format", format)
+    facts = json.loads(run("info", tmp_path / f"x.{format}", "--json")[1])
+    assert (facts["format"], facts["samples"]) == (format, soundfile.info(SPEECH).frames)
+    (tmp_path / f"y.{format}").write_text("{}")
+    assert "nothing tells what its codes are" in run("info", tmp_path / f"y.{format}")[2]
+
+
+def test_info_and_decode_agree_on_what_is_there(run, tmp_path: Path) -> None:
+    """Of a container that breaks off inside its only chunk."""
+    run("encode", SPEECH, "-o", tmp_path / "x.sct")
+    (tmp_path / "cut.sct").write_bytes((tmp_path / "x.sct").read_bytes()[:150])
+    told = run("info", tmp_path / "cut.sct")[2]
+    assert "s that are there" in told
+    assert told == run("decode", tmp_path / "cut.sct", "-o", tmp_path / "y.wav")[2]
+
+
 def process(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([sys.executable, "-m", "codec", *arguments], input=data, capture_output=True)
 
@@ -219,6 +247,16 @@ def test_pipes(tiny_folder: Path, tmp_path: Path) -> None:
     assert decoded.returncode == 0, decoded.stderr
     (tmp_path / "y.wav").write_bytes(decoded.stdout)
     assert soundfile.info(tmp_path / "y.wav").frames == soundfile.info(MUSIC).frames
+
+
+def test_damage_that_a_live_stream_mutes_is_told(tiny_folder: Path, tmp_path: Path) -> None:
+    model = ["--model", str(tiny_folder)]
+    data = bytearray(process("encode", str(MUSIC), "-o", "-", *model).stdout)
+    data[100] ^= 255
+    live = process("decode", "--stream", "-", "--conceal", *model, data=bytes(data))
+    assert (live.returncode, live.stderr) == (1, b"codec: standard input: 1 damaged chunks muted\n")
+    json = process("decode", "--stream", "-", "--conceal", "--json", *model, data=bytes(data))
+    assert (json.returncode, b'"damaged_chunks": 1' in json.stderr) == (1, True)
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tiny_folder: Path) -> None:

@@ -188,6 +188,19 @@ def test_arrays_of_others_are_kept(run: Run, tmp_path: Path, facts: str) -> None
     assert (tmp_path / "a.npy").read_bytes() == b"mine"
 
 
+def test_what_stands_where_facts_go_is_kept(run: Run, tmp_path: Path) -> None:
+    record(tmp_path / "a.wav")
+    (tmp_path / "a.npy.json").write_text("mine")
+    for words in ([tmp_path], [tmp_path / "a.wav"], [tmp_path / "a.wav", "-o", tmp_path / "a.npy"]):
+        code, _, error = run("encode", *words, "--format", "npy")
+        assert (code, "its facts would go to a.npy.json, which is there already" in error) == (2, True)
+    assert (tmp_path / "a.npy.json").read_text() == "mine"
+    assert not (tmp_path / "a.npy").exists()
+    assert run("encode", tmp_path / "a.wav", "--format", "npy", "--overwrite")[0] == 0
+    (tmp_path / "a.npy").unlink()
+    assert run("encode", tmp_path / "a.wav", "--format", "npy")[0] == 0, "facts of ours may be replaced"
+
+
 def test_outputs_are_looked_at_once_and_sources_never(tmp_path: Path) -> None:
     """A hundred thousand files: no work that grows with their square."""
     jobs = [Job(f"in/{number}.wav", str(tmp_path / f"{number}.sct"), resumable=True) for number in range(200)]

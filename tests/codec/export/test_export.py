@@ -156,6 +156,13 @@ def test_commands_work_without_torch(folder: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "t" / "manifest.json").read_text())["tokenized"] == 1
 
 
+@pytest.mark.parametrize("words", ["models", "exam semcodec", "train --config x.yaml", "bench speed", "export --hf x"])
+def test_commands_that_need_torch_say_how_to_get_it(words: str) -> None:
+    """Where it is not there at all, as after a plain installation."""
+    body = "from codec.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit as ended:\n    assert ended.code == 2"
+    assert "pip install 'semcodec[torch]'" in without_torch(f"sys.stderr = sys.stdout\n{body}", *words.split())
+
+
 def test_the_library_works_without_torch(folder: Path, tmp_path: Path) -> None:
     body = """
 import numpy as np

@@ -134,6 +134,19 @@ def test_what_is_saved_is_loaded(loaded: Any, inputs: Any, tmp_path: Path, small
         assert torch.equal(mine, theirs), name
 
 
+def test_files_of_others_are_not_replaced(small: Codec, tmp_path: Path) -> None:
+    """As in ``codec export --hf .``; a folder of ours may be written anew."""
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(CodecError, match=r"README\.md is there already"):
+        write_folder(small, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    (tmp_path / "README.md").unlink()
+    write_folder(small, tmp_path)
+    (tmp_path / "README.md").write_text("changed")
+    write_folder(small, tmp_path)
+    assert "semcodec" in (tmp_path / "README.md").read_text()
+
+
 def test_random_models_are_models(tmp_path: Path, inputs: Any) -> None:
     fresh = SemcodecModel(SemcodecConfig(SMALL.model_dump(mode="json"))).eval()
     fresh.save_pretrained(tmp_path)

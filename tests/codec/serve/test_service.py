@@ -62,6 +62,8 @@ def test_there_and_back_is_what_the_library_does(server: str, tiny: Codec, tmp_p
         ("encode", {"rate": 33}, wav(0.1), 400, "rate 33"),
         ("encode", {"vocab": 33}, wav(0.1), 400, "vocabulary 33"),
         ("encode", {"entropy": True}, wav(0.1), 400, "entropy tables"),
+        ("encode", {"raet": 25}, wav(0.1), 400, "no parameter 'raet'; did you mean rate?"),
+        ("decode", {"quick": True}, b"", 400, "no parameter 'quick'; there are sample_rate, conceal"),
         ("encode", {}, wav(45), 413, "40 s"),
         ("encode", {}, bytes(2_000_001), 413, "2000000 bytes"),
         ("decode", {}, b"", 400, "truncated"),
@@ -194,6 +196,7 @@ def test_streams_are_limited_and_checked(server: str) -> None:
     ("arguments", "reason"),
     [
         ("rate=7", "rate 7"),
+        ("chanels=2", "no parameter 'chanels'; did you mean channels?"),
         ("channels=0", "channels: Input"),
         ("sample_rate=x", "sample_rate: Input"),
         ("sample_rate=9", "sample_rate"),
