@@ -14,6 +14,8 @@ from codec.networks.tones import (
     CLEAR_SHARE,
     CLOSE,
     FAINTEST_SECOND_DB,
+    HARMONIC_SHARE,
+    HIGHEST_DRAWN_HZ,
     HIGHEST_HZ,
     HIGHEST_VOICE_HZ,
     LEVEL_STEP_DB,
@@ -27,6 +29,7 @@ from codec.networks.tones import (
     LOW_LOUDNESS_SHARE,
     LOWEST_HZ,
     N_LEVELS,
+    OFF_HARMONIC,
     OVERTONES,
     QUIETEST,
     SEARCHED_LOBE,
@@ -145,10 +148,23 @@ def _middle(graph: Graph, height: Value, energy: Value, frames: int) -> Value:
 
 def strengths(lines: Lines, voiced: Value, frames: int) -> tuple[Value, Value]:
     """``(N,)`` of tones and of all else."""
-    pure = _pure(voiced.graph, lines, voiced)[0].cast("float32")
+    pure = pure_frames(lines, voiced).cast("float32")
     power = lines.amplitude.square().sum(1) / lines.share.clip(low=1e-6)
     inside, outside = ((power * part).reshape(-1, frames).sum(1) for part in (pure, 1.0 - pure))
     return inside, outside
+
+
+def harmonic(lines: Lines) -> Value:
+    """Frames ``(T,)`` whose lines are a fundamental above voices and its octave or twelfth, and most of what sounds."""
+    low, high = (lines.frequency.part(which, which + 1, 1).squeeze(1) for which in (0, 1))
+    ratio = high / low.clip(low=1.0)
+    near = (ratio / ratio.round().clip(2.0, 3.0) - 1.0).abs() < OFF_HARMONIC
+    return near & (low > HIGHEST_VOICE_HZ) & (lines.share >= HARMONIC_SHARE)
+
+
+def pure_frames(lines: Lines, voiced: Value) -> Value:
+    """Frames ``(T,)`` that are nothing but tones, or one beep above all else."""
+    return _pure(voiced.graph, lines, voiced)[0]
 
 
 def _pure(graph: Graph, lines: Lines, voiced: Value) -> tuple[Value, Value, Value]:
@@ -165,7 +181,8 @@ def _pure(graph: Graph, lines: Lines, voiced: Value) -> tuple[Value, Value, Valu
     over = beep.squeeze(1) & (lines.overtones < OVERTONES)
     usual = is_low * (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) + LOUDNESS_SHARE
     heard = lines.loudness >= graph.where(over, BEEP_LOUDNESS_SHARE, usual)
-    pure = (tonal | beep).squeeze(1) & heard & (amplitude.max(1) >= QUIETEST)
+    high = harmonic(lines) & (f1.squeeze(1) > HIGHEST_DRAWN_HZ) & voiced.equals(0.0)
+    pure = (((tonal | beep).squeeze(1) & heard) | high) & (amplitude.max(1) >= QUIETEST)
     return pure, graph.where(single, strongest, lines.frequency), amplitude
 
 

@@ -15,8 +15,9 @@ from codec.config import ModelConfig
 from codec.engine import Point
 from codec.features import LogMel
 from codec.networks.frontend import MASKED_FRAMES, AcousticFrontEnd, without_offset
+from codec.networks.high_pitch import with_high_pitch
 from codec.networks.interface import CodecNetworks
-from codec.networks.level import block_codes
+from codec.networks.level import STEADY_REACH, block_codes
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases
@@ -143,7 +144,7 @@ class SourceFilterNetworks(CodecNetworks):
         largest = self._largest
         semantic = self.semantic.receptive_field + largest
         pitched = -(-self.pitch.receptive_field // FRAMES_PER_TOKEN_FRAME)
-        masked = -(-MASKED_FRAMES // FRAMES_PER_TOKEN_FRAME)
+        masked = -(-(MASKED_FRAMES + STEADY_REACH) // FRAMES_PER_TOKEN_FRAME)
         return _whole(max(semantic + largest, pitched + largest, masked) + largest, 2 * largest)
 
     @property
@@ -208,7 +209,7 @@ class SourceFilterNetworks(CodecNetworks):
         """``(B, T · hop_length + 2 · edge)`` samples → what codes are made from, whatever their rate."""
         wave = without_offset(wave)
         features = self.front_end(wave, padded=True)
-        pitch = self.pitch(features.mel, features.correlogram)
+        pitch = with_high_pitch(self.pitch(features.mel, features.correlogram), features.correlogram, features.lines)
         return Heard(self.semantic(self.mel(wave, padded=True)), features.mel, features.lines, pitch)
 
     def heard_to_codes(self, heard: Heard, frames_per_token: int, vocab: int) -> Tensor:

@@ -46,6 +46,10 @@ LOWEST_BAND_HZ, LOUDNESS_LOBE = 40.0, 3
 """Where bands begin; bins on either side of a line that are counted as its own, side lobes among them."""
 HIGHEST_VOICE_HZ = 450.0
 """Above it, a single line that strong is no harmonic of a voice, whatever the pitch tracker hears beside it."""
+HARMONIC_SHARE, OFF_HARMONIC = 0.7, 0.02
+"""Of a frame's energy that two harmonics must have, and by what share of its number the second may be off."""
+HIGHEST_DRAWN_HZ = 1_000.0
+"""Fundamental above which nothing but tones can tell a pitch: harmonics of its octave below would be no voice's."""
 QUIETEST = 10**-3.0
 """Amplitude of a tone that is worth a token."""
 CLOSE = 1.06
@@ -214,9 +218,22 @@ def strengths(lines: Lines, voiced: Tensor, frames: int) -> tuple[Tensor, Tensor
         voiced: ``(B, N · frames)`` by the pitch tracker.
         frames: in a block.
     """
-    pure, power = _pure(lines, voiced)[0], lines.amplitude.square().sum(-1) / lines.share.clamp_min(1e-6)
+    pure, power = pure_frames(lines, voiced), lines.amplitude.square().sum(-1) / lines.share.clamp_min(1e-6)
     inside, outside = ((power * part).unflatten(1, (-1, frames)).sum(-1) for part in (pure, ~pure))
     return inside, outside
+
+
+def harmonic(lines: Lines) -> Tensor:
+    """Frames ``(B, T)`` whose lines are a fundamental above voices and its octave or twelfth, and most of what sounds."""
+    low, high = lines.frequency.unbind(-1)
+    ratio = high / low.clamp_min(1.0)
+    near = (ratio / ratio.round().clamp(2, 3) - 1).abs() < OFF_HARMONIC
+    return near & (low > HIGHEST_VOICE_HZ) & (lines.share >= HARMONIC_SHARE)
+
+
+def pure_frames(lines: Lines, voiced: Tensor) -> Tensor:
+    """Frames ``(B, T)`` that are nothing but tones, or one beep above all else."""
+    return _pure(lines, voiced)[0]
 
 
 def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -233,8 +250,9 @@ def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     is_low = lines.frequency.gather(-1, strongest)[..., 0] < LOW_HZ
     usual = LOUDNESS_SHARE + (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) * is_low
     heard = lines.loudness >= torch.where(beep & (lines.overtones < OVERTONES), BEEP_LOUDNESS_SHARE, usual)
-    heard &= amplitude.amax(-1) >= QUIETEST
-    return (tonal | beep) & heard, frequency, amplitude
+    high = harmonic(lines) & (lines.frequency[..., 0] > HIGHEST_DRAWN_HZ) & (voiced == 0)
+    loud = amplitude.amax(-1) >= QUIETEST
+    return (((tonal | beep) & heard) | high) & loud, frequency, amplitude
 
 
 def tone_tracks(is_tone: Tensor, codes: Tensor, frames: int, codebook_size: int) -> Tones:
