@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from codec.networks.excitation import at_samples, phases, radians, turns
@@ -50,6 +51,11 @@ HARMONIC_SHARE, OFF_HARMONIC = 0.7, 0.02
 """Of a frame's energy that two harmonics must have, and by what share of its number the second may be off."""
 HIGHEST_DRAWN_HZ = 1_000.0
 """Fundamental above which nothing but tones can tell a pitch: harmonics of its octave below would be no voice's."""
+EASED_SHARE, EASED_OVERTONES = 0.8, 3.0
+"""Of the loudness that lines must have, and of what overtones may have, where the blocks around are tones: noise that hides a
+tone now and then is not to switch it off and on."""
+REACH, LEAST_AROUND = 2, 2
+"""Blocks to either side that are looked at for it, and how many of them must be tones."""
 QUIETEST = 10**-3.0
 """Amplitude of a tone that is worth a token."""
 CLOSE = 1.06
@@ -174,7 +180,8 @@ def tone_codes(lines: Lines, voiced: Tensor, frames: int, codebook_size: int) ->
     Returns:
         ``(B, N)`` bool, and ``(B, N_TONES, N)`` int64 codes.
     """
-    pure, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in _pure(lines, voiced))
+    pure, nearly, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in _pure(lines, voiced))
+    pure = torch.where(_surrounded(4 * pure.sum(-1) >= 3 * frames)[..., None], nearly, pure)
     count, energy = pure.sum(-1), pure[..., None] * amplitude.square()
     level = (energy.sum(2) / count.clamp(min=1)[..., None]).sqrt()
     # Frames count by a tone's energy in them: where a second one is silent, its frequency is the first one's.
@@ -187,6 +194,17 @@ def tone_codes(lines: Lines, voiced: Tensor, frames: int, codebook_size: int) ->
     level = level * (2 * count >= frames)[..., None]  # of a block that is hardly a tone, none
     codes = (place * N_LEVELS + level).long().transpose(1, 2)
     return 4 * count >= 3 * frames, codes
+
+
+def _surrounded(is_tone: Tensor) -> Tensor:
+    """Blocks ``(B, N)`` that have tones around them.
+
+    Example:
+        >>> _surrounded(torch.tensor([[True, False, True, False, False, False]]))
+        tensor([[False,  True, False, False, False, False]])
+    """
+    around = F.avg_pool1d(is_tone.float()[:, None], 2 * REACH + 1, 1, REACH)[:, 0] * (2 * REACH + 1)
+    return (around - is_tone.float()).round() >= LEAST_AROUND
 
 
 def _middle(height: Tensor, energy: Tensor) -> Tensor:
@@ -236,8 +254,10 @@ def pure_frames(lines: Lines, voiced: Tensor) -> Tensor:
     return _pure(lines, voiced)[0]
 
 
-def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames that are nothing but tones, or one beep above all else; and the frequencies and amplitudes that count in them."""
+def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Frames that are nothing but tones, or one beep above all else; those that nearly are; the frequencies and amplitudes that
+    count in them.
+    """
     strongest = lines.amplitude.argmax(-1, keepdim=True)
     power = lines.amplitude.square()
     alone = lines.share * (power.gather(-1, strongest) / power.sum(-1, keepdim=True).clamp_min(1e-20))[..., 0]
@@ -249,10 +269,17 @@ def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     amplitude = torch.where(single, lines.amplitude.amax(-1, keepdim=True) * first, lines.amplitude)
     is_low = lines.frequency.gather(-1, strongest)[..., 0] < LOW_HZ
     usual = LOUDNESS_SHARE + (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) * is_low
-    heard = lines.loudness >= torch.where(beep & (lines.overtones < OVERTONES), BEEP_LOUDNESS_SHARE, usual)
     high = harmonic(lines) & (lines.frequency[..., 0] > HIGHEST_DRAWN_HZ) & (voiced == 0)
     loud = amplitude.amax(-1) >= QUIETEST
-    return (((tonal | beep) & heard) | high) & loud, frequency, amplitude
+
+    def heard(eased: float, overtones: float) -> Tensor:
+        return lines.loudness >= eased * torch.where(beep & (lines.overtones < overtones), BEEP_LOUDNESS_SHARE, usual)
+
+    pure, nearly = (
+        (((tonal | beep) & heard(eased, overtones)) | high) & loud
+        for eased, overtones in ((1.0, OVERTONES), (EASED_SHARE, EASED_OVERTONES * OVERTONES))
+    )
+    return pure, nearly, frequency, amplitude
 
 
 def tone_tracks(is_tone: Tensor, codes: Tensor, frames: int, codebook_size: int) -> Tones:

@@ -168,6 +168,17 @@ def test_what_is_sparse_in_frequency_or_time_keeps_its_level(shipped: Codec, rat
         assert level_db(through(shipped, wave, rate)[MIDDLE]) == pytest.approx(level_db(wave[MIDDLE]), abs=error_db)
 
 
+@pytest.mark.parametrize(("frequency", "below_db"), [(1_000, 9.0), (1_000, 11.0), (3_000, 12.0), (3_000, 11.0)])
+def test_a_tone_in_noise_is_not_switched_off_and_on(shipped: Codec, frequency: int, below_db: float) -> None:
+    """Near the share of loudness where a tone is no longer told as one."""
+    noise = np.random.default_rng(0).standard_normal(len(TIME))
+    spectrum = np.fft.rfft(noise) / np.sqrt(np.maximum(np.arange(RATE + 1), 30))  # pink
+    noise = np.fft.irfft(spectrum)
+    wave = 0.3 * (np.sin(2 * np.pi * frequency * TIME) + noise / noise.std() * np.sqrt(0.5) * 10 ** (-below_db / 20))
+    is_tone = shipped.encode(wave.astype(np.float32), RATE, 100).codes[0, 1, 3:-3] % 64 == 63
+    assert (is_tone[1:] != is_tone[:-1]).sum() <= 4
+
+
 def hum(hertz: float) -> np.ndarray:
     numbers = np.arange(1, int(7_500 / hertz) + 1)
     wave: np.ndarray = np.sum([np.sin(2 * np.pi * hertz * n * TIME) / n**1.2 for n in numbers], axis=0)
