@@ -199,7 +199,8 @@ def _pure(graph: Graph, lines: Lines, voiced: Value) -> tuple[Value, Value, Valu
 
     def heard(eased: float, overtones: float) -> Value:
         over = beep.squeeze(1) & (lines.overtones < overtones)
-        return lines.loudness >= graph.where(over, BEEP_LOUDNESS_SHARE, usual) * eased
+        least = graph.where(over, BEEP_LOUDNESS_SHARE, usual)
+        return lines.loudness >= graph.where(beep.squeeze(1), least * eased, least)
 
     pure, nearly = (
         ((strong & heard(eased, overtones)) | high) & loud

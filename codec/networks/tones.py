@@ -52,8 +52,8 @@ HARMONIC_SHARE, OFF_HARMONIC = 0.7, 0.02
 HIGHEST_DRAWN_HZ = 1_000.0
 """Fundamental above which nothing but tones can tell a pitch: harmonics of its octave below would be no voice's."""
 EASED_SHARE, EASED_OVERTONES = 0.8, 3.0
-"""Of the loudness that lines must have, and of what overtones may have, where the blocks around are tones: noise that hides a
-tone now and then is not to switch it off and on."""
+"""Of the loudness that a beep must have, and of what its overtones may have, where the blocks around are tones: noise that
+hides a beep now and then is not to switch it off and on. Below beeps a bass has overtones that would be lost."""
 REACH, LEAST_AROUND = 2, 2
 """Blocks to either side that are looked at for it, and how many of them must be tones."""
 QUIETEST = 10**-3.0
@@ -273,7 +273,8 @@ def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]
     loud = amplitude.amax(-1) >= QUIETEST
 
     def heard(eased: float, overtones: float) -> Tensor:
-        return lines.loudness >= eased * torch.where(beep & (lines.overtones < overtones), BEEP_LOUDNESS_SHARE, usual)
+        least = torch.where(beep & (lines.overtones < overtones), BEEP_LOUDNESS_SHARE, usual)
+        return lines.loudness >= torch.where(beep, eased * least, least)
 
     pure, nearly = (
         (((tonal | beep) & heard(eased, overtones)) | high) & loud
