@@ -9,8 +9,10 @@ import numpy as np
 from onnx import ModelProto
 
 from codec.export.graph import Graph, Value
+from codec.export.high_pitch import with_high_pitch
 from codec.export.joint_search import semantic_codes
 from codec.export.layers import Layers
+from codec.export.level import aims
 from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
 from codec.export.storage import Storage
 from codec.export.tone_hints import hints, partnered, tellable
@@ -31,15 +33,6 @@ from codec.networks.frontend import (
     OFFSET_SHARE,
 )
 from codec.networks.joint_search import CANDIDATES
-from codec.networks.level import (
-    GIVEN_BACK_DB,
-    HIGHEST_DB,
-    LOST_BY_ALL_DB,
-    LOST_BY_FIRST_DB,
-    LOST_BY_ONLY_DB,
-    MISSING_SHARE,
-    STEEPNESS,
-)
 from codec.networks.pitch import BINS_PER_OCTAVE, HIGHEST_F0, LOWEST_F0, N_BINS, NEAR, OCTAVES
 from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME
@@ -71,11 +64,12 @@ class _Encoder(Layers):
         magnitude = Fourier(graph, config.mel.n_fft).magnitude(wave, config.hop_length)
         envelope = self._envelope(wave)
         correlogram = self._correlogram(magnitude)
-        f0, voiced = self._pitch(envelope, correlogram)
+        lines = find_lines(graph, magnitude, config.mel.n_fft, config.sample_rate)
+        pitch = self._pitch(envelope, correlogram)
+        f0, voiced = with_high_pitch(graph, pitch, correlogram, lines, config.n_lags)
         octave = (f0 / LOWEST_F0).log() * (1 / LN_2)
         block = graph.concat([self._audible(envelope) + MEL_CENTRE, voiced.unsqueeze(1) * VOICING_SCALE], 1)
         heard = self._semantic(magnitude)
-        lines = find_lines(graph, magnitude, config.mel.n_fft, config.sample_rate)
 
         def tokens_of(frames_per_token: int) -> list[Value]:
             code, codeword = self._semantic_codes(heard, block, frames_per_token, vocab)
@@ -222,32 +216,18 @@ class _Encoder(Layers):
         predicted = self.linear(f"{transform}.predict", self.context(codeword))
         block = block.reshape(-1, width)
         wanted = self.linear(f"{transform}.analysis", block - predicted, bias=False)
-        return self._searched(*self._aims(block, predicted, wanted, frames_per_token), frames_per_token)
-
-    def _aims(self, block: Value, predicted: Value, wanted: Value, frames_per_token: int) -> tuple[Value, Value]:
-        """`codec.networks.level.aims`: coefficients ``(N, D)`` for all codewords, and for the first one."""
-        graph, n_mels = self.graph, self.config.mel.n_mels
-        transform = f"transforms.{self.config.token_lengths.index(frames_per_token)}"
-        frames = FRAMES_PER_TOKEN_FRAME * frames_per_token
-        codes, books = self._searched(wanted, wanted, frames_per_token), self._codebooks(frames_per_token)
+        frames, books = FRAMES_PER_TOKEN_FRAME * frames_per_token, self._codebooks(frames_per_token)
+        codes = self._searched(wanted, wanted, frames_per_token)
         told = [book.take(codes.part(index, index + 1, 1).squeeze(1)) for index, book in enumerate(books)]
-        louder = np.tile(np.append(np.ones(n_mels, np.float32), np.float32(0)), frames)[None] / np.float32(20)
-        direction = self.linear(f"{transform}.analysis", graph.constant(louder), bias=False)
 
-        def level(features: Value) -> Value:
-            power = (features.reshape(-1, frames, n_mels + 1).part(0, n_mels, 2) * (2 * LN_10)).exp()
-            return power.sum(2).mean(1).clip(low=1e-12).log() * (10 / LN_10)
+        def analysis(blocks: Value) -> Value:
+            return self.linear(f"{transform}.analysis", blocks, bias=False)
 
-        def raised(codewords: Value, usual_db: float) -> Value:
-            lost = true - level(predicted + self.linear(f"{transform}.synthesis", codewords, bias=False))
-            gain = graph.op("Min", (lost - usual_db) * STEEPNESS, (lost - GIVEN_BACK_DB) * MISSING_SHARE).clip(0.0, HIGHEST_DB)
-            return wanted + gain.unsqueeze(1) * direction
+        def synthesis(coefficients: Value) -> Value:
+            return self.linear(f"{transform}.synthesis", coefficients, bias=False)
 
-        true = level(block)
-        if len(told) == 1:
-            only = raised(told[0], LOST_BY_ONLY_DB)
-            return only, only
-        return raised(sum(told[1:], told[0]), LOST_BY_ALL_DB), raised(told[0], LOST_BY_FIRST_DB)
+        every, first = aims(self.graph, told, block, predicted, wanted, config.mel.n_mels, frames, analysis, synthesis)
+        return self._searched(every, first, frames_per_token)
 
     def _codebooks(self, frames_per_token: int) -> list[Value]:
         config = self.config

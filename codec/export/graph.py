@@ -159,8 +159,10 @@ class Value:
         return shape.squeeze(0)
 
     def __getattr__(self, name: str) -> Callable[[], Value]:
-        """Functions of every element: ``abs``, ``sqrt``, ``exp``, ``log``, ``cos``, ``sin``, ``tanh``, ``round``, ``floor``."""
-        if name not in ("abs", "sqrt", "exp", "log", "cos", "sin", "tanh", "round", "floor"):
+        """Functions of every element: ``abs``, ``sqrt``, ``exp``, ``log``, ``cos``, ``sin``, ``tanh``, ``round``, ``floor``,
+        ``ceil``.
+        """
+        if name not in ("abs", "sqrt", "exp", "log", "cos", "sin", "tanh", "round", "floor", "ceil"):
             raise AttributeError(name)
         return lambda: self.graph.op(name.capitalize(), self)
 

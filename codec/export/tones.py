@@ -13,9 +13,14 @@ from codec.networks.tones import (
     BEEP_SHARE,
     CLEAR_SHARE,
     CLOSE,
+    EASED_OVERTONES,
+    EASED_SHARE,
     FAINTEST_SECOND_DB,
+    HARMONIC_SHARE,
+    HIGHEST_DRAWN_HZ,
     HIGHEST_HZ,
     HIGHEST_VOICE_HZ,
+    LEAST_AROUND,
     LEVEL_STEP_DB,
     LOBE,
     LOUDNESS_BANDS,
@@ -27,8 +32,10 @@ from codec.networks.tones import (
     LOW_LOUDNESS_SHARE,
     LOWEST_HZ,
     N_LEVELS,
+    OFF_HARMONIC,
     OVERTONES,
     QUIETEST,
+    REACH,
     SEARCHED_LOBE,
     SHARE,
     VOICED_SHARE,
@@ -116,8 +123,9 @@ def _loudness(graph: Graph, power: Value, inside: Value, sample_rate: int, n_bin
 
 def tone_codes(graph: Graph, lines: Lines, voiced: Value, frames: int, codebook_size: int) -> tuple[Value, Value]:
     """Whether ``(N,)`` tokens are tones, and their codes ``(N, 2)``."""
-    pure, frequency, amplitude = _pure(graph, lines, voiced)
-    pure = pure.cast("float32").reshape(-1, frames)
+    pure, nearly, frequency, amplitude = _pure(graph, lines, voiced)
+    pure, nearly = (each.cast("float32").reshape(-1, frames) for each in (pure, nearly))
+    pure = graph.where(_surrounded(pure.sum(1) * 4.0 >= 3.0 * frames).unsqueeze(1), nearly, pure)
     frequency, amplitude = (each.reshape(-1, frames, 2).transpose(0, 2, 1) for each in (frequency, amplitude))  # (N, 2, frames)
     count, energy = pure.sum(1), pure.unsqueeze(1) * amplitude.square()
     loudness = (energy.sum(2) / count.clip(low=1.0).unsqueeze(1)).sqrt()
@@ -130,6 +138,15 @@ def tone_codes(graph: Graph, lines: Lines, voiced: Value, frames: int, codebook_
     level = (decibels / LEVEL_STEP_DB).round().clip(1.0 - N_LEVELS, 0.0) + (N_LEVELS - 1.0)
     level = level * (count * 2.0 >= float(frames)).cast("float32").unsqueeze(1)
     return count * 4.0 >= 3.0 * frames, (place * float(N_LEVELS) + level).cast("int64")
+
+
+def _surrounded(is_tone: Value) -> Value:
+    """Which blocks ``(N,)`` have tones around them."""
+    tones = is_tone.cast("int64")
+    wide = tones.pad(REACH, REACH, 0, 1)
+    last = 2 * REACH
+    around = [wide.part(shift, shift - last if shift < last else None) for shift in range(last + 1) if shift != REACH]
+    return sum(around[1:], around[0]) >= LEAST_AROUND
 
 
 def _middle(graph: Graph, height: Value, energy: Value, frames: int) -> Value:
@@ -145,14 +162,27 @@ def _middle(graph: Graph, height: Value, energy: Value, frames: int) -> Value:
 
 def strengths(lines: Lines, voiced: Value, frames: int) -> tuple[Value, Value]:
     """``(N,)`` of tones and of all else."""
-    pure = _pure(voiced.graph, lines, voiced)[0].cast("float32")
+    pure = pure_frames(lines, voiced).cast("float32")
     power = lines.amplitude.square().sum(1) / lines.share.clip(low=1e-6)
     inside, outside = ((power * part).reshape(-1, frames).sum(1) for part in (pure, 1.0 - pure))
     return inside, outside
 
 
-def _pure(graph: Graph, lines: Lines, voiced: Value) -> tuple[Value, Value, Value]:
-    """Frames ``(T,)`` that are tones or one beep above all else, and the frequencies and amplitudes that count in them."""
+def harmonic(lines: Lines) -> Value:
+    """Frames ``(T,)`` whose lines are a fundamental above voices and its octave or twelfth, and most of what sounds."""
+    low, high = (lines.frequency.part(which, which + 1, 1).squeeze(1) for which in (0, 1))
+    ratio = high / low.clip(low=1.0)
+    near = (ratio / ratio.round().clip(2.0, 3.0) - 1.0).abs() < OFF_HARMONIC
+    return near & (low > HIGHEST_VOICE_HZ) & (lines.share >= HARMONIC_SHARE)
+
+
+def pure_frames(lines: Lines, voiced: Value) -> Value:
+    """Frames ``(T,)`` that are nothing but tones, or one beep above all else."""
+    return _pure(voiced.graph, lines, voiced)[0]
+
+
+def _pure(graph: Graph, lines: Lines, voiced: Value) -> tuple[Value, Value, Value, Value]:
+    """Frames ``(T,)`` that are tones or one beep above all else; those that nearly are; frequencies and amplitudes in them."""
     (f1, f2), (a1, a2) = ([both.part(0, 1, 1), both.part(1, 2, 1)] for both in (lines.frequency, lines.amplitude))
     strongest, loudest = graph.where(a2 > a1, f2, f1), lines.amplitude.max(1).unsqueeze(1)
     power = lines.amplitude.square().sum(1, keepdims=True).clip(low=1e-20)
@@ -162,11 +192,21 @@ def _pure(graph: Graph, lines: Lines, voiced: Value) -> tuple[Value, Value, Valu
     single = beep & (~tonal | (alone >= CLEAR_SHARE))
     amplitude = graph.where(single, loudest * np.array([[1, 0]], np.float32), lines.amplitude)
     is_low = (strongest < LOW_HZ).cast("float32").squeeze(1)
-    over = beep.squeeze(1) & (lines.overtones < OVERTONES)
     usual = is_low * (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) + LOUDNESS_SHARE
-    heard = lines.loudness >= graph.where(over, BEEP_LOUDNESS_SHARE, usual)
-    pure = (tonal | beep).squeeze(1) & heard & (amplitude.max(1) >= QUIETEST)
-    return pure, graph.where(single, strongest, lines.frequency), amplitude
+    strong = (tonal | beep).squeeze(1)
+    high = harmonic(lines) & (f1.squeeze(1) > HIGHEST_DRAWN_HZ) & voiced.equals(0.0)
+    loud = amplitude.max(1) >= QUIETEST
+
+    def heard(eased: float, overtones: float) -> Value:
+        over = beep.squeeze(1) & (lines.overtones < overtones)
+        least = graph.where(over, BEEP_LOUDNESS_SHARE, usual)
+        return lines.loudness >= graph.where(beep.squeeze(1), least * eased, least)
+
+    pure, nearly = (
+        ((strong & heard(eased, overtones)) | high) & loud
+        for eased, overtones in ((1.0, OVERTONES), (EASED_SHARE, EASED_OVERTONES * OVERTONES))
+    )
+    return pure, nearly, graph.where(single, strongest, lines.frequency), amplitude
 
 
 def _pair(graph: Graph, first: Value, second: Value) -> Value:

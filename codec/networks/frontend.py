@@ -109,6 +109,11 @@ def window_and_bank(n_fft: int, n_mels: int, sample_rate: int) -> tuple[Tensor, 
     return window, bank * (2 / window.sum())
 
 
+def correlogram_hertz(n_lags: int) -> Tensor:
+    """``(n_lags,)`` pitches in Hz, of which the correlogram tells how strong they are."""
+    return torch.logspace(math.log2(HIGHEST_PITCH), math.log2(LOWEST_PITCH), n_lags, base=2)
+
+
 class EnvelopeMel(nn.Module):
     """log10 mel magnitudes, a full-scale sine near 0; the window is as long as those of the head that draws it.
 
@@ -171,7 +176,7 @@ class AcousticFrontEnd(nn.Module):
         self.sample_rate, self.n_fft, self.hop_length, self.edge = sample_rate, n_fft, hop_length, (n_fft - hop_length) // 2
         self.envelope = EnvelopeMel(sample_rate, envelope_n_fft, hop_length, n_mels)
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        lags = sample_rate / torch.logspace(math.log2(HIGHEST_PITCH), math.log2(LOWEST_PITCH), n_lags, base=2)
+        lags = sample_rate / correlogram_hertz(n_lags)
         bins = torch.arange(1, round(CORRELOGRAM_TOP_HZ * n_fft / sample_rate))
         self.register_buffer("cosines", torch.cos(2 * math.pi * bins[:, None] * lags / n_fft), persistent=False)
 

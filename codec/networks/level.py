@@ -4,11 +4,14 @@ Codewords are found by the distance of logarithmic spectra, in which a few lines
 tokens cannot tell of them is told as their mean, 10 dB too quiet and more. The decoder has learned to give back what voices
 lose so, and no more. What a block loses is known as soon as its codewords are: where it is much, codewords are looked for
 again, near a block that is louder by as much.
+
+Steady sounds are no voices, and the decoder gives nothing of them back: they are told louder by all that is lost.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from codec.networks.transform import BlockTransform
@@ -20,6 +23,43 @@ GIVEN_BACK_DB, MISSING_SHARE = 3.0, 0.85
 """Of what is lost the decoder gives this much back, and this share of the rest is missing in the end."""
 STEEPNESS, HIGHEST_DB = 2.0, 12.0
 """Gain by loss above what voices lose, so that no gain jumps; and the most that a block is raised by."""
+
+STEADY_FRAMES, STEADY_BANDS = 20, 10
+"""Frames of 10 ms to either side over which a sound must be steady, and bands in which it must."""
+STEADY_REACH = 4 * STEADY_FRAMES
+"""Frames to either side that it depends on: those of stretches that begin or end with the block, and what is loud near them."""
+STEADY_DB, UNSTEADY_DB = 1.5, 2.2
+"""Standard deviation of bands' levels of what is steady, as noise and vibrato are, and of what is not. Over so long a time
+voices have 3 dB and more."""
+STEADY_DEPTH_DB = 25.0
+"""Below the loudest frame nearby, what is not looked at: silence between words is steady."""
+LEVELLED_DB = 100.0
+"""Depth of a band below the loudest of its block, at which it is raised no more: lines are to rise out of what lies between."""
+
+
+def steadiness(features: Tensor, frames: int) -> Tensor:
+    """How steady blocks are, 0 … 1: where all of a block lies within a stretch of 0.4 s that sounds the same throughout.
+
+    Args:
+        features: ``(B, N · frames, n_mels + 1)``.
+        frames: in a block.
+
+    Returns:
+        ``(B, N)``.
+
+    Example:
+        >>> steadiness(torch.zeros(1, 8, 81), 4)
+        tensor([[1., 1.]])
+    """
+    power = (10 ** (2 * features[..., :-1])).unflatten(-1, (STEADY_BANDS, -1)).sum(-1)
+    total, around = power.sum(-1), 2 * STEADY_FRAMES + 1
+    floor = 10 ** (-STEADY_DEPTH_DB / 10) * F.max_pool1d(total[:, None], 2 * around - 1, 1, around - 1)[:, 0]
+    levels = 10 * torch.log10((power + floor[..., None]).clamp_min(1e-12)).transpose(1, 2)
+    mean, square = (F.avg_pool1d(part, around, 1, STEADY_FRAMES, count_include_pad=False) for part in (levels, levels.square()))
+    deviation = (square - mean.square()).clamp_min(0).mean(1).sqrt()
+    least = -F.max_pool1d(-deviation[:, None], around, 1, STEADY_FRAMES)[:, 0]
+    steady = ((UNSTEADY_DB - least) / (UNSTEADY_DB - STEADY_DB)).clamp(0, 1) * (total > floor)
+    return steady.unflatten(1, (-1, frames)).amin(-1)
 
 
 def level(features: Tensor, frames: int) -> Tensor:
@@ -76,14 +116,17 @@ def aims(
         Coefficients ``(B, N, n_coefficients)`` for all codewords together, and for the first one alone.
     """
     told = codewords.unflatten(-1, (-1, wanted.shape[-1]))
-    louder = torch.ones_like(features[:1, : transform.frames])
-    louder[..., -1] = 0  # the voicing
-    direction = transform.analysis(louder.flatten(1)) / 20
+    steady = steadiness(features, transform.frames)
+    bands = 20 * features[..., :-1].unflatten(1, (-1, transform.frames))
+    depth = (bands.amax((2, 3), keepdim=True) - bands) / LEVELLED_DB
+    louder = F.pad(1 - steady[..., None, None] * depth.clamp(max=1), (0, 1))  # but for the voicing
+    direction = transform.analysis(louder.flatten(2)) / 20
     true = level(features, transform.frames)
 
     def raised(coefficients: Tensor, usual_db: float) -> Tensor:
         lost = true - level(transform.synthesise(coefficients, predicted), transform.frames)
-        gain = torch.minimum(STEEPNESS * (lost - usual_db), MISSING_SHARE * (lost - GIVEN_BACK_DB)).clamp(0, HIGHEST_DB)
+        gain = torch.minimum(STEEPNESS * (lost - usual_db), MISSING_SHARE * (lost - GIVEN_BACK_DB))
+        gain = torch.lerp(gain.clamp(0, HIGHEST_DB), lost.clamp(0, HIGHEST_DB), steady)
         return wanted + gain[..., None] * direction
 
     if told.shape[2] == 1:

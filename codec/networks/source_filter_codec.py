@@ -15,9 +15,10 @@ from codec.config import ModelConfig
 from codec.engine import Point
 from codec.features import LogMel
 from codec.networks.frontend import MASKED_FRAMES, AcousticFrontEnd, without_offset
+from codec.networks.high_pitch import with_high_pitch
 from codec.networks.interface import CodecNetworks
 from codec.networks.joint_search import REACH, semantic_codes
-from codec.networks.level import block_codes
+from codec.networks.level import STEADY_REACH, block_codes
 from codec.networks.pitch import Pitch, PitchTracker, pitch_index
 from codec.networks.semantic import SemanticEncoder
 from codec.networks.source_filter import Phases
@@ -144,7 +145,7 @@ class SourceFilterNetworks(CodecNetworks):
         heard = max(
             self.semantic.receptive_field,
             -(-self.pitch.receptive_field // FRAMES_PER_TOKEN_FRAME),
-            -(-MASKED_FRAMES // FRAMES_PER_TOKEN_FRAME),
+            -(-(MASKED_FRAMES + STEADY_REACH) // FRAMES_PER_TOKEN_FRAME),
         )
         # Frames of a token, and of the tokens beside it, one of which tells what a tone is; and what those depend on.
         return _whole(heard + (2 + REACH) * self._largest, 2 * self._largest)
@@ -226,7 +227,7 @@ class SourceFilterNetworks(CodecNetworks):
         """``(B, T · hop_length + 2 · edge)`` samples → what codes are made from, whatever their rate."""
         wave = without_offset(wave)
         features = self.front_end(wave, padded=True)
-        pitch = self.pitch(features.mel, features.correlogram)
+        pitch = with_high_pitch(self.pitch(features.mel, features.correlogram), features.correlogram, features.lines)
         return Heard(self.semantic(self.mel(wave, padded=True)), features.mel, features.lines, pitch)
 
     def heard_to_codes(self, heard: Heard, frames_per_token: int, vocab: int) -> Tensor:

@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from codec.networks.excitation import at_samples, phases, radians, turns
@@ -46,6 +47,15 @@ LOWEST_BAND_HZ, LOUDNESS_LOBE = 40.0, 3
 """Where bands begin; bins on either side of a line that are counted as its own, side lobes among them."""
 HIGHEST_VOICE_HZ = 450.0
 """Above it, a single line that strong is no harmonic of a voice, whatever the pitch tracker hears beside it."""
+HARMONIC_SHARE, OFF_HARMONIC = 0.7, 0.02
+"""Of a frame's energy that two harmonics must have, and by what share of its number the second may be off."""
+HIGHEST_DRAWN_HZ = 1_000.0
+"""Fundamental above which nothing but tones can tell a pitch: harmonics of its octave below would be no voice's."""
+EASED_SHARE, EASED_OVERTONES = 0.8, 3.0
+"""Of the loudness that a beep must have, and of what its overtones may have, where the blocks around are tones: noise that
+hides a beep now and then is not to switch it off and on. Below beeps a bass has overtones that would be lost."""
+REACH, LEAST_AROUND = 2, 2
+"""Blocks to either side that are looked at for it, and how many of them must be tones."""
 QUIETEST = 10**-3.0
 """Amplitude of a tone that is worth a token."""
 CLOSE = 1.06
@@ -170,7 +180,8 @@ def tone_codes(lines: Lines, voiced: Tensor, frames: int, codebook_size: int) ->
     Returns:
         ``(B, N)`` bool, and ``(B, N_TONES, N)`` int64 codes.
     """
-    pure, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in _pure(lines, voiced))
+    pure, nearly, frequency, amplitude = (part.unflatten(1, (-1, frames)) for part in _pure(lines, voiced))
+    pure = torch.where(_surrounded(4 * pure.sum(-1) >= 3 * frames)[..., None], nearly, pure)
     count, energy = pure.sum(-1), pure[..., None] * amplitude.square()
     level = (energy.sum(2) / count.clamp(min=1)[..., None]).sqrt()
     # Frames count by a tone's energy in them: where a second one is silent, its frequency is the first one's.
@@ -183,6 +194,17 @@ def tone_codes(lines: Lines, voiced: Tensor, frames: int, codebook_size: int) ->
     level = level * (2 * count >= frames)[..., None]  # of a block that is hardly a tone, none
     codes = (place * N_LEVELS + level).long().transpose(1, 2)
     return 4 * count >= 3 * frames, codes
+
+
+def _surrounded(is_tone: Tensor) -> Tensor:
+    """Blocks ``(B, N)`` that have tones around them.
+
+    Example:
+        >>> _surrounded(torch.tensor([[True, False, True, False, False, False]]))
+        tensor([[False,  True, False, False, False, False]])
+    """
+    around = F.avg_pool1d(is_tone.float()[:, None], 2 * REACH + 1, 1, REACH)[:, 0] * (2 * REACH + 1)
+    return (around - is_tone.float()).round() >= LEAST_AROUND
 
 
 def _middle(height: Tensor, energy: Tensor) -> Tensor:
@@ -214,13 +236,28 @@ def strengths(lines: Lines, voiced: Tensor, frames: int) -> tuple[Tensor, Tensor
         voiced: ``(B, N · frames)`` by the pitch tracker.
         frames: in a block.
     """
-    pure, power = _pure(lines, voiced)[0], lines.amplitude.square().sum(-1) / lines.share.clamp_min(1e-6)
+    pure, power = pure_frames(lines, voiced), lines.amplitude.square().sum(-1) / lines.share.clamp_min(1e-6)
     inside, outside = ((power * part).unflatten(1, (-1, frames)).sum(-1) for part in (pure, ~pure))
     return inside, outside
 
 
-def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames that are nothing but tones, or one beep above all else; and the frequencies and amplitudes that count in them."""
+def harmonic(lines: Lines) -> Tensor:
+    """Frames ``(B, T)`` whose lines are a fundamental above voices and its octave or twelfth, and most of what sounds."""
+    low, high = lines.frequency.unbind(-1)
+    ratio = high / low.clamp_min(1.0)
+    near = (ratio / ratio.round().clamp(2, 3) - 1).abs() < OFF_HARMONIC
+    return near & (low > HIGHEST_VOICE_HZ) & (lines.share >= HARMONIC_SHARE)
+
+
+def pure_frames(lines: Lines, voiced: Tensor) -> Tensor:
+    """Frames ``(B, T)`` that are nothing but tones, or one beep above all else."""
+    return _pure(lines, voiced)[0]
+
+
+def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Frames that are nothing but tones, or one beep above all else; those that nearly are; the frequencies and amplitudes that
+    count in them.
+    """
     strongest = lines.amplitude.argmax(-1, keepdim=True)
     power = lines.amplitude.square()
     alone = lines.share * (power.gather(-1, strongest) / power.sum(-1, keepdim=True).clamp_min(1e-20))[..., 0]
@@ -232,9 +269,18 @@ def _pure(lines: Lines, voiced: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     amplitude = torch.where(single, lines.amplitude.amax(-1, keepdim=True) * first, lines.amplitude)
     is_low = lines.frequency.gather(-1, strongest)[..., 0] < LOW_HZ
     usual = LOUDNESS_SHARE + (LOW_LOUDNESS_SHARE - LOUDNESS_SHARE) * is_low
-    heard = lines.loudness >= torch.where(beep & (lines.overtones < OVERTONES), BEEP_LOUDNESS_SHARE, usual)
-    heard &= amplitude.amax(-1) >= QUIETEST
-    return (tonal | beep) & heard, frequency, amplitude
+    high = harmonic(lines) & (lines.frequency[..., 0] > HIGHEST_DRAWN_HZ) & (voiced == 0)
+    loud = amplitude.amax(-1) >= QUIETEST
+
+    def heard(eased: float, overtones: float) -> Tensor:
+        least = torch.where(beep & (lines.overtones < overtones), BEEP_LOUDNESS_SHARE, usual)
+        return lines.loudness >= torch.where(beep, eased * least, least)
+
+    pure, nearly = (
+        (((tonal | beep) & heard(eased, overtones)) | high) & loud
+        for eased, overtones in ((1.0, OVERTONES), (EASED_SHARE, EASED_OVERTONES * OVERTONES))
+    )
+    return pure, nearly, frequency, amplitude
 
 
 def tone_tracks(is_tone: Tensor, codes: Tensor, frames: int, codebook_size: int) -> Tones:

@@ -168,6 +168,51 @@ def test_what_is_sparse_in_frequency_or_time_keeps_its_level(shipped: Codec, rat
         assert level_db(through(shipped, wave, rate)[MIDDLE]) == pytest.approx(level_db(wave[MIDDLE]), abs=error_db)
 
 
+@pytest.mark.parametrize(("frequency", "below_db"), [(1_000, 9.0), (1_000, 11.0), (3_000, 12.0), (3_000, 11.0)])
+def test_a_tone_in_noise_is_not_switched_off_and_on(shipped: Codec, frequency: int, below_db: float) -> None:
+    """Near the share of loudness where a tone is no longer told as one."""
+    noise = np.random.default_rng(0).standard_normal(len(TIME))
+    spectrum = np.fft.rfft(noise) / np.sqrt(np.maximum(np.arange(RATE + 1), 30))  # pink
+    noise = np.fft.irfft(spectrum)
+    wave = 0.3 * (np.sin(2 * np.pi * frequency * TIME) + noise / noise.std() * np.sqrt(0.5) * 10 ** (-below_db / 20))
+    is_tone = shipped.encode(wave.astype(np.float32), RATE, 100).codes[0, 1, 3:-3] % 64 == 63
+    assert (is_tone[1:] != is_tone[:-1]).sum() <= 4
+
+
+def hum(hertz: float) -> np.ndarray:
+    numbers = np.arange(1, int(7_500 / hertz) + 1)
+    wave: np.ndarray = np.sum([np.sin(2 * np.pi * hertz * n * TIME) / n**1.2 for n in numbers], axis=0)
+    return wave
+
+
+def organ() -> np.ndarray:
+    stops = zip((1, 2, 3, 4, 6, 8), (1, 0.7, 0.5, 0.4, 0.3, 0.2), strict=True)
+    partials = [(note * stop, gain) for stop, gain in stops for note in (261.6, 329.6, 392)]
+    wave: np.ndarray = np.sum([gain * np.sin(2 * np.pi * hertz * TIME) for hertz, gain in partials], axis=0)
+    return wave
+
+
+@pytest.mark.parametrize("rate", [100, 50, 25])
+@pytest.mark.parametrize("wave", [hum(50), hum(60), hum(110), organ()], ids=["50 Hz", "60 Hz", "110 Hz", "organ"])
+def test_what_is_steady_keeps_its_level(shipped: Codec, wave: np.ndarray, rate: int) -> None:
+    """No voice sounds the same for half a second; what does is told as loud as it is."""
+    wave = 0.3 * wave / np.abs(wave).max()
+    assert level_db(through(shipped, wave, rate)[MIDDLE]) == pytest.approx(level_db(wave[MIDDLE]), abs=5)
+
+
+@pytest.mark.parametrize(("rate", "least"), [(100, 0.8), (50, 0.5), (25, 0.5)])
+@pytest.mark.parametrize("frequency", [800.0, 900.0, 1_500.0])
+def test_a_note_above_voices_is_no_noise(shipped: Codec, frequency: float, rate: int, least: float) -> None:
+    """A violin's, a siren's or a chip's: what comes back lies at its harmonics."""
+    harmonics = np.arange(1, int(7_500 / frequency) + 1)
+    wave = 0.2 * np.sum([np.sin(2 * np.pi * frequency * n * TIME) / n for n in harmonics], axis=0)
+    power = np.abs(np.fft.rfft(through(shipped, wave, rate)[MIDDLE] * np.hanning(RATE))) ** 2
+    hertz = np.arange(len(power))  # a second has bins of 1 Hz
+    number = np.round(hertz / frequency)
+    near = (number > 0) & (np.abs(hertz / np.maximum(number, 1) - frequency) < 0.015 * frequency)
+    assert power[near].sum() / power.sum() > least
+
+
 def test_noise_gets_no_pitch(shipped: Codec) -> None:
     """White noise comes back without a period: its autocorrelation has no peak at voices' lags."""
     output = through(shipped, 0.05 * np.random.default_rng(0).standard_normal(2 * RATE))[MIDDLE]

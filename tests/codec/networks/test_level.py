@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from codec.networks.level import HIGHEST_DB, LOST_BY_ALL_DB, aims, block_codes, level
+from codec.networks.level import HIGHEST_DB, LOST_BY_ALL_DB, STEADY_REACH, aims, block_codes, level, steadiness
 from codec.networks.transform import BlockTransform
 from quantizers.residual import ResidualKMeansQuantizer
 
@@ -56,9 +56,51 @@ def test_a_level_is_the_power_of_all_bands() -> None:
 def test_what_tokens_tell_well_stays_what_it_is() -> None:
     transform, quantizer = parts((33, 33))
     features, predicted = block(0.0), torch.zeros(1, 1, FRAMES * (N_MELS + 1))
+    features[:, 0, :-1] -= 0.5  # as unsteady as a voice
     wanted = transform.analyse(features, predicted)
     for aim in aimed(transform, quantizer, features, predicted):
         assert torch.equal(aim, wanted)
+
+
+def test_what_is_steady_is_told_as_loud_as_it_is() -> None:
+    """A voice that loses no more than voices lose is left alone, since the decoder gives that back; a steady sound is not."""
+    transform, quantizer = parts((33, 33))
+    predicted = torch.zeros(1, 1, FRAMES * (N_MELS + 1))
+    steady, voice = block(0.8), block(0.8)
+    voice[:, 0, :-1] -= 0.5
+    for features, least, most in ((steady, 2.0, 6.0), (voice, 0.0, 0.0)):
+        wanted = transform.analyse(features, predicted)
+        lost = (level(features, FRAMES) - told(transform, wanted)).item()
+        assert 3 < lost < LOST_BY_ALL_DB
+        gained = told(transform, aimed(transform, quantizer, features, predicted)[0]) - told(transform, wanted)
+        assert least <= gained.item() <= most
+
+
+def noise(frames: int) -> torch.Tensor:
+    """Levels that differ as those of noise do over bands as wide as these, 1.6 dB."""
+    return torch.randn(1, frames, N_MELS + 1, generator=torch.Generator().manual_seed(0)) * 0.08
+
+
+def test_noise_is_steady_from_its_first_block_to_its_last() -> None:
+    features = torch.cat([torch.full((1, 80, N_MELS + 1), -3.0), noise(80), torch.full((1, 80, N_MELS + 1), -3.0)], 1)
+    found = steadiness(features, FRAMES)[0]
+    assert (found[20:40] == 1).all()
+    assert (found[:20] == 0).sum() >= 9  # silence beside it
+    assert (found[40:] == 0).sum() >= 9
+
+
+def test_what_changes_from_one_tenth_of_a_second_to_the_next_is_not() -> None:
+    features = noise(240)
+    features[:, :, :10] += torch.repeat_interleave(torch.tensor([0.5, -0.5]).repeat(12), 10)[:, None]
+    assert (steadiness(features, FRAMES) == 0).all()
+
+
+def test_steadiness_reaches_no_further_than_it_says() -> None:
+    features = noise(400)
+    features[:, 190:] += 0.7
+    whole = steadiness(features, FRAMES)[:, 30:70]
+    reach = STEADY_REACH
+    torch.testing.assert_close(steadiness(features[:, 120 - reach : 280 + reach], FRAMES)[:, reach // FRAMES :][:, :40], whole)
 
 
 def test_a_line_over_a_deep_floor_is_told_louder() -> None:
