@@ -76,7 +76,10 @@ def aims(
 def steadiness(graph: Graph, features: Value, n_mels: int, frames: int) -> Value:
     """``(T, n_mels + 1)`` → how steady blocks are ``(T / frames,)``."""
     around = 2 * STEADY_FRAMES + 1
-    bands = (features.part(0, n_mels, 1) * (2 * LN_10)).exp().reshape(-1, STEADY_BANDS, n_mels // STEADY_BANDS)
+    bands = (features.part(0, n_mels, 1) * (2 * LN_10)).exp()
+    if n_mels % STEADY_BANDS:
+        bands = bands.pad(0, -n_mels % STEADY_BANDS, 1, 2)
+    bands = bands.reshape(-1, STEADY_BANDS, -(-n_mels // STEADY_BANDS))
     power = bands.sum(2)
     total = power.sum(1)
     floor = _greatest(graph, total, 2 * around - 1) * 10 ** (-STEADY_DEPTH_DB / 10)

@@ -51,7 +51,8 @@ def steadiness(features: Tensor, frames: int) -> Tensor:
         >>> steadiness(torch.zeros(1, 8, 81), 4)
         tensor([[1., 1.]])
     """
-    power = (10 ** (2 * features[..., :-1])).unflatten(-1, (STEADY_BANDS, -1)).sum(-1)
+    power = 10 ** (2 * features[..., :-1])
+    power = F.pad(power, (0, -power.shape[-1] % STEADY_BANDS)).unflatten(-1, (STEADY_BANDS, -1)).sum(-1)
     total, around = power.sum(-1), 2 * STEADY_FRAMES + 1
     floor = 10 ** (-STEADY_DEPTH_DB / 10) * F.max_pool1d(total[:, None], 2 * around - 1, 1, around - 1)[:, 0]
     levels = 10 * torch.log10((power + floor[..., None]).clamp_min(1e-12)).transpose(1, 2)

@@ -139,3 +139,9 @@ def test_codes_are_those_of_a_search_of_all_blocks_near_their_aims() -> None:
     found = block_codes(transform, quantizer, features, predicted)
     assert torch.equal(found, quantizer.encode(*aimed(transform, quantizer, features, predicted)))
     assert not torch.equal(found, quantizer.encode(transform.analyse(features, predicted)))
+
+
+def test_bands_need_not_divide_what_the_envelope_has() -> None:
+    """Any number of bands is a valid configuration."""
+    for n_mels in (1, 7, 64, 80):
+        assert torch.equal(steadiness(torch.zeros(1, 8, n_mels + 1), FRAMES), torch.ones(1, 2))
