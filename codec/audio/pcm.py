@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import select
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -169,8 +171,21 @@ class PcmReader:
         return clauses + told_of(self.not_numbers)
 
     def _another_follows(self) -> bool:
-        """Whether a second wav stands where the first declared its end: behind a byte of padding, if its length is odd."""
-        return self._pcm.bytes is not None and self._source.read(4 + self._pcm.bytes % 2)[-4:] == b"RIFF"
+        """Whether a second wav stands where the first declared its end: behind a byte of padding, if its length is odd.
+
+        A pipe that is kept open, and has nothing more, is not waited for.
+        """
+        if self._pcm.bytes is None or not _would_answer(self._source):
+            return False
+        return self._source.read(4 + self._pcm.bytes % 2)[-4:] == b"RIFF"
+
+
+def _would_answer(source: IO[bytes]) -> bool:
+    """Whether reading from a source does not wait: files, closed pipes, and pipes with something in them do not."""
+    try:
+        return bool(select.select([source], [], [], 0)[0])
+    except (OSError, ValueError):  # what lies in memory has nothing to ask; nor has a pipe, on a system that asks sockets alone
+        return not isinstance(source, io.BufferedReader)
 
 
 def told_of(not_numbers: int) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -164,6 +165,15 @@ def test_what_a_stream_leaves_out_is_told(tiny: Codec, data: bytes, raw: str | N
     report = encode_stream(tiny, io.BytesIO(data), io.BytesIO(), PcmFormat.parse(raw) if raw else None)
     assert report.warnings == warnings
     assert report.seconds in (pytest.approx(0.1), pytest.approx(0.2))
+
+
+def test_a_pipe_that_stays_open_behind_a_declared_end_is_not_waited_for(tiny: Codec) -> None:
+    """A program may keep it open for what comes after the tokens."""
+    read, write = os.pipe()
+    with open(read, "rb") as source, open(write, "wb") as kept_open:
+        kept_open.write(wav(noise(0.2, 16_000), 16_000))
+        kept_open.flush()
+        assert encode_stream(tiny, source, io.BytesIO()).warnings == ()
 
 
 def test_an_odd_byte_at_a_declared_end_is_told_and_padding_passed_over(tiny: Codec) -> None:
