@@ -119,19 +119,21 @@ def prepared(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int
     The encoder is told the labelled pitch in training and the tracker's afterwards: that one was taught to say the same.
     """
     assert batch.features is not None
-    assert batch.labels is not None
-    semantic = networks.feats_to_semantic(batch.features, frames_per_token, vocab).values
-    return targets_of(networks.front_end, batch.wave, labelled(batch.labels)), semantic
+    return _targets(networks, batch), networks.feats_to_semantic(batch.features, frames_per_token, vocab).values
 
 
 @torch.no_grad()
 def as_encoded(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int, vocab: int) -> tuple[Targets, Tensor]:
     """As `prepared`, but with the codewords that the encoder chooses, once there are acoustic codebooks to choose them by."""
     assert batch.features is not None
-    assert batch.labels is not None
-    targets = targets_of(networks.front_end, batch.wave, labelled(batch.labels))
+    targets = _targets(networks, batch)
     features = block_features(targets.features.mel, targets.pitch)
     return targets, networks.chosen_semantic(batch.features, features, frames_per_token, vocab).values
+
+
+def _targets(networks: SourceFilterNetworks, batch: Batch) -> Targets:
+    assert batch.labels is not None
+    return targets_of(networks.front_end, batch.wave, labelled(batch.labels))
 
 
 def draw(config: TrainConfig, networks: SourceFilterNetworks, step: int, count: int) -> tuple[int, int, Tensor, Tensor]:
