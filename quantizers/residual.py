@@ -2,7 +2,8 @@
 
 The codebooks are found by k-means, one after the other (`quantizers.fit_residual`), and stand still while networks learn around
 them. The first code is the one whose codeword is nearest, so that a stream of first codes is as good as it can be; of the codes
-after it the search keeps a few ways open and takes the one that ends nearest.
+after it the search keeps a few ways open and takes the one that ends nearest, by plain distance or by a metric of every
+vector's own (`quantizers.weighted`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from quantizers.nearest import nearest
 from quantizers.precision import full_precision
 from quantizers.result import Quantized
+from quantizers.weighted import Metric, weighted_search
 
 BEAM = 4
 """Ways that the search keeps open between the first code and the last."""
@@ -43,18 +45,25 @@ class ResidualKMeansQuantizer(nn.Module):
             nn.Parameter(torch.randn(size, dim) / (1 + index), requires_grad=False) for index, size in enumerate(codebook_sizes)
         )
 
-    def encode(self, vectors: Tensor, first: Tensor | None = None) -> Tensor:
+    def encode(self, vectors: Tensor, first: Tensor | None = None, metric: Metric | None = None) -> Tensor:
         """``(B, N, D)`` → codes ``(B, G, N)``, in single precision also under autocast.
 
         Args:
             vectors: that all codewords together come near to.
             first: of the same shape, what the first codeword alone comes near to; by default ``vectors``.
+            metric: in which codewords after the first come near; by default all errors weigh alike.
         """
+        books = list(self.codebooks)
         points, nears = (each.reshape(-1, self.dim).float() for each in (vectors, vectors if first is None else first))
         with torch.no_grad(), full_precision(points.device):
-            parts = zip(torch.split(points, ROWS), torch.split(nears, ROWS), strict=True)
-            codes = torch.cat([search(part, near, list(self.codebooks)) for part, near in parts])
-        return codes.reshape(*vectors.shape[:2], len(self.codebooks)).transpose(1, 2)
+            parts = list(zip(torch.split(points, ROWS), torch.split(nears, ROWS), strict=True))
+            if metric is None or len(books) == 1:
+                found = [search(part, near, books) for part, near in parts]
+            else:
+                weighed = Metric(*(each.flatten(0, 1).float() for each in metric))
+                rows = (weighed.at(slice(start, start + ROWS)) for start in range(0, max(len(points), 1), ROWS))
+                found = [weighted_search(part, near, each, books) for (part, near), each in zip(parts, rows, strict=True)]
+        return torch.cat(found).reshape(*vectors.shape[:2], len(books)).transpose(1, 2)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes ``(B, G', N)`` of the first codebooks → codewords ``(B, N, G · D)`` side by side, 0 for others."""

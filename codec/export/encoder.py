@@ -13,10 +13,12 @@ from codec.export.high_pitch import with_high_pitch
 from codec.export.joint_search import semantic_codes
 from codec.export.layers import Layers
 from codec.export.level import aims
+from codec.export.loudness import metric
 from codec.export.spectra import Fourier, filter_bank, htk_edges, slaney_edges
 from codec.export.storage import Storage
 from codec.export.tone_hints import hints, partnered, tellable
 from codec.export.tones import LN_10, find_lines, strengths, tone_codes
+from codec.export.weighted import searched
 from codec.features import LOG_FLOOR
 from codec.networks.frontend import (
     AUDIBLE_DEPTH,
@@ -38,7 +40,6 @@ from codec.networks.source_filter_codec import SourceFilterNetworks
 from codec.networks.token_decoder import FRAMES_PER_TOKEN_FRAME
 from codec.networks.transform import VOICING_SCALE
 from quantizers.nested import BEAM
-from quantizers.residual import BEAM as RESIDUAL_BEAM
 
 LN_2 = math.log(2)
 
@@ -213,12 +214,9 @@ class _Encoder(Layers):
         config = self.config
         transform = f"transforms.{config.token_lengths.index(frames_per_token)}"
         width = FRAMES_PER_TOKEN_FRAME * frames_per_token * (config.mel.n_mels + 1)
-        predicted = self.linear(f"{transform}.predict", self.context(codeword))
-        block = block.reshape(-1, width)
-        wanted = self.linear(f"{transform}.analysis", block - predicted, bias=False)
+        left = block.reshape(-1, width) - self.linear(f"{transform}.predict", self.context(codeword))
         frames, books = FRAMES_PER_TOKEN_FRAME * frames_per_token, self._codebooks(frames_per_token)
-        codes = self._searched(wanted, wanted, frames_per_token)
-        told = [book.take(codes.part(index, index + 1, 1).squeeze(1)) for index, book in enumerate(books)]
+        n_mels, dim, sizes = config.mel.n_mels, config.acoustic.n_coefficients, config.acoustic.codebook_sizes[: len(books)]
 
         def analysis(blocks: Value) -> Value:
             return self.linear(f"{transform}.analysis", blocks, bias=False)
@@ -226,38 +224,21 @@ class _Encoder(Layers):
         def synthesis(coefficients: Value) -> Value:
             return self.linear(f"{transform}.synthesis", coefficients, bias=False)
 
-        every, first = aims(self.graph, told, block, predicted, wanted, config.mel.n_mels, frames, analysis, synthesis)
-        return self._searched(every, first, frames_per_token)
+        wanted, block = analysis(left), block.reshape(-1, width)
+        weighed = None
+        if len(books) > 1:
+            vectors = self.weight(f"{transform}.synthesis.weight")
+            weighed = metric(self.graph, block, left, vectors, n_mels, frames, dim)
+        codes = searched(self.graph, wanted, wanted, weighed, books, sizes, dim)
+        told = [book.take(codes.part(index, index + 1, 1).squeeze(1)) for index, book in enumerate(books)]
+        every, first = aims(self.graph, told, block, block - left, wanted, n_mels, frames, analysis, synthesis)
+        moved = weighed.moved(every - wanted) if weighed else None
+        return searched(self.graph, every, first, moved, books, sizes, dim)
 
     def _codebooks(self, frames_per_token: int) -> list[Value]:
         config = self.config
         name = f"quantizers.{config.token_lengths.index(frames_per_token)}.codebooks"
         return [self.weight(f"{name}.{index}") for index in range(config.n_acoustic[frames_per_token])]
-
-    def _searched(self, points: Value, near: Value, frames_per_token: int) -> Value:
-        """Codes ``(N, G)`` of vectors ``(N, D)``, the first ones near to others: `quantizers.residual.search`."""
-        graph, config = self.graph, self.config
-        sizes, books = config.acoustic.codebook_sizes[: config.n_acoustic[frames_per_token]], self._codebooks(frames_per_token)
-        first, *others = books
-        codes = [graph.top(near @ first.transpose(1, 0) - first.square().sum(1) * 0.5, 1, largest=True)]
-        rest, ways = points.unsqueeze(1) - first.take(codes[0]), 1  # (N, ways, D); codes are (N, ways), of each codebook so far
-        for book, size in zip(others, sizes[1:], strict=True):
-            keep = 1 if book is others[-1] else min(RESIDUAL_BEAM, size)
-            scores = rest @ book.transpose(1, 0) - book.square().sum(1) * 0.5
-            found = graph.top(scores, keep, largest=True)  # (N, ways, keep)
-            scores = graph.op("GatherElements", scores, found, axis=2)
-            distances = (rest.square().sum(2).unsqueeze(2) * 0.5 - scores).reshape(-1, ways * keep)
-            best = graph.top(distances, min(keep, RESIDUAL_BEAM), largest=False)
-            code = graph.op("GatherElements", found.reshape(-1, ways * keep), best, axis=1)
-            codes = [graph.op("GatherElements", before, best // keep, axis=1) for before in codes] + [code]
-            rest = self._of_ways(rest, best // keep, config.acoustic.n_coefficients) - book.take(code)
-            ways = min(keep, RESIDUAL_BEAM)
-        return graph.concat(codes, 1)
-
-    def _of_ways(self, values: Value, way: Value, width: int) -> Value:
-        """Takes the values of ways ``(N, W')`` out of ``(N, W, width)``."""
-        wide = way.unsqueeze(2) + np.zeros((1, 1, width), np.int64)
-        return self.graph.op("GatherElements", values, wide, axis=1)
 
 
 def _gathered(values: Value, index: Value) -> Value:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
 
+from codec.networks.loudness import metric
 from codec.networks.transform import BlockTransform
 from quantizers.residual import ResidualKMeansQuantizer
 
@@ -90,13 +92,15 @@ def block_codes(transform: BlockTransform, quantizer: ResidualKMeansQuantizer, f
         features: ``(B, N · frames, n_mels + 1)`` of blocks.
         predicted: ``(B, N, frames · (n_mels + 1))`` what semantic tokens tell of them.
     """
-    wanted = transform.analyse(features, predicted)
-    codes = quantizer.encode(wanted)
+    left = rearrange(features, "b (n k) w -> b n (k w)", k=transform.frames) - predicted
+    wanted, weighed = transform.analysis(left), metric(transform, features, left)
+    codes = quantizer.encode(wanted, metric=weighed)
     every, first = aims(transform, quantizer.decode(codes), features, predicted, wanted)
     louder = (every != wanted).any(-1) | (first != wanted).any(-1)
     if louder.any():  # most blocks of a voice are not looked at again
         codes = codes.transpose(1, 2).clone()
-        codes[louder] = quantizer.encode(every[louder][None], first[louder][None])[0].T
+        moved = weighed.moved(every - wanted).at(louder)
+        codes[louder] = quantizer.encode(every[louder][None], first[louder][None], moved.at(None))[0].T
         codes = codes.transpose(1, 2)
     return codes
 

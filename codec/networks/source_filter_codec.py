@@ -204,20 +204,17 @@ class SourceFilterNetworks(CodecNetworks):
         codes = semantic_codes(codebook, transform, quantizer, together, features, vocab)
         return Quantized(codebook.decode(codes, vocab), codes)
 
-    def coefficients(self, mel: Tensor, pitch: Pitch, semantic: Tensor, frames_per_token: int) -> Tensor:
-        """What acoustic tokens are to tell.
+    def chosen_acoustic(self, features: Tensor, semantic: Tensor, frames_per_token: int) -> Quantized:
+        """What acoustic tokens tell of blocks: codewords ``(B, N, G · n_coefficients)`` side by side, codes ``(B, G, N)``.
 
         Args:
-            mel: ``(B, T, n_mels)`` envelope.
-            pitch: of the same frames.
-            semantic: ``(B, N, D)`` codewords.
+            features: ``(B, T, n_mels + 1)`` of blocks.
+            semantic: ``(B, N, D)`` codewords that were chosen.
             frames_per_token: frames of 50 Hz in a token.
-
-        Returns:
-            ``(B, N, n_coefficients)``.
         """
-        transform = self.transform(frames_per_token)
-        return transform.analyse(block_features(mel, pitch), transform.predicted(semantic))
+        transform, quantizer = self.transform(frames_per_token), self.quantizer(frames_per_token)
+        codes = block_codes(transform, quantizer, features, transform.predicted(semantic))
+        return Quantized(quantizer.decode(codes), codes)
 
     def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int) -> Tensor:
         """``(B, T · hop_length + 2 · edge)`` samples → codes ``(B, S, N)`` of all streams."""
@@ -232,11 +229,9 @@ class SourceFilterNetworks(CodecNetworks):
 
     def heard_to_codes(self, heard: Heard, frames_per_token: int, vocab: int) -> Tensor:
         """What was heard → codes ``(B, S, N)`` of all streams."""
-        transform, quantizer = self.transform(frames_per_token), self.quantizer(frames_per_token)
         features = block_features(heard.mel, heard.pitch)
         semantic = self.chosen_semantic(heard.semantic, features, frames_per_token, vocab)
-        predicted = transform.predicted(semantic.values)
-        acoustic = block_codes(transform, quantizer, features, predicted)
+        acoustic = self.chosen_acoustic(features, semantic.values, frames_per_token).codes
         index = self.index_of(heard.pitch, frames_per_token)
         if self.hints_tones:
             is_tone, tones = self.tones_of(heard.lines, heard.pitch, frames_per_token)

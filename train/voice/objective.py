@@ -18,9 +18,10 @@ from train.parallel import Place
 from train.progress import autocast
 from train.semantic_feature_loss import SemanticFeatureLoss
 from train.specimens import Specimens
+from train.voice.networks import Encoded
 from train.voice.pitch import labelled
 from train.voice.targets import Targets, targets_of
-from train.voice.usage import CodesGiven
+from train.voice.usage import usage
 from train.whisper import open_whisper
 
 FRAME_WEIGHTS = {
@@ -59,9 +60,9 @@ class Objective:
         """What becomes of a batch, and its losses; their weighted sum is called ``loss``."""
         frames_per_token, vocab, n_acoustic, told = draw(self.config, self.networks, step, self.batch_size)
         n_acoustic, told = n_acoustic[self.share].to(self.place.device), told[self.share].to(self.place.device)
-        targets, semantic = as_encoded(self.networks, batch, frames_per_token, vocab)
+        encoded = as_encoded(self.networks, batch, frames_per_token, vocab)
         with autocast(self.place.device, self.config.precision):
-            wave, found = model(self.networks, targets, semantic, frames_per_token, n_acoustic, told)
+            wave, found = model(self.networks, encoded, n_acoustic, told)
         losses = {f"loss/sound/{frames_per_token}": self.criterion(wave, batch.wave), **found}
         total = losses[f"loss/sound/{frames_per_token}"]
         total = total + torch.stack([weight * found[name] for name, weight in FRAME_WEIGHTS.items()]).sum()
@@ -81,7 +82,7 @@ class Objective:
         for domain, held in held_out.items():
             batch = held.to(self.place.device)
             for rate in self.networks.points:
-                wave, found = self._at(rate, model, batch)
+                wave, found = self._at(rate, model, self._encoded(rate, batch))
                 figures[f"mel/{domain}/{rate}"] = self.measure(wave, batch.wave).item()
                 figures[f"error/gross_pitch/{domain}/{rate}"] = found["error/gross_pitch"].item()
                 figures[f"error/voicing/{domain}/{rate}"] = found["error/voicing"].item()
@@ -91,24 +92,29 @@ class Objective:
     def specimens(self, model: nn.Module, held_out: Mapping[str, Batch]) -> Specimens:
         """The first clip of every domain, what becomes of it at every rate, and the use of the acoustic codebooks meanwhile."""
         clips: dict[str, dict[str, Tensor]] = {}
-        with CodesGiven(map(self.networks.quantizer, self.networks.config.token_lengths)) as codes:
-            for domain, held in held_out.items():
-                batch = held.first(CLIPS_COUNTED).to(self.place.device)
-                clips[domain] = {"original": batch.wave[0]}
-                for rate, point in self.networks.points.items():
-                    codes.rate, codes.sent = rate, point.n_streams - 1
-                    clips[domain][f"{rate} tokens a second"] = self._at(rate, model, batch)[0][0]
-        return Specimens(clips, codes.figures())
+        codes: dict[int, list[Tensor]] = {rate: [] for rate in self.networks.points}
+        for domain, held in held_out.items():
+            batch = held.first(CLIPS_COUNTED).to(self.place.device)
+            clips[domain] = {"original": batch.wave[0]}
+            for rate, point in self.networks.points.items():
+                encoded = self._encoded(rate, batch)
+                codes[rate].append(encoded.acoustic.codes[:, : point.n_streams - 1])
+                clips[domain][f"{rate} tokens a second"] = self._at(rate, model, encoded)[0][0]
+        figures: dict[str, float] = {}
+        for rate, seen in codes.items():
+            if seen:
+                figures |= usage(seen, self.networks.config.acoustic.codebook_sizes[: seen[0].shape[1]], rate)
+        return Specimens(clips, figures)
 
-    def _at(self, rate: int, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def _encoded(self, rate: int, batch: Batch) -> Encoded:
+        """A batch as tokens of a rate, with the largest vocabulary."""
+        return as_encoded(self.networks, batch, self.networks.points[rate].frames_per_token, self.networks.config.vocabs[-1])
+
+    def _at(self, rate: int, model: nn.Module, encoded: Encoded) -> tuple[Tensor, dict[str, Tensor]]:
         """What becomes of a batch when all tokens of a rate arrive, and what is wrong with its frames."""
-        point = self.networks.points[rate]
-        targets, semantic = as_encoded(self.networks, batch, point.frames_per_token, self.networks.config.vocabs[-1])
-        nobody = torch.zeros(len(batch.wave), dtype=torch.bool, device=self.place.device)
-        arrive = torch.full_like(nobody, point.n_streams - 1, dtype=torch.long)
-        found: tuple[Tensor, dict[str, Tensor]] = model(
-            self.networks, targets, semantic, point.frames_per_token, arrive, nobody
-        )
+        nobody = torch.zeros(len(encoded.semantic), dtype=torch.bool, device=self.place.device)
+        arrive = torch.full_like(nobody, self.networks.points[rate].n_streams - 1, dtype=torch.long)
+        found: tuple[Tensor, dict[str, Tensor]] = model(self.networks, encoded, arrive, nobody)
         return found
 
 
@@ -123,12 +129,13 @@ def prepared(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int
 
 
 @torch.no_grad()
-def as_encoded(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int, vocab: int) -> tuple[Targets, Tensor]:
+def as_encoded(networks: SourceFilterNetworks, batch: Batch, frames_per_token: int, vocab: int) -> Encoded:
     """As `prepared`, but with the codewords that the encoder chooses, once there are acoustic codebooks to choose them by."""
     assert batch.features is not None
     targets = _targets(networks, batch)
     features = block_features(targets.features.mel, targets.pitch)
-    return targets, networks.chosen_semantic(batch.features, features, frames_per_token, vocab).values
+    semantic = networks.chosen_semantic(batch.features, features, frames_per_token, vocab).values
+    return Encoded(targets, semantic, networks.chosen_acoustic(features, semantic, frames_per_token), frames_per_token)
 
 
 def _targets(networks: SourceFilterNetworks, batch: Batch) -> Targets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from codec.networks.level import HIGHEST_DB, LOST_BY_ALL_DB, STEADY_REACH, aims, block_codes, level, steadiness
+from codec.networks.loudness import metric
 from codec.networks.transform import BlockTransform
 from quantizers.residual import ResidualKMeansQuantizer
 
@@ -36,7 +37,12 @@ def aimed(
     transform: BlockTransform, quantizer: ResidualKMeansQuantizer, features: torch.Tensor, predicted: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     wanted = transform.analyse(features, predicted)
-    return aims(transform, quantizer(wanted).values, features, predicted, wanted)
+    weighed = metric(transform, features, blocks(features) - predicted)
+    return aims(transform, quantizer.decode(quantizer.encode(wanted, metric=weighed)), features, predicted, wanted)
+
+
+def blocks(features: torch.Tensor) -> torch.Tensor:
+    return features.unflatten(1, (-1, FRAMES)).flatten(2)
 
 
 def block(line: float) -> torch.Tensor:
@@ -137,8 +143,10 @@ def test_codes_are_those_of_a_search_of_all_blocks_near_their_aims() -> None:
     features = torch.cat([torch.cat([block(line) for line in (0.0, 2.0, 0.5, 2.5)], 1), torch.cat([block(0.0)] * 4, 1)])
     predicted = torch.zeros(2, 4, FRAMES * (N_MELS + 1))
     found = block_codes(transform, quantizer, features, predicted)
-    assert torch.equal(found, quantizer.encode(*aimed(transform, quantizer, features, predicted)))
-    assert not torch.equal(found, quantizer.encode(transform.analyse(features, predicted)))
+    wanted, weighed = transform.analyse(features, predicted), metric(transform, features, blocks(features) - predicted)
+    every, first = aimed(transform, quantizer, features, predicted)
+    assert torch.equal(found, quantizer.encode(every, first, weighed.moved(every - wanted)))
+    assert not torch.equal(found, quantizer.encode(wanted, metric=weighed))
 
 
 def test_bands_need_not_divide_what_the_envelope_has() -> None:
