@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from codec.audio.formats.layout import Layout, Part, Window
@@ -17,6 +17,8 @@ MAX_CHUNKS = 10_000
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\0\xc0\x4f\x8e\xdb\x8a"
 _UNKNOWN = 0xFFFFFFFF
+_WHOLE_SAMPLES = (1, 3, 6, 7, 0xFFFE)
+"""Tags of wav formats in which a block is one sample of every channel: linear, float, A-law, µ-law, and "told elsewhere"."""
 
 
 @dataclass(frozen=True)
@@ -101,22 +103,39 @@ def _cut(window: Window, start: int, size: int) -> tuple[str, ...]:
 def _wav(window: Window, magic: bytes) -> Layout:
     order = ">" if magic == b"RIFX" else "<"
     sizes: _Chunk | None = None
+    sample_bytes = 1
     before: list[tuple[int, int]] = []
     chunks = _chunks(window, 12, f"{order}4sI")
     for chunk in chunks:
         if chunk.name == b"ds64":
             sizes = chunk
         elif chunk.name != b"data":
+            if chunk.name == b"fmt ":
+                sample_bytes = _sample_bytes(window.at(chunk.body, 14), order)
             before.append((chunk.start, min(window.size, chunk.body + chunk.size + chunk.size % 2)))
         elif (size := _size_of(window, chunk, sizes)) is not None:
             audio = _Chunk(b"data", chunk.start, chunk.body, size)
             rest = chunks if size == chunk.size else _chunks(window, chunk.body + size + size % 2, f"{order}4sI")
-            return _plain(window, chain((audio,), rest), (b"data",), magic)
+            found = _plain(window, chain((audio,), rest), (b"data",), magic)
+            return replace(found, missing=found.missing or _inside(size, sample_bytes))
         elif (there := window.size - chunk.body) and not _is_chunk(window, chunk.body, order):
-            return Layout((Part((*_begin(order, there, before), (chunk.body, window.size))),))
+            pieces = (*_begin(order, there, before), (chunk.body, window.size))
+            return Layout((Part(pieces),), _inside(there, sample_bytes))
         else:
             break
     return Layout((Part(((0, window.size),)),))
+
+
+def _sample_bytes(form: bytes, order: str) -> int:
+    """Bytes of one sample of every channel; 1 where blocks hold many samples, or the chunk too little."""
+    tag, block = struct.unpack(f"{order}H10xH", form) if len(form) == 14 else (0, 1)
+    return max(1, block) if tag in _WHOLE_SAMPLES else 1
+
+
+def _inside(size: int, sample_bytes: int) -> tuple[str, ...]:
+    """What is to be said of audio that ends within a sample."""
+    rest = size % sample_bytes
+    return (f"ends within a sample: its last {rest} of {sample_bytes} bytes are left out",) if rest else ()
 
 
 def _size_of(window: Window, chunk: _Chunk, sizes: _Chunk | None) -> int | None:

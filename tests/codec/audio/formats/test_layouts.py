@@ -64,6 +64,21 @@ def test_what_is_whole_is_whole_and_what_is_cut_is_told(
     assert some <= whole + 2_304  # of an MP3 that is cut, the padding at the end is not known
 
 
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
+def test_a_wav_that_ends_within_a_sample_says_so(subtype: str, declared: bool) -> None:
+    data = bytearray(written("WAV", subtype, np.zeros((100, 2))))
+    place = data.index(b"data") + 4
+    size = struct.unpack("<I", data[place : place + 4])[0]
+    data[place : place + 4] = struct.pack("<I", size - 1 if declared else 0)
+    if not declared:
+        del data[place + 4 + size - 1 :]
+    samples, missing = read(bytes(data))
+    width = size // 100
+    assert samples == 99
+    assert missing == (f"ends within a sample: its last {width - 1} of {width} bytes are left out",)
+
+
 @given(st.lists(st.binary(max_size=40), max_size=6), st.lists(st.integers(0, 300), min_size=4, max_size=4))
 def test_a_spliced_file_reads_as_the_pieces_joined(pieces: list[bytes], places: list[int]) -> None:
     store = io.BytesIO(b"".join(pieces))
