@@ -40,24 +40,25 @@ class _Choice:
     """What candidates cost, as its namesake in `codec.networks.joint_search` computes it."""
 
     def __init__(self, graph: Graph, first: Value, steps: Value, blocks: Value, weight: Value, told: Value, dim: int) -> None:
-        self.graph, self.first, self.steps, self.blocks, self.told, self.dim = graph, first, steps, blocks, told, dim
+        self.graph, self.steps, self.told, self.dim = graph, steps, told, dim
         top = graph.at_the_top
         self.maps = [top(lambda: weight.part(at * dim, (at + 1) * dim, 1)) for at in range(3)]  # noqa: B023, called at once
         self.turned = [top(lambda: part.transpose(1, 0)) for part in self.maps]  # noqa: B023, called at once
         self.told_turned, self.half_norms = top(lambda: told.transpose(1, 0)), top(lambda: told.square().sum(1) * 0.5)
         grams = [top(lambda: turned @ part) for turned, part in zip(self.turned, self.maps, strict=True)]  # noqa: B023
         gram, heard = top(lambda: grams[0] + grams[1] + grams[2]), top(lambda: self.turned[1] @ self.told_turned)
+        after, own, before = (first @ part for part in self.turned)
+        self.left = blocks - _later(after) - own - _earlier(before)
         self.norms = ((steps @ gram) * steps).sum(2)
         self.scores = steps @ heard
 
     def cost(self, chosen: Value) -> Value:
         """``(N, C)`` errors with each candidate in its token's place, with those ``(N, 1)`` in the others' places."""
         step = _taken(self.graph, self.steps, chosen, self.dim)
-        after, own, before = ((self.first + step) @ part for part in self.turned)
-        left = self.blocks - _later(after) - own - _earlier(before)
+        after, own, before = (step @ part for part in self.turned)
+        left = self.left - _later(after) - own - _earlier(before)
         coded = left - self.told.take((left @ self.told_turned - self.half_norms).argmax(1))
-        steps_after, steps_own, steps_before = (step @ part for part in self.turned)
-        here, ahead, behind = left + steps_own, _earlier(coded) + steps_after, _later(coded) + steps_before
+        here, ahead, behind = left + own, _earlier(coded) + after, _later(coded) + before
         slopes = ahead @ self.maps[0] + here @ self.maps[1] + behind @ self.maps[2]
         gain = ((here @ self.told_turned - self.half_norms).unsqueeze(1) - self.scores).max(2)
         return self.norms - ((self.steps * slopes.unsqueeze(1)).sum(2) + gain) * 2.0

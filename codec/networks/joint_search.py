@@ -77,10 +77,12 @@ class _Choice:
     def __init__(
         self, transform: BlockTransform, quantizer: ResidualKMeansQuantizer, first: Tensor, steps: Tensor, features: Tensor
     ) -> None:
-        self.first, self.steps = first, steps
+        self.steps = steps
         # What a codeword says of the block after its own, of its own, and of the one before.
         self.maps = transform.predict.weight.float().split(first.shape[2], 1)
-        self.blocks = rearrange(features, "b (n k) w -> b n (k w)", k=transform.frames) - transform.predict.bias
+        blocks = rearrange(features, "b (n k) w -> b n (k w)", k=transform.frames) - transform.predict.bias
+        after, own, before = (first @ part.T for part in self.maps)
+        self.left = blocks - _later(after) - own - _earlier(before)
         self.told = transform.synthesis(quantizer.codebooks[0])
         self.half_norms = self.told.square().sum(1) / 2
         gram = sum(part.T @ part for part in self.maps)
@@ -95,12 +97,11 @@ class _Choice:
         """
         index = chosen[..., None, None].expand(-1, -1, 1, self.steps.shape[3])
         step = self.steps.gather(2, index)[:, :, 0]
-        after, own, before = ((self.first + step) @ part.T for part in self.maps)
-        left = self.blocks - _later(after) - own - _earlier(before)
+        after, own, before = (step @ part.T for part in self.maps)
+        left = self.left - _later(after) - own - _earlier(before)
         coded = left - self._nearest(left)
-        steps_after, steps_own, steps_before = (step @ part.T for part in self.maps)
         # Errors of the three blocks with the first codeword in the token's place: its step is taken back.
-        here, ahead, behind = left + steps_own, _earlier(coded) + steps_after, _later(coded) + steps_before
+        here, ahead, behind = left + own, _earlier(coded) + after, _later(coded) + before
         slopes = ahead @ self.maps[0] + here @ self.maps[1] + behind @ self.maps[2]
         gain = ((here @ self.told.T - self.half_norms)[:, :, None] - self.scores).amax(-1)
         return self.norms - 2 * (self.steps * slopes[:, :, None]).sum(-1) - 2 * gain
