@@ -20,8 +20,8 @@ from quantizers.weighted import Metric, weighted_search
 
 BEAM = 4
 """Ways that the search keeps open between the first code and the last."""
-ROWS = 1024
-"""Points searched at a time."""
+ROWS, WEIGHED_ROWS = 1024, 64
+"""Points searched at a time, by plain distance and by a metric, where the scores of all codewords are to stay in a cache."""
 
 
 class ResidualKMeansQuantizer(nn.Module):
@@ -56,13 +56,16 @@ class ResidualKMeansQuantizer(nn.Module):
         books = list(self.codebooks)
         points, nears = (each.reshape(-1, self.dim).float() for each in (vectors, vectors if first is None else first))
         with torch.no_grad(), full_precision(points.device):
-            parts = list(zip(torch.split(points, ROWS), torch.split(nears, ROWS), strict=True))
             if metric is None or len(books) == 1:
+                parts = zip(torch.split(points, ROWS), torch.split(nears, ROWS), strict=True)
                 found = [search(part, near, books) for part, near in parts]
             else:
                 weighed = Metric(*(each.flatten(0, 1).float() for each in metric))
-                rows = (weighed.at(slice(start, start + ROWS)) for start in range(0, max(len(points), 1), ROWS))
-                found = [weighted_search(part, near, each, books) for (part, near), each in zip(parts, rows, strict=True)]
+                split = [torch.split(each, WEIGHED_ROWS) for each in (points, nears, *weighed)]
+                found = [
+                    weighted_search(part, near, Metric(products, slopes), books)
+                    for part, near, products, slopes in zip(*split, strict=True)
+                ]
         return torch.cat(found).reshape(*vectors.shape[:2], len(books)).transpose(1, 2)
 
     def decode(self, codes: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def test_a_metric_moves_with_its_vector(books: list[torch.Tensor]) -> None:
 
 @pytest.mark.parametrize("sizes", [(4, 3), (2, 3, 3, 30)])
 def test_batches_of_any_shape_are_searched_as_their_vectors(sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quantizers.residual.ROWS", 7)
+    monkeypatch.setattr("quantizers.residual.WEIGHED_ROWS", 7)
     torch.manual_seed(5)
     quantizer = ResidualKMeansQuantizer(sizes, DIM)
     vectors = torch.randn(3, 11, DIM)
