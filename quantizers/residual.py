@@ -56,7 +56,7 @@ class ResidualKMeansQuantizer(nn.Module):
         books = list(self.codebooks)
         points, nears = (each.reshape(-1, self.dim).float() for each in (vectors, vectors if first is None else first))
         with torch.no_grad(), full_precision(points.device):
-            if metric is None or len(books) == 1:
+            if metric is None:
                 parts = zip(torch.split(points, ROWS), torch.split(nears, ROWS), strict=True)
                 found = [search(part, near, books) for part, near in parts]
             else:

@@ -37,9 +37,9 @@ class Metric(NamedTuple):
         """The metric of vectors that lie elsewhere by ``(…, D)``."""
         return Metric(self.products, self.slopes + _times(self.products, by))
 
-    def at(self, index: Tensor | slice | tuple[slice, ...] | None) -> Metric:
-        """Of some of the vectors; None: of all, with an axis more."""
-        return Metric(self.products[index], self.slopes[index])
+    def at(self, chosen: Tensor) -> Metric:
+        """Of those of the vectors that are chosen ``(…)`` bool, side by side."""
+        return Metric(self.products[chosen], self.slopes[chosen])
 
 
 class Ways(NamedTuple):

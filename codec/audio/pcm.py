@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from codec.audio.formats.chunks import is_placeholder
+from codec.audio.formats.chunks import ends_within, is_placeholder
 from codec.errors import AudioError
 from codec.limits import MAX_CHANNELS, is_sample_rate
 
@@ -162,10 +162,7 @@ class PcmReader:
 
     def missing(self) -> tuple[str, ...]:
         """What of all that was declared and came is in no block, a clause each: known when the last block was taken."""
-        clauses: tuple[str, ...] = ()
-        if self.left_over:
-            inside = f"{self.left_over} of {self._pcm.frame_bytes} bytes"
-            clauses = (f"ends within a sample: its last {inside} are left out",)
+        clauses = ends_within(self.left_over, self._pcm.frame_bytes)
         if self._another_follows():
             clauses += ("another recording follows, and is not read",)
         return clauses + told_of(self.not_numbers)

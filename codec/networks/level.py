@@ -18,6 +18,7 @@ from torch import Tensor
 from codec.networks.loudness import metric
 from codec.networks.transform import BlockTransform
 from quantizers.residual import ResidualKMeansQuantizer
+from quantizers.weighted import Metric
 
 LOST_BY_ALL_DB, LOST_BY_FIRST_DB, LOST_BY_ONLY_DB = 6.0, 9.0, 14.0
 """What voices hardly ever lose by all tokens of a block, by the first of several, and by the only one of a longer block."""
@@ -93,14 +94,15 @@ def block_codes(transform: BlockTransform, quantizer: ResidualKMeansQuantizer, f
         predicted: ``(B, N, frames · (n_mels + 1))`` what semantic tokens tell of them.
     """
     left = rearrange(features, "b (n k) w -> b n (k w)", k=transform.frames) - predicted
-    wanted, weighed = transform.analysis(left), metric(transform, features, left)
+    wanted = transform.analysis(left)
+    weighed = metric(transform, features, left) if len(quantizer.codebooks) > 1 else None  # a first code is the nearest anyway
     codes = quantizer.encode(wanted, metric=weighed)
     every, first = aims(transform, quantizer.decode(codes), features, predicted, wanted)
     louder = (every != wanted).any(-1) | (first != wanted).any(-1)
     if louder.any():  # most blocks of a voice are not looked at again
         codes = codes.transpose(1, 2).clone()
-        moved = weighed.moved(every - wanted).at(louder)
-        codes[louder] = quantizer.encode(every[louder][None], first[louder][None], moved.at(None))[0].T
+        moved = weighed and Metric(*(part[None] for part in weighed.at(louder).moved((every - wanted)[louder])))
+        codes[louder] = quantizer.encode(every[louder][None], first[louder][None], moved)[0].T
         codes = codes.transpose(1, 2)
     return codes
 

@@ -81,7 +81,8 @@ def test_extremes_stay_in_bounds(shipped: Codec, wave: np.ndarray, rate: int) ->
     output = through(shipped, wave, rate)
     assert np.isfinite(output).all()
     assert np.abs(output).max() <= 1
-    assert level_db(output) < level_db(wave) + 4  # a single click, at 100 tokens/s; all others stay below 3
+    louder_db = 4 if np.count_nonzero(wave) == 1 and rate == 100 else 3
+    assert level_db(output) < level_db(wave) + louder_db
     if level_db(wave) > -7 and loudest_hz(wave) > 50:  # what lies below 50 Hz is not kept
         assert level_db(output) > level_db(wave) - 11
 

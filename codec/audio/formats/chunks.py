@@ -117,10 +117,10 @@ def _wav(window: Window, magic: bytes) -> Layout:
             audio = _Chunk(b"data", chunk.start, chunk.body, size)
             rest = chunks if size == chunk.size else _chunks(window, chunk.body + size + size % 2, f"{order}4sI")
             found = _plain(window, chain((audio,), rest), (b"data",), magic)
-            return replace(found, missing=found.missing or _inside(size, sample_bytes))
+            return replace(found, missing=found.missing or ends_within(size, sample_bytes))
         elif (there := window.size - chunk.body) and not _is_chunk(window, chunk.body, order):
             pieces = (*_begin(order, there, before), (chunk.body, window.size))
-            return Layout((Part(pieces),), _inside(there, sample_bytes))
+            return Layout((Part(pieces),), ends_within(there, sample_bytes))
         else:
             break
     return Layout((Part(((0, window.size),)),))
@@ -132,8 +132,13 @@ def _sample_bytes(form: bytes, order: str) -> int:
     return max(1, block) if tag in _WHOLE_SAMPLES else 1
 
 
-def _inside(size: int, sample_bytes: int) -> tuple[str, ...]:
-    """What is to be said of audio that ends within a sample."""
+def ends_within(size: int, sample_bytes: int) -> tuple[str, ...]:
+    """What is to be said of so many bytes of audio, if they end within a sample of all channels.
+
+    Example:
+        >>> ends_within(7, 4)
+        ('ends within a sample: its last 3 of 4 bytes are left out',)
+    """
     rest = size % sample_bytes
     return (f"ends within a sample: its last {rest} of {sample_bytes} bytes are left out",) if rest else ()
 
