@@ -39,8 +39,9 @@ DECODER = ("decoder", "vocoder")
 """Sections of a config, and of its networks, that make sound of tokens and nothing else."""
 TOKENS = 2
 """What tokens mean beside config and weights: a part of their fingerprint. Since 2 the first acoustic one tells of tones."""
-SOUND = 2
-"""What a decoder's sound is made of beside config and weights: a part of its fingerprint. Since 2 pulses are dispersed."""
+SOUND = 3
+"""What a decoder's sound is made of beside config and weights: a part of its fingerprint. Since 2 pulses are dispersed, since 3
+noise behind a voice is drawn twice as far below its harmonics."""
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 DERIVED = "mel."

@@ -10,7 +10,7 @@ from codec.export.graph import Graph, Value
 from codec.export.layers import Layers
 from codec.export.spectra import Fourier
 from codec.networks.excitation import NOISE_PERIODS, TURN
-from codec.networks.source_filter import HIGHEST_SHARE, MAX_LOG_GAIN, SourceFilterHead, dispersion
+from codec.networks.source_filter import DEEPEST, HIGHEST_SHARE, MAX_LOG_GAIN, SourceFilterHead, dispersion
 from codec.networks.tones import LOBE
 
 SPLIT_MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -54,8 +54,10 @@ class Head:
             pitch_phase: what the fundamental's is there.
         """
         graph, hop = self.graph, self.hop_length
-        envelopes = self.layers.linear("vocoder.head.envelopes", x).clip(high=MAX_LOG_GAIN).exp()
-        harmonic, breath = envelopes.part(0, self.fourier.bins, 1), envelopes.part(self.fourier.bins, None, 1)
+        gains = self.layers.linear("vocoder.head.envelopes", x).clip(high=MAX_LOG_GAIN)
+        harmonic, breath = gains.part(0, self.fourier.bins, 1), gains.part(self.fourier.bins, None, 1)
+        breath = breath + voiced.unsqueeze(1) * (breath - harmonic).clip(-DEEPEST, 0.0)
+        harmonic, breath = harmonic.exp(), breath.exp()
         at_samples = self.layers.at_samples(f0, hop)
         pitch = self._phases(self._turns(at_samples), anchor * hop, pitch_phase)
         pulses = self._harmonics(pitch.part(0, -1), at_samples) * self.layers.at_samples(voiced, hop)

@@ -25,6 +25,8 @@ QUIET = -3.0
 """Log gain of all envelopes before training."""
 DISPERSION_MS, DISPERSION_HZ = 3.0, 500.0
 """By how much low frequencies of a pulse lead high ones, and at which frequency the lead has fallen to 1 / e of that."""
+DEEPEST = math.log(10) * 1.5
+"""How far below the harmonics noise counts as, at most, in natural logarithms of magnitudes: 30 dB."""
 
 
 class Phases(NamedTuple):
@@ -74,6 +76,27 @@ def dispersion(n_fft: int, sample_rate: int) -> Tensor:
     hertz = torch.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
     lead = DISPERSION_MS / 1000 * DISPERSION_HZ * (1 - torch.exp(-hertz / DISPERSION_HZ))  # the integral of the group delay
     return torch.polar(torch.ones_like(hertz), 2 * math.pi * lead)
+
+
+def behind_harmonics(breath: Tensor, harmonic: Tensor, voiced: Tensor) -> Tensor:
+    """Noise that is weaker than a voice's harmonics is drawn twice as far below them.
+
+    What a decoder learns of magnitudes fills the valleys between harmonics, where it is not sure of their pitch. An ear hears
+    that as hoarse. Noise that is stronger than harmonics, as drums behind a tune are, stays as it is.
+
+    Args:
+        breath: ``(B, T, F)`` log gains of the noise.
+        harmonic: ``(B, T, F)`` log gains of the harmonics.
+        voiced: ``(B, T)`` strength of the harmonics, 0 … 1.
+
+    Returns:
+        ``(B, T, F)`` log gains of the noise.
+
+    Example:
+        >>> behind_harmonics(torch.tensor([[[-1.0, 1.0]]]), torch.zeros(1, 1, 2), torch.ones(1, 1))
+        tensor([[[-2.,  1.]]])
+    """
+    return breath + voiced[..., None] * (breath - harmonic).clamp(-DEEPEST, 0)
 
 
 class SourceFilterHead(nn.Module):
@@ -139,7 +162,8 @@ class SourceFilterHead(nn.Module):
         """
         x = x.float()  # spectra want single precision, whatever the networks run in
         state = state or self.start(len(x))
-        harmonic, breath = self.envelopes(x).clamp(max=MAX_LOG_GAIN).exp().chunk(2, -1)
+        harmonic, breath = self.envelopes(x).clamp(max=MAX_LOG_GAIN).chunk(2, -1)
+        harmonic, breath = harmonic.exp(), behind_harmonics(breath, harmonic, voiced).exp()
         pitch = self._pitch(f0, anchor, state.pitch)
         pulses = harmonics(pitch[:, :-1], at_samples(f0, self.hop_length), HIGHEST_SHARE * self.sample_rate / 2)
         pulses = pulses * at_samples(voiced, self.hop_length)

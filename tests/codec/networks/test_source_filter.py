@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.networks.source_filter import Phases, SourceFilterHead
+from codec.networks.source_filter import DEEPEST, Phases, SourceFilterHead, behind_harmonics
 from codec.networks.tones import Tones, find_lines, hann_lobe, tone_codes, tone_phases, tone_spectrum, tone_tracks
 
 RATE, HOP, N_FFT = 16_000, 160, 640
@@ -149,6 +149,32 @@ def test_of_two_notes_in_a_block_no_third_one_is_made(second: float) -> None:
         nearest = torch.minimum((heard / 523.25 - 1).abs(), (heard / second - 1).abs())
         assert is_tone.any()
         assert nearest.max() < 0.03, "half a semitone"
+
+
+def test_weak_noise_behind_a_voice_is_weaker_and_the_rest_stays() -> None:
+    breath, harmonic = torch.tensor([[[-2.0, -0.5, 0.0, 1.5, -9.0]]]), torch.zeros(1, 1, 5)
+    drawn = behind_harmonics(breath, harmonic, torch.ones(1, 1))
+    torch.testing.assert_close(drawn, torch.tensor([[[-4.0, -1.0, 0.0, 1.5, -9.0 - DEEPEST]]]))
+    assert torch.equal(behind_harmonics(breath, harmonic, torch.zeros(1, 1)), breath), "no voice, no change"
+    assert torch.equal(behind_harmonics(breath - 3, harmonic - 3, torch.ones(1, 1)), drawn - 3), "only their distance counts"
+
+
+def test_a_hoarse_tone_is_heard_less_hoarse_and_a_whisper_as_it_was() -> None:
+    made = SourceFilterHead(1).requires_grad_(False)
+    made.envelopes.weight.zero_()
+    made.envelopes.bias[: N_FFT // 2 + 1] = -2.0
+    made.envelopes.bias[N_FFT // 2 + 1 :] = -3.0
+    x, f0, none = torch.zeros(1, 100, 1), torch.full((1, 100), 200.0), Tones(torch.full((1, 100, 2), 500.0), *no_tones(100))
+    sound = {strength: made(x, f0, torch.full((1, 100), strength), none).wave[0] for strength in (1.0, 0.0)}
+    period = RATE // 200
+    left = (sound[1.0][period:] - sound[1.0][:-period])[4 * HOP : -4 * HOP]  # twice the power of what does not repeat
+    noise = (left.square().mean() / 2).sqrt()
+    whisper = sound[0.0][4 * HOP : -4 * HOP].square().mean().sqrt()
+    assert 0.3 < noise / whisper < 0.45, "a distance of 1, doubled: e⁻¹"
+
+
+def no_tones(frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.zeros(1, frames, 2), torch.zeros(1, frames)
 
 
 def test_dispersed_pulses_are_as_loud_and_reach_less_high() -> None:
