@@ -10,6 +10,8 @@ from quantizers.threads import in_threads
 POINT_TILE, CODE_TILE = 4096, 256
 """Scores of a tile, a million, stay in a processor's cache; few points are compared with more codewords at a time."""
 POINT_TILE_ON_GPU = 65_536
+TOP_TILE = 64
+"""Scores of which the highest is known before a few of them are looked at."""
 IN_NUMPY = (torch.float32, torch.float64)
 
 
@@ -37,6 +39,32 @@ def nearest(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     found = in_threads(lambda part: _nearest(part, codebook), torch.split(points, share))
     indices, distances = zip(*found, strict=True)
     return torch.cat(indices), torch.cat(distances)
+
+
+def highest(scores: Tensor, count: int) -> Tensor:
+    """Where the highest scores of every row are, the highest first; among equal ones, any.
+
+    They lie in the tiles that have the highest scores, which takes half of the time of looking at all of them.
+
+    Args:
+        scores: ``(N, K)``.
+        count: how many, K at most.
+
+    Returns:
+        ``(N, count)`` int64.
+
+    Example:
+        >>> highest(torch.tensor([[0.5, 2.0, 1.0]]), 2)
+        tensor([[1, 2]])
+    """
+    width = scores.shape[1]
+    if width % TOP_TILE or width < 4 * count * TOP_TILE:
+        return scores.topk(count, dim=1).indices
+    tiled = scores.unflatten(1, (-1, TOP_TILE))
+    tiles = tiled.amax(2).topk(count, dim=1).indices
+    within = tiled.gather(1, tiles[..., None].expand(-1, -1, TOP_TILE)).flatten(1)
+    best = within.topk(count, dim=1).indices
+    return tiles.gather(1, best // TOP_TILE) * TOP_TILE + best % TOP_TILE
 
 
 @torch.no_grad()

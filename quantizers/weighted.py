@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from quantizers.nearest import nearest
+from quantizers.nearest import highest, nearest
 
 BEAM = 4
 """Ways that the search keeps open."""
@@ -95,7 +95,7 @@ def _widen(ways: Ways, products: Tensor, book: Tensor) -> Ways:
     """Goes on from every way by one code, and keeps the best `BEAM` ways."""
     scores = torch.addmm(-book.square().sum(1) / 2, ways.rest.flatten(0, 1), book.T)
     count = min(SHORTLIST, len(book))
-    found = scores.topk(count, dim=1).indices.view(*ways.costs.shape, count)
+    found = highest(scores, count).view(*ways.costs.shape, count)
     words = book[found]  # (N, W, C, D)
     turned = torch.matmul(words.flatten(1, 2), products).view_as(words)
     costs = ways.costs[..., None] + (words * (turned - 2 * ways.slopes[:, :, None])).sum(3)
