@@ -86,8 +86,8 @@ class Engine(ABC):
         return clips, sample_rate
 
     @abstractmethod
-    def encode(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[np.ndarray]:
-        """Windows ``(B, samples)`` with their context → codes ``(B, S, N)`` of all streams."""
+    def encode(self, windows: Sequence[np.ndarray], point: Point, vocab: int) -> list[np.ndarray]:
+        """Windows ``(B, samples)`` with their context → codes ``(B, S, N)`` of a point's streams."""
 
     @abstractmethod
     def draw(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[Any]:

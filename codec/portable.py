@@ -77,9 +77,10 @@ class OnnxEngine(Engine):
     def codebook_sizes(self, vocab: int) -> tuple[int, ...]:
         return vocab, *self._acoustic_sizes
 
-    def encode(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[np.ndarray]:
+    def encode(self, windows: Sequence[np.ndarray], point: Point, vocab: int) -> list[np.ndarray]:
         def codes(wave: np.ndarray) -> np.ndarray:
-            return self._run(self._encoder, wave=wave, frames_per_token=frames_per_token, vocab=vocab)[0]
+            found = self._run(self._encoder, wave=wave, frames_per_token=point.frames_per_token, vocab=vocab)[0]
+            return found[: point.n_streams]
 
         return [np.stack([codes(wave) for wave in window]) for window in windows]
 

@@ -95,10 +95,8 @@ class StreamEncoder:
     """
 
     def __init__(self, engine: Engine, sample_rate: int, channels: int, point: Point, vocab: int, grid: Grid = WHOLE) -> None:
-        self._engine, self._vocab = engine, vocab
-        frames_per_token, self._streams = point
-        self._frames_per_token = frames_per_token
-        self._core, self._ahead = grid.fit(frames_per_token, engine.encoder_context)
+        self._engine, self._point, self._vocab = engine, point, vocab
+        self._core, self._ahead = grid.fit(point.frames_per_token, engine.encoder_context)
         self._rate_in, self._rate = sample_rate, engine.sample_rate
         self._resampler = Resampler(sample_rate, self._rate, channels)
         self._hop, self._edge = engine.frame_length, engine.edge
@@ -163,24 +161,24 @@ class StreamEncoder:
             self._received += wave.shape[1]
 
     def _windows_of_now(self, final: bool) -> Task:
-        parts = [np.zeros((len(self._buffer), self._streams, 0), np.int64)]
+        parts = [np.zeros((len(self._buffer), self._point.n_streams, 0), np.int64)]
         while spans := list(islice(self._windows(final), self._engine.at_once)):
             outputs = yield [
                 self._slice(left * self._hop - self._edge, right * self._hop + self._edge) for left, _, _, right in spans
             ]
             for (left, start, stop, _), codes in zip(spans, outputs, strict=True):
-                first, last = ((frame - left) // self._frames_per_token for frame in (start, stop))
-                parts.append(codes[:, : self._streams, first:last])
+                first, last = ((frame - left) // self._point.frames_per_token for frame in (start, stop))
+                parts.append(codes[..., first:last])
                 self._next_frame = stop
             self._drop(self._left(self._next_frame) * self._hop - self._edge)
         return np.concatenate(parts, axis=2)
 
     def _windows(self, final: bool) -> Iterator[tuple[int, int, int, int]]:
         """Context start, core start, core stop, context stop of every window that can be computed now, in frames."""
-        token = self._hop * self._frames_per_token
+        token = self._hop * self._point.frames_per_token
         # After flush the end is known: zeros fill the last token, and context stops where the audio does.
         received = min(self._received, model_samples(self.samples, self._rate_in, self._rate))
-        total = -(-received // token) * self._frames_per_token
+        total = -(-received // token) * self._point.frames_per_token
         stop = self._next_frame
         while True:
             start, stop = stop, stop + self._core
@@ -193,11 +191,11 @@ class StreamEncoder:
 
     def _left(self, start: int) -> int:
         """Where the context of a core begins: at an even token, since tokens take turns in what they tell of tones."""
-        two = 2 * self._frames_per_token
+        two = 2 * self._point.frames_per_token
         return max(0, start - self._engine.encoder_context) // two * two
 
     def _work(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return self._engine.encode(windows, self._frames_per_token, self._vocab)
+        return self._engine.encode(windows, self._point, self._vocab)
 
     def _slice(self, start: int, stop: int) -> np.ndarray:
         """Samples ``start … stop`` of the stream at the model's rate; zeros before its beginning and after its end."""

@@ -45,15 +45,18 @@ class ResidualKMeansQuantizer(nn.Module):
             nn.Parameter(torch.randn(size, dim) / (1 + index), requires_grad=False) for index, size in enumerate(codebook_sizes)
         )
 
-    def encode(self, vectors: Tensor, first: Tensor | None = None, metric: Metric | None = None) -> Tensor:
+    def encode(
+        self, vectors: Tensor, first: Tensor | None = None, metric: Metric | None = None, count: int | None = None
+    ) -> Tensor:
         """``(B, N, D)`` → codes ``(B, G, N)``, in single precision also under autocast.
 
         Args:
             vectors: that all codewords together come near to.
             first: of the same shape, what the first codeword alone comes near to; by default ``vectors``.
             metric: in which codewords after the first come near; by default all errors weigh alike.
+            count: codebooks that are looked at, default all. The first code does not depend on it.
         """
-        books = list(self.codebooks)
+        books = list(self.codebooks)[:count]
         points, nears = (each.reshape(-1, self.dim).float() for each in (vectors, vectors if first is None else first))
         with torch.no_grad(), full_precision(points.device):
             if metric is None:

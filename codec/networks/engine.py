@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.engine import Engine
+from codec.engine import Engine, Point
 from codec.networks.interface import CodecNetworks
 from codec.networks.resampling import converted, is_simple
 from codec.threads import at_once, side_by_side
@@ -84,8 +84,11 @@ class TorchEngine(Engine):
             return clips, sample_rate
         return fetched(converted(clips, sample_rate, self.sample_rate, self._device)), self.sample_rate
 
-    def encode(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[np.ndarray]:
-        return fetched(self._through(lambda wave: self._networks.wave_to_codes(wave, frames_per_token, vocab), windows))
+    def encode(self, windows: Sequence[np.ndarray], point: Point, vocab: int) -> list[np.ndarray]:
+        frames_per_token, n_streams = point
+        return fetched(
+            self._through(lambda wave: self._networks.wave_to_codes(wave, frames_per_token, vocab, n_streams), windows)
+        )
 
     def draw(self, windows: Sequence[np.ndarray], frames_per_token: int, vocab: int) -> list[Tensor]:
         return self._through(lambda codes: self._networks.codes_to_drawing(codes, frames_per_token, vocab), windows)

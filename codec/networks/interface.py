@@ -72,8 +72,8 @@ class CodecNetworks(nn.Module, ABC):
         """The k-means codebooks of one token rate."""
 
     @abstractmethod
-    def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int) -> Tensor:
-        """Samples with their context → codes ``(B, S, N)`` of all streams."""
+    def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int, n_streams: int | None = None) -> Tensor:
+        """Samples with their context → codes ``(B, S, N)`` of the first streams, default all."""
 
     @abstractmethod
     def codes_to_values(self, codes: Tensor, frames_per_token: int, vocab: int) -> tuple[Tensor, Tensor | None]:

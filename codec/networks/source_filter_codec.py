@@ -204,21 +204,22 @@ class SourceFilterNetworks(CodecNetworks):
         codes = semantic_codes(codebook, transform, quantizer, together, features, vocab)
         return Quantized(codebook.decode(codes, vocab), codes)
 
-    def chosen_acoustic(self, features: Tensor, semantic: Tensor, frames_per_token: int) -> Quantized:
+    def chosen_acoustic(self, features: Tensor, semantic: Tensor, frames_per_token: int, count: int | None = None) -> Quantized:
         """What acoustic tokens tell of blocks: codewords ``(B, N, G · n_coefficients)`` side by side, codes ``(B, G, N)``.
 
         Args:
             features: ``(B, T, n_mels + 1)`` of blocks.
             semantic: ``(B, N, D)`` codewords that were chosen.
             frames_per_token: frames of 50 Hz in a token.
+            count: acoustic tokens that are asked for beside each semantic one, default all.
         """
         transform, quantizer = self.transform(frames_per_token), self.quantizer(frames_per_token)
-        codes = block_codes(transform, quantizer, features, transform.predicted(semantic))
+        codes = block_codes(transform, quantizer, features, transform.predicted(semantic), count)
         return Quantized(quantizer.decode(codes), codes)
 
-    def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int) -> Tensor:
-        """``(B, T · hop_length + 2 · edge)`` samples → codes ``(B, S, N)`` of all streams."""
-        return self.heard_to_codes(self.hear(wave), frames_per_token, vocab)
+    def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int, n_streams: int | None = None) -> Tensor:
+        """``(B, T · hop_length + 2 · edge)`` samples → codes ``(B, S, N)`` of the first streams, default all."""
+        return self.heard_to_codes(self.hear(wave), frames_per_token, vocab, n_streams)
 
     def hear(self, wave: Tensor) -> Heard:
         """``(B, T · hop_length + 2 · edge)`` samples → what codes are made from, whatever their rate."""
@@ -227,17 +228,18 @@ class SourceFilterNetworks(CodecNetworks):
         pitch = with_high_pitch(self.pitch(features.mel, features.correlogram), features.correlogram, features.lines)
         return Heard(self.semantic(self.mel(wave, padded=True)), features.mel, features.lines, pitch)
 
-    def heard_to_codes(self, heard: Heard, frames_per_token: int, vocab: int) -> Tensor:
-        """What was heard → codes ``(B, S, N)`` of all streams."""
+    def heard_to_codes(self, heard: Heard, frames_per_token: int, vocab: int, n_streams: int | None = None) -> Tensor:
+        """What was heard → codes ``(B, S, N)`` of the first streams, the semantic one and one more at least; default all."""
         features = block_features(heard.mel, heard.pitch)
         semantic = self.chosen_semantic(heard.semantic, features, frames_per_token, vocab)
-        acoustic = self.chosen_acoustic(features, semantic.values, frames_per_token).codes
+        count = None if n_streams is None else n_streams - 1
+        acoustic = self.chosen_acoustic(features, semantic.values, frames_per_token, count).codes
         index = self.index_of(heard.pitch, frames_per_token)
         if self.hints_tones:
             is_tone, tones = self.tones_of(heard.lines, heard.pitch, frames_per_token)
             index = torch.where(is_tone, self._tone_index, index)
             exact = tones if self.tells_tones(frames_per_token) else acoustic[:, 1:]
-            told = torch.cat([hints(tones, is_tone)[:, None], exact], 1)
+            told = torch.cat([hints(tones, is_tone)[:, None], exact], 1)[:, : acoustic.shape[1]]
             acoustic = torch.where(is_tone[:, None], told, acoustic)
         first = acoustic[:, :1] * self.config.acoustic.pitch_levels + index[:, None]
         return torch.cat([semantic.codes[:, None], first, acoustic[:, 1:]], 1)

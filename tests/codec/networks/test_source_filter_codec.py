@@ -61,6 +61,15 @@ def sound(samples: int, seed: int = 0) -> np.ndarray:
     return (0.1 * voice * (np.sin(2 * np.pi * 3 * time) > -0.3) + 0.01 * rng.standard_normal(samples)).astype(np.float32)
 
 
+def test_streams_that_are_not_asked_for_change_nothing(model: Codec) -> None:
+    networks = model.networks
+    wave = torch.from_numpy(sound(64 * 320 + 2 * networks.edge))[None]
+    wave[:, 40 * 320 :] = 0.2 * torch.sin(torch.arange(wave.shape[1] - 40 * 320) * 0.4)  # a tone, which streams share
+    every = networks.wave_to_codes(wave, 2, 32)
+    for n_streams in range(2, every.shape[1] + 1):
+        assert torch.equal(networks.wave_to_codes(wave, 2, 32, n_streams), every[:, :n_streams])
+
+
 @pytest.mark.parametrize("rate", [75, 50, 25])
 @pytest.mark.parametrize("grid", [Grid(core=64), WHOLE])
 def test_windows_are_one_pass(model: Codec, rate: int, grid: Grid) -> None:
