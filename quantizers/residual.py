@@ -60,7 +60,8 @@ class ResidualKMeansQuantizer(nn.Module):
         points, nears = (each.reshape(-1, self.dim).float() for each in (vectors, vectors if first is None else first))
         with torch.no_grad(), full_precision(points.device):
             if metric is None:
-                parts = zip(torch.split(points, ROWS), torch.split(nears, ROWS), strict=True)
+                rows = ROWS if count is None else WEIGHED_ROWS  # first codes of a search by weight, to the last bit
+                parts = zip(torch.split(points, rows), torch.split(nears, rows), strict=True)
                 found = [search(part, near, books) for part, near in parts]
             else:
                 weighed = Metric(*(each.flatten(0, 1).float() for each in metric))
