@@ -99,6 +99,19 @@ def behind_harmonics(breath: Tensor, harmonic: Tensor, voiced: Tensor) -> Tensor
     return breath + voiced[..., None] * (breath - harmonic).clamp(-DEEPEST, 0)
 
 
+def product(one: Tensor, other: Tensor) -> Tensor:
+    """A product of complex numbers, part by part.
+
+    That of torch is rounded otherwise at the end of a tensor, so that a clip would not sound alone as it does in a batch.
+
+    Example:
+        >>> product(torch.tensor([1 + 2j]), torch.tensor([3 - 1j]))
+        tensor([5.+5.j])
+    """
+    real = one.real * other.real - one.imag * other.imag
+    return torch.complex(real, one.real * other.imag + one.imag * other.real)
+
+
 class SourceFilterHead(nn.Module):
     """Frames at 100 Hz, their pitch and their tones → wave.
 
@@ -169,7 +182,7 @@ class SourceFilterHead(nn.Module):
         pulses = pulses * at_samples(voiced, self.hop_length)
         hiss = noise(position * self.hop_length, pulses.shape[1]).to(pulses).expand(len(x), -1)
         turned = tone_phases(tones.frequency, self.hop_length, self.sample_rate, anchor, state.tones)
-        rest = harmonic * self.dispersion * self._frames(pulses) + breath * self._frames(hiss)
+        rest = harmonic * product(self._frames(pulses), self.dispersion) + breath * self._frames(hiss)
         drawn = tone_spectrum(tones, turned[:, :-1], self.n_fft, self.hop_length, self.sample_rate)
         spectrum = (1 - tones.share[..., None]) * rest + drawn
         wave = self._overlap(torch.fft.irfft(spectrum, self.n_fft))
