@@ -46,7 +46,7 @@ class ResidualKMeansQuantizer(nn.Module):
         )
 
     def encode(
-        self, vectors: Tensor, first: Tensor | None = None, metric: Metric | None = None, count: int | None = None
+        self, vectors: Tensor, first: Tensor | None = None, metric: Metric | None = None, first_only: bool = False
     ) -> Tensor:
         """``(B, N, D)`` → codes ``(B, G, N)``, in single precision also under autocast.
 
@@ -54,13 +54,13 @@ class ResidualKMeansQuantizer(nn.Module):
             vectors: that all codewords together come near to.
             first: of the same shape, what the first codeword alone comes near to; by default ``vectors``.
             metric: in which codewords after the first come near; by default all errors weigh alike.
-            count: codebooks that are looked at, default all. The first code does not depend on it.
+            first_only: look at the first codebook alone; its codes are those that they are beside others.
         """
-        books = list(self.codebooks)[:count]
+        books = list(self.codebooks)[: 1 if first_only else None]
         points, nears = (each.reshape(-1, self.dim).float() for each in (vectors, vectors if first is None else first))
         with torch.no_grad(), full_precision(points.device):
             if metric is None:
-                rows = ROWS if count is None else WEIGHED_ROWS  # first codes of a search by weight, to the last bit
+                rows = WEIGHED_ROWS if first_only else ROWS  # first codes of a search by weight, to the last bit
                 parts = zip(torch.split(points, rows), torch.split(nears, rows), strict=True)
                 found = [search(part, near, books) for part, near in parts]
             else:

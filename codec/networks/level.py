@@ -89,7 +89,7 @@ def block_codes(
     quantizer: ResidualKMeansQuantizer,
     features: Tensor,
     predicted: Tensor,
-    count: int | None = None,
+    first_only: bool = False,
 ) -> Tensor:
     """Blocks → codes ``(B, G, N)`` of codewords that are near to them, or to louder ones where too much level would be lost.
 
@@ -98,19 +98,19 @@ def block_codes(
         quantizer: of their coefficients.
         features: ``(B, N · frames, n_mels + 1)`` of blocks.
         predicted: ``(B, N, frames · (n_mels + 1))`` what semantic tokens tell of them.
-        count: codewords of each that are asked for, default all; the first is the same for any.
+        first_only: of each block the first codeword alone is asked for.
     """
-    several = (len(quantizer.codebooks) if count is None else count) > 1
     left = rearrange(features, "b (n k) w -> b n (k w)", k=transform.frames) - predicted
     wanted = transform.analysis(left)
-    weighed = metric(transform, features, left) if several else None  # a first code is the nearest anyway
-    codes = quantizer.encode(wanted, metric=weighed, count=count)
+    single = first_only or len(quantizer.codebooks) == 1  # which is the nearest by any metric
+    weighed = None if single else metric(transform, features, left)
+    codes = quantizer.encode(wanted, metric=weighed, first_only=first_only)
     every, first = aims(transform, quantizer.decode(codes), features, predicted, wanted)
     louder = (every != wanted).any(-1) | (first != wanted).any(-1)
     if louder.any():  # most blocks of a voice are not looked at again
         codes = codes.transpose(1, 2).clone()
         moved = weighed and Metric(*(part[None] for part in weighed.at(louder).moved((every - wanted)[louder])))
-        codes[louder] = quantizer.encode(every[louder][None], first[louder][None], moved, count)[0].T
+        codes[louder] = quantizer.encode(every[louder][None], first[louder][None], moved, first_only)[0].T
         codes = codes.transpose(1, 2)
     return codes
 

@@ -204,17 +204,17 @@ class SourceFilterNetworks(CodecNetworks):
         codes = semantic_codes(codebook, transform, quantizer, together, features, vocab)
         return Quantized(codebook.decode(codes, vocab), codes)
 
-    def chosen_acoustic(self, features: Tensor, semantic: Tensor, frames_per_token: int, count: int | None = None) -> Quantized:
+    def chosen_acoustic(self, features: Tensor, semantic: Tensor, frames_per_token: int, first_only: bool = False) -> Quantized:
         """What acoustic tokens tell of blocks: codewords ``(B, N, G · n_coefficients)`` side by side, codes ``(B, G, N)``.
 
         Args:
             features: ``(B, T, n_mels + 1)`` of blocks.
             semantic: ``(B, N, D)`` codewords that were chosen.
             frames_per_token: frames of 50 Hz in a token.
-            count: acoustic tokens that are asked for beside each semantic one, default all.
+            first_only: of each block the first acoustic token alone is asked for.
         """
         transform, quantizer = self.transform(frames_per_token), self.quantizer(frames_per_token)
-        codes = block_codes(transform, quantizer, features, transform.predicted(semantic), count)
+        codes = block_codes(transform, quantizer, features, transform.predicted(semantic), first_only)
         return Quantized(quantizer.decode(codes), codes)
 
     def wave_to_codes(self, wave: Tensor, frames_per_token: int, vocab: int, n_streams: int | None = None) -> Tensor:
@@ -232,8 +232,8 @@ class SourceFilterNetworks(CodecNetworks):
         """What was heard → codes ``(B, S, N)`` of the first streams, the semantic one and one more at least; default all."""
         features = block_features(heard.mel, heard.pitch)
         semantic = self.chosen_semantic(heard.semantic, features, frames_per_token, vocab)
-        count = None if n_streams is None else n_streams - 1
-        acoustic = self.chosen_acoustic(features, semantic.values, frames_per_token, count).codes
+        # Codes behind the first depend on each other: of fewer than all of them, all are searched and the first ones taken.
+        acoustic = self.chosen_acoustic(features, semantic.values, frames_per_token, n_streams == 2).codes
         index = self.index_of(heard.pitch, frames_per_token)
         if self.hints_tones:
             is_tone, tones = self.tones_of(heard.lines, heard.pitch, frames_per_token)
@@ -242,7 +242,7 @@ class SourceFilterNetworks(CodecNetworks):
             told = torch.cat([hints(tones, is_tone)[:, None], exact], 1)[:, : acoustic.shape[1]]
             acoustic = torch.where(is_tone[:, None], told, acoustic)
         first = acoustic[:, :1] * self.config.acoustic.pitch_levels + index[:, None]
-        return torch.cat([semantic.codes[:, None], first, acoustic[:, 1:]], 1)
+        return torch.cat([semantic.codes[:, None], first, acoustic[:, 1:]], 1)[:, :n_streams]
 
     @property
     def hints_tones(self) -> bool:

@@ -250,3 +250,12 @@ def test_tokens_take_turns_in_telling_a_tone_from_window_to_window(shipped: Code
     assert (inside[::2] == inside[0]).all()
     assert (inside[1::2] == inside[1]).all()
     assert inside[0] < CELLS <= inside[1]
+
+
+def test_fewer_streams_are_the_first_of_all(shipped: Codec, speech: np.ndarray) -> None:
+    networks = shipped.networks
+    wave = torch.from_numpy(speech.astype(np.float32)).reshape(1, -1)[:, : 64 * 320 + 2 * networks.edge]
+    wave = wave[:, : (wave.shape[1] - 2 * networks.edge) // 1280 * 1280 + 2 * networks.edge]
+    every = networks.wave_to_codes(wave, 2, 4096)
+    for n_streams in range(2, every.shape[1] + 1):
+        assert torch.equal(networks.wave_to_codes(wave, 2, 4096, n_streams), every[:, :n_streams])

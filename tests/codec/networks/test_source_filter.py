@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.networks.source_filter import DEEPEST, Phases, SourceFilterHead, behind_harmonics
+from codec.networks.source_filter import DEEPEST, Phases, SourceFilterHead, behind_harmonics, product
 from codec.networks.tones import Tones, find_lines, hann_lobe, tone_codes, tone_phases, tone_spectrum, tone_tracks
 
 RATE, HOP, N_FFT = 16_000, 160, 640
@@ -171,6 +171,14 @@ def test_a_hoarse_tone_is_heard_less_hoarse_and_a_whisper_as_it_was() -> None:
     noise = (left.square().mean() / 2).sqrt()
     whisper = sound[0.0][4 * HOP : -4 * HOP].square().mean().sqrt()
     assert 0.3 < noise / whisper < 0.45, "a distance of 1, doubled: e⁻¹"
+
+
+def test_products_are_the_same_wherever_they_lie_in_memory() -> None:
+    one = torch.randn(3, 321, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    other = torch.polar(torch.ones(321), torch.linspace(0, 9, 321))
+    together = product(one, other)
+    assert all(torch.equal(row, product(item[None], other)[0]) for row, item in zip(together, one, strict=True))
+    torch.testing.assert_close(together, one * other)
 
 
 def no_tones(frames: int) -> tuple[torch.Tensor, torch.Tensor]:
