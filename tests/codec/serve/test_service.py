@@ -125,7 +125,7 @@ def test_a_full_disk_is_not_the_clients_fault(server: str, monkeypatch: pytest.M
             raise full
         raise CodecError("cannot write tokens.sct") from full
 
-    home = {"folder": "tempfile.mkdtemp", "body": "codec.serve.uploads.write_body", "result": "codec.serve.app._in_thread"}[
+    home = {"folder": "tempfile.mkdtemp", "body": "codec.serve.uploads.write_body", "result": "codec.serve.service._in_thread"}[
         where
     ]
     monkeypatch.setattr(home, fail)
