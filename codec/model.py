@@ -334,7 +334,7 @@ class Codec:
             >>> import codec, torch
             >>> model = codec.load()
             >>> model.embed_in_context(model.encode(torch.zeros(1, 16000), 16000, rate=50)).shape
-            torch.Size([1, 25, 464])
+            torch.Size([1, 25, 527])
         """
         self.check(tokens)
         return read_in_context(self.networks, self.reader, tokens, self._frames_per_token(tokens))

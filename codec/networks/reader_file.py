@@ -73,7 +73,8 @@ def load_reader(folder: Path, sizes: ModelConfig, model: str) -> TokenReader:
 
 def reader_of(config: ReaderConfig, sizes: ModelConfig) -> TokenReader:
     """An untrained reader of a model's tokens; of acoustic ones the first, which tells the pitch and coefficients."""
-    return TokenReader(config, sizes.codeword_dims, 1 + sizes.acoustic.n_coefficients)
+    acoustic = sizes.acoustic
+    return TokenReader(config, sizes.codeword_dims, 1 + acoustic.n_coefficients, acoustic.pitch_levels)
 
 
 def fingerprint_of_reader(folder: Path) -> str:

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from codec.config import ReaderConfig
 from codec.networks.convnext import ConvNeXt
+from codec.networks.token_decoder import index_of
 
+PITCH_SPREAD = 0.7
+"""Standard deviation, in steps of the pitch that tokens tell, of the bump that stands for one: neighbours are alike."""
+PITCH_SHARE = 0.5
+"""Length of such a bump beside the reading of semantic tokens. From 0.4 to 0.6 notes are found and words are not lost."""
+READING = 2
+"""Counts changes of what `TokenReader.read` puts side by side: vectors that were kept before one are made anew."""
 WINDOW = 4096
 """Frames that are read at a time, with as many around them as matter: five minutes and a half."""
 
@@ -51,12 +58,14 @@ class TokenReader(nn.Module):
     A codeword alone says which sound is heard. Whether it belongs to one word or another is told by the tokens around it,
     so the mean of codewords over a clip, which knows no order, says little about words; the mean of these vectors does.
     One network reads semantic tokens, which know little of the speaker; another reads acoustic ones beside them, which know
-    of instruments and vowels. What both say stands side by side.
+    of instruments and vowels. What both say stands side by side, and the pitch that the acoustic tokens tell, since neither
+    network was taught to keep it.
 
     Args:
         config: sizes of either network.
         dims: by frames of 50 Hz per token, width of the semantic codewords.
-        acoustic_dim: width of what acoustic tokens say.
+        acoustic_dim: width of what acoustic tokens say; the first number is the pitch, see `told_pitch`.
+        pitch_levels: that it tells.
 
     Buffers:
         shares: by rate, in the order of ``dims``, what the second reading and codewords are multiplied by in `read`; until
@@ -66,17 +75,18 @@ class TokenReader(nn.Module):
         ValueError: the longest tokens do not hold whole ones of another rate.
 
     Example:
-        >>> reader = TokenReader(ReaderConfig(dim=8, hidden_dim=16, dilations=(1,), n_features=4), {2: 6, 4: 6}, 3)
+        >>> reader = TokenReader(ReaderConfig(dim=8, hidden_dim=16, dilations=(1,), n_features=4), {2: 6, 4: 6}, 3, 16)
         >>> reader(torch.zeros(1, 5, 6), torch.ones(1, 5), 2).shape
         torch.Size([1, 3, 4])
         >>> reader.read(torch.zeros(1, 5, 6), torch.ones(1, 5), 2, torch.zeros(1, 5, 3)).shape
-        torch.Size([1, 5, 14])
+        torch.Size([1, 5, 29])
     """
 
     shares: Tensor
 
-    def __init__(self, config: ReaderConfig, dims: Mapping[int, int], acoustic_dim: int) -> None:
+    def __init__(self, config: ReaderConfig, dims: Mapping[int, int], acoustic_dim: int, pitch_levels: int) -> None:
         super().__init__()
+        self.pitch_levels = pitch_levels
         self.config, self.frames_per_tokens, self.longest = config, tuple(dims), max(dims)
         if any(self.longest % n for n in dims):
             raise ValueError(f"tokens of {self.longest} frames do not hold whole ones of {', '.join(map(str, dims))}")
@@ -103,17 +113,46 @@ class TokenReader(nn.Module):
         return read
 
     def read(self, codewords: Tensor, there: Tensor, frames_per_token: int, acoustic: Tensor | None = None) -> Tensor:
-        """Both readings of every token and its semantic codeword, side by side; arguments are those of `forward`.
+        """Both readings of every token, its semantic codeword and its pitch, side by side; arguments are those of `forward`.
 
         Returns:
-            ``(B, N, 2 · n_features + D)``; zero behind an item's end, and for the second reading without acoustic tokens.
+            ``(B, N, 2 · n_features + D + pitch_levels - 1)``; zero behind an item's end, and for the second reading and the
+            pitch without acoustic tokens.
         """
         first = self(codewords, there, frames_per_token)
         second = torch.zeros_like(first) if acoustic is None else self(codewords, there, frames_per_token, acoustic)
         again, beside = self.shares[self.frames_per_tokens.index(frames_per_token)]
         each = torch.cat([first, again * second], -1).repeat_interleave(self.longest // frames_per_token, 1)
-        known = there.to(codewords.dtype)[..., None]
-        return torch.cat([each[:, : codewords.shape[1]], beside * codewords], -1) * known
+        each, known = each[:, : codewords.shape[1]], there.to(codewords.dtype)[..., None]
+        length = PITCH_SHARE * each[..., : first.shape[-1]].norm(dim=-1, keepdim=True)
+        if acoustic is None:
+            pitch = codewords.new_zeros(*codewords.shape[:2], self.pitch_levels - 1)
+        else:
+            pitch = told_pitch(index_of(acoustic[..., 0], self.pitch_levels), self.pitch_levels).to(codewords.dtype)
+        return torch.cat([each, beside * codewords, length * pitch], -1) * known
+
+
+def told_pitch(index: Tensor, levels: int) -> Tensor:
+    """What acoustic tokens tell of the pitch, as vectors whose mean over a clip says which pitches it has.
+
+    Args:
+        index: integers; 0 is no pitch, ``levels - 1`` says that a tone is told elsewhere, the others are steps of a pitch.
+        levels: of them.
+
+    Returns:
+        A dimension behind those of ``index``, of ``levels - 1`` numbers: a bump of length 1 around the step, or a one in
+        the last place for a tone, or zeros.
+
+    Example:
+        >>> told_pitch(torch.tensor([0, 2, 5]), 6).round(decimals=2)
+        tensor([[0.0000, 0.0000, 0.0000, 0.0000, 0.0000],
+                [0.3200, 0.8900, 0.3200, 0.0200, 0.0000],
+                [0.0000, 0.0000, 0.0000, 0.0000, 1.0000]])
+    """
+    steps = torch.arange(1, levels - 1, device=index.device)
+    bumps = torch.exp(-0.5 * ((index[..., None] - steps) / PITCH_SPREAD).square())
+    bumps = F.normalize(bumps, dim=-1) * ((index > 0) & (index < levels - 1))[..., None]
+    return torch.cat([bumps, (index == levels - 1)[..., None].to(bumps.dtype)], -1)
 
 
 def padded(vectors: Tensor, group: int) -> Tensor:

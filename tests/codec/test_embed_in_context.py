@@ -18,6 +18,7 @@ from eval.semantics.embeddings import open_embedder
 from tests.conftest import TINY
 
 SIZES = ReaderConfig(dim=16, hidden_dim=32, dilations=(1, 2), n_features=5)
+WIDTH = 2 * SIZES.n_features + 8 + TINY.acoustic.pitch_levels - 1
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_a_batch_gives_what_each_item_gives(folder: Path, rate: int, speech: np.
     clips = [torch.from_numpy(speech[0, :length]) for length in (16_000, 5_000, 321)]
     tokens = model.encode(clips, 16_000)
     vectors = model.embed_in_context(tokens)
-    assert vectors.shape == (3, tokens.codes.shape[2], 2 * 5 + 8)
+    assert vectors.shape == (3, tokens.codes.shape[2], WIDTH)
     for index, clip in enumerate(clips):
         alone = model.embed_in_context(model.encode(clip, 16_000))[0]
         torch.testing.assert_close(vectors[index, : len(alone)], alone, atol=1e-5, rtol=1e-4)
@@ -89,10 +90,10 @@ def test_it_is_an_embedder_of_the_bits_it_reads(
     folder: Path, tiny_folder: Path, speech: np.ndarray, what: str, bits: int
 ) -> None:
     embedder = open_embedder(f"semcodec@50,vocab=32:{what}", folder)
-    assert (embedder.dim, embedder.hop_seconds, embedder.trained) == (18, 0.04, True)
+    assert (embedder.dim, embedder.hop_seconds, embedder.trained) == (WIDTH, 0.04, True)
     assert embedder.bitrate == pytest.approx(25 * bits)
     [long, short] = embedder.embed([speech[0], speech[0, :1000]], 16_000)
-    assert long.shape[1] == short.shape[1] == 18
+    assert long.shape[1] == short.shape[1] == WIDTH
     assert len(short) == 2
     with pytest.raises(CodecError, match="no reader"):
         open_embedder(f"semcodec@50,vocab=32:{what}", tiny_folder)
