@@ -13,7 +13,7 @@ from benchmarks.semantics.ablations import ablations
 from benchmarks.semantics.goals import goals
 from benchmarks.semantics.language import language
 from benchmarks.semantics.side_by_side import side_by_side
-from benchmarks.semantics.tables import label
+from benchmarks.semantics.tables import FIRST, label
 from benchmarks.semantics.teacher import beside_teacher
 from codec.atomic import atomic_write
 from codec.errors import CodecError
@@ -121,14 +121,18 @@ def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:
     best = {
         task: max(values[name, task].value for name in names if (name, task) in values and name != MAJORITY) for task in tasks
     }
+    first, others = ([task for task in tasks if (task in FIRST) == of_these] for of_these in (True, False))
+    groups = {"mean": tasks, **({f"mean of the first {len(FIRST)}": first} if others and len(first) == len(FIRST) else {})}
     rows = []
     for name in names:
         own = [values[name, task] for task in tasks if (name, task) in values]
         cells = [_cell(values.get((name, task)), best[task]) for task in tasks]
-        means = (_mean(values, name, tasks), weighted_average(own))
-        complete = len(own) == len(tasks)  # Means over different tasks must not stand below each other.
-        rows.append([label(own[0]), _kbps(own[0]), *cells, *(f"{mean:.1%}" if complete else "–" for mean in means)])
-    return table(["embedder", "kbps", *(task.replace("_", " ") for task in tasks), "mean", "weighted"], rows)
+        # Means over different tasks must not stand below each other.
+        whole = [all((name, task) in values for task in group) for group in groups.values()]
+        means = [_mean(values, name, group) if there else None for group, there in zip(groups.values(), whole, strict=True)]
+        means.append(weighted_average(own) if whole[0] else None)
+        rows.append([label(own[0]), _kbps(own[0]), *cells, *("–" if mean is None else f"{mean:.1%}" for mean in means)])
+    return table(["embedder", "kbps", *(task.replace("_", " ") for task in tasks), *groups, "weighted"], rows)
 
 
 def _mean(values: dict[tuple[str, str], Score], name: str, tasks: Sequence[str]) -> float:

@@ -13,3 +13,10 @@ MARK = "\\*"
 def label(score: Score) -> str:
     """An embedder's name, random weights with a mark; bold is left to what is best."""
     return score.embedder if score.trained else f"{score.embedder}{MARK}"
+
+
+FIRST = (
+    *("domain", "drum", "instrument_family", "language", "letter_or_digit", "music_family"),
+    *("object_word", "prompt", "prompt_language", "taunt", "word"),
+)
+"""The tasks from free audio that goals were set for; means over them go on where others have come."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.semantics.plots import complete
 from benchmarks.semantics.report import page, write
+from benchmarks.semantics.tables import FIRST
 from eval.colours import colour_of
 from eval.semantics.scores import MAJORITY, Failure, Results, Score, read_results
 
@@ -51,6 +52,15 @@ def test_page() -> None:
     assert "| drum | logmel | a/b |" in rows
     assert "Not measured here" in text
     assert "| audiocodec (ByteDance) | 0.865 | 0.868 | 0.792 | 0.792 |" in rows
+
+
+def test_a_mean_over_the_first_tasks_stands_beside_that_of_all() -> None:
+    scores = [score(task=task, value=0.5) for task in FIRST] + [score(task="tempo", value=0.1)]
+    scores += [score(task=task, value=0.3, embedder="semcodec:features") for task in FIRST]
+    rows = page(Results(scores), [], {}).splitlines()
+    assert any(row.endswith("| tempo | mean | mean of the first 11 | weighted |") for row in rows)
+    assert any(row.startswith("| logmel |") and row.endswith("| 46.7% | 50.0% | 46.7% |") for row in rows)
+    assert any(row.startswith("| semcodec:features |") and row.endswith("| – | 30.0% | – |") for row in rows)
 
 
 def test_goals_are_judged_on_the_same_rows_whatever_else_is_better() -> None:
