@@ -51,6 +51,8 @@ def start(tiny_folder: Path, tmp_path: Path) -> Iterator[Start]:
     folder = tmp_path / "tmp"
     folder.mkdir()
     with contextlib.ExitStack() as stack:
+        # What runs in a shell's background ignores SIGINT, and its children would, too.
+        stack.callback(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
 
         def run(**options: object) -> Server:
             with socket.socket() as probe:
