@@ -13,8 +13,9 @@ from codec import __version__
 from codec.errors import CodecError
 from codec.model import Codec
 from codec.serve.limits import Limits, RefusedError
+from codec.serve.live import refuse
 from codec.serve.metrics import Count
-from codec.serve.routes import close, router
+from codec.serve.routes import router
 from codec.serve.service import Service
 from codec.serve.workspace import Workspace
 
@@ -69,4 +70,4 @@ async def _explain(request: Request, error: CodecError) -> JSONResponse:
 async def _refuse_stream(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
     await socket.accept()  # before that, a reason cannot be told
     first = error.errors()[0]
-    await close(socket, 1008, f"{first['loc'][-1]}: {first['msg']}")
+    await refuse(socket, 1008, f"{first['loc'][-1]}: {first['msg']}")

@@ -57,6 +57,11 @@ async def stream_tokens(
     await outgoing.send(socket)
 
 
+async def refuse(socket: WebSocket, code: int, reason: str) -> None:
+    """Ends a stream; a reason may have 123 bytes (RFC 6455 §5.5.1)."""
+    await socket.close(code, reason.encode()[:123].decode("utf-8", "ignore"))
+
+
 class _Outgoing:
     """Collects what a writer writes until it can be sent."""
 

@@ -15,7 +15,7 @@ from codec.errors import CodecError, did_you_mean
 from codec.files import decode_file, encode_file
 from codec.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from codec.serve.limits import RefusedError
-from codec.serve.live import stream_tokens
+from codec.serve.live import refuse, stream_tokens
 from codec.serve.service import Service
 
 
@@ -142,14 +142,9 @@ async def stream(
             await stream_tokens(service.model, socket, service.limits, sample_rate, channels, rate, vocab, low_latency)
             await socket.close()
     except (CodecError, RefusedError) as error:
-        await close(socket, 1013 if isinstance(error, RefusedError) else 1008, str(error))
+        await refuse(socket, 1013 if isinstance(error, RefusedError) else 1008, str(error))
     except WebSocketDisconnect:
         pass
-
-
-async def close(socket: WebSocket, code: int, reason: str) -> None:
-    """Closes a stream; a reason may have 123 bytes (RFC 6455 §5.5.1)."""
-    await socket.close(code, reason.encode()[:123].decode("utf-8", "ignore"))
 
 
 def _check_parameters(connection: HTTPConnection) -> None:
