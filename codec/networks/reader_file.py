@@ -14,7 +14,7 @@ from codec.bundled import READER
 from codec.config import ModelConfig, ReaderConfig
 from codec.errors import ModelError, first_error
 from codec.limits import check_file
-from codec.networks.token_reader import TokenReader
+from codec.networks.token_reader import READING, TokenReader
 from codec.provenance import sha256_of
 from codec.stored import load_network
 
@@ -78,5 +78,5 @@ def reader_of(config: ReaderConfig, sizes: ModelConfig) -> TokenReader:
 
 
 def fingerprint_of_reader(folder: Path) -> str:
-    """What vectors depend on besides tokens: 16 hexadecimal digits of the file's content."""
-    return sha256_of(folder / READER)[:16]
+    """What vectors depend on besides tokens: 16 hexadecimal digits of the file's content, and how it is read."""
+    return f"{sha256_of(folder / READER)[:16]}-{READING}"

@@ -16,7 +16,7 @@ from codec.networks.token_decoder import index_of
 PITCH_SPREAD = 0.7
 """Standard deviation, in steps of the pitch that tokens tell, of the bump that stands for one: neighbours are alike."""
 PITCH_SHARE = 0.5
-"""Length of such a bump beside the reading of semantic tokens. From 0.4 to 0.6 notes are found and words are not lost."""
+"""Length of such a bump beside the reading of semantic tokens: notes are found and no words lost (docs/experiments.md)."""
 READING = 2
 """Counts changes of what `TokenReader.read` puts side by side: vectors that were kept before one are made anew."""
 WINDOW = 4096

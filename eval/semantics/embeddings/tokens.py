@@ -14,7 +14,6 @@ from codec.hub import load_own
 from codec.model import Codec
 from codec.networks.reader_file import fingerprint_of_reader
 from codec.networks.semantic import SemanticEncoder
-from codec.networks.token_reader import READING
 from codec.protocol import AudioCodec, SemanticCodec, Stream
 from codec.vectors import READ_STREAMS
 from eval.semantics.embeddings.clips import ClipEmbedder, Run, whole_hops
@@ -75,7 +74,7 @@ def in_context(codec: SemanticCodec, name: str, semantic_only: bool = False) -> 
 
     codec.reader  # noqa: B018 - a model without one says so now
     bitrate = codec.spec().first(1 if semantic_only else READ_STREAMS).bitrate
-    version = f"{codec.fingerprint}-{fingerprint_of_reader(codec.folder)}-{READING}"
+    version = f"{codec.fingerprint}-{fingerprint_of_reader(codec.folder)}"
     return _of_codec(codec, name, run, bitrate, version)
 
 
