@@ -121,17 +121,16 @@ def _matrix(scores: Sequence[Score], tasks: Sequence[str]) -> str:
     best = {
         task: max(values[name, task].value for name in names if (name, task) in values and name != MAJORITY) for task in tasks
     }
-    first, others = ([task for task in tasks if (task in FIRST) == of_these] for of_these in (True, False))
-    groups = {"mean": tasks, **({f"mean of the first {len(FIRST)}": first} if others and len(first) == len(FIRST) else {})}
+    groups = {"mean": tasks} | ({f"mean of the first {len(FIRST)}": FIRST} if set(FIRST) < set(tasks) else {})
     rows = []
     for name in names:
         own = [values[name, task] for task in tasks if (name, task) in values]
         cells = [_cell(values.get((name, task)), best[task]) for task in tasks]
         # Means over different tasks must not stand below each other.
-        whole = [all((name, task) in values for task in group) for group in groups.values()]
-        means = [_mean(values, name, group) if there else None for group, there in zip(groups.values(), whole, strict=True)]
-        means.append(weighted_average(own) if whole[0] else None)
-        rows.append([label(own[0]), _kbps(own[0]), *cells, *("–" if mean is None else f"{mean:.1%}" for mean in means)])
+        whole = [group for group in groups.values() if {score.task for score in own}.issuperset(group)]
+        means = [f"{_mean(values, name, group):.1%}" if group in whole else "–" for group in groups.values()]
+        weighted = f"{weighted_average(own):.1%}" if len(own) == len(tasks) else "–"
+        rows.append([label(own[0]), _kbps(own[0]), *cells, *means, weighted])
     return table(["embedder", "kbps", *(task.replace("_", " ") for task in tasks), *groups, "weighted"], rows)
 
 
